@@ -1,0 +1,78 @@
+/**
+ * Every failure that Vitrine reports, in one closed table.
+ *
+ * `http` and `callable` follow the Firebase callable protocol (status names are google.rpc.Code),
+ * `jsonRpc` is what the MCP endpoint answers (JSON-RPC 2.0 section 5.1; -32000 to -32019 are ours),
+ * `retryable` says whether the same request may succeed later without the caller changing anything.
+ * An upstream's own failure is not in here: it comes back in band as `{status, ok: false, result}`.
+ */
+export interface ErrorInfo {
+  http: number
+  callable: CallableStatus
+  jsonRpc: number
+  retryable: boolean
+  message: string
+}
+
+export type CallableStatus =
+  | 'INVALID_ARGUMENT' | 'UNAUTHENTICATED' | 'PERMISSION_DENIED' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'ABORTED'
+  | 'FAILED_PRECONDITION' | 'RESOURCE_EXHAUSTED' | 'CANCELLED' | 'INTERNAL' | 'UNAVAILABLE' | 'DEADLINE_EXCEEDED'
+
+const table = {
+  // the request itself
+  invalid_json: e(400, 'INVALID_ARGUMENT', -32700, false, 'The body is not JSON.'),
+  invalid_request: e(400, 'INVALID_ARGUMENT', -32600, false, 'The body must be a JSON object {"data": {…}}.'),
+  invalid_argument: e(400, 'INVALID_ARGUMENT', -32602, false, 'An argument is missing, unknown or of the wrong type.'),
+  invalid_name: e(400, 'INVALID_ARGUMENT', -32602, false, 'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".'),
+  invalid_url: e(400, 'INVALID_ARGUMENT', -32602, false, 'The URL must be http or https, absolute, and without credentials in it.'),
+  blocked_url: e(400, 'INVALID_ARGUMENT', -32602, false, 'The URL points to an address that tools may not reach.'),
+  args_too_large: e(413, 'INVALID_ARGUMENT', -32602, false, 'The arguments are larger than 256 KiB.'),
+  token_too_large: e(413, 'INVALID_ARGUMENT', -32602, false, 'The credential is larger than 8 KiB.'),
+  request_too_large: e(413, 'INVALID_ARGUMENT', -32600, false, 'The request body is too large.'),
+  method_not_allowed: e(405, 'INVALID_ARGUMENT', -32600, false, 'Use POST.'),
+  unknown_operation: e(404, 'NOT_FOUND', -32601, false, 'There is no such operation.'),
+  // who is asking
+  unauthenticated: e(401, 'UNAUTHENTICATED', -32001, false, 'Send "Authorization: Bearer" with a key or an ID token.'),
+  malformed_key: e(401, 'UNAUTHENTICATED', -32001, false, 'The key is malformed; was it copied whole?'),
+  invalid_key: e(401, 'UNAUTHENTICATED', -32001, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'),
+  permission_denied: e(403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'),
+  // what is asked for; what one may not see looks like what does not exist
+  agent_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such agent.'),
+  agent_disabled: e(403, 'PERMISSION_DENIED', -32003, false, 'This agent is disabled.'),
+  org_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such organization.'),
+  key_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such key.'),
+  tool_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such tool.'),
+  receipt_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such entry.'),
+  receipt_pending: e(409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'),
+  no_credential: e(404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'),
+  credential_access_disabled: e(403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'),
+  // limits and conflicts
+  quota_exceeded: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'),
+  duplicate_call: e(409, 'ALREADY_EXISTS', -32009, false, 'An invocation with this idempotency key was already made.'),
+  conflict: e(409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'),
+  // the call to the tool, where there is no answer of its own to pass on
+  upstream_unreachable: e(502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'),
+  upstream_timeout: e(504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'),
+  upstream_interrupted: e(502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'),
+  upstream_too_large: e(502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'),
+  upstream_invalid: e(502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'),
+  cancelled: e(499, 'CANCELLED', -32013, true, 'The caller went away.'),
+  // our own
+  kms_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'),
+  credential_unreadable: e(500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'),
+  ledger_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'),
+  unavailable: e(503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'),
+  internal: e(500, 'INTERNAL', -32603, false, 'Something is wrong on our side.'),
+} as const satisfies Record<string, ErrorInfo>
+
+function e(http: number, callable: CallableStatus, jsonRpc: number, retryable: boolean, message: string): ErrorInfo {
+  return { http, callable, jsonRpc, retryable, message }
+}
+
+export type ErrorCode = keyof typeof table
+
+export const ERRORS: Record<ErrorCode, ErrorInfo> = table
+
+export function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && Object.hasOwn(table, text)
+}

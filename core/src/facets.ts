@@ -1,0 +1,65 @@
+import type { Entry } from './entry.ts'
+
+/**
+ * What a segment holds, as strings for Firestore's array-contains. A query may have only one array-contains, so pairs
+ * are listed beside the single terms; a reader asks for the narrowest and filters the entries of what comes back.
+ */
+export interface EntryFilter {
+  action?: string
+  tool?: string
+  actor?: string
+  outcome?: string
+}
+
+/** Fixed order, so that a pair has one spelling. */
+const TERMS = ['action', 'actor', 'outcome', 'tool'] as const
+
+export type Outcome = 'ok' | 'failed' | 'denied' | 'unknown'
+
+export function outcomeOf(entry: Entry): Outcome | undefined {
+  switch (entry.action) {
+    case 'tool.invoke':
+      return entry.meta['ok'] === true ? 'ok' : 'failed'
+    case 'tool.deny':
+      return 'denied'
+    case 'tool.reconcile':
+      return 'unknown'
+    default:
+      return undefined
+  }
+}
+
+function termsOf(entry: Entry): EntryFilter {
+  const outcome = outcomeOf(entry)
+  return {
+    action: entry.action,
+    actor: entry.actor,
+    ...(outcome && { outcome }),
+    ...(entry.action.startsWith('tool.') && { tool: entry.target }),
+  }
+}
+
+export function matches(entry: Entry, filter: EntryFilter): boolean {
+  const terms = termsOf(entry)
+  return TERMS.every((term) => filter[term] === undefined || filter[term] === terms[term])
+}
+
+/** All terms and pairs of terms that a run of entries holds, sorted. */
+export function facetsOf(entries: readonly Entry[]): string[] {
+  const found = new Set<string>()
+  for (const entry of entries) for (const facet of facetsOfTerms(termsOf(entry))) found.add(facet)
+  return [...found].sort()
+}
+
+/** The narrowest single facet that every match of `filter` has; undefined when nothing is asked for. */
+export function facetFor(filter: EntryFilter): string | undefined {
+  const given = TERMS.filter((term) => filter[term] !== undefined)
+  // Tools and outcomes divide a chain more finely than actions and actors, and they stand last.
+  return given.length === 0 ? undefined : given.slice(-2).map((term) => `${term}=${filter[term]}`).join('&')
+}
+
+function facetsOfTerms(terms: EntryFilter): string[] {
+  const singles = TERMS.filter((term) => terms[term] !== undefined).map((term) => `${term}=${terms[term]}`)
+  const pairs = singles.flatMap((a, i) => singles.slice(i + 1).map((b) => `${a}&${b}`))
+  return [...singles, ...pairs]
+}

@@ -1,0 +1,52 @@
+/**
+ * JSON Canonicalization Scheme, RFC 8785.
+ *
+ * What JSON cannot represent throws TypeError instead of vanishing: undefined, functions, symbols, bigint, NaN and
+ * infinities, lone surrogates, cycles, and objects that are not plain (`toJSON` is not honoured). A ledger must never
+ * hash something else than what it stores.
+ */
+export function canonicalize(value: unknown): string {
+  return write(value, [])
+}
+
+function write(value: unknown, ancestors: object[]): string {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new TypeError('JCS: lone surrogate')
+      return JSON.stringify(value)
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError(`JCS: ${value} is not JSON`)
+      return JSON.stringify(value) // ECMAScript number serialization is what RFC 8785 section 3.2.2.3 asks for
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'object':
+      return value === null ? 'null' : writeContainer(value, ancestors)
+    default:
+      throw new TypeError(`JCS: ${typeof value} is not JSON`)
+  }
+}
+
+function writeContainer(value: object, ancestors: object[]): string {
+  if (ancestors.includes(value)) throw new TypeError('JCS: cycle')
+  ancestors.push(value)
+  const text = Array.isArray(value) ? writeArray(value, ancestors) : writeObject(value, ancestors)
+  ancestors.pop()
+  return text
+}
+
+function writeArray(value: unknown[], ancestors: object[]): string {
+  let text = '['
+  for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + write(value[i], ancestors)
+  return text + ']'
+}
+
+function writeObject(value: object, ancestors: object[]): string {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) throw new TypeError('JCS: not a plain object')
+  let text = '{'
+  // Array.prototype.sort orders by UTF-16 code units, as RFC 8785 section 3.2.3 does.
+  for (const key of Object.keys(value).sort()) {
+    text += (text.length === 1 ? '' : ',') + write(key, ancestors) + ':' + write((value as Record<string, unknown>)[key], ancestors)
+  }
+  return text + '}'
+}

@@ -1,0 +1,37 @@
+/** Every bound in the system, with its unit and what it stops. */
+
+/** Request body: a full set of arguments, escaped, with room for its envelope. */
+export const REQUEST_BYTES_MAX = 1_048_576
+/** Arguments as JSON in UTF-8: keeps one opening well below Firestore's 1 MiB a document. */
+export const ARGS_BYTES_MAX = 256 * 1024
+/** Nesting of arguments: what recursive upstream parsers and our own walks survive (Firestore itself allows 20 levels of maps). */
+export const JSON_DEPTH_MAX = 64
+/** A credential: more than any bearer token or service account key needs; KMS itself takes 64 KiB. */
+export const TOKEN_BYTES_MAX = 8 * 1024
+/** An upstream's answer, after decoding: bounds the memory of one invocation and stops decompression bombs. */
+export const RESPONSE_BYTES_MAX = 8 * 1024 * 1024
+export const URL_LENGTH_MAX = 2048
+export const HEADERS_MAX = 32
+export const HEADER_VALUE_LENGTH_MAX = 4096
+/** A manifest as JSON: it is stored in the tool's document and returned by listTools. */
+export const MANIFEST_BYTES_MAX = 256 * 1024
+export const LABEL_LENGTH_MAX = 100
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
+
+export const TIMEOUT_MS_DEFAULT = 15_000
+/** Longer requests are clamped: Cloud Functions v2 would end them. */
+export const TIMEOUT_MS_MAX = 60_000
+export const MANIFEST_TIMEOUT_MS = 5_000
+
+/** Invocations a month for an owner who never set a quota. */
+export const QUOTA_DEFAULT = 10_000
+export const QUOTA_MAX = 1_000_000_000
+
+/** One segment: entries and bytes (JSON) stay well below Firestore's 1 MiB a document. */
+export const SEGMENT_ENTRIES_MAX = 256
+export const SEGMENT_BYTES_MAX = 512 * 1024
+/** Openings of one segment share a document; bytes as JSON. */
+export const OPENINGS_BYTES_MAX = 700 * 1024
+
+/** A page of listAudit. */
+export const AUDIT_PAGE_MAX = 500

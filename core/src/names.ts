@@ -1,0 +1,23 @@
+/** Names that people choose and ids that we make. */
+
+const TOOL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}$/
+
+/** `[a-z0-9][a-z0-9_-]{0,62}` without a double underscore, which separates a server from its command. */
+export function isToolName(text: string): boolean {
+  return TOOL_NAME.test(text)
+}
+
+/** Ids of agents, organizations and keys: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
+export function isId(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(text)
+}
+
+/** The billing month of an instant, `YYYY-MM` in UTC. */
+export function monthOf(timestamp: string): string {
+  return timestamp.slice(0, 7)
+}
+
+/** When a month's quota starts anew, RFC 3339 in UTC. */
+export function monthEnd(month: string): string {
+  return new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 1)).toISOString()
+}

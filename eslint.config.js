@@ -1,0 +1,44 @@
+import tseslint from 'typescript-eslint'
+
+/** Packages other than `name` that a package may not reach into: everyone imports core alone. */
+function onlyCore(name) {
+  const others = ['functions', 'sdk', 'verify', 'worker', 'console'].filter((other) => other !== name)
+  return others.flatMap((other) => [`**/${other}/src/**`, `vitrine-${other}`, `vitrine-${other}/**`])
+}
+
+function boundary(name, forbidden = [], message = 'Packages import core alone (ARCHITECTURE.md).') {
+  return {
+    files: [`${name}/src/**/*.ts`],
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: [...onlyCore(name), ...forbidden], message }] }] },
+  }
+}
+
+export default tseslint.config(
+  { ignores: ['**/node_modules/**', '**/lib/**', '**/dist/**', '.local/**', '.cache/**'] },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.base],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { arguments: false } }],
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/only-throw-error': 'error',
+      '@typescript-eslint/no-unnecessary-type-assertion': 'error',
+      'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'No barrels: import from the file that defines it.' }],
+      eqeqeq: 'error',
+      'no-console': 'off',
+      'prefer-const': 'error',
+      'max-lines': ['error', { max: 400 }],
+      'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  { files: ['**/*.test.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off', 'max-lines': 'off' } },
+  boundary('core', ['node:*', '!node:crypto', 'firebase*', '@google-cloud/*', 'undici'], 'core is pure: no I/O, no Firebase.'),
+  boundary('functions'),
+  boundary('sdk', ['node:*'], 'The SDK runs in browsers and has no dependencies but core, bundled in.'),
+  boundary('verify'),
+)

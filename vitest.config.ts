@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { name: 'unit', include: ['{core,functions,sdk,verify}/src/**/*.test.ts', 'scripts/**/*.test.ts'] },
+      },
+      {
+        // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
+        test: {
+          name: 'system',
+          include: ['test/**/*.test.ts'],
+          globalSetup: ['test/stack/setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
