@@ -1,4 +1,5 @@
 import { utf8, bytesToHex } from './bytes.ts'
+import { crc32 } from './crc.ts'
 import { isId } from './names.ts'
 import { fail, ok, type Result } from './result.ts'
 import { sha256Hex } from '#sha256'
@@ -58,17 +59,4 @@ function toBase62(value: bigint): string {
   let text = ''
   for (let rest = value; rest > 0n; rest /= 62n) text = ALPHABET.charAt(Number(rest % 62n)) + text
   return text
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte
-  for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1
-  return c >>> 0
-})
-
-/** CRC-32 (ISO-HDLC, as in zip and PNG), unsigned. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ byte) & 0xff]!
-  return (crc ^ 0xffffffff) >>> 0
 }

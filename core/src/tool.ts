@@ -1,0 +1,39 @@
+import type { JsonValue } from './json-value.ts'
+
+/** A registered tool as the dispatch path sees it. */
+
+export const TOOL_KINDS = ['http', 'mcp'] as const
+export type ToolKind = (typeof TOOL_KINDS)[number]
+
+export const HTTP_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+export type HttpMethod = (typeof HTTP_METHODS)[number]
+
+/**
+ * How the credential is injected.
+ * - bearer: `Authorization: Bearer {token}`
+ * - basic: `Authorization: Basic base64({username}:{token})`; without `username` the token itself is `user:password`
+ * - header: `{name}: {token}`
+ * - query: `?{name}={token}`
+ */
+export type AuthScheme =
+  | { scheme: 'bearer' }
+  | { scheme: 'basic'; username?: string }
+  | { scheme: 'header'; name: string }
+  | { scheme: 'query'; name: string }
+
+/** Where a call goes and how; never holds the credential itself. */
+export interface Endpoint {
+  kind: ToolKind
+  url: string
+  /** For `http`. GET and DELETE put the arguments into the query. */
+  method: HttpMethod
+  auth: AuthScheme
+  /** Static headers, lower-case names. */
+  headers: Record<string, string>
+}
+
+/** What an upstream answered, decoded and not yet scrubbed. */
+export type Answer =
+  | { type: 'json'; value: JsonValue }
+  | { type: 'text'; text: string }
+  | { type: 'binary'; bytes: Uint8Array; contentType: string }
