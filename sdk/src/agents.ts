@@ -1,0 +1,39 @@
+import type { Call, CallOptions } from './call.ts'
+import * as check from './check.ts'
+
+export interface Agents {
+  /** Owner: makes an agent. Its key is shown this once. */
+  create(input: { name: string; orgId?: string }, options?: CallOptions): Promise<{ agentId: string; key: string }>
+  /** Owner: a new key; the old one fails from the next call on. */
+  rotateKey(input: { agentId: string }, options?: CallOptions): Promise<{ key: string }>
+  /** Owner: refuses everything the agent asks for, until it is enabled again. */
+  disable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
+  enable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
+}
+
+export interface AgentState {
+  agentId: string
+  disabled: boolean
+}
+
+const CREATE = { name: check.label, orgId: check.optional(check.id) }
+const AGENT = { agentId: check.id }
+
+export function createAgents(call: Call): Agents {
+  async function setDisabled(input: { agentId: string }, disabled: boolean, options?: CallOptions): Promise<AgentState> {
+    check.checkFields(input, AGENT)
+    return call('admin/disableAgent', { ...input, disabled }, { agentId: 'string', disabled: 'boolean' }, options)
+  }
+  return {
+    async create(input, options) {
+      check.checkFields(input, CREATE)
+      return call('admin/createAgent', input, { agentId: 'string', key: 'string' }, options)
+    },
+    async rotateKey(input, options) {
+      check.checkFields(input, AGENT)
+      return call('admin/rotateAgentKey', input, { key: 'string' }, options)
+    },
+    disable: (input, options) => setDisabled(input, true, options),
+    enable: (input, options) => setDisabled(input, false, options),
+  }
+}
