@@ -1,0 +1,122 @@
+import { HEADERS_MAX, HEADER_VALUE_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { AuthScheme } from '@vitrine/core/tool'
+import { utf8 } from '@vitrine/core/bytes'
+import { classifyHost } from './address.ts'
+
+/** What a registration may say about where and how a tool is called. Pure: names are looked up when the tool is called. */
+
+const NAME_LENGTH_MAX = 100
+/** RFC 9110 section 5.6.2, after lower-casing. */
+const TOKEN = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
+/** RFC 9110 section 5.5: visible ASCII, space, tab and obs-text; no CR, LF or NUL. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * Headers that a registration may not set: those of the connection and the framing, those in which HTTP puts a credential (it goes
+ * into `authToken`, where it is encrypted), those that switch the client's behaviour, and those that metadata servers ask for as proof
+ * that a request was meant for them.
+ */
+const FORBIDDEN_HEADERS = new Set([
+  'connection', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings',
+  'content-length', 'content-encoding', 'accept-encoding', 'expect',
+  'authorization',
+  'metadata', 'metadata-flavor',
+])
+const FORBIDDEN_HEADER_PREFIXES = ['proxy-', 'x-google-', 'x-aws-ec2-metadata-']
+
+/**
+ * A tool's URL in normal form: absolute, http or https, without credentials and fragment.
+ * Errors: invalid_url; blocked_url when the host is a literal address or a name that tools may not reach, unless `allowPrivate`.
+ */
+export function checkUrl(text: string, options: { allowPrivate: boolean }): Result<string> {
+  if (text.length > URL_LENGTH_MAX) return fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
+  // The WHATWG parser forgives white space, backslashes and missing slashes, and reads a different host than others do.
+  if (!/^https?:\/\/[^/?#]/i.test(text) || /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text)) return fail('invalid_url', undefined, { field: 'url' })
+  if (/^[^/]*\/\/[^/?#]*@/.test(text)) return fail('invalid_url', 'The URL must not hold credentials; put them into authToken.', { field: 'url' })
+  const url = new URL(text)
+  url.hash = ''
+  if (url.href.length > URL_LENGTH_MAX) return fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
+  if (!options.allowPrivate && !classifyHost(url.hostname).allowed) return fail('blocked_url', undefined, { field: 'url' })
+  return ok(url.href)
+}
+
+/** Static headers with lower-case names and trimmed values. Errors: invalid_argument. */
+export function checkHeaders(headers: Readonly<Record<string, string>>): Result<Record<string, string>> {
+  const entries = Object.entries(headers)
+  if (entries.length > HEADERS_MAX) return invalid('headers', `At most ${HEADERS_MAX} headers.`)
+  const checked = new Map<string, string>()
+  for (const [given, value] of entries) {
+    const name = given.toLowerCase()
+    const problem = headerNameProblem(name) ?? (isForbidden(name) ? 'is not one that a registration may set' : headerValueProblem(value))
+    if (problem !== null) return invalid('headers', `The header ${shown(given)} ${problem}.`)
+    if (checked.has(name)) return invalid('headers', `The header ${shown(given)} is given twice.`)
+    checked.set(name, value.trim())
+  }
+  return ok(Object.fromEntries(checked))
+}
+
+/** An auth scheme with its header's name in lower case. `Authorization` may be named, for APIs that want a bare token in it. Errors: invalid_argument. */
+export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
+  switch (auth.scheme) {
+    case 'bearer':
+      return ok(auth)
+    case 'basic':
+      // RFC 7617 section 2.
+      return auth.username !== undefined && (auth.username.includes(':') || hasControl(auth.username) || auth.username.length > 255)
+        ? invalid('auth.username', 'A user name has at most 255 characters, no colon and no control characters.')
+        : ok(auth)
+    case 'header': {
+      const name = auth.name.toLowerCase()
+      const problem = headerNameProblem(name) ?? (name !== 'authorization' && isForbidden(name) ? 'cannot carry a credential' : null)
+      return problem === null ? ok({ scheme: 'header', name }) : invalid('auth.name', `The header ${shown(auth.name)} ${problem}.`)
+    }
+    case 'query':
+      return auth.name === '' || auth.name.length > NAME_LENGTH_MAX || hasControl(auth.name) || !auth.name.isWellFormed()
+        ? invalid('auth.name', `A query parameter has a name of 1 to ${NAME_LENGTH_MAX} characters, none of them control characters.`)
+        : ok(auth)
+  }
+}
+
+/**
+ * A credential that can be sent the way the scheme says. Errors: token_too_large, invalid_argument.
+ * Nothing is trimmed: a credential is stored as it was given, or refused.
+ */
+export function checkCredential(auth: AuthScheme, token: string): Result<string> {
+  if (utf8(token).length > TOKEN_BYTES_MAX) return fail('token_too_large', undefined, { field: 'authToken' })
+  if (token === '') return invalid('authToken', 'The credential is empty; null removes it.')
+  if (!token.isWellFormed()) return invalid('authToken', 'The credential holds a lone surrogate.')
+  const inHeader = auth.scheme === 'bearer' || auth.scheme === 'header'
+  if (inHeader && (!FIELD_VALUE.test(token) || token.trim() !== token)) {
+    return invalid('authToken', 'The credential cannot be sent in a header: it holds a line break or other character that headers cannot, or starts or ends with white space.')
+  }
+  return ok(token)
+}
+
+function headerNameProblem(name: string): string | null {
+  if (name.length > NAME_LENGTH_MAX) return `has a name of more than ${NAME_LENGTH_MAX} characters`
+  // Firestore keeps field names that start with two underscores for itself.
+  return TOKEN.test(name) && !name.startsWith('__') ? null : 'has a name that is no HTTP field name'
+}
+
+function headerValueProblem(value: string): string | null {
+  if (value.length > HEADER_VALUE_LENGTH_MAX) return `has more than ${HEADER_VALUE_LENGTH_MAX} characters`
+  return FIELD_VALUE.test(value) ? null : 'holds a line break or other character that headers cannot'
+}
+
+function isForbidden(name: string): boolean {
+  return FORBIDDEN_HEADERS.has(name) || FORBIDDEN_HEADER_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
+
+function hasControl(text: string): boolean {
+  return /[\x00-\x1f\x7f]/.test(text)
+}
+
+/** A name as it can be shown in a message, whatever it holds. */
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, 40))
+}
+
+function invalid(field: string, message: string): ReturnType<typeof fail> {
+  return fail('invalid_argument', message, { field })
+}

@@ -1,0 +1,88 @@
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { AuthScheme, Endpoint, HttpMethod } from '@vitrine/core/tool'
+
+/** One request in the parts that undici takes. */
+export interface HttpRequest {
+  origin: string
+  /** With the query. */
+  path: string
+  method: HttpMethod
+  headers: Record<string, string>
+  body: string | null
+}
+
+/** A registration's static headers replace these. */
+const DEFAULT_HEADERS = { accept: 'application/json, text/*;q=0.9, */*;q=0.8', 'user-agent': 'vitrine' }
+
+/**
+ * The request that a call of an `http` tool makes. What the registration fixes, the arguments cannot change: not the host or path, nor
+ * a query parameter that the registered URL holds or that carries the credential; arguments of those names are left out.
+ */
+export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: string | null): HttpRequest {
+  const { method, auth } = endpoint
+  const url = new URL(endpoint.url)
+  const argsInQuery = method === 'GET' || method === 'DELETE'
+  const inQuery = auth.scheme === 'query' ? auth.name : null
+  const fixed = url.search.slice(1).split('&').filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
+  const fromArgs = argsInQuery ? queryOf(args, reservedNames(fixed, inQuery)) : []
+  const secret = credential !== null && inQuery !== null ? [pairOf(inQuery, credential)] : []
+  const query = [...fixed, ...fromArgs, ...secret].join('&')
+  return {
+    origin: url.origin,
+    path: query === '' ? url.pathname : `${url.pathname}?${query}`,
+    method,
+    headers: {
+      ...DEFAULT_HEADERS,
+      ...(!argsInQuery && { 'content-type': 'application/json' }),
+      ...endpoint.headers,
+      'accept-encoding': 'gzip, br',
+      ...(credential !== null && authHeaders(auth, credential)),
+    },
+    body: argsInQuery ? null : JSON.stringify(args),
+  }
+}
+
+function authHeaders(auth: AuthScheme, credential: string): Record<string, string> {
+  switch (auth.scheme) {
+    case 'bearer':
+      return { authorization: `Bearer ${credential}` }
+    case 'basic': {
+      const pair = auth.username === undefined ? credential : `${auth.username}:${credential}`
+      return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+    }
+    case 'header':
+      return { [auth.name.toLowerCase()]: credential }
+    case 'query':
+      return {}
+  }
+}
+
+/** Arguments as query pairs: scalars as text, arrays repeated, objects as JSON text; null is left out. */
+function queryOf(args: JsonObject, reserved: Set<string>): string[] {
+  return Object.entries(args)
+    .filter(([name]) => reserved.size === 0 || !reserved.has(likeness(name)))
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).filter((item) => item !== null).map((item) => pairOf(name, textOf(item))))
+}
+
+function reservedNames(fixed: string[], credentialName: string | null): Set<string> {
+  const names = new Set(fixed.map((pair) => likeness(nameOf(pair))))
+  if (credentialName !== null) names.add(likeness(credentialName))
+  return names
+}
+
+/** Names alike in this are one parameter to some server: ASP.NET ignores case, PHP reads `a.b`, `a b` and `a_b[]` as `a_b`. */
+function likeness(name: string): string {
+  return name.trim().replace(/\[.*$/s, '').replaceAll(/[. ]/g, '_').toLowerCase()
+}
+
+function nameOf(pair: string): string {
+  return [...new URLSearchParams(pair).keys()][0] ?? ''
+}
+
+function pairOf(name: string, text: string): string {
+  return `${encodeURIComponent(name)}=${encodeURIComponent(text)}`
+}
+
+function textOf(value: JsonValue): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
