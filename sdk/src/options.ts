@@ -32,6 +32,7 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /** Errors: invalid_argument, invalid_url, malformed_key. */
 export function readOptions(options: VitrineOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw new VitrineError('invalid_argument', { message: 'Pass baseUrl and a key.' })
   const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS_DEFAULT } = options
   if (typeof fetch !== 'function') throw new VitrineError('invalid_argument', { message: 'There is no fetch here; give one.' })
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > TIMER_MS_MAX) {

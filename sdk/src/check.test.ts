@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { testKey } from '../../test/sdk/test-key.ts'
+import { result, startWireServer, type WireServer } from '../../test/sdk/wire-server.ts'
+import { Vitrine } from './index.ts'
+
+let wire: WireServer
+let vitrine: Vitrine
+
+beforeAll(async () => {
+  wire = await startWireServer()
+  vitrine = new Vitrine({ baseUrl: wire.url, key: testKey() })
+})
+beforeEach(() => {
+  wire.requests = []
+})
+afterAll(() => wire.close())
+
+/** Expects a rejection with the code, and nothing sent. */
+async function refused(promise: Promise<unknown>, code: string, field?: string): Promise<void> {
+  await expect(promise).rejects.toMatchObject({ name: 'VitrineError', code, status: 0, retryable: false, ...(field && { details: { field } }) })
+  expect(wire.requests).toEqual([])
+}
+
+function nested(levels: number): object {
+  let value: object = {}
+  for (let i = 1; i < levels; i++) value = { a: value }
+  return value
+}
+
+describe('args', () => {
+  const cyclic: Record<string, unknown> = {}
+  cyclic['self'] = cyclic
+  const wrong: [string, unknown][] = [
+    ['NaN', { a: NaN }],
+    ['Infinity', { a: [Infinity] }],
+    ['undefined inside', { a: undefined }],
+    ['a bigint', { a: 1n }],
+    ['a function', { a: () => 1 }],
+    ['toJSON', { toJSON: () => ({}) }],
+    ['a Date', { a: new Date(0) }],
+    ['a Map', { a: new Map() }],
+    ['a hole', { a: Array(2) }],
+    ['a lone surrogate', { a: '\ud800' }],
+    ['a cycle', cyclic],
+    ['too deep', nested(66)],
+    ['own __proto__', JSON.parse('{"a":{"__proto__":{"x":1}}}')],
+    ['constructor', { constructor: 1 }],
+    ['an array', [1]],
+    ['a string', 'q'],
+    ['null', null],
+  ]
+  it.each(wrong)('refuses %s', async (_, args) => {
+    await refused(vitrine.tools.invoke({ name: 'search', args: args as object }), 'invalid_argument')
+  })
+
+  it('takes what is as deep as may be', async () => {
+    wire.respond = result({ status: 200, ok: true, result: null, receipt: { log: 'agents/a1', seq: 0, hash: '' } })
+    await vitrine.tools.invoke({ name: 'search', args: nested(64) })
+    expect(wire.requests).toHaveLength(1)
+  })
+
+  it('counts bytes, not characters', async () => {
+    wire.respond = result({ status: 200, ok: true, result: null, receipt: {} })
+    const room = 256 * 1024 - '{"q":""}'.length
+    await vitrine.tools.invoke({ name: 'search', args: { q: 'a'.repeat(room) } })
+    expect(wire.requests).toHaveLength(1)
+    wire.requests = []
+    await refused(vitrine.tools.invoke({ name: 'search', args: { q: 'a'.repeat(room + 1) } }), 'args_too_large', 'args')
+    await refused(vitrine.tools.invoke({ name: 'search', args: { q: 'ä'.repeat(room / 2 + 1) } }), 'args_too_large', 'args')
+  })
+})
+
+describe('names', () => {
+  it.each(['', 'Search', '_a', 'a b', 'a/b', 'a'.repeat(64), '__x', 'a__', undefined, 7])('refuses to invoke %j', async (name) => {
+    await refused(vitrine.tools.invoke({ name: name as string }), 'invalid_name', 'name')
+  })
+
+  it('lets a command have any name, since its server chose it', async () => {
+    wire.respond = result({ status: 200, ok: true, result: null, receipt: {} })
+    await vitrine.tools.invoke({ name: 'github__Create.Issue__v2' })
+    expect(wire.requests[0]?.body).toEqual({ data: { name: 'github__Create.Issue__v2' } })
+  })
+
+  it('registers no command', async () => {
+    const tool = { agentId: 'a1', kind: 'http', url: 'https://example.com' } as const
+    await refused(vitrine.tools.register({ ...tool, name: 'github__create' }), 'invalid_name', 'name')
+    await refused(vitrine.tools.getCredential({ name: 'github__create' }), 'invalid_name', 'name')
+  })
+})
+
+describe('register', () => {
+  const tool = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com' } as const
+
+  it.each(['example.com', 'ftp://example.com', 'https://user:pass@example.com', 'https://user@example.com', `https://e.com/${'a'.repeat(2048)}`])(
+    'refuses the URL %s',
+    async (url) => {
+      await refused(vitrine.tools.register({ ...tool, url }), 'invalid_url', 'url')
+    },
+  )
+
+  it('bounds the credential in bytes', async () => {
+    wire.respond = result({ name: 'search', kind: 'http', url: 'https://example.com', manifest: null, created: true })
+    await vitrine.tools.register({ ...tool, authToken: 'a'.repeat(8192) })
+    wire.requests = []
+    await refused(vitrine.tools.register({ ...tool, authToken: 'a'.repeat(8193) }), 'token_too_large', 'authToken')
+    await refused(vitrine.tools.register({ ...tool, authToken: 'é'.repeat(4097) }), 'token_too_large', 'authToken')
+    await refused(vitrine.tools.register({ ...tool, authToken: '' }), 'invalid_argument', 'authToken')
+  })
+
+  it.each([
+    ['agentId', 'a/b'],
+    ['kind', 'ftp'],
+    ['method', 'post'],
+    ['enabled', 'yes'],
+    ['headers', ['a']],
+    ['auth', 'bearer'],
+  ])('refuses a wrong %s', async (field, value) => {
+    await refused(vitrine.tools.register({ ...tool, [field]: value }), 'invalid_argument', field)
+  })
+
+  it('names an unknown field', async () => {
+    await refused(vitrine.tools.register({ ...tool, token: 'x' } as never), 'invalid_argument', 'token')
+  })
+})
+
+describe('everything else', () => {
+  it('refuses a missing input', async () => {
+    await refused(vitrine.tools.invoke(undefined as never), 'invalid_argument')
+    await refused(vitrine.agents.disable(null as never), 'invalid_argument')
+  })
+
+  it.each([0, 60_001, 1.5, NaN, '1000'])('refuses timeoutMs %s', async (timeoutMs) => {
+    await refused(vitrine.tools.invoke({ name: 'search', timeoutMs: timeoutMs as number }), 'invalid_argument', 'timeoutMs')
+  })
+
+  it('bounds labels, months, quotas, times and pages', async () => {
+    await refused(vitrine.agents.create({ name: '' }), 'invalid_argument', 'name')
+    await refused(vitrine.agents.create({ name: 'a'.repeat(101) }), 'invalid_argument', 'name')
+    await refused(vitrine.ownerKeys.create({ label: '' }), 'invalid_argument', 'label')
+    await refused(vitrine.quota.set({ monthlyInvocations: -1 }), 'invalid_argument', 'monthlyInvocations')
+    await refused(vitrine.quota.usage({ agentId: 'a1', month: '2026-13' }), 'invalid_argument', 'month')
+    await refused(vitrine.audit.list({ agentId: 'a1', from: 'yesterday' }), 'invalid_argument', 'from')
+    await refused(vitrine.audit.list({ agentId: 'a1', to: '2026-02-30' }), 'invalid_argument', 'to')
+    await refused(vitrine.audit.list({ agentId: 'a1', pageSize: 501 }), 'invalid_argument', 'pageSize')
+    await refused(vitrine.audit.list({ agentId: 'a1', orgId: 'o1' } as never), 'invalid_argument')
+    await refused(vitrine.audit.list({} as never), 'invalid_argument')
+  })
+})

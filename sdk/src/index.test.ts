@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { reveal } from '../../test/sdk/reveal.ts'
+import { testKey } from '../../test/sdk/test-key.ts'
+import { result, startWireServer, type WireServer } from '../../test/sdk/wire-server.ts'
+import { Vitrine } from './index.ts'
+
+let wire: WireServer
+let vitrine: Vitrine
+const key = testKey()
+
+beforeAll(async () => {
+  wire = await startWireServer()
+  vitrine = new Vitrine({ baseUrl: `${wire.url}/base/`, key })
+})
+beforeEach(() => {
+  wire.requests = []
+})
+afterAll(() => wire.close())
+
+interface Operation {
+  path: string
+  data: object
+  answer: object
+  run: (vitrine: Vitrine) => Promise<unknown>
+}
+
+const receipt = { log: 'agents/a1', seq: 3, hash: 'ab' }
+const tool = { name: 'search', kind: 'http', url: 'https://example.com', manifest: null }
+const registration = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com', authToken: null } as const
+const operations: Operation[] = [
+  { path: 'registerTool', data: registration, answer: { ...tool, created: true }, run: (v) => v.tools.register(registration) },
+  { path: 'listTools', data: {}, answer: { tools: [tool] }, run: (v) => v.tools.list() },
+  {
+    path: 'invokeTool',
+    data: { name: 'search', args: { q: 'x' }, timeoutMs: 30_000, idempotencyKey: 'i1' },
+    answer: { status: 503, ok: false, result: 'busy', receipt: { ...receipt, pending: true } },
+    run: (v) => v.tools.invoke({ name: 'search', args: { q: 'x' }, timeoutMs: 30_000, idempotencyKey: 'i1' }),
+  },
+  { path: 'getToolCredential', data: { name: 'search' }, answer: { token: 't' }, run: (v) => v.tools.getCredential({ name: 'search' }) },
+  {
+    path: 'admin/setToolEnabled',
+    data: { agentId: 'a1', name: 'search', enabled: false },
+    answer: { name: 'search', enabled: false },
+    run: (v) => v.tools.setEnabled({ agentId: 'a1', name: 'search', enabled: false }),
+  },
+  { path: 'admin/listTools', data: { agentId: 'a1' }, answer: { tools: [] }, run: (v) => v.tools.listAll({ agentId: 'a1' }) },
+  { path: 'admin/createAgent', data: { name: 'Bot' }, answer: { agentId: 'a2', key: 'k' }, run: (v) => v.agents.create({ name: 'Bot' }) },
+  { path: 'admin/rotateAgentKey', data: { agentId: 'a1' }, answer: { key: 'k' }, run: (v) => v.agents.rotateKey({ agentId: 'a1' }) },
+  {
+    path: 'admin/disableAgent',
+    data: { agentId: 'a1', disabled: true },
+    answer: { agentId: 'a1', disabled: true },
+    run: (v) => v.agents.disable({ agentId: 'a1' }),
+  },
+  {
+    path: 'admin/disableAgent',
+    data: { agentId: 'a1', disabled: false },
+    answer: { agentId: 'a1', disabled: false },
+    run: (v) => v.agents.enable({ agentId: 'a1' }),
+  },
+  { path: 'admin/createOwnerKey', data: { label: 'ci' }, answer: { keyId: 'k1', key: 'k' }, run: (v) => v.ownerKeys.create({ label: 'ci' }) },
+  { path: 'admin/revokeOwnerKey', data: { keyId: 'k1' }, answer: { keyId: 'k1' }, run: (v) => v.ownerKeys.revoke({ keyId: 'k1' }) },
+  {
+    path: 'admin/setQuota',
+    data: { monthlyInvocations: 5 },
+    answer: { limit: 5, used: 1, resetsAt: '2026-02-01T00:00:00.000Z' },
+    run: (v) => v.quota.set({ monthlyInvocations: 5 }),
+  },
+  {
+    path: 'admin/getUsage',
+    data: { agentId: 'a1', month: '2026-01' },
+    answer: { month: '2026-01', invoked: 4, credited: 1, limit: 5 },
+    run: (v) => v.quota.usage({ agentId: 'a1', month: '2026-01' }),
+  },
+  {
+    path: 'admin/listAudit',
+    data: { orgId: 'o1', tool: 'search', action: 'tool.invoke', actor: 'agent:a1', outcome: 'ok', from: '2026-01-01T00:00:00Z', pageSize: 10 },
+    answer: { entries: [], nextPageToken: null },
+    run: (v) =>
+      v.audit.list({ orgId: 'o1', tool: 'search', action: 'tool.invoke', actor: 'agent:a1', outcome: 'ok', from: '2026-01-01T00:00:00Z', pageSize: 10 }),
+  },
+]
+
+describe('operations', () => {
+  it.each(operations)('$path', async ({ path, data, answer, run }) => {
+    wire.respond = result(answer)
+    expect(await run(vitrine)).toEqual(answer)
+    expect(wire.requests).toHaveLength(1)
+    expect(wire.requests[0]).toMatchObject({ method: 'POST', path: `/base/${path}`, body: { data } })
+    expect(wire.requests[0]?.headers).toMatchObject({ 'authorization': `Bearer ${key}`, 'content-type': 'application/json' })
+    expect(wire.requests[0]?.headers.cookie).toBeUndefined()
+  })
+
+  it.each(operations)('$path refuses an answer without its fields', async ({ run }) => {
+    wire.respond = result({})
+    await expect(run(vitrine)).rejects.toMatchObject({ code: 'invalid_response', status: 200 })
+  })
+
+  it.each(operations.map(({ path, run }) => ({ path, run })))('$path honours an aborted signal', async ({ run }) => {
+    // Each method takes the signal last; a proxy of the client puts it there.
+    const signal = AbortSignal.abort('enough')
+    await expect(run(withSignal(vitrine, signal))).rejects.toMatchObject({ code: 'aborted', cause: 'enough' })
+    expect(wire.requests).toEqual([])
+  })
+})
+
+/** A client whose methods get the signal as their last argument, whatever they are called with. */
+function withSignal(client: Vitrine, signal: AbortSignal): Vitrine {
+  const wrap = (group: object) =>
+    Object.fromEntries(
+      Object.entries(group).map(([name, method]: [string, (...args: unknown[]) => unknown]) => [
+        name,
+        (...args: unknown[]) => method(...args, { signal }),
+      ]),
+    )
+  return Object.fromEntries(Object.entries(client).map(([name, group]: [string, object]) => [name, wrap(group)])) as unknown as Vitrine
+}
+
+describe('the key', () => {
+  it('shows in no log of the client', () => {
+    const secret = key.split('.')[2]!
+    expect(reveal(vitrine)).not.toContain(secret)
+    expect(reveal({ ...vitrine })).not.toContain(secret)
+  })
+})
