@@ -11,10 +11,11 @@ export function redactArgs(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(redactArgs)
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, isSensitive(name) ? REDACTED : redactArgs(inner)]),
+    Object.entries(value).map(([name, inner]) => [name, isSensitiveName(name) ? REDACTED : redactArgs(inner)]),
   )
 }
 
-function isSensitive(name: string): boolean {
+/** Whether a field of this name holds a credential, whatever its value looks like. */
+export function isSensitiveName(name: string): boolean {
   return SENSITIVE.test(name.toLowerCase().replaceAll(/[-_\s]/g, ''))
 }

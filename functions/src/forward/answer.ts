@@ -1,3 +1,4 @@
+import { bytesToBase64 } from '@vitrine/core/bytes'
 import type { JsonValue } from '@vitrine/core/json-value'
 import type { Answer } from '@vitrine/core/tool'
 
@@ -33,6 +34,18 @@ export function toAnswer(contentType: string, bytes: Uint8Array): Answer {
   if (TEXT_TYPE.test(essence)) return { type: 'text', text: decodeText(contentType, bytes) }
   const named = /^[^/\s]+\/[^/\s]+$/.test(essence) && contentType.length <= CONTENT_TYPE_LENGTH_MAX
   return { type: 'binary', bytes, contentType: named ? contentType : 'application/octet-stream' }
+}
+
+/** An answer as the caller gets it: JSON and text as they are, bytes as `{base64, contentType}`. */
+export function toResult(answer: Answer): JsonValue {
+  switch (answer.type) {
+    case 'json':
+      return answer.value
+    case 'text':
+      return answer.text
+    case 'binary':
+      return { base64: bytesToBase64(answer.bytes), contentType: answer.contentType }
+  }
 }
 
 function jsonOrText(text: string): Answer {
