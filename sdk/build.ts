@@ -1,57 +1,57 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
 import ts from 'typescript'
 
 const SDK = import.meta.dirname
 const CORE_SRC = resolve(SDK, '../core/src')
 const ENTRY = join(SDK, 'src/index.ts')
-const DIST = join(SDK, 'dist')
 
 /**
- * Writes `sdk/dist`: one bundle with core in it, and declarations that import nothing from outside the folder.
- * Throws when the SDK does not compile against the web platform alone.
+ * Writes the package's `dist` folder: one bundle with core in it, and declarations that import nothing from outside the
+ * folder. Throws when the SDK does not compile against the web platform alone; the folder is then as it was.
  */
-export async function buildSdk(): Promise<void> {
-  rmSync(DIST, { recursive: true, force: true })
-  await build({
+export async function buildSdk(dist = join(SDK, 'dist')): Promise<void> {
+  const files = new Map([...(await bundle()), ...declarations()])
+  for (const [path, contents] of files) replaceFile(join(dist, path), contents)
+  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !files.has(relative(dist, path))) rmSync(path, { force: true })
+  }
+}
+
+/** Whoever reads during a build sees the old file or the new one, never half of it. */
+function replaceFile(path: string, contents: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, contents)
+  renameSync(temporary, path)
+}
+
+async function bundle(): Promise<Map<string, string>> {
+  const { outputFiles } = await build({
     entryPoints: [ENTRY],
-    outfile: join(DIST, 'index.js'),
+    outfile: join(SDK, 'dist/index.js'),
     bundle: true,
     format: 'esm',
     platform: 'neutral',
     target: 'es2022',
     // No "node" condition: core then brings the implementations that browsers can run.
-    conditions: ['default'],
+    conditions: [],
     sourcemap: true,
-    sourcesContent: true,
     legalComments: 'inline',
-    logLevel: 'warning',
+    logLevel: 'error',
+    write: false,
   })
-  writeDeclarations()
+  return new Map(outputFiles.map(({ path, text }) => [basename(path), text]))
 }
 
 /**
- * TypeScript emits one declaration per source file; those of core go to `dist/core`, and what the entry does not reach
- * is left out. The program has no Node types and no "node" condition, so it fails where the SDK would in a browser.
+ * TypeScript emits one declaration per source file; those of core go to `core/`, and what the entry does not reach is
+ * left out. The program has no Node types and no "node" condition, so it fails where the SDK would in a browser.
  */
-function writeDeclarations(): void {
-  const program = ts.createProgram([ENTRY], {
-    target: ts.ScriptTarget.ES2022,
-    lib: ['lib.es2022.d.ts', 'lib.es2024.string.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
-    types: [],
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    // Past node_modules, from where TypeScript emits nothing.
-    paths: { '@vitrine/core/*': [`${CORE_SRC}/*.ts`] },
-    strict: true,
-    noUncheckedIndexedAccess: true,
-    exactOptionalPropertyTypes: true,
-    allowImportingTsExtensions: true,
-    declaration: true,
-    emitDeclarationOnly: true,
-    skipLibCheck: true,
-  })
+function declarations(): Map<string, string> {
+  const program = ts.createProgram([ENTRY], COMPILER_OPTIONS)
   const emitted = new Map<string, string>()
   const { diagnostics } = program.emit(undefined, (_, text, __, ___, sources) => {
     const source = sources?.[0]
@@ -59,21 +59,36 @@ function writeDeclarations(): void {
   })
   const problems = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
   if (problems.length > 0) throw new Error(ts.formatDiagnostics(problems, formatHost))
-  for (const file of reachable(outputOf(ENTRY), emitted)) {
-    mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, rewriteImports(file, emitted.get(file) ?? ''))
-  }
+  return new Map([...reachable(outputOf(ENTRY), emitted)].map((path) => [path, rewriteImports(path, emitted.get(path) ?? '')]))
 }
 
+const COMPILER_OPTIONS: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2022,
+  lib: ['lib.es2022.d.ts', 'lib.es2024.string.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+  types: [],
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  // Past node_modules, from where TypeScript emits nothing.
+  paths: { '@vitrine/core/*': [`${CORE_SRC}/*.ts`] },
+  strict: true,
+  noUncheckedIndexedAccess: true,
+  exactOptionalPropertyTypes: true,
+  allowImportingTsExtensions: true,
+  declaration: true,
+  emitDeclarationOnly: true,
+  skipLibCheck: true,
+}
+
+/** Where a source's declaration goes, below the dist folder. */
 function outputOf(source: string): string {
   const isCore = !relative(CORE_SRC, source).startsWith('..')
   const path = isCore ? join('core', relative(CORE_SRC, source)) : relative(join(SDK, 'src'), source)
-  return join(DIST, path.replace(/\.ts$/, '.d.ts'))
+  return path.replace(/\.ts$/, '.d.ts')
 }
 
 function reachable(entry: string, emitted: Map<string, string>, seen = new Set<string>()): Set<string> {
   const text = emitted.get(entry)
-  if (text === undefined) throw new Error(`The declarations refer to ${relative(DIST, entry)}, which is not part of the SDK.`)
+  if (text === undefined) throw new Error(`The declarations refer to ${entry}, which is not part of the SDK.`)
   if (seen.has(entry)) return seen
   seen.add(entry)
   for (const { fileName } of importsOf(text)) reachable(targetOf(entry, fileName), emitted, seen)
@@ -98,8 +113,8 @@ function importsOf(text: string): ts.FileReference[] {
 /** The declaration that a specifier stands for. */
 function targetOf(file: string, specifier: string): string {
   const core = /^@vitrine\/core\/(.+)$/.exec(specifier)?.[1]
-  if (core !== undefined) return join(DIST, 'core', `${core}.d.ts`)
-  return resolve(dirname(file), specifier.replace(/\.ts$/, '.d.ts'))
+  if (core !== undefined) return join('core', `${core}.d.ts`)
+  return join(dirname(file), specifier.replace(/\.ts$/, '.d.ts'))
 }
 
 const formatHost: ts.FormatDiagnosticsHost = {

@@ -1,0 +1,211 @@
+import { execFile } from 'node:child_process'
+import { createReadStream, existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join, relative, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { chromium, type Browser } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { buildSdk } from '../../sdk/build.ts'
+import { testKey } from './test-key.ts'
+import { failure, raw, result, silence, startWireServer, type WireServer } from './wire-server.ts'
+
+/** The package as a user gets it: built and packed in a copy, unpacked into the node_modules of a project that has nothing else. */
+
+const run = promisify(execFile)
+const ROOT = resolve(import.meta.dirname, '../..')
+const key = testKey()
+let project: string
+let installed: string
+let wire: WireServer
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'vitrine-sdk-'))
+  const source = join(project, 'source')
+  const packed = join(project, 'packed')
+  installed = join(project, 'node_modules/vitrine-sdk')
+  await Promise.all([packed, installed].map((folder) => mkdir(folder, { recursive: true })))
+  // A copy, so that nobody who uses sdk/dist meanwhile sees it change.
+  const isDist = (path: string) => relative(join(ROOT, 'sdk'), path).startsWith('dist')
+  await cp(join(ROOT, 'sdk'), source, { recursive: true, filter: (path) => !isDist(path) })
+  await buildSdk(join(source, 'dist'))
+  await run('npm', ['pack', '--ignore-scripts', '--offline', '--pack-destination', packed], { cwd: source })
+  const [tarball = ''] = await readdir(packed)
+  await run('tar', ['-xzf', join(packed, tarball), '-C', installed, '--strip-components=1'])
+  await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
+  wire = await startWireServer()
+}, 60_000)
+
+beforeEach(() => {
+  wire.requests = []
+})
+
+afterAll(async () => {
+  await wire.close()
+  await rm(project, { recursive: true, force: true })
+})
+
+const invocation = { status: 200, ok: true, result: { found: 1 }, receipt: { log: 'agents/a1', seq: 3, hash: 'ab' } }
+
+describe('contents', () => {
+  it('has what is published and nothing else', async () => {
+    const files = (await readdir(installed, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    const paths = files.map((entry) => relative(installed, join(entry.parentPath, entry.name))).sort()
+    expect(paths).toEqual(expect.arrayContaining(['README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']))
+    expect(paths.filter((path) => !/^(README\.md|LICENSE|package\.json|dist\/index\.js(\.map)?|dist\/(core\/)?[a-z0-9-]+\.d\.ts)$/.test(path))).toEqual([])
+  })
+
+  it('depends on nothing', async () => {
+    const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Record<string, unknown>
+    expect(Object.keys(manifest).filter((field) => /dependencies/i.test(field))).toEqual([])
+    expect(manifest).toMatchObject({ name: 'vitrine-sdk', license: 'Apache-2.0', type: 'module', engines: { node: '>=20' } })
+    expect(manifest['private']).toBeUndefined()
+  })
+
+  it('imports nothing, uses nothing of Node, and is small', async () => {
+    const bundle = await readFile(join(installed, 'dist/index.js'), 'utf8')
+    expect(bundle).not.toMatch(/\bimport\b\s*[({"'*]|\bfrom\s*["']|\brequire\(|node:|\bBuffer\b|\bprocess\./)
+    expect(bundle.length).toBeLessThan(64 * 1024)
+  })
+
+  it('exports two things', async () => {
+    const exported = await inNode(process.execPath, `console.log(JSON.stringify(Object.keys(await import('vitrine-sdk'))))`)
+    expect(exported).toEqual(['Vitrine', 'VitrineError'])
+  })
+})
+
+describe('types', () => {
+  const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false }
+  it.each([
+    ['a browser', { ...strict, module: 'esnext', moduleResolution: 'bundler', target: 'es2022', lib: ['es2022', 'dom'], types: [] }],
+    ['Node', { ...strict, module: 'nodenext', target: 'es2022', lib: ['es2023'], types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] }],
+    ['a lenient project', { module: 'nodenext', target: 'es2022', noEmit: true, types: [] }],
+  ])('hold in %s', async (_, compilerOptions) => {
+    await cp(join(ROOT, 'test/sdk/consumer.ts.txt'), join(project, 'consumer.ts'))
+    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }))
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await run(process.execPath, [tsc, '-p', project]).catch((error: { stdout: string }) => error)
+    expect(stdout).toBe('')
+  })
+})
+
+const nodes = await findNodes()
+
+describe('in Node', () => {
+  it.each(nodes)('invokes a tool on %s', async (_, node) => {
+    wire.respond = result(invocation)
+    const invoked = await inNode(node, `
+      import { Vitrine } from 'vitrine-sdk'
+      const vitrine = new Vitrine({ baseUrl: process.env.BASE_URL, key: process.env.KEY })
+      console.log(JSON.stringify(await vitrine.tools.invoke({ name: 'search', args: { q: 'ü' } })))`)
+    expect(invoked).toEqual(invocation)
+    expect(wire.requests[0]).toMatchObject({ path: '/invokeTool', body: { data: { name: 'search', args: { q: 'ü' } } } })
+    expect(wire.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
+  })
+
+  it.each(nodes)('fails with a code on %s', async (_, node) => {
+    wire.respond = failure('quota_exceeded', { resetsAt: '2026-02-01T00:00:00.000Z' })
+    const seen = await inNode(node, `
+      import { Vitrine, VitrineError } from 'vitrine-sdk'
+      const vitrine = new Vitrine({ baseUrl: process.env.BASE_URL, key: process.env.KEY })
+      const failed = await vitrine.tools.list().catch((error) => [error instanceof VitrineError, error.code, error.retryable])
+      const aborted = await vitrine.tools.list({ signal: AbortSignal.abort() }).catch((error) => error.code)
+      console.log(JSON.stringify([...failed, aborted]))`)
+    expect(seen).toEqual([true, 'quota_exceeded', true, 'aborted'])
+  })
+})
+
+const CHROMIUM = '/usr/bin/chromium'
+const CHROMIUM_ARGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+]
+const hasChromium = existsSync(CHROMIUM)
+
+describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped, there is no ${CHROMIUM}`, () => {
+  let browser: Browser
+  let site: Server
+
+  beforeAll(async () => {
+    site = createServer((request, response) => {
+      if (request.url !== '/index.js') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+      response.writeHead(200, { 'content-type': 'text/javascript' })
+      createReadStream(join(installed, 'dist/index.js')).pipe(response)
+    })
+    await new Promise<void>((listening) => site.listen(0, '127.0.0.1', listening))
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS })
+  }, 60_000)
+
+  afterAll(async () => {
+    await browser.close()
+    site.closeAllConnections()
+    site.close()
+  })
+
+  /** Runs `body` in a page of another origin than the server's; `vitrine` is a client there. */
+  async function inPage(body: string): Promise<unknown> {
+    const page = await browser.newPage()
+    try {
+      await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
+      return await page.evaluate(`(async () => {
+        const { Vitrine, VitrineError } = await import('/index.js')
+        const vitrine = new Vitrine({ baseUrl: ${JSON.stringify(wire.url)}, key: ${JSON.stringify(key)}, timeoutMs: 10_000 })
+        ${body}
+      })()`)
+    } finally {
+      await page.close()
+    }
+  }
+
+  it('invokes a tool', async () => {
+    wire.respond = result(invocation)
+    expect(await inPage(`return vitrine.tools.invoke({ name: 'search', args: { q: 'ü' } })`)).toEqual(invocation)
+    expect(wire.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
+  })
+
+  it('reads errors', async () => {
+    wire.respond = failure('tool_not_found')
+    expect(await inPage(`return vitrine.tools.list().catch((error) => [error instanceof VitrineError, error.code, error.status])`)).toEqual([
+      true, 'tool_not_found', 404,
+    ])
+  })
+
+  it('follows no redirect', async () => {
+    const elsewhere = await startWireServer()
+    wire.respond = raw(307, '', { location: `${elsewhere.url}/listTools` })
+    expect(await inPage(`return vitrine.tools.list().catch((error) => error.code)`)).toBe('network_error')
+    expect(elsewhere.requests).toEqual([])
+    await elsewhere.close()
+  })
+
+  it('aborts', async () => {
+    wire.respond = silence
+    const code = inPage(`
+      const controller = new AbortController()
+      const listing = vitrine.tools.list({ signal: controller.signal }).catch((error) => [error.code, error.cause])
+      setTimeout(() => controller.abort('enough'), 20)
+      return listing`)
+    expect(await code).toEqual(['aborted', 'enough'])
+  })
+})
+
+/** Runs a module in the user's project; it prints JSON. */
+async function inNode(node: string, script: string): Promise<unknown> {
+  await writeFile(join(project, 'script.mjs'), script)
+  const env = { PATH: process.env['PATH'], BASE_URL: wire.url, KEY: key }
+  const { stdout } = await run(node, [join(project, 'script.mjs')], { cwd: project, env })
+  return JSON.parse(stdout)
+}
+
+/** One executable for each Node release on PATH from 20 on, and the one that runs this. */
+async function findNodes(): Promise<[version: string, path: string][]> {
+  const paths = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'node')).filter((path) => existsSync(path))
+  const found = new Map<string, string>()
+  for (const path of [process.execPath, ...paths]) {
+    const version = (await run(path, ['--version'])).stdout.trim()
+    if (Number.parseInt(version.slice(1), 10) >= 20 && !found.has(version)) found.set(version, path)
+  }
+  return [...found]
+}
