@@ -12,13 +12,19 @@ export interface Opening {
 }
 
 const COMMITMENT_PREFIX = Uint8Array.of(0x02)
+const SALT_BYTES = 32
 
 /** The opening of already redacted arguments. */
 export function openingOf(args: JsonValue, salt: string): Opening {
   return { salt, args: canonicalize(args) }
 }
 
-/** `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. */
+/**
+ * `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. Throws RangeError on a salt that is not
+ * 32 bytes: with a salt of any length, its end could pass for the start of the arguments.
+ */
 export function commit(opening: Opening): string {
-  return sha256Hex(concatBytes(COMMITMENT_PREFIX, hexToBytes(opening.salt), utf8(opening.args)))
+  const salt = hexToBytes(opening.salt)
+  if (salt.length !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes`)
+  return sha256Hex(concatBytes(COMMITMENT_PREFIX, salt, utf8(opening.args)))
 }

@@ -1,8 +1,10 @@
+import { CANONICAL_DEPTH_MAX } from './limits.ts'
+
 /**
  * JSON Canonicalization Scheme, RFC 8785.
  *
  * What JSON cannot represent throws TypeError instead of vanishing: undefined, functions, symbols, bigint, NaN and
- * infinities, lone surrogates, cycles, and objects that are not plain (`toJSON` is not honoured). A ledger must never
+ * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON` is not honoured). A ledger must never
  * hash something else than what it stores.
  */
 export function canonicalize(value: unknown): string {
@@ -28,6 +30,7 @@ function write(value: unknown, ancestors: object[]): string {
 
 function writeContainer(value: object, ancestors: object[]): string {
   if (ancestors.includes(value)) throw new TypeError('JCS: cycle')
+  if (ancestors.length === CANONICAL_DEPTH_MAX) throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels`)
   ancestors.push(value)
   const text = Array.isArray(value) ? writeArray(value, ancestors) : writeObject(value, ancestors)
   ancestors.pop()

@@ -14,7 +14,8 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
  */
 export function checkJson(value: unknown, path = 'args'): Result<JsonValue> {
   const problem = findProblem(value, path, 0)
-  return problem === null ? ok(value as JsonValue) : fail('invalid_argument', problem, { field: path })
+  // Keys are cut to fit into the path, which may cut a surrogate pair in two.
+  return problem === null ? ok(value as JsonValue) : fail('invalid_argument', problem.toWellFormed(), { field: path })
 }
 
 function findProblem(value: unknown, path: string, depth: number): string | null {

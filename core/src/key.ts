@@ -21,9 +21,9 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const SECRET_LENGTH = 43
 const CHECK_LENGTH = 6
 
-/** Makes a key; `random` is 32 bytes from a cryptographic source. */
+/** Makes a key; `random` is 32 bytes from a cryptographic source. Throws RangeError for any other number of them. */
 export function formatKey(kind: KeyKind, id: string, random: Uint8Array): string {
-  if (random.length < 32) throw new RangeError('a key needs 32 random bytes')
+  if (random.length !== 32) throw new RangeError('a key needs 32 random bytes')
   const body = toBase62(BigInt(`0x${bytesToHex(random)}`)).padStart(SECRET_LENGTH, '0')
   return `${kind}.${id}.${body}${checksum(body)}`
 }

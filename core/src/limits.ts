@@ -6,6 +6,8 @@ export const REQUEST_BYTES_MAX = 1_048_576
 export const ARGS_BYTES_MAX = 256 * 1024
 /** Nesting of arguments: what recursive upstream parsers and our own walks survive (Firestore itself allows 20 levels of maps). */
 export const JSON_DEPTH_MAX = 64
+/** Nesting of what is hashed: above any arguments and manifest, and far below what overflows the stack. */
+export const CANONICAL_DEPTH_MAX = 512
 /** A credential: more than any bearer token or service account key needs; KMS itself takes 64 KiB. */
 export const TOKEN_BYTES_MAX = 8 * 1024
 /** An upstream's answer, after decoding: bounds the memory of one invocation and stops decompression bombs. */

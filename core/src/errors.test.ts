@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { ERRORS, isErrorCode, type CallableStatus, type ErrorCode } from './errors.ts'
+import { ARGS_BYTES_MAX, TOKEN_BYTES_MAX } from './limits.ts'
+
+type Row = [http: number, callable: CallableStatus, jsonRpc: number, retryable: boolean, message: string]
+
+// Clients match on every one of these: a change here is a change of the wire format.
+const PINNED: Record<ErrorCode, Row> = {
+  invalid_json: [400, 'INVALID_ARGUMENT', -32700, false, 'The body is not JSON.'],
+  invalid_request: [400, 'INVALID_ARGUMENT', -32600, false, 'The body must be a JSON object {"data": {…}}.'],
+  invalid_argument: [400, 'INVALID_ARGUMENT', -32602, false, 'An argument is missing, unknown or of the wrong type.'],
+  invalid_name: [400, 'INVALID_ARGUMENT', -32602, false, 'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".'],
+  invalid_url: [400, 'INVALID_ARGUMENT', -32602, false, 'The URL must be http or https, absolute, and without credentials in it.'],
+  blocked_url: [400, 'INVALID_ARGUMENT', -32602, false, 'The URL points to an address that tools may not reach.'],
+  args_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The arguments are larger than 256 KiB.'],
+  token_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The credential is larger than 8 KiB.'],
+  request_too_large: [413, 'INVALID_ARGUMENT', -32600, false, 'The request body is too large.'],
+  method_not_allowed: [405, 'INVALID_ARGUMENT', -32600, false, 'Use POST.'],
+  unknown_operation: [404, 'NOT_FOUND', -32601, false, 'There is no such operation.'],
+  unauthenticated: [401, 'UNAUTHENTICATED', -32001, false, 'Send "Authorization: Bearer" with a key or an ID token.'],
+  malformed_key: [401, 'UNAUTHENTICATED', -32001, false, 'The key is malformed; was it copied whole?'],
+  invalid_key: [401, 'UNAUTHENTICATED', -32001, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'],
+  permission_denied: [403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'],
+  agent_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such agent.'],
+  agent_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'This agent is disabled.'],
+  org_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such organization.'],
+  key_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such key.'],
+  tool_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool.'],
+  receipt_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such entry.'],
+  receipt_pending: [409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'],
+  no_credential: [404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'],
+  credential_access_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'],
+  quota_exceeded: [429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'],
+  duplicate_call: [409, 'ALREADY_EXISTS', -32009, false, 'An invocation with this idempotency key was already made.'],
+  conflict: [409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'],
+  upstream_unreachable: [502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'],
+  upstream_timeout: [504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'],
+  upstream_interrupted: [502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'],
+  upstream_too_large: [502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'],
+  upstream_invalid: [502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'],
+  cancelled: [499, 'CANCELLED', -32013, true, 'The caller went away.'],
+  kms_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'],
+  credential_unreadable: [500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'],
+  ledger_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'],
+  unavailable: [503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'],
+  internal: [500, 'INTERNAL', -32603, false, 'Something is wrong on our side.'],
+}
+
+it('is the whole table, row by row', () => {
+  const rows = Object.entries(ERRORS).map(([code, e]) => [code, [e.http, e.callable, e.jsonRpc, e.retryable, e.message]])
+  expect(Object.fromEntries(rows)).toEqual(PINNED)
+})
+
+/** HTTP statuses for each callable status: first that of google.rpc.Code, then the more exact ones that HTTP has. */
+const HTTP: Record<CallableStatus, number[]> = {
+  INVALID_ARGUMENT: [400, 405, 413],
+  UNAUTHENTICATED: [401],
+  PERMISSION_DENIED: [403],
+  NOT_FOUND: [404],
+  ALREADY_EXISTS: [409],
+  ABORTED: [409],
+  FAILED_PRECONDITION: [400, 409],
+  RESOURCE_EXHAUSTED: [429],
+  CANCELLED: [499],
+  INTERNAL: [500],
+  UNAVAILABLE: [503, 502],
+  DEADLINE_EXCEEDED: [504],
+}
+
+/** JSON-RPC 2.0 section 5.1, without the server errors. */
+const RESERVED = [-32700, -32600, -32601, -32602, -32603]
+
+describe.each(Object.entries(ERRORS))('%s', (code, info) => {
+  it('means the same by HTTP and by callable status', () => {
+    expect(HTTP[info.callable]).toContain(info.http)
+  })
+
+  it('has a JSON-RPC code of the standard or of ours', () => {
+    expect(RESERVED.includes(info.jsonRpc) || (info.jsonRpc <= -32000 && info.jsonRpc >= -32019)).toBe(true)
+  })
+
+  it('says one plain sentence', () => {
+    expect(info.message).toMatch(/^[A-Z].{5,140}[.?]$/)
+    expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/)
+  })
+})
+
+it('calls nothing retryable that the caller must change', () => {
+  const mustChange: CallableStatus[] = ['INVALID_ARGUMENT', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'NOT_FOUND', 'ALREADY_EXISTS', 'INTERNAL']
+  expect(Object.values(ERRORS).filter(({ callable, retryable }) => retryable && mustChange.includes(callable))).toEqual([])
+})
+
+it('does not tell an unknown key from a rotated one, nor an unknown tool from a hidden one', () => {
+  const codes = Object.keys(ERRORS)
+  expect(codes.filter((code) => /(?:rotated|revoked|expired|unknown)_key|key_(?:rotated|revoked|expired)/.test(code))).toEqual([])
+  expect(codes.filter((code) => /tool_(?:disabled|hidden|forbidden)/.test(code))).toEqual([])
+})
+
+it('names the limits that are in force', () => {
+  expect(ERRORS.args_too_large.message).toContain(`${ARGS_BYTES_MAX / 1024} KiB`)
+  expect(ERRORS.token_too_large.message).toContain(`${TOKEN_BYTES_MAX / 1024} KiB`)
+})
+
+describe('what is no error code', () => {
+  it.each(['', 'Internal', 'nope', 'toString', 'constructor', '__proto__', undefined, null, 1, ['internal'], { code: 'internal' }])('%j', (value) => {
+    expect(isErrorCode(value)).toBe(false)
+  })
+
+  it('is told from one', () => {
+    expect(Object.keys(PINNED).every(isErrorCode)).toBe(true)
+  })
+})
