@@ -5,10 +5,10 @@ import type { Entry } from './entry.ts'
  * are listed beside the single terms; a reader asks for the narrowest and filters the entries of what comes back.
  */
 export interface EntryFilter {
-  action?: string
-  tool?: string
-  actor?: string
-  outcome?: string
+  action?: string | undefined
+  tool?: string | undefined
+  actor?: string | undefined
+  outcome?: string | undefined
 }
 
 /** Fixed order, so that a pair has one spelling. */

@@ -1,0 +1,44 @@
+import type { Result } from '@vitrine/core/result'
+import { fail } from '@vitrine/core/result'
+import { authenticateOwner, type Principal } from '../auth/owner.ts'
+import type { Call } from '../http/callable.ts'
+import type { Parts } from '../parts.ts'
+import { createAgent } from './create-agent.ts'
+import { createOwnerKey } from './create-owner-key.ts'
+import { disableAgent } from './disable-agent.ts'
+import { getUsage } from './get-usage.ts'
+import { listAudit } from './list-audit.ts'
+import { listTools } from './list-tools.ts'
+import { revokeOwnerKey } from './revoke-owner-key.ts'
+import { rotateAgentKey } from './rotate-agent-key.ts'
+import { setCredentialAccess } from './set-credential-access.ts'
+import { setQuota } from './set-quota.ts'
+import { setToolEnabled } from './set-tool-enabled.ts'
+
+/** One operation of `admin`; authentication is done, authorization is its own. */
+export type Operation = (parts: Parts, by: Principal, data: unknown) => Promise<Result<unknown>>
+
+/** `POST {admin}/{operation}`. */
+const OPERATIONS = new Map<string, Operation>(
+  Object.entries({
+    createAgent,
+    rotateAgentKey,
+    disableAgent,
+    createOwnerKey,
+    revokeOwnerKey,
+    setQuota,
+    setToolEnabled,
+    setCredentialAccess,
+    listTools,
+    getUsage,
+    listAudit,
+  }),
+)
+
+/** admin: what owners do beside registering tools. Errors: unknown_operation, those of authentication and of the operation. */
+export async function admin(parts: Parts, call: Call): Promise<Result<unknown>> {
+  const operation = OPERATIONS.get(call.path)
+  if (!operation) return fail('unknown_operation')
+  const by = await authenticateOwner(parts.auth, parts.db, call.authorization)
+  return by.ok ? operation(parts, by.value, call.data) : by
+}

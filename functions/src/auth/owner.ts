@@ -1,0 +1,89 @@
+import type { Auth } from 'firebase-admin/auth'
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Meta } from '@vitrine/core/entry'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc, type Role } from '../store/documents.ts'
+import { readBearer, type Bearer } from './bearer.ts'
+import { matchesHash } from './secret.ts'
+
+/** A human, signed in with Firebase Auth or represented by an owner key. */
+export interface Principal {
+  uid: string
+  /** For audit entries. */
+  actor: string
+  /** Added to an entry's meta: which key acted, if one did. */
+  via: Meta
+  /** The one organization an owner key is good for; undefined for a signed-in user. */
+  keyOrgId?: string
+}
+
+/** Errors: unauthenticated, malformed_key, invalid_key, permission_denied. */
+export async function authenticateOwner(auth: Auth, db: Firestore, authorization: string | undefined): Promise<Result<Principal>> {
+  const bearer = readBearer(authorization)
+  if (!bearer.ok) return bearer
+  return bearer.value.type === 'key' ? byOwnerKey(db, bearer.value.key) : byIdToken(auth, bearer.value.token)
+}
+
+async function byIdToken(auth: Auth, token: string): Promise<Result<Principal>> {
+  try {
+    // Revoked sessions and deleted users count at once here: these calls are rare and change what agents may do.
+    const { uid } = await auth.verifyIdToken(token, true)
+    return ok({ uid, actor: `user:${uid}`, via: {} })
+  } catch (error) {
+    if (String((error as { code?: unknown }).code) === 'auth/internal-error') return fail('unavailable')
+    return fail('invalid_key')
+  }
+}
+
+async function byOwnerKey(db: Firestore, key: Extract<Bearer, { type: 'key' }>['key']): Promise<Result<Principal>> {
+  if (key.kind !== 'owner') return fail('permission_denied', 'This call takes an ID token or an owner key.')
+  const doc = (await db.doc(paths.ownerKey(key.id)).get()).data() as OwnerKeyDoc | undefined
+  if (!matchesHash(key.secret, doc?.hash) || !doc || doc.revoked) return fail('invalid_key')
+  return ok({ uid: doc.uid, actor: `user:${doc.uid}`, via: { key: key.id }, keyOrgId: doc.orgId })
+}
+
+/** The role in an organization as read now; undefined for outsiders and for keys of another organization. */
+export async function roleIn(db: Firestore, principal: Principal, orgId: string): Promise<Role | undefined> {
+  if (principal.keyOrgId !== undefined && principal.keyOrgId !== orgId) return undefined
+  return ((await db.doc(paths.member(orgId, principal.uid)).get()).data() as MemberDoc | undefined)?.role
+}
+
+/**
+ * The agent, if the principal may manage it: owners and admins of its organization, and the member it belongs to.
+ * Errors: agent_not_found, also for what exists and is somebody else's.
+ */
+export async function manageableAgent(db: Firestore, principal: Principal, agentId: string): Promise<Result<{ agent: AgentDoc; version: unknown }>> {
+  const found = await readableAgent(db, principal, agentId)
+  if (!found.ok) return found
+  const { agent, role } = found.value
+  const mayManage = role === 'owner' || role === 'admin' || (role === 'member' && agent.ownerUid === principal.uid)
+  return mayManage ? ok(found.value) : fail('agent_not_found')
+}
+
+/** The agent, if the principal may read its chain: whoever manages it, and auditors. Errors: agent_not_found. */
+export async function readableAgent(
+  db: Firestore,
+  principal: Principal,
+  agentId: string,
+): Promise<Result<{ agent: AgentDoc; version: unknown; role: Role }>> {
+  const snapshot = await db.doc(paths.agent(agentId)).get()
+  const agent = snapshot.data() as AgentDoc | undefined
+  const role = agent && (await roleIn(db, principal, agent.orgId))
+  if (!agent || !role || (role === 'member' && agent.ownerUid !== principal.uid)) return fail('agent_not_found')
+  return ok({ agent, version: snapshot.updateTime, role })
+}
+
+/** Errors: org_not_found, also for roles that are not among `roles`' holders and may not know of it. */
+export async function orgWithRole(
+  db: Firestore,
+  principal: Principal,
+  orgId: string,
+  roles: readonly Role[],
+): Promise<Result<{ org: OrgDoc; version: unknown; role: Role }>> {
+  const role = await roleIn(db, principal, orgId)
+  if (!role) return fail('org_not_found')
+  if (!roles.includes(role)) return fail('permission_denied')
+  const snapshot = await db.doc(paths.org(orgId)).get()
+  const org = snapshot.data() as OrgDoc | undefined
+  return org ? ok({ org, version: snapshot.updateTime, role }) : fail('org_not_found')
+}

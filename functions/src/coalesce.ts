@@ -1,0 +1,57 @@
+/**
+ * Shares one run of `fetch` among the callers of a key. A run serves only those who came before it started: whoever
+ * comes while it is under way waits for the next one, so nobody gets an answer older than their own request.
+ */
+export function coalesce<T>(fetch: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const active = new Map<string, { done: Promise<T>; next?: Promise<T> }>()
+
+  function start(key: string): Promise<T> {
+    const slot = { done: fetch(key) }
+    active.set(key, slot)
+    const finish = () => {
+      if (active.get(key) === slot) active.delete(key)
+    }
+    slot.done.then(finish, finish)
+    return slot.done
+  }
+
+  return (key) => {
+    const slot = active.get(key)
+    if (!slot) return start(key)
+    slot.next ??= slot.done.then(
+      () => start(key),
+      () => start(key),
+    )
+    return slot.next
+  }
+}
+
+/** The same for many keys at once: all that is asked for while one round trip is under way goes into the next. */
+export function coalesceMany<T>(fetchAll: (keys: string[]) => Promise<Map<string, T>>): (keys: string[]) => Promise<(T | undefined)[]> {
+  let waiting: { keys: Set<string>; done: Promise<Map<string, T>> } | undefined
+  let current: Promise<unknown> | undefined
+
+  function start(keys: Set<string>): Promise<Map<string, T>> {
+    waiting = undefined
+    const done = fetchAll([...keys])
+    const finish = () => {
+      if (current === done) current = undefined
+    }
+    current = done
+    done.then(finish, finish)
+    return done
+  }
+
+  return async (keys) => {
+    if (!waiting) {
+      const batch = new Set<string>()
+      const begin = () => start(batch)
+      // Without anything under way a microtask's delay still gathers what the same tick asks for.
+      waiting = { keys: batch, done: (current ?? Promise.resolve()).then(begin, begin) }
+    }
+    const { keys: batch, done } = waiting
+    for (const key of keys) batch.add(key)
+    const found = await done
+    return keys.map((key) => found.get(key))
+  }
+}

@@ -1,0 +1,27 @@
+/** What the environment says; read once, by the composition root. */
+export interface Environment {
+  project: string
+  /** The Cloud KMS key that seals credentials. */
+  kmsKey: string
+  /** host:port of a local KMS instead of Cloud KMS. */
+  kmsEmulatorHost: string | undefined
+  /** Whether tools may live on loopback and private addresses. */
+  allowPrivate: boolean
+}
+
+/** Throws when the project is not named, or when something that only a local stack may do is asked for elsewhere. */
+export function environment(env: Record<string, string | undefined>): Environment {
+  const project = env['GCLOUD_PROJECT'] ?? env['GOOGLE_CLOUD_PROJECT']
+  if (!project) throw new Error('GCLOUD_PROJECT is not set')
+  // Projects of this name never exist in Google Cloud (firebase-tools), so a leftover variable cannot weaken production.
+  const isDemo = project.startsWith('demo-')
+  const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
+  const allowPrivate = env['VITRINE_ALLOW_PRIVATE_UPSTREAMS'] === 'true'
+  if (!isDemo && (kmsEmulatorHost || allowPrivate)) throw new Error('KMS_EMULATOR_HOST and VITRINE_ALLOW_PRIVATE_UPSTREAMS are for demo-* projects')
+  return {
+    project,
+    kmsKey: env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
+    kmsEmulatorHost,
+    allowPrivate,
+  }
+}

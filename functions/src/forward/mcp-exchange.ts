@@ -1,0 +1,91 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { RequestId } from '@modelcontextprotocol/client'
+import type { ErrorCode } from '@vitrine/core/errors'
+import type { JsonObject } from '@vitrine/core/json-value'
+import type { Endpoint } from '@vitrine/core/tool'
+
+/**
+ * What one call may use. Connections outlive calls and are shared by them, so they hold none of this: it travels beside
+ * them, in async context, and is wiped when the call ends.
+ */
+export interface Lease {
+  endpoint: Endpoint
+  credential: string | null
+  /** Ends every request made under the lease. */
+  stop: AbortController
+  open: boolean
+  /** Good for one request, which wipes it. */
+  once: boolean
+}
+
+/** What happened under a lease so far, as the requests and answers passing by show it. */
+export interface Exchange {
+  lease: Lease
+  /** HTTP status of the latest answer to a request, 0 while there was none. */
+  status: number
+  /** Body of the latest answer when its status says failure, if it is small. */
+  errorText: string | null
+  /** The latest answer is an event stream; `streaming` until that has ended. */
+  eventStream: boolean
+  streaming: boolean
+  /** The method whose result the caller gets as the server sent it: the client's schemas would strip what they don't know, or refuse. */
+  raw: 'tools/call' | 'tools/list' | null
+  /** The request that is to be answered, and the answer to the latest one. */
+  awaited: { id: RequestId; method: string } | null
+  answer: RpcAnswer | null
+  /** Why there will be no answer; nothing is sent any more. */
+  failure: ErrorCode | null
+}
+
+export type RpcAnswer = { result: JsonObject } | { error: RpcError }
+export interface RpcError {
+  code: number
+  message: string
+  data?: unknown
+}
+
+/** Long enough to tell an upstream that it may stop, and for the end of a stream whose answer has come. */
+const PARTING_MS = 1_000
+
+export const exchanges = new AsyncLocalStorage<Exchange>()
+
+export function openLease(endpoint: Endpoint, credential: string | null): Lease {
+  return { endpoint, credential, stop: new AbortController(), open: true, once: false }
+}
+
+export function newExchange(lease: Lease, raw: Exchange['raw'] = null): Exchange {
+  return { lease, raw, status: 0, errorText: null, eventStream: false, streaming: false, awaited: null, answer: null, failure: null }
+}
+
+/** Ends a call: from now on nothing is sent for it, and the credential is gone. */
+export function closeExchange({ lease, streaming }: Exchange): void {
+  wipe(lease)
+  // A server ends the stream right after the answer. Waiting for that keeps the connection; waiting for ever would keep the call.
+  if (streaming) setTimeout(() => lease.stop.abort(), PARTING_MS).unref()
+}
+
+export function wipe(lease: Lease): void {
+  lease.open = false
+  lease.credential = null
+}
+
+/**
+ * Gives a call up. A server of an older revision is told so by a notification, which the client sends while it aborts; it leaves
+ * under a lease of its own, since that of the call ends here. Everywhere the connection is closed as well.
+ */
+export function giveUp(lease: Lease, reason: unknown): void {
+  const stop = new AbortController()
+  setTimeout(() => stop.abort(), PARTING_MS).unref()
+  const parting = { ...lease, stop, once: true }
+  exchanges.run(newExchange(parting), () => lease.stop.abort(reason))
+}
+
+/** Waits for `work` no longer than until the signal aborts; rejects with its reason then. The work itself goes on. */
+export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)))
+    if (signal.aborted) return stop()
+    signal.addEventListener('abort', stop, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

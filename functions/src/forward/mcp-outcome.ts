@@ -1,0 +1,53 @@
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { Exchange, RpcAnswer, RpcError } from './mcp-exchange.ts'
+import type { ForwardAbort, ForwardOutcome } from './forward.ts'
+
+/**
+ * What became of an exchange. In this order: given up by the caller; failed on the way; answered in the protocol; answered by HTTP
+ * alone; answered in something that is not the protocol.
+ */
+export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
+  const { status, answer, failure } = exchange
+  if (answer !== null && 'result' in answer) return answered(200, isGood(answer.result), answer.result)
+  if (signal.aborted) return { answered: false, status, code: abortOf(signal) }
+  if (failure !== null) return { answered: false, status, code: failure }
+  if (answer !== null) return answered(200, false, { error: errorOf(answer) })
+  if (status >= 300) return answered(status, false, { error: httpError(exchange) })
+  return { answered: false, status, code: 'upstream_invalid' }
+}
+
+export function abortOf(signal: AbortSignal): ForwardAbort {
+  return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
+}
+
+function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
+  return { answered: true, status, ok, answer: { type: 'json', value } }
+}
+
+/** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */
+function isGood(result: JsonObject): boolean {
+  return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
+}
+
+function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject {
+  return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data as JsonValue }) }
+}
+
+/** An HTTP error may hold one of JSON-RPC, other JSON or text. */
+function httpError({ status, errorText }: Exchange): JsonValue {
+  const body = parsed(errorText)
+  if (isObject(body) && isObject(body['error']) && typeof body['error']['message'] === 'string') return body['error']
+  return { message: `HTTP ${status}`, ...(body !== null && body !== '' && { body }) }
+}
+
+function parsed(text: string | null): JsonValue {
+  try {
+    return text === null ? null : JSON.parse(text) as JsonValue
+  } catch {
+    return text
+  }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,65 @@
+import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type RequestId, type Transport } from '@modelcontextprotocol/client'
+import type { ErrorCode } from '@vitrine/core/errors'
+import type { JsonObject } from '@vitrine/core/json-value'
+import { exchanges, newExchange, type Exchange } from './mcp-exchange.ts'
+
+/** What the client is told in place of a raw result: no code of JSON-RPC or MCP. */
+const TAKEN = { code: 0, message: 'The result was taken.' }
+
+/**
+ * The SDK's streamable HTTP transport, watched: notes in the exchange what is asked and answered, and sees to it that every request ends.
+ * (By itself the client waits for an answer even when the stream that was to bring it has ended.)
+ */
+export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { terminateSession(): Promise<void> } {
+  const inner = new StreamableHTTPClientTransport(url, { fetch, redirectPolicy: 'follow', onInsufficientScope: 'throw' })
+  const outer: Transport & { terminateSession(): Promise<void> } = {
+    hasPerRequestStream: true,
+    get sessionId() {
+      return inner.sessionId!
+    },
+    setProtocolVersion: (version) => inner.setProtocolVersion(version),
+    start: () => inner.start(),
+    close: () => inner.close(),
+    terminateSession: () => inner.terminateSession(),
+    send: async (message, { requestSignal, headers } = {}) => {
+      const exchange = exchanges.getStore()
+      if (!exchange) throw new Error('No call is under way.')
+      // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
+      if (!('method' in message && 'id' in message)) return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
+      const { id, method } = message
+      Object.assign(exchange, { awaited: { id, method }, answer: null, errorText: null, eventStream: false })
+      const unanswered = (code: ErrorCode) => {
+        if (exchange.awaited?.id !== id) return
+        exchange.failure ??= code
+        outer.onmessage?.({ jsonrpc: '2.0', id, error: TAKEN })
+      }
+      await inner.send(message, {
+        onRequestStreamEnd: () => unanswered('upstream_interrupted'),
+        ...(requestSignal && { requestSignal }),
+        ...(headers && { headers }),
+      })
+      if (!exchange.eventStream) unanswered('upstream_invalid')
+    },
+  }
+  inner.onmessage = (message: JSONRPCMessage) => outer.onmessage?.(noted(exchanges.getStore(), message))
+  inner.onerror = (error) => outer.onerror?.(error)
+  inner.onclose = () => outer.onclose?.()
+  return outer
+}
+
+/** Keeps an answer in the exchange; what the client is to see of it. */
+function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPCMessage {
+  if ('method' in message || !exchange?.awaited || message.id !== exchange.awaited.id) return message
+  const { id, method } = exchange.awaited
+  exchange.awaited = null
+  if ('error' in message) {
+    exchange.answer = { error: message.error }
+    return message
+  }
+  exchange.answer = { result: message.result as JsonObject }
+  return exchange.raw === method ? taken(id) : message
+}
+
+function taken(id: RequestId): JSONRPCMessage {
+  return { jsonrpc: '2.0', id, error: TAKEN }
+}

@@ -1,0 +1,68 @@
+import type { Dispatcher } from 'undici'
+import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
+import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './mcp-connect.ts'
+import { mcpConnections } from './mcp-connections.ts'
+import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
+import { abortOf, outcomeOf } from './mcp-outcome.ts'
+
+/** JSON-RPC error of revision 2026-07-28: the server does not speak the version it was addressed in. */
+const UNSUPPORTED_VERSION = -32022
+/** With these a server of the older revisions refuses a request that does not begin with `initialize`. */
+const REFUSED_BY_OLD_SERVERS = new Set([400, 404, 405, 406])
+
+/**
+ * Calls `mcp` tools over streamable HTTP: `command` with `args` by tools/call.
+ *
+ * Connections (the revision agreed on, a session where the server has one) are shared by the calls of a registration, also at the same
+ * time; credentials are not part of them. Results are passed on as the server sent them. A call is repeated only when the
+ * server cannot have begun it: it did not know the session, or it refused the revision.
+ */
+export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward & { close(): Promise<void> } {
+  const connections = mcpConnections(mcpConnector({ dispatcher }))
+
+  const forward: Forward = async (request) => {
+    const { command, signal } = request
+    if (command === undefined) return { answered: false, status: 0, code: 'upstream_invalid' }
+    if (signal.aborted) return { answered: false, status: 0, code: abortOf(signal) }
+    const opened = await connections.open(request)
+    if (!opened.ok) return opened.outcome
+    const first = await callTool(opened.connection, request, command)
+    if (!isUnbegun(first, opened.connection) || signal.aborted) return outcomeOf(first, signal)
+
+    connections.drop(request, opened.connection)
+    const again = await connections.open(request)
+    if (!again.ok) return afterAnswer(first, again.outcome)
+    if (opened.connection.era === 'modern' && again.connection.era === 'modern') return outcomeOf(first, signal)
+    return afterAnswer(first, outcomeOf(await callTool(again.connection, request, command), signal))
+  }
+  return Object.assign(forward, { close: connections.close })
+}
+
+async function callTool({ client }: Connection, { endpoint, credential, args, signal }: ForwardRequest, name: string): Promise<Exchange> {
+  const lease = openLease(endpoint, credential)
+  const exchange = newExchange(lease, 'tools/call')
+  const stop = () => giveUp(lease, signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const options = { signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS, allowInputRequired: true }
+    // Rejects in any case, since the result is taken on its way here; what matters is in the exchange.
+    await exchanges.run(exchange, () => client.callTool({ name, arguments: args }, options)).catch(() => undefined)
+  } finally {
+    signal.removeEventListener('abort', stop)
+    closeExchange(exchange)
+  }
+  return exchange
+}
+
+function isUnbegun({ status, errorText, answer, failure }: Exchange, { era, hasSession }: Connection): boolean {
+  if (failure !== null) return false
+  if (answer !== null) return era === 'modern' && 'error' in answer && answer.error.code === UNSUPPORTED_VERSION
+  if (era === 'modern') return REFUSED_BY_OLD_SERVERS.has(status)
+  // The protocol says 404. Servers made after the SDK's examples say 400.
+  return hasSession && (status === 404 || (status === 400 && /session/i.test(errorText ?? '')))
+}
+
+/** An answer came before this outcome, so it can't be that none did. */
+function afterAnswer(first: Exchange, outcome: ForwardOutcome): ForwardOutcome {
+  return outcome.answered || outcome.status !== 0 ? outcome : { ...outcome, status: first.status }
+}

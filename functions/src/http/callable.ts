@@ -1,0 +1,99 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ERRORS } from '@vitrine/core/errors'
+import { REQUEST_BYTES_MAX } from '@vitrine/core/limits'
+import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
+
+/** One request, free of HTTP: what handlers work on. */
+export interface Call {
+  /** The `data` field; anything JSON can hold. */
+  data: unknown
+  authorization: string | undefined
+  /** Path below the function, without slashes at the ends: the operation of `admin`. */
+  path: string
+  /** Aborts with reason 'cancelled' when the caller goes away before the answer. */
+  signal: AbortSignal
+}
+
+export type Handler = (call: Call) => Promise<Result<unknown>>
+
+/** What functions-framework adds to a request: the body it has parsed, and its bytes. */
+type FrameworkRequest = IncomingMessage & { body?: unknown; rawBody?: Uint8Array; path?: string }
+
+/**
+ * Serves a handler under the Firebase callable protocol: `POST {data}` answers `{result}` or
+ * `{error: {status, message, details: {code, retryable, …}}}` (https://firebase.google.com/docs/functions/callable-reference).
+ * Firebase's own onCall is no use here: it rejects every bearer token that is not an ID token.
+ */
+export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
+  return async (req, res) => {
+    const data = readData(req)
+    if (!data.ok) return replyError(res, data.error)
+    const caller = new AbortController()
+    res.once('close', () => {
+      if (!res.writableEnded) caller.abort('cancelled')
+    })
+    const path = (req.path ?? '').replaceAll(/^\/+|\/+$/g, '')
+    try {
+      const result = await handler({ data: data.value, authorization: req.headers.authorization, path, signal: caller.signal })
+      if (result.ok) reply(res, 200, { result: result.value })
+      else replyError(res, result.error)
+    } catch (error) {
+      replyError(res, unexpected(error))
+    }
+  }
+}
+
+function readData(req: FrameworkRequest): Result<unknown> {
+  if (req.method !== 'POST') return fail('method_not_allowed')
+  if (req.rawBody && req.rawBody.length > REQUEST_BYTES_MAX) return fail('request_too_large')
+  const body = parseBody(req.body)
+  if (!body.ok) return body
+  if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')
+  const extra = Object.keys(body.value).find((key) => key !== 'data')
+  return extra === undefined ? ok(body.value['data']) : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
+}
+
+/** functions-framework has parsed JSON already when the content type said so; any other body is taken for JSON too. */
+function parseBody(body: unknown): Result<unknown> {
+  if (body === undefined) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return ok(body)
+  if (body.length === 0) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
+  try {
+    return ok(JSON.parse(typeof body === 'string' ? body : new TextDecoder('utf-8', { fatal: true }).decode(body)))
+  } catch {
+    return fail('invalid_json')
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */
+function unexpected(error: unknown): Failure {
+  console.error(JSON.stringify({ severity: 'ERROR', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }))
+  return { code: isTransient(error) ? 'unavailable' : 'internal' }
+}
+
+/** gRPC DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE: a Firestore or KMS that does not answer just now. */
+function isTransient(error: unknown): boolean {
+  return isObject(error) && [4, 8, 14].includes(error['code'] as number)
+}
+
+function replyError(res: ServerResponse, { code, message, details }: Failure): void {
+  const info = ERRORS[code]
+  if (code === 'method_not_allowed') res.setHeader('allow', 'POST')
+  const resetsAt = details?.['resetsAt']
+  if (typeof resetsAt === 'string') {
+    res.setHeader('retry-after', String(Math.max(1, Math.ceil((Date.parse(resetsAt) - Date.now()) / 1000))))
+  }
+  reply(res, info.http, {
+    error: { status: info.callable, message: message ?? info.message, details: { code, retryable: info.retryable, ...details } },
+  })
+}
+
+function reply(res: ServerResponse, status: number, body: unknown): void {
+  if (res.destroyed) return
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+  res.end(JSON.stringify(body))
+}

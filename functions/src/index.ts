@@ -1,0 +1,55 @@
+import { initializeApp } from 'firebase-admin/app'
+import { getAuth } from 'firebase-admin/auth'
+import { getFirestore } from 'firebase-admin/firestore'
+import { setGlobalOptions } from 'firebase-functions/v2/options'
+import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
+import type { Result } from '@vitrine/core/result'
+import { admin as adminOperation } from './admin/operations.ts'
+import { createDispatcher } from './egress/agent.ts'
+import { environment } from './environment.ts'
+import { httpForward } from './forward/http.ts'
+import { mcpForward } from './forward/mcp.ts'
+import { getToolCredential as readCredential } from './get-tool-credential.ts'
+import { callable, type Call } from './http/callable.ts'
+import { invoke } from './invoke.ts'
+import { kmsClient } from './kms/client.ts'
+import { createVault } from './kms/vault.ts'
+import { createLedgerStore } from './ledger/firestore-store.ts'
+import { createLedger } from './ledger/ledger.ts'
+import { listTools as list } from './list-tools.ts'
+import type { Parts } from './parts.ts'
+import { registerTool as register } from './register-tool.ts'
+import { createLoad } from './store/load.ts'
+
+/** The composition root of the functions: the only place that reads the environment and connects the parts. */
+
+const env = environment(process.env)
+const app = initializeApp({ projectId: env.project })
+const db = getFirestore(app)
+const dispatcher = createDispatcher({ allowPrivate: env.allowPrivate })
+
+const parts: Parts = {
+  db,
+  auth: getAuth(app),
+  load: createLoad(db),
+  append: createLedger(createLedgerStore(db)),
+  vault: createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey),
+  forward: { http: httpForward({ dispatcher }), mcp: mcpForward({ dispatcher }) },
+  dispatcher,
+  project: env.project,
+  allowPrivate: env.allowPrivate,
+}
+
+setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public', cors: true })
+
+/** One function under a service account of its own: registerTool may encrypt only, dispatch may decrypt only. */
+function serve(serviceAccount: string, operation: (parts: Parts, call: Call) => Promise<Result<unknown>>, options: HttpsOptions = {}): HttpsFunction {
+  return onRequest({ serviceAccount: `${serviceAccount}@`, ...options }, callable((call) => operation(parts, call)))
+}
+
+export const registerTool = serve('vitrine-register', register)
+export const listTools = serve('vitrine-read', list)
+// Longer than the longest deadline of a call and the time to record it.
+export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90 })
+export const getToolCredential = serve('vitrine-dispatch', readCredential)
+export const admin = serve('vitrine-admin', adminOperation)

@@ -1,0 +1,122 @@
+import type { Opening } from '@vitrine/core/commitment'
+import type { Draft } from '@vitrine/core/entry'
+import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
+import { leaseSize, spendable, type Quota } from '@vitrine/core/meter'
+import { buildSegment, nextTime, usageAt, type Segment, type Tail, type Usage } from '@vitrine/core/segment'
+
+/** A write that belongs to an entry: both are committed, or neither. */
+export type Write =
+  | { op: 'create'; path: string; data: object }
+  /** `version` is what `readVersioned` gave: a document that has changed since fails the write. */
+  | { op: 'update'; path: string; data: object; version?: unknown }
+  | { op: 'set'; path: string; data: object }
+
+/** What goes into a chain together. */
+export interface Item {
+  drafts: Draft[]
+  /** One unit of `tools.invoke` is spent out of this owner's quota; refused when none is left. */
+  charge?: { ownerUid: string }
+  /** One unit goes back, if the month in which it was spent is still running; `meta.credited` of the last draft says so. */
+  credit?: { month: string }
+  opening?: { call: string; opening: Opening }
+  /** Given the sequence number of the item's first entry. */
+  writes?: (seq: number) => Write[]
+}
+
+export interface Plan {
+  segment: Segment
+  hashes: string[]
+  /** Items in the order of their drafts; each with its first entry's index in the segment. */
+  admitted: { item: Item; offset: number }[]
+  /** Items for which the quota had no unit left. */
+  refused: Item[]
+  /** Units to lease in the same commit. */
+  lease: number
+  usage: Usage
+  usageChanged: boolean
+}
+
+/** Units missing for a batch, before any lease: the quota document need not be read when this is 0. */
+export function unitsMissing(tail: Tail, items: readonly Item[], nowMs: number): number {
+  const usage = usageAt(tail, nextTime(tail, nowMs))
+  return Math.max(0, count(items, chargesUnit) - count(items, (item) => isCredited(item, usage)) - spendable(usage))
+}
+
+/**
+ * Places items behind the tail. Charged items are refused when tail, credits and lease together leave them no unit;
+ * everything else is always admitted.
+ */
+export function planSegment(input: {
+  log: string
+  orgId: string
+  batch: string
+  tail: Tail
+  nowMs: number
+  items: readonly Item[]
+  quota?: Quota | undefined
+}): Plan {
+  const { log, orgId, batch, tail, nowMs, items, quota } = input
+  const at = nextTime(tail, nowMs)
+  const before = usageAt(tail, at)
+  const credited = count(items, (item) => isCredited(item, before))
+  const missing = unitsMissing(tail, items, nowMs)
+  const lease = missing > 0 && quota ? leaseSize(quota, missing) : 0
+
+  let units = spendable(before) + credited + lease
+  const admitted: Plan['admitted'] = []
+  const refused: Item[] = []
+  const drafts: Draft[] = []
+  for (const item of items) {
+    if (chargesUnit(item) && units-- <= 0) {
+      refused.push(item)
+      continue
+    }
+    admitted.push({ item, offset: drafts.length })
+    drafts.push(...draftsOf(item, before))
+  }
+
+  const invoked = count(admitted, ({ item }) => chargesUnit(item))
+  const usage = { month: before.month, invoked: before.invoked + invoked, credited: before.credited + credited, leased: before.leased + lease }
+  const usageChanged = invoked + credited + lease > 0
+  return { ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }), admitted, refused, lease, usage, usageChanged }
+}
+
+/** How many of the waiting items one segment can hold: at least one, whatever its size. */
+export function batchSize(items: readonly Item[]): number {
+  let entries = 0
+  let bytes = 0
+  let openings = 0
+  for (const [index, item] of items.entries()) {
+    entries += item.drafts.length
+    bytes += item.drafts.reduce((sum, draft) => sum + draftBytes(draft), 0)
+    openings += item.opening ? Buffer.byteLength(item.opening.opening.args) + 200 : 0
+    const full = entries > SEGMENT_ENTRIES_MAX || bytes > SEGMENT_BYTES_MAX || openings > OPENINGS_BYTES_MAX
+    if (full && index > 0) return index
+  }
+  return items.length
+}
+
+/** An upper estimate of a stored entry; hashes, times and field names are the fixed part. */
+function draftBytes(draft: Draft): number {
+  let bytes = 500 + 3 * (draft.actor.length + draft.target.length + draft.call.length)
+  for (const value of Object.values(draft.meta)) bytes += typeof value === 'string' ? 32 + 3 * value.length : 40
+  return bytes
+}
+
+function draftsOf(item: Item, usage: Usage): Draft[] {
+  if (!item.credit) return item.drafts
+  const last = item.drafts.at(-1)!
+  return [...item.drafts.slice(0, -1), { ...last, meta: { ...last.meta, credited: isCredited(item, usage) } }]
+}
+
+function chargesUnit(item: Item): boolean {
+  return item.charge !== undefined
+}
+
+function isCredited(item: Item, usage: Usage): boolean {
+  return item.credit?.month === usage.month
+}
+
+function count<T>(items: readonly T[], test: (item: T) => boolean): number {
+  return items.reduce((sum, item) => sum + (test(item) ? 1 : 0), 0)
+}

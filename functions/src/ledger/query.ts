@@ -1,0 +1,88 @@
+import { Timestamp, type Firestore, type Query } from 'firebase-admin/firestore'
+import type { Entry } from '@vitrine/core/entry'
+import { facetFor, matches, type EntryFilter } from '@vitrine/core/facets'
+
+/** One chain, or all chains of an organization. */
+export type Scope = { log: string } | { orgId: string }
+
+export interface Wanted {
+  filter: EntryFilter
+  /** RFC 3339, inclusive. */
+  from?: string | undefined
+  to?: string | undefined
+  pageSize: number
+  cursor?: Cursor | undefined
+}
+
+/** The last entry of the page before. */
+interface Cursor {
+  /** Path of its segment. */
+  path: string
+  seq: number
+}
+
+export interface Page {
+  entries: Entry[]
+  nextPageToken: string | null
+}
+
+/** Segments read at a time; one holds many entries, or a single one. */
+const SEGMENTS_AT_A_TIME = 50
+
+/**
+ * Entries that match, newest first. Firestore finds segments by time and the narrowest facet (every query here is
+ * served by an index in firestore.indexes.json); the entries in them are filtered here.
+ */
+export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): Promise<Page> {
+  const { pageSize, filter } = wanted
+  let query = segmentsOf(db, scope, wanted)
+  if (wanted.cursor) {
+    const last = await db.doc(wanted.cursor.path).get()
+    // The cursor's own segment comes again: part of it may have been on the page before.
+    if (last.exists) query = query.startAt(last)
+  }
+  const entries: Entry[] = []
+  for (let page = await query.limit(SEGMENTS_AT_A_TIME).get(); !page.empty; page = await query.startAfter(page.docs.at(-1)).limit(SEGMENTS_AT_A_TIME).get()) {
+    for (const doc of page.docs) {
+      const found = (doc.data()['entries'] as Entry[]).filter((entry) => matches(entry, filter) && isWithin(entry, wanted)).reverse()
+      for (const entry of found) {
+        if (wanted.cursor?.path === doc.ref.path && entry.seq >= wanted.cursor.seq) continue
+        entries.push(entry)
+        if (entries.length === pageSize) return { entries, nextPageToken: writePageToken({ path: doc.ref.path, seq: entry.seq }) }
+      }
+    }
+    if (page.size < SEGMENTS_AT_A_TIME) break
+  }
+  return { entries, nextPageToken: null }
+}
+
+function segmentsOf(db: Firestore, scope: Scope, { filter, from, to }: Wanted): Query {
+  let query: Query = 'log' in scope ? db.collection(`${scope.log}/audit`) : db.collectionGroup('audit').where('orgId', '==', scope.orgId)
+  const facet = facetFor(filter)
+  if (facet !== undefined) query = query.where('facets', 'array-contains', facet)
+  if (from !== undefined) query = query.where('at', '>=', Timestamp.fromMillis(Date.parse(from)))
+  if (to !== undefined) query = query.where('at', '<=', Timestamp.fromMillis(Date.parse(to)))
+  return query.orderBy('at', 'desc').orderBy('first', 'desc')
+}
+
+/** Entries of one segment share its time today; a reader does not rely on that. */
+function isWithin(entry: Entry, { from, to }: Wanted): boolean {
+  const ms = Date.parse(entry.ts)
+  return (from === undefined || ms >= Date.parse(from)) && (to === undefined || ms <= Date.parse(to))
+}
+
+function writePageToken(cursor: Cursor): string {
+  return Buffer.from(JSON.stringify([cursor.path, cursor.seq])).toString('base64url')
+}
+
+/** Null for anything that we did not write, or wrote for another chain. */
+export function readPageToken(token: string, scope: Scope): Cursor | null {
+  try {
+    const [path, seq, ...rest] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[]
+    const isOurs = typeof path === 'string' && /^(agents|orgs)\/[\w-]+\/audit\/\d{16}$/.test(path) && Number.isSafeInteger(seq) && rest.length === 0
+    if (!isOurs || ('log' in scope && !path.startsWith(`${scope.log}/audit/`))) return null
+    return { path, seq: seq as number }
+  } catch {
+    return null
+  }
+}

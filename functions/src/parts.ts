@@ -1,0 +1,29 @@
+import type { Auth } from 'firebase-admin/auth'
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Dispatcher } from 'undici'
+import type { ToolKind } from '@vitrine/core/tool'
+import type { Forward } from './forward/forward.ts'
+import type { Vault } from './kms/vault.ts'
+import type { Append } from './ledger/ledger.ts'
+import type { Load } from './store/load.ts'
+
+/** What the operations are made of; index.ts wires it once per process. */
+export interface Parts {
+  db: Firestore
+  auth: Auth
+  load: Load
+  append: Append
+  vault: Vault
+  forward: Record<ToolKind, Forward>
+  /** Connections to tools, behind the egress guard. */
+  dispatcher: Dispatcher
+  /** GCP project, part of every resource path that a credential is bound to. */
+  project: string
+  /** Local stacks only: tools may live on loopback and private addresses. */
+  allowPrivate: boolean
+}
+
+/** What a tool's ciphertext is bound to (DESIGN.md section 6). */
+export function credentialResource(project: string, agentId: string, name: string): string {
+  return `projects/${project}/databases/(default)/documents/agents/${agentId}/tools/${name}#authTokenEnc`
+}

@@ -1,0 +1,167 @@
+import * as z from 'zod'
+import { utf8 } from '@vitrine/core/bytes'
+import type { Meta } from '@vitrine/core/entry'
+import { canonicalize } from '@vitrine/core/jcs'
+import type { JsonValue } from '@vitrine/core/json-value'
+import { MANIFEST_TIMEOUT_MS, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { createScrubber } from '@vitrine/core/scrub'
+import { sha256Hex } from '@vitrine/core/sha256-node'
+import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
+import { authenticateOwner, manageableAgent, type Principal } from './auth/owner.ts'
+import { checkAuth, checkCredential, checkHeaders, checkUrl } from './egress/target.ts'
+import { toResult } from './forward/answer.ts'
+import type { Call } from './http/callable.ts'
+import { id, parse, toolName } from './http/parse.ts'
+import { fetchManifest } from './manifest.ts'
+import { credentialResource, type Parts } from './parts.ts'
+import { retryConflicts } from './store/retry.ts'
+import { logs, paths, type ToolDoc } from './store/documents.ts'
+
+export interface Registered {
+  name: string
+  kind: ToolDoc['kind']
+  url: string
+  manifest: JsonValue
+  created: boolean
+}
+
+/**
+ * registerTool: creates or updates a registration. The document and its audit entry are one commit. An update without
+ * `authToken` keeps the stored credential, null removes it; other fields that are left out keep their stored value too.
+ */
+export async function registerTool(parts: Parts, call: Call): Promise<Result<Registered>> {
+  const principal = await authenticateOwner(parts.auth, parts.db, call.authorization)
+  if (!principal.ok) return principal
+  const request = parseRegistration(parts, call.data)
+  if (!request.ok) return request
+  const { agentId, name } = request.value
+  const managed = await manageableAgent(parts.db, principal.value, agentId)
+  if (!managed.ok) return managed
+  const sealed = await sealToken(parts, request.value)
+  if (!sealed.ok) return sealed
+  const manifest = await discover(parts, request.value)
+
+  return retryConflicts(async () => {
+    const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
+    const stored = snapshot.data() as ToolDoc | undefined
+    const settings = effective(request.value, stored)
+    if (!settings.ok) return settings
+    const tool: ToolDoc = {
+      orgId: managed.value.agent.orgId,
+      name,
+      ...settings.value,
+      ...(sealed.value ?? { authTokenEnc: stored?.authTokenEnc ?? null, kmsKey: stored?.kmsKey ?? null }),
+      ...(manifest ?? keptManifest(settings.value.url, stored)),
+      version: (stored?.version ?? 0) + 1,
+    }
+    return record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
+  })
+}
+
+async function record(parts: Parts, by: Principal, agentId: string, tool: ToolDoc, stored: ToolDoc | undefined, version: unknown): Promise<Result<Registered>> {
+  const now = new Date()
+  const path = paths.tool(agentId, tool.name)
+  const { name, kind, url } = tool
+  const meta: Meta = { ...by.via, kind, url, credential: credentialChange(tool, stored), enabled: tool.enabled, ...(tool.manifestHash && { manifestHash: tool.manifestHash }) }
+  if (stored && new URL(stored.url).origin !== new URL(url).origin) meta['originBefore'] = new URL(stored.url).origin
+  const appended = await parts.append(logs.agent(agentId), tool.orgId, {
+    drafts: [{ action: stored ? 'tool.update' : 'tool.register', actor: by.actor, target: name, call: '', meta }],
+    writes: () => [
+      stored
+        ? { op: 'update', path, data: { ...tool, updatedAt: now }, version }
+        : { op: 'create', path, data: { ...tool, createdAt: now, updatedAt: now } },
+    ],
+  })
+  if (!appended.ok) return appended
+  return ok({ name, kind, url, manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonValue), created: !stored })
+}
+
+function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
+  if (tool.authTokenEnc === null) return stored?.authTokenEnc ? 'removed' : 'none'
+  return stored?.authTokenEnc && Buffer.from(stored.authTokenEnc).equals(tool.authTokenEnc) ? 'kept' : 'set'
+}
+
+const authSchema = z.discriminatedUnion('scheme', [
+  z.strictObject({ scheme: z.literal('bearer') }),
+  z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
+  z.strictObject({ scheme: z.literal('header'), name: z.string() }),
+  z.strictObject({ scheme: z.literal('query'), name: z.string() }),
+])
+
+const schema = z.strictObject({
+  agentId: id,
+  name: toolName,
+  kind: z.enum(TOOL_KINDS),
+  url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
+  authToken: z.string().nullable().optional(),
+  auth: authSchema.optional(),
+  method: z.enum(HTTP_METHODS).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  enabled: z.boolean().optional(),
+  credentialAccess: z.boolean().optional(),
+})
+
+type Registration = z.infer<typeof schema>
+
+function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
+  const parsed = parse(schema, data)
+  if (!parsed.ok) return parsed
+  const request = parsed.value
+  if (request.kind === 'mcp' && request.method !== undefined) return fail('invalid_argument', 'method: An MCP tool has none.', { field: 'method' })
+  const url = checkUrl(request.url, { allowPrivate: parts.allowPrivate })
+  if (!url.ok) return url
+  const headers = checkHeaders(request.headers ?? {})
+  if (!headers.ok) return headers
+  const auth = request.auth && checkAuth(request.auth as AuthScheme)
+  if (auth && !auth.ok) return auth
+  if (typeof request.authToken === 'string') {
+    const token = checkCredential((request.auth ?? { scheme: 'bearer' }) as AuthScheme, request.authToken)
+    if (!token.ok) return token
+  }
+  return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) } as Registration)
+}
+
+type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'>
+
+/** What holds after the update: as asked for, else as stored, else the default. */
+function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
+  const { kind, url } = request
+  return ok({
+    kind,
+    url,
+    method: request.method ?? (stored?.kind === kind ? stored.method : 'POST'),
+    auth: (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' },
+    headers: request.headers ?? stored?.headers ?? {},
+    enabled: request.enabled ?? stored?.enabled ?? true,
+    credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
+  })
+}
+
+/** Undefined keeps what is stored. Errors: kms_unavailable. */
+async function sealToken(parts: Parts, request: Registration): Promise<Result<Pick<ToolDoc, 'authTokenEnc' | 'kmsKey'> | undefined>> {
+  if (request.authToken === undefined) return ok(undefined)
+  if (request.authToken === null) return ok({ authTokenEnc: null, kmsKey: null })
+  const sealed = await parts.vault.seal(request.authToken, credentialResource(parts.project, request.agentId, request.name))
+  return sealed.ok ? ok({ authTokenEnc: sealed.value.enc, kmsKey: sealed.value.kmsKey }) : sealed
+}
+
+type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash'>
+
+/**
+ * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is
+ * stored already cannot be sent along: then a server that wants one keeps its stored manifest.
+ */
+async function discover(parts: Parts, request: Registration): Promise<Manifest | undefined> {
+  if (request.kind !== 'mcp') return { manifest: null, manifestHash: null }
+  const endpoint = { kind: request.kind, url: request.url, method: 'POST' as const, auth: (request.auth ?? { scheme: 'bearer' }) as AuthScheme, headers: request.headers ?? {} }
+  const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential: request.authToken ?? null, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
+  if (!found.ok) return undefined
+  // A server may repeat the credential in what it says of itself, and agents read that.
+  const manifest = toResult(createScrubber(request.authToken ?? null, endpoint.auth)({ type: 'json', value: found.value }))
+  return { manifest: JSON.stringify(manifest), manifestHash: sha256Hex(utf8(canonicalize(manifest))) }
+}
+
+function keptManifest(url: string, stored: ToolDoc | undefined): Manifest {
+  return stored?.url === url ? { manifest: stored.manifest, manifestHash: stored.manifestHash } : { manifest: null, manifestHash: null }
+}
