@@ -1,6 +1,6 @@
 import { FirebaseError } from 'firebase/app'
 import {
-  collection, collectionGroup, deleteDoc, doc, getDoc, getDocs, orderBy, query, setDoc, updateDoc, where, writeBatch,
+  collection, collectionGroup, deleteDoc, doc, documentId, getDoc, getDocs, orderBy, query, setDoc, updateDoc, where, writeBatch,
   type Query,
 } from 'firebase/firestore'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -60,6 +60,13 @@ describe.each(TABLE)('$path', ({ path, get, list }) => {
       delete: await allowed(deleteDoc(doc(db, path))),
     }).toEqual({ get: get.includes(role), list: list.includes(role), create: false, update: false, delete: false })
   })
+})
+
+it('lets nobody list orgs, not even one by its id', async () => {
+  for (const role of ROLES) {
+    const orgs = collection(world.as(role), 'orgs')
+    expect([role, await allowed(getDocs(query(orgs, where(documentId(), '==', 'acme'))))]).toEqual([role, false])
+  }
 })
 
 describe('another org', () => {
@@ -137,7 +144,8 @@ describe('membership', () => {
     for (const role of ROLES) {
       const db = world.as(role)
       expect([role, await allowed(setDoc(doc(db, 'orgs/acme/members', role), { role: 'owner' }))]).toEqual([role, false])
-      const batch = writeBatch(db).set(doc(db, 'orgs', `of-${role}`), { name: 'mine' }).set(doc(db, 'orgs', `of-${role}`, 'members', role), { role: 'owner' })
+      const own = doc(db, 'orgs', `of-${role}`)
+      const batch = writeBatch(db).set(own, { name: 'mine' }).set(doc(own, 'members', role), { role: 'owner' })
       expect([role, await allowed(batch.commit())]).toEqual([role, false])
     }
   })
@@ -151,7 +159,11 @@ describe('membership', () => {
     expect(await allowed(getDocs(query(collection(db, 'agents'), where('orgId', '==', 'acme'), where('ownerUid', '==', 'leaver'))))).toBe(false)
   })
 
-  it.each([['of an unknown role', { role: 'root' }], ['without a role', {}], ['with a list of roles', { role: ['owner'] }]])('%s opens nothing', async (_, data) => {
+  it.each([
+    ['of an unknown role', { role: 'root' }],
+    ['without a role', {}],
+    ['with a list of roles', { role: ['owner'] }],
+  ])('%s opens nothing', async (_, data) => {
     await world.seed('orgs/acme/members/odd', data)
     const db = world.signedInAs('odd')
     for (const path of ['orgs/acme', 'orgs/acme/teams/core', 'orgs/acme/audit/0000000000000000', 'agents/scout']) {
