@@ -1,0 +1,58 @@
+// Runs a script of this repository on a fresh clone: `node scripts/bootstrap.mjs scripts/start.ts [args]`.
+// Installs what is missing, then hands over to the Node 24 that the lockfile pins (the host's may be 20). No dependencies.
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NODE_MAJOR_MIN = 20
+const root = fileURLToPath(new URL('..', import.meta.url))
+const bin = join(root, 'node_modules', '.bin')
+const [script, ...args] = process.argv.slice(2)
+
+if (script === undefined) fail('usage: node scripts/bootstrap.mjs <script.ts> [arguments]')
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  fail(`Node ${process.versions.node} is too old: install Node ${NODE_MAJOR_MIN} or later.`)
+}
+if (!isInstalled()) install()
+run()
+
+/** Whether npm's own record of what it installed has the versions that package-lock.json asks for. */
+function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json')
+  if (!existsSync(record) || !existsSync(join(bin, 'node'))) return false
+  const wanted = packagesOf(join(root, 'package-lock.json'))
+  const installed = packagesOf(record)
+  return Object.entries(wanted).every(([path, { version, optional, devOptional, peer }]) => {
+    if (!path.startsWith('node_modules/')) return true
+    const found = installed[path]
+    return found === undefined ? Boolean(optional || devOptional || peer) : found.version === version
+  })
+}
+
+function packagesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).packages
+}
+
+function install() {
+  console.error('vitrine: installing packages (npm ci) …')
+  const { error, status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  if (error) fail(`npm cannot be run (${error.code}): install npm, which comes with Node.`)
+  if (status !== 0) fail('npm ci failed, see above. Is the npm registry within reach?')
+  if (!existsSync(join(bin, 'node'))) fail('npm ci left no node_modules/.bin/node: remove node_modules and try again.')
+}
+
+function run() {
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
+  const child = spawn(join(bin, 'node'), [join(root, script), ...args], { stdio: 'inherit', env })
+  child.on('error', (error) => fail(`${script} cannot be run: ${error.message}`))
+  // The child decides when to end; it may get a terminal's Ctrl-C twice, from the terminal and from here.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+}
+
+function fail(message) {
+  console.error(`vitrine: ${message}`)
+  process.exit(1)
+}

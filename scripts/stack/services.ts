@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ChildOptions } from './child.ts'
+import type { FirestoreJar } from './firestore-jar.ts'
+import { ROOT } from './paths.ts'
+import { HOST } from './ports.ts'
+
+/** How each process of a stack is started, as values: nothing runs here. */
+
+export interface Ports {
+  functions: number
+  firestore: number
+  auth: number
+  kms: number
+  demoApi: number
+}
+
+export interface Place {
+  project: string
+  /** State, logs and generated configuration. */
+  dir: string
+  ports: Ports
+}
+
+export const REGION = 'us-central1'
+
+/** What no process of the stack may reach for: Google's metadata server, updates, a user's own configuration. */
+const ISOLATED = { METADATA_SERVER_DETECTION: 'none', CI: '1', NO_UPDATE_NOTIFIER: '1' }
+
+export function firestoreService({ project, dir, ports }: Place, java: string, jar: FirestoreJar, rules: string, seed: string | null): ChildOptions {
+  const seeding = seed === null ? [] : ['--seed_from_export', seed]
+  return {
+    name: 'firestore',
+    command: java,
+    args: ['-Xmx1g', '-Duser.language=en', ...jar.run, '--host', HOST, '--port', String(ports.firestore), '--project_id', project, '--rules', rules, ...seeding],
+    cwd: dir,
+    env: process.env,
+    logFile: logFile(dir, 'firestore'),
+    isReady: () => answers(`http://${HOST}:${ports.firestore}/`),
+  }
+}
+
+/** The Firebase CLI needs ports for its hub and logging too; its temporary and configuration files stay in the stack's folder. */
+export async function authService({ project, dir, ports }: Place, extraPorts: [hub: number, logging: number]): Promise<ChildOptions> {
+  const cwd = join(dir, 'auth')
+  const temporary = join(cwd, 'tmp')
+  await mkdir(temporary, { recursive: true })
+  const at = (port: number): object => ({ host: HOST, port })
+  const [hub, logging] = extraPorts
+  const emulators = { auth: at(ports.auth), hub: at(hub), logging: at(logging), ui: { enabled: false }, singleProjectMode: true }
+  await writeFile(join(cwd, 'firebase.json'), JSON.stringify({ emulators }))
+  return {
+    name: 'auth',
+    command: process.execPath,
+    args: [join(ROOT, 'node_modules/firebase-tools/lib/bin/firebase.js'), 'emulators:start', '--only', 'auth', '--project', project],
+    cwd,
+    env: { ...process.env, ...ISOLATED, TMPDIR: temporary, XDG_CONFIG_HOME: join(cwd, 'config') },
+    logFile: logFile(dir, 'auth'),
+    isReady: () => answers(`http://${HOST}:${ports.auth}/`),
+  }
+}
+
+export function kmsService({ project, dir, ports }: Place): ChildOptions {
+  return {
+    name: 'kms',
+    command: process.execPath,
+    args: [join(ROOT, 'scripts/kms-emulator.ts'), '--port', String(ports.kms), '--dir', join(dir, 'kms'), '--project', project],
+    cwd: ROOT,
+    env: process.env,
+    logFile: logFile(dir, 'kms'),
+    isReady: () => hasLogged(logFile(dir, 'kms'), 'ready'),
+  }
+}
+
+export function functionsService(place: Place, extraEnv: NodeJS.ProcessEnv): ChildOptions {
+  const { project, dir, ports } = place
+  return {
+    name: 'functions',
+    command: process.execPath,
+    args: ['--enable-source-maps', join(ROOT, 'scripts/functions-server.ts'), '--port', String(ports.functions), '--project', project],
+    cwd: join(ROOT, 'functions'),
+    env: { ...process.env, ...functionsEnv(place), ...extraEnv },
+    logFile: logFile(dir, 'functions'),
+    isReady: () => hasLogged(logFile(dir, 'functions'), '{"port":'),
+  }
+}
+
+/** What the deployed functions get from their runtime, and the emulators in the place of the real services. */
+function functionsEnv({ project, ports }: Place): NodeJS.ProcessEnv {
+  const keyRing = `projects/${project}/locations/${REGION}/keyRings/vitrine`
+  return {
+    ...ISOLATED,
+    NODE_ENV: 'production',
+    NODE_COMPILE_CACHE: join(ROOT, '.cache/compile'),
+    GCLOUD_PROJECT: project,
+    FIREBASE_CONFIG: JSON.stringify({ projectId: project }),
+    FIRESTORE_EMULATOR_HOST: `${HOST}:${ports.firestore}`,
+    FIREBASE_AUTH_EMULATOR_HOST: `${HOST}:${ports.auth}`,
+    KMS_EMULATOR_HOST: `${HOST}:${ports.kms}`,
+    VITRINE_KMS_KEY: `${keyRing}/cryptoKeys/credentials`,
+    VITRINE_SIGNING_KEY: `${keyRing}/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
+    VITRINE_ALLOW_PRIVATE_UPSTREAMS: 'true',
+    // With it firebase-functions would skip the verification of tokens.
+    FUNCTIONS_EMULATOR: undefined,
+  }
+}
+
+/** `firestore.rules`, or rules that deny everything where there are none yet. */
+export async function rulesFile(dir: string): Promise<string> {
+  const rules = join(ROOT, 'firestore.rules')
+  if (existsSync(rules)) return rules
+  const standIn = join(dir, 'deny-all.rules')
+  await writeFile(standIn, `rules_version = '2';\nservice cloud.firestore { match /databases/{db}/documents { match /{any=**} { allow read, write: if false; } } }\n`)
+  return standIn
+}
+
+export function logFile(dir: string, name: string): string {
+  return join(dir, 'logs', `${name}.log`)
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
+  await response.arrayBuffer()
+  return true
+}
+
+async function hasLogged(file: string, text: string): Promise<boolean> {
+  return (await readFile(file, 'utf8')).includes(text)
+}

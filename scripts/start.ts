@@ -1,0 +1,154 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from './build.ts'
+import type { StackInfo } from './stack/info.ts'
+import { lockDir } from './stack/lock.ts'
+import { ROOT } from './stack/paths.ts'
+import { isFree } from './stack/ports.ts'
+import { DEMO_TOOL } from './stack/seed.ts'
+import type { Ports } from './stack/services.ts'
+import { startStack } from './stack/stack.ts'
+
+/** A port each: the flag `--port-…` wins over the environment variable, which wins over the default. */
+const PORTS = {
+  functions: { flag: 'port-functions', variable: 'PORT_FUNCTIONS', port: 5001 },
+  firestore: { flag: 'port-firestore', variable: 'PORT_FIRESTORE', port: 8080 },
+  auth: { flag: 'port-auth', variable: 'PORT_AUTH', port: 9099 },
+  kms: { flag: 'port-kms', variable: 'PORT_KMS', port: 9080 },
+  demoApi: { flag: 'port-demo-api', variable: 'PORT_DEMO_API', port: 5002 },
+} as const satisfies Record<keyof Ports, { flag: string; variable: string; port: number }>
+
+const HELP = `npm start [-- options]: builds and runs Vitrine on this machine; Ctrl-C saves its state and stops it.
+
+  --dir <folder>     where state and logs are kept (default .local)
+${Object.values(PORTS).map(({ flag, variable, port }) => `  --${flag} <n>`.padEnd(26) + `or ${variable} (default ${port})`).join('\n')}
+  --help`
+
+/** Signals that arrive this soon after the first are the same Ctrl-C: it comes from the terminal, npm and bootstrap.mjs. */
+const SAME_SIGNAL_MS = 1_000
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      dir: { type: 'string', default: join(ROOT, '.local') },
+      help: { type: 'boolean', default: false },
+      ...Object.fromEntries(Object.values(PORTS).map(({ flag }) => [flag, { type: 'string' as const }])),
+    },
+  })
+  if (values.help) return console.log(HELP)
+  const ports = choosePorts(values)
+  const dir = resolve(values.dir)
+  const stop = stopAsked()
+  await mkdir(dir, { recursive: true })
+  const unlock = await lockDir(dir)
+  try {
+    await checkPorts(ports)
+    await build()
+    await run(dir, ports, stop)
+  } finally {
+    await unlock()
+  }
+}
+
+/** Runs a stack until it is asked to stop. Errors: it does not start, or one of its processes ends by itself. */
+async function run(dir: string, ports: Ports, stop: AbortSignal): Promise<void> {
+  console.log('Starting: Firestore, Auth, KMS, functions …')
+  const log = (line: string): void => console.error(`vitrine: ${line}`)
+  const stack = await startStack({ dir, ports, persist: true, seed: true, signal: stop, log }).catch(unlessAborted(stop))
+  if (stack === undefined) return
+  const file = join(dir, 'stack.json')
+  await writeInfo(file, stack.info)
+  console.log(summary(stack.info, dir))
+  const broken = await Promise.race([stack.broken, aborted(stop)])
+  await rm(file, { force: true })
+  if (broken !== undefined) {
+    await stack.stop().catch(() => {})
+    throw new Error(broken)
+  }
+  console.log('\nSaving state and stopping …')
+  await stack.stop()
+}
+
+function choosePorts(flags: Record<string, unknown>): Ports {
+  const chosen = Object.entries(PORTS).map(([name, { flag, variable, port }]) => {
+    const text = flags[flag] ?? process.env[variable] ?? String(port)
+    if (typeof text !== 'string' || !/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 65_535) {
+      throw new Error(`--${flag} (or ${variable}) must be a port from 1 to 65535, not ${String(text)}.`)
+    }
+    return [name, Number(text)]
+  })
+  return Object.fromEntries(chosen) as Ports
+}
+
+async function checkPorts(ports: Ports): Promise<void> {
+  for (const [name, { flag, variable }] of Object.entries(PORTS)) {
+    const port = ports[name as keyof Ports]
+    if (!(await isFree(port))) throw new Error(`Port ${port} is in use: stop what runs there, or choose another with --${flag} <n> or ${variable}=<n>.`)
+  }
+}
+
+/** Aborts on Ctrl-C and its like; a second one ends this process at once, and with it all that it has started. */
+function stopAsked(): AbortSignal {
+  const asked = new AbortController()
+  let firstAt = 0
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!asked.signal.aborted) {
+        firstAt = Date.now()
+        asked.abort()
+      } else if (Date.now() - firstAt > SAME_SIGNAL_MS) {
+        console.error('vitrine: stopped at once; what was saved last is kept')
+        process.exit(1)
+      }
+    })
+  }
+  return asked.signal
+}
+
+/** A start that was given up on demand is no error. */
+function unlessAborted(signal: AbortSignal): (error: unknown) => undefined {
+  return (error) => {
+    if (!signal.aborted) throw error
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+/** It holds keys: nobody but the user may read it. */
+async function writeInfo(file: string, info: StackInfo): Promise<void> {
+  await writeFile(`${file}.part`, `${JSON.stringify(info, null, 2)}\n`, { mode: 0o600 })
+  await rename(`${file}.part`, file)
+}
+
+function summary(info: StackInfo, dir: string): string {
+  const lines = [
+    'Vitrine runs.',
+    '',
+    `  functions   ${info.baseUrl}/{${Object.keys(info.functions).join(',')}}`,
+    `  firestore   ${info.firestore}`,
+    `  auth        ${info.auth}`,
+    `  kms         ${info.kms}`,
+    `  state       ${dir} (stack.json, logs/)`,
+  ]
+  if (info.demo) lines.push('', 'Invoke a tool as the demo agent:', '', curl(info, info.demo.agent.key))
+  return [...lines, '', 'Ctrl-C saves the state and stops everything.'].join('\n')
+}
+
+function curl({ functions }: StackInfo, key: string): string {
+  const data = JSON.stringify({ data: { name: DEMO_TOOL, args: { city: 'Paris' } } })
+  return `curl -s ${functions['invokeTool']} -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '${data}'`
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(`vitrine: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  },
+)

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto'
+import { inject } from 'vitest'
+import { signUp as signUpWith, type SignedIn } from '../../scripts/stack/auth-users.ts'
+import type { StackInfo } from '../../scripts/stack/info.ts'
+import { post, type Answer } from '../../scripts/stack/rpc.ts'
+
+/** The stack that runs for this test run. */
+export function stack(): StackInfo {
+  return inject('stack')
+}
+
+/** A new user with an ID token. */
+export async function signUp(): Promise<SignedIn & { email: string }> {
+  const email = `${randomUUID()}@test.example`
+  return { ...(await signUpWith(stack().auth, email, 'correct horse')), email }
+}
+
+export interface CallOptions {
+  /** A key or an ID token. */
+  bearer?: string
+  /** Operation below the function, such as `createAgent`. */
+  path?: string
+  signal?: AbortSignal
+}
+
+/** A callable request `POST {data}` over plain HTTP. Never throws for what the function answers. */
+export function call(name: string, data: unknown, { bearer, path, signal }: CallOptions = {}): Promise<Answer> {
+  return post(`${stack().baseUrl}/${name}${path === undefined ? '' : `/${path}`}`, data, bearer, signal)
+}
