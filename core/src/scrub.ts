@@ -24,9 +24,25 @@ export type Scrubber = (answer: Answer) => Answer
 /** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
 const DEPTH_MAX = 512
 
+/**
+ * A longer spelling is found by its end, and its length before that goes with it. Search takes time in proportion to what is
+ * searched for times what is searched, if both are made for it, and a tool's owner chooses both. The end, because tokens of one
+ * issuer begin alike.
+ */
+const WINDOW_LENGTH_MAX = 64
+/** A string that holds the credential more often is replaced whole. */
+const SPANS_MAX = 10_000
+
+interface Needle {
+  text: string
+  /** Its end. */
+  window: string
+  length: number
+}
+
 interface Needles {
-  texts: string[]
-  /** Length of the shortest text: most strings in an answer are shorter and need no look. */
+  texts: Needle[]
+  /** Length of the shortest window: most strings in an answer are shorter and need no look. */
   lengthMin: number
   /** What the credential is as a JSON number; NaN when it is none. */
   number: number
@@ -37,10 +53,10 @@ interface Needles {
 /** `auth` says what was made of the credential on the way. Without a credential answers pass as they are. */
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
   if (credential === null || credential === '') return (answer) => answer
-  const texts = spellingsOf(credential, auth)
+  const texts = spellingsOf(credential, auth).map((text) => ({ text, window: text.slice(-WINDOW_LENGTH_MAX), length: text.length }))
   const needles: Needles = {
     texts,
-    lengthMin: Math.min(...texts.map((text) => text.length)),
+    lengthMin: Math.min(...texts.map(({ window }) => window.length)),
     number: credential.trim() === '' ? Number.NaN : Number(credential),
     boolean: credential === 'true' ? true : credential === 'false' ? false : null,
   }
@@ -73,7 +89,7 @@ function holds(value: JsonValue, needles: Needles, levels: number): boolean {
 }
 
 function isIn(text: string, needles: Needles): boolean {
-  return text.length >= needles.lengthMin && needles.texts.some((needle) => text.includes(needle))
+  return text.length >= needles.lengthMin && needles.texts.some(({ window }) => text.includes(window))
 }
 
 function scrubValue(value: JsonValue, needles: Needles, levels: number): JsonValue {
@@ -96,20 +112,20 @@ function scrubValue(value: JsonValue, needles: Needles, levels: number): JsonVal
 
 function scrubText(text: string, needles: Needles): string {
   if (!isIn(text, needles)) return text
+  const spans = spansOf(needles.texts, (window, from) => text.indexOf(window, from))
+  if (spans === null) return REDACTED
   let scrubbed = ''
   let end = 0
-  for (const [from, to] of spansIn(text, needles.texts)) {
+  for (const [from, to] of spans) {
     scrubbed += text.slice(end, from) + REDACTED
     end = to
   }
   return scrubbed + text.slice(end)
 }
 
-/** Gives every byte one character of its own, so that bytes can be searched as text, which engines do much faster. */
-const singleByte = new TextDecoder('windows-1252')
-
 function scrubBytes(bytes: Uint8Array, needles: Needles): Uint8Array {
-  const spans = spansIn(singleByte.decode(bytes), needles.texts.map((text) => singleByte.decode(utf8(text))))
+  const spans = spansOf(needles.texts.map(inUtf8), (window, from) => indexOfBytes(bytes, window, from))
+  if (spans === null) return utf8(REDACTED)
   if (spans.length === 0) return bytes
   const parts: Uint8Array[] = []
   let end = 0
@@ -120,19 +136,38 @@ function scrubBytes(bytes: Uint8Array, needles: Needles): Uint8Array {
   return concatBytes(...parts, bytes.subarray(end))
 }
 
+/** A spelling by the bytes of its end, and its length in bytes. */
+function inUtf8({ text }: Needle): { window: Uint8Array; length: number } {
+  const bytes = utf8(text)
+  return { window: bytes.subarray(-WINDOW_LENGTH_MAX), length: bytes.length }
+}
+
 type Span = [from: number, to: number]
 
-/** Where any of the texts stands, in order; what overlaps is one span. */
-function spansIn(text: string, needles: string[]): Span[] {
+/** Where the needles stand, in order, with what overlaps or touches united; null for more than SPANS_MAX places. */
+function spansOf<T extends string | Uint8Array>(needles: { window: T; length: number }[], find: (window: T, from: number) => number): Span[] | null {
   const found: Span[] = []
-  for (const needle of needles) {
-    for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + needle.length)) found.push([at, at + needle.length])
+  for (const { window, length } of needles) {
+    for (let at = find(window, 0); at !== -1; at = find(window, at + window.length)) {
+      const to = at + window.length
+      if (found.push([Math.max(0, to - length), to]) > SPANS_MAX) return null
+    }
   }
   const spans: Span[] = []
   for (const [from, to] of found.sort((a, b) => a[0] - b[0])) {
     const last = spans.at(-1)
-    if (last && from < last[1]) last[1] = Math.max(last[1], to)
+    if (last && from <= last[1]) last[1] = Math.max(last[1], to)
     else spans.push([from, to])
   }
   return spans
+}
+
+function indexOfBytes(bytes: Uint8Array, window: Uint8Array, start: number): number {
+  const last = bytes.length - window.length
+  for (let at = bytes.indexOf(window[0]!, start); at !== -1 && at <= last; at = bytes.indexOf(window[0]!, at + 1)) {
+    let same = 1
+    while (same < window.length && bytes[at + same] === window[same]) same++
+    if (same === window.length) return at
+  }
+  return -1
 }
