@@ -40,11 +40,11 @@ const parts: Parts = {
   allowPrivate: env.allowPrivate,
 }
 
-setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public', cors: true })
+setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
 
 /** One function under a service account of its own: registerTool may encrypt only, dispatch may decrypt only. */
 function serve(serviceAccount: string, operation: (parts: Parts, call: Call) => Promise<Result<unknown>>, options: HttpsOptions = {}): HttpsFunction {
-  return onRequest({ serviceAccount: `${serviceAccount}@`, ...options }, callable((call) => operation(parts, call)))
+  return onRequest({ cors: true, serviceAccount: `${serviceAccount}@`, ...options }, callable((call) => operation(parts, call)))
 }
 
 export const registerTool = serve('vitrine-register', register)

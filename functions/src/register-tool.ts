@@ -119,7 +119,7 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
     const token = checkCredential((request.auth ?? { scheme: 'bearer' }) as AuthScheme, request.authToken)
     if (!token.ok) return token
   }
-  return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) } as Registration)
+  return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) })
 }
 
 type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'>

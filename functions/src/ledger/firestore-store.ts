@@ -2,7 +2,7 @@ import { Timestamp, type DocumentData, type Firestore, type WriteBatch } from 'f
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
 import { EMPTY_TAIL, segmentId, tailOf, type Segment } from '@vitrine/core/segment'
 import { paths, type OwnerDoc } from '../store/documents.ts'
-import type { LedgerStore, VersionedQuota } from './ledger.ts'
+import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Plan, Write } from './plan.ts'
 
 /** gRPC status codes (google.rpc.Code) of a write whose precondition failed. */

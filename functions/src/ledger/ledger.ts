@@ -1,67 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { hashEntry } from '@vitrine/core/entry'
-import type { ErrorCode } from '@vitrine/core/errors'
-import type { Quota } from '@vitrine/core/meter'
-import { monthEnd } from '@vitrine/core/names'
-import { fail, ok, type Result } from '@vitrine/core/result'
-import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/core/segment'
-import { batchSize, planSegment, unitsMissing, type Item, type Plan } from './plan.ts'
-
-/** Where entries came to stand, in the order of the item's drafts. */
-export interface Appended {
-  receipts: Receipt[]
-  /** Time of the entries, RFC 3339. */
-  at: string
-}
-
-export interface Receipt {
-  log: string
-  seq: number
-  hash: string
-}
-
-export interface VersionedQuota extends Quota {
-  /** Changes with every write of the document; empty while there is none. */
-  version: string
-}
-
-/**
- * What the ledger needs of a store. All methods may throw when the store does not answer.
- * `commit` writes the segment (create only) and everything of the plan atomically:
- * - done: it is durable.
- * - refused: a precondition failed, so this attempt wrote nothing (an earlier, unacknowledged one may have).
- * - unknown: no word; it may be durable or not.
- * - invalid: the store will never take it.
- */
-export interface LedgerStore {
-  readTail(log: string): Promise<Tail>
-  readSegment(log: string, first: number): Promise<Segment | undefined>
-  readQuota(ownerUid: string, month: string): Promise<VersionedQuota>
-  commit(log: string, plan: Plan, quota: { ownerUid: string; value: VersionedQuota } | undefined): Promise<'done' | 'refused' | 'unknown' | 'invalid'>
-}
+import { fail, type Result } from '@vitrine/core/result'
+import { createCommitter, type Appended, type Chain, type LedgerStore, type Waiting } from './commit.ts'
+import { batchSize, type Item } from './plan.ts'
 
 /** Appends to audit chains. Errors: quota_exceeded, conflict (a write's precondition failed), ledger_unavailable. */
 export type Append = (log: string, orgId: string, item: Item, patienceMs?: number) => Promise<Result<Appended>>
-
-interface Waiting {
-  item: Item
-  settle: (result: Result<Appended>) => void
-  /** The caller has been told that the ledger is unavailable: not to be written any more. */
-  abandoned: boolean
-}
-
-interface Chain {
-  log: string
-  orgId: string
-  /** What this process knows of the end of the chain; somebody else may have appended since. */
-  tail: Tail | undefined
-  queue: Waiting[]
-  busy: boolean
-}
-
-/** What follows a try: `again` from a fresh tail, `requota` with a fresh quota document, `refused` one by one. */
-type Turn = { next: 'done' | 'again' } | { next: 'refused'; code: ErrorCode } | { next: 'requota'; version: string }
 
 const PATIENCE_MS = 10_000
 const CHAINS_MAX = 10_000
@@ -72,6 +14,7 @@ const CHAINS_MAX = 10_000
  * that sequence number first, and a writer recognizes its own segment, whose acknowledgement was lost, by `batch`.
  */
 export function createLedger(store: LedgerStore, now: () => number = Date.now): Append {
+  const commitBatch = createCommitter(store, now)
   const chains = new Map<string, Chain>()
 
   return (log, orgId, item, patienceMs = PATIENCE_MS) =>
@@ -104,108 +47,10 @@ export function createLedger(store: LedgerStore, now: () => number = Date.now): 
     chain.busy = true
     while (chain.queue.length > 0) {
       const size = batchSize(chain.queue.map((waiting) => waiting.item))
-      await commitAll(chain, chain.queue.splice(0, size))
+      await commitBatch(chain, chain.queue.splice(0, size))
     }
     chain.busy = false
   }
-
-  /** Brings a batch to its end: every caller in it is answered. */
-  async function commitAll(chain: Chain, batch: Waiting[]): Promise<void> {
-    let pending = batch
-    let id = randomUUID()
-    let blamedQuota: string | undefined
-    for (let attempt = 0; ; attempt++) {
-      const left = pending.filter((waiting) => !waiting.abandoned)
-      // A changed set of items is a new attempt with an id of its own; the same set keeps it, so that a late landing is recognized.
-      if (left.length < pending.length) id = randomUUID()
-      pending = left
-      if (pending.length === 0) return
-      const turn = await attemptOnce(chain, pending, id, blamedQuota).catch(failedTurn)
-      if (turn.next === 'done') return
-      if (turn.next === 'refused') return refuse(chain, pending, turn.code)
-      if (turn.next === 'requota') blamedQuota = turn.version
-      else chain.tail = undefined
-      await sleep(Math.random() * 5 * 2 ** Math.min(attempt, 7))
-    }
-  }
-
-  /** One try from the tail on; throws when the store does not answer. */
-  async function attemptOnce(chain: Chain, pending: Waiting[], batch: string, blamedQuota: string | undefined): Promise<Turn> {
-    const tail = (chain.tail ??= await store.readTail(chain.log))
-    const items = pending.map((waiting) => waiting.item)
-    const nowMs = now()
-    const quota = await quotaFor(tail, items, nowMs)
-    // The quota document did not change since it was blamed for a refusal: one of the items' own writes is at fault.
-    if (blamedQuota !== undefined && quota?.value.version === blamedQuota) return { next: 'refused', code: 'conflict' }
-
-    const plan = planSegment({ log: chain.log, orgId: chain.orgId, batch, tail, nowMs, items, quota: quota?.value })
-    const written = plan.admitted.length === 0 ? 'done' : await commitUntilKnown(chain, plan, quota, pending)
-    if (written === 'again') return { next: 'again' }
-    if (written === 'invalid') return { next: 'refused', code: 'internal' }
-    if (written === 'refused') return quota && plan.lease > 0 ? { next: 'requota', version: quota.value.version } : { next: 'refused', code: 'conflict' }
-    if (plan.admitted.length > 0) chain.tail = tailOf(plan.segment)
-    answer(pending, plan, quota?.value.limit)
-    return { next: 'done' }
-  }
-
-  async function quotaFor(tail: Tail, items: Item[], nowMs: number): Promise<{ ownerUid: string; value: VersionedQuota } | undefined> {
-    const ownerUid = items.find((item) => item.charge)?.charge?.ownerUid
-    if (ownerUid === undefined || unitsMissing(tail, items, nowMs) === 0) return undefined
-    const { month } = usageAt(tail, nextTime(tail, nowMs))
-    return { ownerUid, value: await store.readQuota(ownerUid, month) }
-  }
-
-  /** Repeats one and the same commit until it is known to stand, or that something else stands there. */
-  async function commitUntilKnown(
-    chain: Chain,
-    plan: Plan,
-    quota: { ownerUid: string; value: VersionedQuota } | undefined,
-    pending: Waiting[],
-  ): Promise<'done' | 'again' | 'refused' | 'invalid'> {
-    for (let attempt = 0; ; attempt++) {
-      const result = await store.commit(chain.log, plan, quota)
-      if (result === 'done' || result === 'invalid') return result
-      if (result === 'refused') {
-        const existing = await store.readSegment(chain.log, plan.segment.first)
-        if (existing?.batch === plan.segment.batch) return adopt(plan, existing)
-        return existing ? 'again' : 'refused'
-      }
-      if (pending.every((waiting) => waiting.abandoned)) return 'again'
-      await sleep(Math.random() * 50 * 2 ** Math.min(attempt, 5))
-    }
-  }
-
-  /** Our own segment stands although we were never told. It may be of an earlier plan of the same batch: take what is there. */
-  function adopt(plan: Plan, existing: Segment): 'done' {
-    plan.segment = existing
-    plan.hashes = existing.entries.map(hashEntry)
-    return 'done'
-  }
-
-  /** A precondition failed that is neither the tail's nor the quota's: alone, each item meets its own fate. */
-  async function refuse(chain: Chain, pending: Waiting[], code: ErrorCode): Promise<void> {
-    const [only, ...others] = pending
-    if (only && others.length === 0) return only.settle(fail(code))
-    for (const waiting of pending) await commitAll(chain, [waiting])
-  }
-
-  function answer(pending: Waiting[], { segment, hashes, admitted, refused, usage }: Plan, limit: number | undefined): void {
-    const waitingOf = new Map(pending.map((waiting) => [waiting.item, waiting]))
-    for (const item of refused) {
-      waitingOf.get(item)?.settle(fail('quota_exceeded', undefined, { resetsAt: monthEnd(usage.month), ...(limit !== undefined && { limit }) }))
-    }
-    for (const { item, offset } of admitted) {
-      const receipts = item.drafts.map((_, i) => ({ log: segment.entries[offset + i]!.log, seq: segment.first + offset + i, hash: hashes[offset + i]! }))
-      waitingOf.get(item)?.settle(ok({ receipts, at: segment.at }))
-    }
-  }
-}
-
-/** A store that does not answer is tried again; what cannot be hashed or stored will not get better. */
-function failedTurn(error: unknown): Turn {
-  if (!(error instanceof TypeError || error instanceof RangeError)) return { next: 'again' }
-  console.error(JSON.stringify({ severity: 'ERROR', message: error.stack }))
-  return { next: 'refused', code: 'internal' }
 }
 
 function forgetIdle(chains: Map<string, Chain>): void {
