@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'n
 
 /**
  * A ciphertext is `format (1) || version number (4, big endian) || nonce (12) || AES-256-GCM ciphertext || tag (16)`.
- * The tag covers the header too, as the first part of the additional authenticated data.
+ * The tag need not cover the header: another version's key opens nothing, and there is one format.
  */
 const FORMAT = 0xa7
 const HEADER_BYTES = 5
@@ -17,7 +17,7 @@ export function seal(key: KeyObject, version: number, plaintext: Buffer, aad: Bu
   header.writeUInt32BE(version, 1)
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES })
-  cipher.setAAD(Buffer.concat([header, aad]))
+  cipher.setAAD(aad)
   const body = cipher.update(plaintext)
   cipher.final()
   return Buffer.concat([header, nonce, body, cipher.getAuthTag()])
@@ -34,7 +34,7 @@ export function open(key: KeyObject, ciphertext: Buffer, aad: Buffer): Buffer | 
   const bodyAt = HEADER_BYTES + NONCE_BYTES
   const tagAt = ciphertext.length - TAG_BYTES
   const decipher = createDecipheriv('aes-256-gcm', key, ciphertext.subarray(HEADER_BYTES, bodyAt), { authTagLength: TAG_BYTES })
-  decipher.setAAD(Buffer.concat([ciphertext.subarray(0, HEADER_BYTES), aad]))
+  decipher.setAAD(aad)
   decipher.setAuthTag(ciphertext.subarray(tagAt))
   const plaintext = decipher.update(ciphertext.subarray(bodyAt, tagAt))
   try {

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall, type ServiceDefinition } from '@grpc/grpc-js'
 import { fromJSON } from '@grpc/proto-loader'
 import { cryptographicMethods } from './cryptographic-methods.ts'
@@ -36,6 +38,7 @@ const STOP_GRACE_MS = 500
  */
 export async function startKms({ dir, host, port, project }: KmsOptions): Promise<RunningKms> {
   if (project !== undefined && !isDemoProject(project)) throw new Error(refusal(project))
+  await requireFreePort(host, port)
   const store = openKeyStore(dir, new Date())
   const now = () => new Date()
   const methods = { ...keyMethods(store, now), ...versionMethods(store, now), ...cryptographicMethods(store) }
@@ -73,13 +76,22 @@ function loadService(): ServiceDefinition {
 
 function bind(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (!error) return resolve(bound)
-      if (!error.message.includes('EADDRINUSE')) return reject(error)
-      const message = `Port ${port} on ${host} is in use. Stop what listens there, or choose another port.`
-      reject(Object.assign(new Error(message), { code: 'EADDRINUSE' }))
-    })
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)))
   })
+}
+
+/** Asked before gRPC binds, because that prints lines of its own when it fails, and keeps the reason to itself. */
+async function requireFreePort(host: string, port: number): Promise<void> {
+  const probe = createServer().listen(port, host)
+  try {
+    await once(probe, 'listening')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    const message = `Port ${port} on ${host} is in use. Stop what listens there, or choose another port.`
+    throw Object.assign(new Error(message), { code: 'EADDRINUSE' })
+  }
+  probe.close()
+  await once(probe, 'close')
 }
 
 function stop(server: Server): Promise<void> {
