@@ -4,13 +4,14 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['{core,functions,sdk,verify}/src/**/*.test.ts', 'scripts/**/*.test.ts'] },
+        test: { name: 'unit', include: ['{core,functions,sdk,verify}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
       },
       {
         // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],
+          exclude: ['test/vectors/**'],
           globalSetup: ['test/stack/setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,

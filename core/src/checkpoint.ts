@@ -1,6 +1,7 @@
 import { base64ToBytes, bytesEqual, bytesToBase64 } from './bytes.ts'
 import { EMPTY_ROOT, HASH_BYTES } from './merkle.ts'
-import { isNoteText, parseNote, tlogError, verifyNote, type Note, type TlogError, type VerifiedSignature, type VerifierKey } from './note.ts'
+import { isNoteText, parseNote, tlogError, verifyNote } from './note.ts'
+import type { Note, TlogError, VerifiedSignature, VerifierKey } from './note.ts'
 import type { Result } from './result.ts'
 
 /** A log's tree head as c2sp.org/tlog-checkpoint writes it (Note text). */
@@ -29,7 +30,7 @@ export interface VerifiedCheckpoint {
   signatures: VerifiedSignature[]
 }
 
-/** The exact text to sign and to put into a note: `utf8(checkpointText(…))` goes to the signer. Throws RangeError where it would not parse again. */
+/** The exact text to sign and to put into a note: `utf8(…)` of it goes to the signer. Throws RangeError on what would not parse. */
 export function checkpointText({ origin, size, root, extensions }: Checkpoint): string {
   const text = [origin, String(size), bytesToBase64(root), ...extensions].map((line) => `${line}\n`).join('')
   const parsed = parseCheckpointText(text)
@@ -40,16 +41,15 @@ export function checkpointText({ origin, size, root, extensions }: Checkpoint): 
 
 /** tlog-checkpoint, Note text. Errors: malformed. */
 export function parseCheckpointText(text: string): Result<Checkpoint, TlogError> {
-  if (!isNoteText(text)) return tlogError('malformed', 'the checkpoint does not end in a newline or has characters that a note may not have')
+  if (!isNoteText(text)) return tlogError('malformed', 'the checkpoint does not end in a newline, or has control characters')
   const lines = text.slice(0, -1).split('\n')
-  const [origin, sizeLine, rootLine, ...extensions] = lines
-  if (origin === undefined || sizeLine === undefined || rootLine === undefined) return tlogError('malformed', 'a checkpoint has three lines at least')
-  if (lines.includes('')) return tlogError('malformed', 'the checkpoint has an empty line')
+  const [origin, sizeLine = '', rootLine = '', ...extensions] = lines
+  if (!origin || lines.length < 3 || lines.includes('')) return tlogError('malformed', 'a checkpoint is three lines at least, none empty')
   const size = parseDecimal(sizeLine)
   if (size === undefined) return tlogError('malformed', 'the size of the checkpoint is not a plain decimal number')
   const root = parseHash(rootLine)
   if (root === undefined) return tlogError('malformed', 'the root of the checkpoint is not a hash in base64')
-  if (size === 0 && !bytesEqual(root, EMPTY_ROOT)) return tlogError('malformed', 'the checkpoint has no entries, and another root than the empty tree')
+  if (size === 0 && !bytesEqual(root, EMPTY_ROOT)) return tlogError('malformed', 'the root of the checkpoint is not that of an empty tree')
   return { ok: true, value: { origin, size, root, extensions } }
 }
 
@@ -69,12 +69,12 @@ export async function verifyCheckpoint(signed: string, trust: LogTrust): Promise
   const parsed = parseCheckpoint(signed)
   if (!parsed.ok) return parsed
   const { checkpoint, note } = parsed.value
-  if (checkpoint.origin !== trust.origin) return tlogError('wrong_origin', `the checkpoint is of ${checkpoint.origin}, not of ${trust.origin}`)
+  if (checkpoint.origin !== trust.origin) return tlogError('wrong_origin', `the checkpoint is of ${checkpoint.origin}, not ${trust.origin}`)
   const verified = await verifyNote(note, [...trust.logKeys, ...(trust.witnesses ?? [])])
   if (!verified.ok) return verified
   const signatures = verified.value
-  if (!signatures.some(({ key }) => trust.logKeys.includes(key))) return tlogError('no_known_signature', 'the log itself did not sign the checkpoint')
-  return { ok: true, value: { checkpoint, signatures } }
+  const byLog = signatures.some(({ key }) => trust.logKeys.includes(key))
+  return byLog ? { ok: true, value: { checkpoint, signatures } } : tlogError('no_known_signature', 'the log itself did not sign')
 }
 
 /** Decimal without leading zeros, up to 2^53 - 1. */

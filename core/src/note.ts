@@ -72,14 +72,14 @@ export function isNoteText(text: string): boolean {
 /** signed-note, Format. Nothing is verified yet: do not use the text. Errors: malformed. */
 export function parseNote(note: string): Result<Note, TlogError> {
   if (note.length > NOTE_LENGTH_MAX) return tlogError('malformed', 'the note is too long')
-  if (!isNoteText(note)) return tlogError('malformed', 'the note does not end in a newline or has characters that a note may not have')
+  if (!isNoteText(note)) return tlogError('malformed', 'the note does not end in a newline, or has control characters')
   const end = note.lastIndexOf(SEPARATOR)
   if (end === -1) return tlogError('malformed', 'no blank line separates the text from the signatures')
   const signatures = parseSignatureLines(note.slice(end + SEPARATOR.length))
   return signatures.ok ? { ok: true, value: { text: note.slice(0, end + 1), signatures: signatures.value } } : signatures
 }
 
-/** One or more signature lines, as at the end of a note and in the answer of a witness (tlog-witness, add-checkpoint). Errors: malformed. */
+/** One or more lines, as at the end of a note and in the answer of a witness (tlog-witness, add-checkpoint). Errors: malformed. */
 export function parseSignatureLines(text: string): Result<SignatureLine[], TlogError> {
   if (text.length > NOTE_LENGTH_MAX) return tlogError('malformed', 'the signatures are too long')
   if (!isNoteText(text)) return tlogError('malformed', 'no signature line, or one that does not end in a newline')
@@ -115,7 +115,7 @@ export function formatSignatureLine({ name, keyId, signature }: SignatureLine): 
   return `— ${name} ${bytesToBase64(concatBytes(hexToBytes(keyId), signature))}\n`
 }
 
-/** A key with the id that signed-note (Signatures) and tlog-cosignature (Format) prescribe for it. Throws RangeError on a bad name or length. */
+/** A key with the id that signed-note (Signatures) and tlog-cosignature (Format) give it. Throws RangeError on a bad name or length. */
 export function verifierKey(name: string, type: SignatureType, publicKey: Uint8Array): VerifierKey {
   if (!isKeyName(name)) throw new RangeError('not a key name')
   if (publicKey.length !== ED25519_KEY_BYTES) throw new RangeError('an Ed25519 key has 32 bytes')
@@ -123,7 +123,7 @@ export function verifierKey(name: string, type: SignatureType, publicKey: Uint8A
   return { name, keyId: bytesToHex(id), type, publicKey }
 }
 
-/** signed-note, Verifier keys: `name+id+base64(type || key)`. Only the first two `+` separate: base64 has its own. Errors: malformed. */
+/** `name+id+base64(type || key)` (signed-note, Verifier keys). Only the first two `+` separate: base64 has its own. Errors: malformed. */
 export function parseVerifierKey(text: string): Result<VerifierKey, TlogError> {
   const first = text.indexOf('+')
   const second = text.indexOf('+', first + 1)
@@ -134,7 +134,8 @@ export function parseVerifierKey(text: string): Result<VerifierKey, TlogError> {
   if (!isKeyName(name) || material?.length !== 1 + ED25519_KEY_BYTES) return tlogError('malformed', 'the verifier key is malformed')
   if (type !== ED25519 && type !== COSIGNATURE_V1) return tlogError('malformed', 'the verifier key is of a type that is not supported')
   const key = verifierKey(name, type, material.subarray(1))
-  return key.keyId === text.slice(first + 1, second) ? { ok: true, value: key } : tlogError('malformed', 'the id of the verifier key does not fit it')
+  if (key.keyId !== text.slice(first + 1, second)) return tlogError('malformed', 'the id of the verifier key does not fit it')
+  return { ok: true, value: key }
 }
 
 export function formatVerifierKey({ name, keyId, type, publicKey }: VerifierKey): string {

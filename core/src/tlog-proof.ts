@@ -66,7 +66,7 @@ export async function verifyTlogProof(
   if (!verified.ok) return verified
   const { size, root } = verified.value.checkpoint
   const included = verifyInclusion({ index: proof.index, size, leafHash, proof: proof.proof, root })
-  return included ? verified : tlogError('not_included', `the entry is not number ${proof.index} of the tree of ${size} that the checkpoint signs`)
+  return included ? verified : tlogError('not_included', `the entry is not number ${proof.index} of the ${size} that the checkpoint signs`)
 }
 
 /** Null for what is there and is not extra data. */
