@@ -49,6 +49,8 @@ describe('canonical form', () => {
 describe('what JSON cannot represent throws TypeError', () => {
   const cyclicArray: unknown[] = []
   cyclicArray.push([cyclicArray])
+  const wideCycle: unknown[] = []
+  wideCycle.push(wideCycle, wideCycle)
   const cyclicObject: Record<string, unknown> = {}
   cyclicObject['a'] = { b: cyclicObject }
 
@@ -74,6 +76,7 @@ describe('what JSON cannot represent throws TypeError', () => {
     ['a lone low surrogate', '\udc00'],
     ['a cyclic array', cyclicArray],
     ['a cyclic object', cyclicObject],
+    ['a cycle with two ways round', wideCycle],
   ]
 
   it.each(HOSTILE)('%s', (_, value) => {

@@ -8,10 +8,10 @@ import { CANONICAL_DEPTH_MAX } from './limits.ts'
  * hash something else than what it stores.
  */
 export function canonicalize(value: unknown): string {
-  return write(value, [])
+  return write(value, 0)
 }
 
-function write(value: unknown, ancestors: object[]): string {
+function write(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
       if (!value.isWellFormed()) throw new TypeError('JCS: lone surrogate')
@@ -22,34 +22,31 @@ function write(value: unknown, ancestors: object[]): string {
     case 'boolean':
       return value ? 'true' : 'false'
     case 'object':
-      return value === null ? 'null' : writeContainer(value, ancestors)
+      return value === null ? 'null' : writeContainer(value, depth)
     default:
       throw new TypeError(`JCS: ${typeof value} is not JSON`)
   }
 }
 
-function writeContainer(value: object, ancestors: object[]): string {
-  if (ancestors.includes(value)) throw new TypeError('JCS: cycle')
-  if (ancestors.length === CANONICAL_DEPTH_MAX) throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels`)
-  ancestors.push(value)
-  const text = Array.isArray(value) ? writeArray(value, ancestors) : writeObject(value, ancestors)
-  ancestors.pop()
-  return text
+function writeContainer(value: object, depth: number): string {
+  // A cycle is endless depth, so the bound finds it too.
+  if (depth === CANONICAL_DEPTH_MAX) throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels, or cyclic`)
+  return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1)
 }
 
-function writeArray(value: unknown[], ancestors: object[]): string {
+function writeArray(value: unknown[], depth: number): string {
   let text = '['
-  for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + write(value[i], ancestors)
+  for (let i = 0; i < value.length; i++) text += (i === 0 ? '' : ',') + write(value[i], depth)
   return text + ']'
 }
 
-function writeObject(value: object, ancestors: object[]): string {
+function writeObject(value: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError('JCS: not a plain object')
   let text = '{'
   // Array.prototype.sort orders by UTF-16 code units, as RFC 8785 section 3.2.3 does.
   for (const key of Object.keys(value).sort()) {
-    text += (text.length === 1 ? '' : ',') + write(key, ancestors) + ':' + write((value as Record<string, unknown>)[key], ancestors)
+    text += (text.length === 1 ? '' : ',') + write(key, depth) + ':' + write((value as Record<string, unknown>)[key], depth)
   }
   return text + '}'
 }

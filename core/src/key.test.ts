@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { utf8 } from './bytes.ts'
+import { crc32 } from './crc.ts'
 import { formatKey, hashSecret, KEY_KINDS, parseKey } from './key.ts'
 
 const RANDOM = Uint8Array.from({ length: 32 }, (_, i) => 7 * i + 3)
@@ -94,6 +96,20 @@ describe('what is no key is malformed', () => {
     expect(isMalformed(text)).toBe(true)
   })
 })
+
+it('may carry more than 32 bytes, within bounds, if its checksum holds', () => {
+  const keyOf = (body: string): string => `tools.x.${body}${base62(crc32(utf8(body)))}`
+  expect(isMalformed(keyOf('k'.repeat(43)))).toBe(false)
+  expect(isMalformed(keyOf('k'.repeat(80)))).toBe(false)
+  expect(isMalformed(keyOf('k'.repeat(81)))).toBe(true)
+  expect(isMalformed(keyOf('k'.repeat(42)))).toBe(true)
+  expect(isMalformed(keyOf(''))).toBe(true)
+})
+
+/** Six digits. */
+function base62(value: number): string {
+  return Array.from({ length: 6 }, (_, i) => BASE62[Math.floor(value / 62 ** (5 - i)) % 62]).join('')
+}
 
 it('is stored as SHA-256 of the secret', () => {
   expect(hashSecret('secret')).toBe(createHash('sha256').update('secret').digest('hex'))
