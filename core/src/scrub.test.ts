@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { createScrubber } from './scrub.ts'
+import { REDACTED } from './redact.ts'
+import type { JsonValue } from './json-value.ts'
+import type { AuthScheme } from './tool.ts'
+
+const BEARER: AuthScheme = { scheme: 'bearer' }
+
+const CREDENTIALS: [what: string, credential: string][] = [
+  ['with nothing to escape', 'sk-live_51Hc0QkZx9RtYw7'],
+  ['with everything to escape', 'p@ss/w+rd "q" <x>&y=\'z\' 100%\\n'],
+  ['beyond ASCII', 'clé-gehëim-鍵-🔑'],
+  ['longer than a search window', Array.from({ length: 30 }, (_, i) => createHash('sha256').update(`${i}`).digest('base64')).join('.')],
+]
+
+function scrubText(text: string, credential: string, auth: AuthScheme = BEARER): string {
+  const answer = createScrubber(credential, auth)({ type: 'text', text })
+  return answer.type === 'text' ? answer.text : 'another type'
+}
+
+function scrubJson(value: JsonValue, credential: string, auth: AuthScheme = BEARER): JsonValue {
+  const answer = createScrubber(credential, auth)({ type: 'json', value })
+  return answer.type === 'json' ? answer.value : 'another type'
+}
+
+const percentAll = (text: string) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+
+/** How upstreams echo, written independently of the code under test. Each turns the credential into something that reveals it. */
+const ECHOES: Record<string, (text: string) => string> = {
+  raw: (text) => text,
+  url: encodeURIComponent,
+  'url twice': (text) => encodeURIComponent(encodeURIComponent(text)),
+  'url in lower case': (text) => encodeURIComponent(text).replaceAll(/%../g, (hex) => hex.toLowerCase()),
+  'url of RFC 3986': (text) => encodeURIComponent(text).replaceAll(/[!'()*]/g, percentAll),
+  form: (text) => new URLSearchParams({ a: text }).toString().slice(2),
+  'form twice': (text) => encodeURIComponent(new URLSearchParams({ a: text }).toString().slice(2)),
+  encodeURI,
+  json: (text) => JSON.stringify(text).slice(1, -1),
+  'json twice': (text) => JSON.stringify(JSON.stringify(text)).slice(3, -3),
+  'json of PHP': (text) => JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/'),
+  'json of Python': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  'json of Go': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`),
+  'html text': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+  'html attribute': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;'),
+  'html of Go': (text) => text.replaceAll('&', '&amp;').replaceAll("'", '&#39;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&#34;'),
+  'html of PHP': (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll("'", '&#039;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
+  'html of Python': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#x27;'),
+  'html twice': (text) => {
+    const once = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
+    return once.replaceAll('&', '&amp;')
+  },
+  hex: (text) => Buffer.from(text).toString('hex'),
+  'hex in upper case': (text) => Buffer.from(text).toString('hex').toUpperCase(),
+}
+const SURROUNDINGS: [string, string][] = [['', ''], ['Bearer ', ''], ['https://x.test/?key=', '&b=1'], ['<p title="', '">'], ['é', '漢'], ['[redacted]', '[redacted]']]
+
+describe.each(CREDENTIALS)('a credential %s', (_what, credential) => {
+  it.each(Object.entries(ECHOES))('echoed as %s, wherever it stands', (_, echo) => {
+    const shown = echo(credential)
+    for (const [before, after] of SURROUNDINGS) {
+      expect(scrubText(before + shown + after, credential)).toBe(before + REDACTED + after)
+      expect(scrubText(`${before}${shown}${after} ${shown}`, credential)).toBe(`${before}${REDACTED}${after} ${REDACTED}`)
+    }
+  })
+
+  it.each(['base64', 'base64url'] as const)('echoed within the %s of something longer, at any alignment', (encoding) => {
+    for (let before = 0; before < 7; before++) {
+      for (let after = 0; after < 7; after++) {
+        const whole = Buffer.from('u'.repeat(before) + credential + 'v'.repeat(after)).toString(encoding)
+        const left = scrubText(`<${whole}>`, credential)
+        expect(left).toContain(REDACTED)
+        // What stays behind are characters that share bits with the neighbours: at most two at either end of the credential.
+        const stays = Math.ceil((before * 8) / 6) + Math.ceil((after * 8) / 6) + 2 + '=='.length
+        expect(left.length - REDACTED.length - '<>'.length).toBeLessThanOrEqual(stays)
+      }
+    }
+  })
+
+  it('echoed in keys and strings of JSON at any depth', () => {
+    for (const echo of Object.values(ECHOES)) {
+      const shown = echo(credential)
+      const value = { a: [1, { [`x-${shown}`]: `v ${shown}`, b: null }, [[shown]]], c: true }
+      expect(scrubJson(value, credential)).toEqual({ a: [1, { [`x-${REDACTED}`]: `v ${REDACTED}`, b: null }, [[REDACTED]]], c: true })
+    }
+  })
+
+  it('echoed in bytes, before they become base64', () => {
+    for (const echo of Object.values(ECHOES)) {
+      const bytes = Buffer.concat([Buffer.from([0, 0xff, 0xc3]), Buffer.from(echo(credential)), Buffer.from([0x80, 0])])
+      const answer = createScrubber(credential, BEARER)({ type: 'binary', bytes, contentType: `image/png; echo=${echo(credential)}` })
+      expect(answer).toMatchObject({ type: 'binary', contentType: `image/png; echo=${REDACTED}` })
+      const left = answer.type === 'binary' ? Buffer.from(answer.bytes) : Buffer.alloc(0)
+      expect(left).toEqual(Buffer.concat([Buffer.from([0, 0xff, 0xc3]), Buffer.from(REDACTED), Buffer.from([0x80, 0])]))
+    }
+  })
+})
+
+describe('what was made of a credential on the way', () => {
+  it('the whole of a Basic header, with a user name of its own', () => {
+    const auth: AuthScheme = { scheme: 'basic', username: 'alice' }
+    for (const encoding of ['base64', 'base64url'] as const) {
+      const pair = Buffer.from('alice:s3cret-pass/').toString(encoding)
+      expect(scrubText(`Basic ${pair}.`, 's3cret-pass/', auth).replaceAll('=', '')).toBe(`Basic ${REDACTED}.`)
+    }
+    expect(scrubText('alice:s3cret-pass/', 's3cret-pass/', auth)).toBe(`alice:${REDACTED}`)
+  })
+
+  it('the password of a pair by itself, but not the user name', () => {
+    const auth: AuthScheme = { scheme: 'basic' }
+    expect(scrubJson({ user: 'alice', password: 'hunter2:x' }, 'alice:hunter2:x', auth)).toEqual({ user: 'alice', password: REDACTED })
+    expect(scrubText(`${Buffer.from('hunter2:x').toString('hex')}`, 'alice:hunter2:x', auth)).toBe(REDACTED)
+    expect(scrubText('an abc of things', 'alice:abc', auth)).toBe('an abc of things')
+    // Other schemes do not split: a bearer token with a colon in it is one secret.
+    expect(scrubText('hunter2', 'alice:hunter2', BEARER)).toBe('hunter2')
+  })
+
+  it('what follows the scheme in a named header', () => {
+    expect(scrubText('got abc123xyz', 'Token abc123xyz', { scheme: 'header', name: 'authorization' })).toBe(`got ${REDACTED}`)
+    expect(scrubText('Token abc123xyz', 'Token abc123xyz', { scheme: 'header', name: 'authorization' })).toBe(REDACTED)
+  })
+
+  it('the sensitive fields of a JSON credential', () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nMIIE/vQ+IB\n-----END PRIVATE KEY-----\n'
+    const credential = JSON.stringify({ type: 'service_account', private_key: key, client_email: 'robot@example.com' })
+    expect(scrubJson({ k: key, mail: 'robot@example.com', type: 'service_account' }, credential)).toEqual({
+      k: REDACTED, mail: 'robot@example.com', type: 'service_account',
+    })
+    expect(scrubText(JSON.stringify({ k: key }), credential)).toBe(JSON.stringify({ k: REDACTED }))
+    expect(scrubText(credential, credential)).toBe(REDACTED)
+    expect(scrubText('{"private_key":', '{"private_key":')).toBe(REDACTED)
+  })
+})
+
+describe('scalars', () => {
+  it('a number or boolean that is the credential', () => {
+    expect(scrubJson([12345, 123456, -12345, '12345 or 0123456'], '12345')).toEqual([REDACTED, 123456, -12345, `${REDACTED} or 0${REDACTED}6`])
+    expect(scrubJson([12345, '012345'], '012345')).toEqual([REDACTED, REDACTED])
+    expect(scrubJson(JSON.parse('[12345678901234567890]') as JsonValue, '12345678901234567890')).toEqual([REDACTED])
+    expect(scrubJson([true, false, null], 'true')).toEqual([REDACTED, false, null])
+    expect(scrubJson([0, null, ''], '   ')).toEqual([0, null, ''])
+  })
+
+  it('a very short credential by itself only', () => {
+    expect(scrubText('a cat', 'a')).toBe(`${REDACTED} c${REDACTED}t`)
+    expect(scrubText('61 YQ %61', 'a')).toBe('61 YQ %61')
+  })
+})
+
+describe('edges', () => {
+  it('passes what holds no credential, uncopied', () => {
+    const scrub = createScrubber('sk-live_51Hc0QkZx9RtYw7', BEARER)
+    const json = { type: 'json', value: { a: [1, 'sk-live_51Hc0QkZx9RtYw', { b: null }] } } as const satisfies { type: 'json'; value: JsonValue }
+    expect(scrub(json)).toBe(json)
+    const bytes = Uint8Array.of(1, 2, 3)
+    const answer = scrub({ type: 'binary', bytes, contentType: 'image/png' })
+    expect(answer.type === 'binary' && answer.bytes).toBe(bytes)
+    for (const type of [null, ''] as const) expect(createScrubber(type, BEARER)(json)).toBe(json)
+  })
+
+  it('keeps all values of keys that become alike, and an own key __proto__', () => {
+    const credential = 'a/b c+d e'
+    expect(scrubJson({ [credential]: 1, [encodeURIComponent(credential)]: 2, [REDACTED]: 3 }, credential)).toEqual({
+      [REDACTED]: 1, [`${REDACTED} (2)`]: 2, [`${REDACTED} (3)`]: 3,
+    })
+    const own = scrubJson(JSON.parse(`{"__proto__":"${credential}"}`) as JsonValue, credential)
+    expect(JSON.stringify(own)).toBe(`{"__proto__":"${REDACTED}"}`)
+  })
+
+  it('takes overlapping spellings out together', () => {
+    // The hex of "abcd" stands where a credential that is all digits stands too.
+    expect(scrubText('x6162636461626364y', '61626364')).toBe(`x${REDACTED}y`)
+    // "user:pass" ends in the password: both are spellings, and the longer begins earlier.
+    expect(scrubText('me:passpass', 'me:pass', { scheme: 'basic' })).toBe(REDACTED)
+  })
+
+  it('replaces what is nested too deeply to walk', () => {
+    let deep: JsonValue = 'sk-live_51Hc0QkZx9RtYw7'
+    for (let i = 0; i < 100_000; i++) deep = [deep]
+    expect(JSON.stringify(scrubJson(deep, 'sk-live_51Hc0QkZx9RtYw7'))).toMatch(/^\[+"\[redacted\]"\]+$/)
+  })
+
+  it('replaces a string whole that holds the credential too often', () => {
+    expect(scrubText('ab'.repeat(10_001), 'a')).toBe(REDACTED)
+    expect(scrubText('ab'.repeat(10), 'a')).toBe(`${REDACTED}b`.repeat(10))
+    const answer = createScrubber('a', BEARER)({ type: 'binary', bytes: Buffer.from('ab'.repeat(10_001)), contentType: 'x/y' })
+    expect(answer.type === 'binary' && Buffer.from(answer.bytes).toString()).toBe(REDACTED)
+  })
+
+  it('leaves another token of the same issuer alone', () => {
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', kid: 'k'.repeat(80), typ: 'JWT' })).toString('base64url')
+    expect(scrubText(`${header}.cGF5bG9hZA.b3RoZXI`, `${header}.cGF5bG9hZA.c2lnbmF0dXJl`)).toContain('b3RoZXI')
+  })
+})
