@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { build } from './build.ts'
+import { ensureCommand } from './debian.ts'
+import { ROOT } from './stack/paths.ts'
+
+/**
+ * `npm test`: builds, lints, checks types and runs every test. Arguments (`npm test -- core/src/jcs.test.ts`) go to vitest, and
+ * lint and types are left out then. `.cache/test-report.json` gets the report for machines.
+ */
+const REPORT = '.cache/test-report.json'
+
+const CHECKS: Readonly<Record<string, string[]>> = {
+  eslint: ['.', '--max-warnings=0'],
+  tsc: ['--noEmit', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.cache/tsc.tsbuildinfo'],
+}
+
+/** Names of what failed. */
+async function testAll(args: readonly string[]): Promise<string[]> {
+  process.chdir(ROOT)
+  await mkdir('.cache', { recursive: true })
+  await rm(REPORT, { force: true })
+  await build()
+  const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`, ...args]
+  if (args.length > 0) return run('vitest', vitest)
+  ensureCommand('chromium', 'chromium')
+  const checks = await Promise.all(Object.entries(CHECKS).map(([command, options]) => run(command, options)))
+  return [...checks.flat(), ...(await run('vitest', vitest))]
+}
+
+/** Runs a command of node_modules/.bin, its output going to the terminal. */
+function run(command: string, args: readonly string[]): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit' })
+    child.once('error', reject)
+    child.once('exit', (code) => resolve(code === 0 ? [] : [command]))
+  })
+}
+
+testAll(process.argv.slice(2)).then(
+  (failed) => {
+    console.log(failed.length === 0 ? 'Everything passed.' : `FAILED: ${failed.join(', ')}`)
+    process.exit(failed.length === 0 ? 0 : 1)
+  },
+  (error: unknown) => {
+    console.error(`vitrine: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  },
+)
