@@ -4,8 +4,8 @@ import { CANONICAL_DEPTH_MAX } from './limits.ts'
  * JSON Canonicalization Scheme, RFC 8785.
  *
  * What JSON cannot represent throws TypeError instead of vanishing: undefined, functions, symbols, bigint, NaN and
- * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON` is not honoured). A ledger must never
- * hash something else than what it stores.
+ * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON` is
+ * not honoured). A ledger must never hash something else than what it stores.
  */
 export function canonicalize(value: unknown): string {
   return write(value, 0)
