@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { base64ToBytes } from '@vitrine/core/bytes'
 import { verifyConsistency, verifyInclusion, verifySubtreeConsistency, verifySubtreeInclusion } from '@vitrine/core/merkle'
 import { listVectors, readVector, vectors } from './files.ts'
@@ -47,5 +47,8 @@ describe.runIf(vectors !== undefined)('standard Merkle vectors', () => {
     run += 1
   })
 
-  afterAll(() => expect([run, run > 500]).toEqual([files.length, true]))
+  it('were all run', () => {
+    expect(run).toBe(files.length)
+    expect(run).toBeGreaterThan(500)
+  })
 })
