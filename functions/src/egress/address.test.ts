@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { classifyAddress, classifyHost } from './address.ts'
+
+/** First and last of every block that is not global unicast (IANA special-purpose registries, RFC 6890), and what clouds put elsewhere. */
+const REFUSED: Record<string, string[]> = {
+  'this network': ['0.0.0.0', '0.0.0.1', '0.255.255.255'],
+  private: ['10.0.0.0', '10.255.255.255', '172.16.0.0', '172.31.255.255', '192.168.0.0', '192.168.255.255'],
+  'carrier-grade NAT': ['100.64.0.0', '100.100.100.200', '100.127.255.255'],
+  loopback: ['127.0.0.0', '127.0.0.1', '127.255.255.255'],
+  'link local': ['169.254.0.0', '169.254.169.254', '169.254.170.2', '169.254.255.255'],
+  'IETF protocols': ['192.0.0.0', '192.0.0.192', '192.0.0.255'],
+  documentation: ['192.0.2.0', '192.0.2.255', '198.51.100.0', '198.51.100.255', '203.0.113.0', '203.0.113.255'],
+  '6to4 relays': ['192.88.99.0', '192.88.99.255'],
+  benchmarks: ['198.18.0.0', '198.19.255.255'],
+  multicast: ['224.0.0.0', '224.0.0.1', '239.255.255.255'],
+  reserved: ['240.0.0.0', '255.255.255.254', '255.255.255.255'],
+  'Azure wire server': ['168.63.129.16'],
+  'IPv6 unspecified and loopback': ['::', '::1'],
+  'IPv4-mapped': ['::ffff:127.0.0.1', '::ffff:7f00:1', '::ffff:8.8.8.8', '::ffff:a9fe:a9fe', '0:0:0:0:0:ffff:0a00:0001'],
+  'IPv4-compatible': ['::127.0.0.1', '::a9fe:a9fe', '::8.8.8.8'],
+  'IPv4-translated': ['::ffff:0:127.0.0.1'],
+  NAT64: ['64:ff9b::', '64:ff9b::7f00:1', '64:ff9b::8.8.8.8', '64:ff9b:1::', '64:ff9b:1:ffff:ffff:ffff:ffff:ffff'],
+  discard: ['100::', '100::ffff:ffff:ffff:ffff'],
+  'IETF protocols of IPv6, with Teredo and ORCHID': ['2001::', '2001:0:7f00:1::', '2001:2::', '2001:20::', '2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  'documentation of IPv6': ['2001:db8::', '2001:db8:ffff:ffff:ffff:ffff:ffff:ffff', '3fff::', '3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  '6to4': ['2002::', '2002:7f00:1::', '2002:808:808::', '2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  'segment routing': ['5f00::', '5f00:ffff::'],
+  'unique local': ['fc00::', 'fd00:ec2::254', 'fd20:ce::254', 'fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  'link and site local': ['fe80::', 'fe80::1', 'febf::1', 'fec0::1'],
+  'multicast of IPv6': ['ff00::', 'ff02::1', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+  'outside of 2000::/3': ['1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '4000::'],
+  'with a zone': ['fe80::1%eth0', '2606:4700::1%eth0', '::1%1'],
+  'not an address': ['', 'localhost', 'example.com', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '0x7f.0.0.1', '8.8.8.8 ', '08.8.8.8', '8.8.8.8:80', '[::1]', ':::1', '1.2.3.4.5'],
+}
+
+const ALLOWED = [
+  '1.0.0.0', '1.1.1.1', '8.8.8.8', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.128.0.0', '126.255.255.255', '128.0.0.0', '168.63.129.15', '168.63.129.17',
+  '169.253.255.255', '169.255.0.0', '172.15.255.255', '172.32.0.0', '191.255.255.255', '192.0.1.0', '192.0.3.0', '192.167.255.255', '192.169.0.0', '198.17.255.255',
+  '198.20.0.0', '198.51.99.255', '203.0.114.0', '223.255.255.255',
+  '2000::', '2001:200::', '2001:4860:4860::8888', '2001:db7:ffff::1', '2001:db9::', '2003::', '2606:4700:4700::1111', '2a00:1450::1', '3ffe:ffff::', '3fff:1000::',
+]
+
+describe('classifyAddress', () => {
+  for (const [what, addresses] of Object.entries(REFUSED)) {
+    it.each(addresses)(`refuses %s (${what})`, (address) => expect(classifyAddress(address)).toMatchObject({ allowed: false }))
+  }
+
+  it.each(ALLOWED)('allows %s', (address) => expect(classifyAddress(address)).toEqual({ allowed: true, reason: 'global' }))
+})
+
+describe('classifyHost', () => {
+  it.each([
+    'localhost', 'LOCALHOST', 'localhost.', 'app.localhost', 'metadata.google.internal', 'Metadata.Google.Internal.', 'vm.c.project.internal', 'internal',
+    'printer.local', 'router.home.arpa', 'localhost.localdomain', 'metadata', 'kubernetes', '', '.', '[::1]', '[::ffff:7f00:1]', '127.0.0.1', '[fe80::1]',
+  ])('refuses %j', (host) => expect(classifyHost(host)).toMatchObject({ allowed: false }))
+
+  it.each(['example.com', 'example.com.', 'internal.example.com', 'local.example', 'mylocal.dev', 'notinternal.com', '8.8.8.8', '[2606:4700::1]', '2606:4700::1', 'xn--nxasmq6b.com'])(
+    'allows %j',
+    (host) => expect(classifyHost(host)).toMatchObject({ allowed: true }),
+  )
+})

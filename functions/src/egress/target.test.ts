@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest'
+import { HEADERS_MAX, HEADER_VALUE_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import type { AuthScheme } from '@vitrine/core/tool'
+import { checkAuth, checkCredential, checkHeaders, checkUrl } from './target.ts'
+
+const codeOf = (result: { ok: true } | { ok: false; error: { code: string } }) => (result.ok ? 'ok' : result.error.code)
+
+describe('checkUrl', () => {
+  it.each([
+    ['https://api.example.com', 'https://api.example.com/'],
+    ['HTTPS://API.Example.COM:443/v1/Search?q=a%20b&c', 'https://api.example.com/v1/Search?q=a%20b&c'],
+    ['http://api.example.com:8080/a/../b#fragment', 'http://api.example.com:8080/b'],
+    ['https://bücher.example/', 'https://xn--bcher-kva.example/'],
+    ['https://api.example.com/a@b?c@d', 'https://api.example.com/a@b?c@d'],
+    ['https://[2606:4700::1]/', 'https://[2606:4700::1]/'],
+    ['https://8.8.8.8/', 'https://8.8.8.8/'],
+  ])('takes %s', (text, href) => expect(checkUrl(text, { allowPrivate: false })).toEqual({ ok: true, value: href }))
+
+  it.each([
+    '', ' ', 'example.com', '/path', '//example.com/', 'https:', 'https:/example.com', 'https:example.com', 'https:///example.com', 'https://', 'https://?q', 'https://#f',
+    'ftp://example.com/', 'file:///etc/passwd', 'javascript:alert(1)', 'data:text/plain,x', 'gopher://example.com/', 'ws://example.com/', 'unix:/run/docker.sock', 'blob:https://example.com/x',
+    'https://user:pass@example.com/', 'https://user@example.com/', 'https://:pass@example.com/', 'https://@example.com/', 'https://a@b@example.com/',
+    'https://example.com\\@evil.example/', 'https:\\\\example.com\\', ' https://example.com/', 'https://example.com/ ', 'https://exa\tmple.com/', 'https://example.com/\r\nHost: x', 'https://exam ple.com/',
+    'https://example.com/\0', 'https://example.com:99999/', 'https://example.com:x/', 'https://exa<mple.com/', 'https://%00/', 'https://256.1.1.1/', 'https://1.2.3.4.5/', 'https://[::1', 'https://[fe80::1%25eth0]/',
+    'https://[not-an-address]/', `https://example.com/${'a'.repeat(URL_LENGTH_MAX)}`, `https://example.com/${'é'.repeat(URL_LENGTH_MAX / 2 - 20)}`,
+  ])('refuses %j as invalid', (text) => {
+    expect(codeOf(checkUrl(text, { allowPrivate: false }))).toBe('invalid_url')
+    expect(codeOf(checkUrl(text, { allowPrivate: true }))).toBe('invalid_url')
+  })
+
+  it.each([
+    'http://127.0.0.1/', 'http://localhost:3000/', 'http://LOCALHOST./', 'http://0/', 'http://0.0.0.0/', 'http://127.1/', 'http://127.0.1/', 'http://2130706433/', 'http://017700000001/', 'http://0x7f000001/',
+    'http://0x7f.0x0.0x0.0x1/', 'http://0177.0.0.1/', 'http://127.0.0.1./', 'http://127。0。0。1/', 'http://１２７.0.0.1/', 'http://①②⑦.⓪.⓪.①/', 'http://%31%32%37.0.0.1/', 'http://10.1.2.3/', 'http://192.168.0.1/',
+    'http://169.254.169.254/latest/meta-data/', 'http://0xa9fea9fe/', 'http://2852039166/', 'http://metadata.google.internal/computeMetadata/v1/', 'http://metadata/', 'http://168.63.129.16/',
+    'http://[::1]/', 'http://[::]/', 'http://[::ffff:127.0.0.1]/', 'http://[::ffff:a9fe:a9fe]/', 'http://[::127.0.0.1]/', 'http://[64:ff9b::7f00:1]/', 'http://[2002:7f00:1::]/', 'http://[fd00:ec2::254]/', 'http://[fe80::1]/',
+    'http://ⓛocalhost/', 'http://db.local/', 'http://intranet/',
+  ])('refuses %s as blocked, unless private addresses are allowed', (text) => {
+    expect(codeOf(checkUrl(text, { allowPrivate: false }))).toBe('blocked_url')
+    expect(codeOf(checkUrl(text, { allowPrivate: true }))).toBe('ok')
+  })
+
+  it('does not repeat a URL with credentials in its message', () => {
+    expect(JSON.stringify(checkUrl('https://user:hunter2@example.com/', { allowPrivate: false }))).not.toContain('hunter2')
+  })
+})
+
+describe('checkHeaders', () => {
+  it('lower-cases names and trims values', () => {
+    expect(checkHeaders({ 'X-Api-Version': ' 2024-01-01\t', Cookie: 'a=b', Accept: 'application/vnd.github+json', 'user-agent': 'me', "x!#$%&'*+.^_`|~-": '', 'X-Latin': 'é' })).toEqual({
+      ok: true,
+      value: { 'x-api-version': '2024-01-01', cookie: 'a=b', accept: 'application/vnd.github+json', 'user-agent': 'me', "x!#$%&'*+.^_`|~-": '', 'x-latin': 'é' },
+    })
+  })
+
+  it.each([
+    'Host', 'CONNECTION', 'keep-alive', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'Content-Length', 'Content-Encoding', 'Accept-Encoding', 'Expect', 'Authorization', 'Proxy-Authorization',
+    'Proxy-Connection', 'Metadata-Flavor', 'Metadata', 'X-Google-Metadata-Request', 'X-aws-ec2-metadata-token', 'X-aws-ec2-metadata-token-ttl-seconds',
+  ])('refuses the header %s', (name) => expect(codeOf(checkHeaders({ [name]: 'x' }))).toBe('invalid_argument'))
+
+  it.each(['', ' ', 'a b', 'a:b', 'a\r\nb', 'é', 'a\0', '(a)', '__x', '__proto__', 'a'.repeat(101)])('refuses the name %j', (name) =>
+    expect(codeOf(checkHeaders(JSON.parse(`{${JSON.stringify(name)}:"x"}`) as Record<string, string>))).toBe('invalid_argument'))
+
+  it.each(['a\r\nX-Evil: 1', 'a\nb', 'a\rb', 'a\0b', '\n', 'a\x7f', 'Ā', 'a'.repeat(HEADER_VALUE_LENGTH_MAX + 1)])('refuses the value %j', (value) =>
+    expect(codeOf(checkHeaders({ 'x-a': value }))).toBe('invalid_argument'))
+
+  it('refuses names that differ in case alone, and too many', () => {
+    expect(codeOf(checkHeaders({ 'X-A': '1', 'x-a': '2' }))).toBe('invalid_argument')
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, '']))
+    expect(codeOf(checkHeaders(many(HEADERS_MAX)))).toBe('ok')
+    expect(codeOf(checkHeaders(many(HEADERS_MAX + 1)))).toBe('invalid_argument')
+  })
+
+  it('says which header, and nothing of its value', () => {
+    const result = checkHeaders({ 'X-Bad': 'hunter2\n' })
+    expect(result).toMatchObject({ error: { message: expect.stringContaining('"X-Bad"') as string, details: { field: 'headers' } } })
+    expect(JSON.stringify(result)).not.toContain('hunter2')
+  })
+})
+
+describe('checkAuth', () => {
+  it.each<[AuthScheme, AuthScheme]>([
+    [{ scheme: 'bearer' }, { scheme: 'bearer' }],
+    [{ scheme: 'basic' }, { scheme: 'basic' }],
+    [{ scheme: 'basic', username: 'älice' }, { scheme: 'basic', username: 'älice' }],
+    [{ scheme: 'header', name: 'X-API-Key' }, { scheme: 'header', name: 'x-api-key' }],
+    [{ scheme: 'header', name: 'Authorization' }, { scheme: 'header', name: 'authorization' }],
+    [{ scheme: 'query', name: 'api key[]' }, { scheme: 'query', name: 'api key[]' }],
+  ])('takes %j', (auth, checked) => expect(checkAuth(auth)).toEqual({ ok: true, value: checked }))
+
+  it.each<AuthScheme>([
+    { scheme: 'basic', username: 'a:b' }, { scheme: 'basic', username: 'a\n' }, { scheme: 'header', name: '' }, { scheme: 'header', name: 'Host' }, { scheme: 'header', name: 'proxy-authorization' },
+    { scheme: 'header', name: 'a\r\nb' }, { scheme: 'header', name: 'metadata-flavor' }, { scheme: 'query', name: '' }, { scheme: 'query', name: 'a\0' }, { scheme: 'query', name: '\ud800' }, { scheme: 'query', name: 'a'.repeat(101) },
+  ])('refuses %j', (auth) => expect(codeOf(checkAuth(auth))).toBe('invalid_argument'))
+})
+
+describe('checkCredential', () => {
+  const header: AuthScheme = { scheme: 'header', name: 'x-api-key' }
+
+  it('takes what the scheme can send', () => {
+    for (const scheme of [{ scheme: 'bearer' }, header] as const) expect(codeOf(checkCredential(scheme, 'Token abc.DEF-123/é'))).toBe('ok')
+    for (const scheme of [{ scheme: 'basic' }, { scheme: 'query', name: 'k' }] as const) expect(codeOf(checkCredential(scheme, ' a\n鍵 '))).toBe('ok')
+    expect(codeOf(checkCredential(header, 'a'.repeat(TOKEN_BYTES_MAX)))).toBe('ok')
+  })
+
+  it.each(['', ' a', 'a ', 'a\n', 'a\r\nX-Evil: 1', 'a\0', '鍵', '\ud800'])('refuses %j in a header', (token) => {
+    expect(codeOf(checkCredential({ scheme: 'bearer' }, token))).toBe('invalid_argument')
+    expect(codeOf(checkCredential(header, token))).toBe('invalid_argument')
+  })
+
+  it('refuses what is too long in bytes', () => {
+    expect(codeOf(checkCredential({ scheme: 'query', name: 'k' }, 'é'.repeat(TOKEN_BYTES_MAX / 2 + 1)))).toBe('token_too_large')
+  })
+})
