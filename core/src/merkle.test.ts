@@ -131,6 +131,12 @@ describe('inclusion proofs', () => {
     }
   })
 
+  it('fail when they go on above the root, also where they would lead to the given one', () => {
+    const claim = { index: 0, size: 1, leafHash: leaves[1]!, proof: [leaves[0]!], root: roots[2]! }
+    expect(verifyInclusion(claim)).toBe(false)
+    expect(verifyInclusion({ ...claim, index: 1, size: 2 })).toBe(true)
+  })
+
   it('fail out of range and for what is no integer', () => {
     const claim = { index: 0, size: 1, leafHash: leaves[0]!, proof: [], root: leaves[0]! }
     expect(verifyInclusion(claim)).toBe(true)
@@ -190,6 +196,13 @@ describe('consistency proofs', () => {
         expect(verified, `${size1} of ${size2}`).toBe(size1 === 6 && size2 === 13)
       }
     }
+  })
+
+  it('fail when they go on above the root, also where they would lead to the given one', () => {
+    const proof = [leaves[0]!]
+    expect(verifyConsistency({ size1: 1, size2: 1, root1: leaves[1]!, root2: roots[2]!, proof })).toBe(false)
+    expect(verifySubtreeConsistency({ start: 0, end: 1, size: 1, subtreeRoot: leaves[1]!, root: roots[2]!, proof })).toBe(false)
+    expect(verifySubtreeConsistency({ start: 1, end: 2, size: 2, subtreeRoot: leaves[1]!, root: roots[2]!, proof })).toBe(true)
   })
 
   it('fail for sizes that no tree has', () => {

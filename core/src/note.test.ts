@@ -212,6 +212,12 @@ describe('verifyNote', () => {
     }
   })
 
+  it('counts a key once, so that one witness is no quorum', async () => {
+    const again = cosigned(TEXT, witness, 1_700_000_001)
+    const note: Note = { text: TEXT, signatures: [witnessLine, again, witnessLine] }
+    expect(await verifyNote(note, [witness.key])).toEqual({ ok: true, value: [{ key: witness.key, timestampS: 1_700_000_000 }] })
+  })
+
   it('knows nobody without keys', async () => {
     expect(await verifyNote({ text: TEXT, signatures: [logLine] }, [])).toMatchObject({ ok: false, error: { code: 'no_known_signature' } })
   })

@@ -144,7 +144,7 @@ export function formatVerifierKey({ name, keyId, type, publicKey }: VerifierKey)
 
 /**
  * Verifies a note (signed-note, Signatures): signatures of unknown keys are ignored, one of a known key that fails rejects the
- * whole note, and one at least must be there. A key is known by name and id together.
+ * whole note, and one at least must be there. A key is known by name and id together, and counts once however often it signed.
  * Errors: bad_signature, no_known_signature.
  */
 export async function verifyNote(note: Note, keys: readonly VerifierKey[]): Promise<Result<VerifiedSignature[], TlogError>> {
@@ -154,7 +154,7 @@ export async function verifyNote(note: Note, keys: readonly VerifierKey[]): Prom
     if (key === undefined) continue
     const signature = await verifyLine[key.type](note.text, line.signature, key)
     if (signature === undefined) return tlogError('bad_signature', `the signature of ${key.name} (${key.keyId}) does not verify`)
-    verified.push(signature)
+    if (!verified.some((other) => other.key === key)) verified.push(signature)
   }
   return verified.length > 0 ? { ok: true, value: verified } : tlogError('no_known_signature', 'no signature of a known key')
 }
