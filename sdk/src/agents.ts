@@ -1,9 +1,17 @@
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
 
+export interface CreateAgentInput {
+  name: string
+  /** The caller's own organization when left out. */
+  orgId?: string
+  /** The only tools it may see; null, or left out, for all that are registered for it. */
+  allowedTools?: string[] | null
+}
+
 export interface Agents {
   /** Owner: makes an agent. Its key is shown this once. */
-  create(input: { name: string; orgId?: string }, options?: CallOptions): Promise<{ agentId: string; key: string }>
+  create(input: CreateAgentInput, options?: CallOptions): Promise<{ agentId: string; key: string }>
   /** Owner: a new key; the old one fails from the next call on. */
   rotateKey(input: { agentId: string }, options?: CallOptions): Promise<{ key: string }>
   /** Owner: refuses everything the agent asks for, until it is enabled again. */
@@ -16,7 +24,11 @@ export interface AgentState {
   disabled: boolean
 }
 
-const CREATE = { name: check.label, orgId: check.optional(check.id) }
+const CREATE: check.Checks<CreateAgentInput> = {
+  name: check.label,
+  orgId: check.optional(check.id),
+  allowedTools: check.optional(check.orNull(check.listOf(check.toolName))),
+}
 const AGENT = { agentId: check.id }
 
 export function createAgents(call: Call): Agents {

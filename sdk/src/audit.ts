@@ -28,9 +28,9 @@ export interface AuditPage {
 }
 
 export interface Audit {
-  /** Owner or auditor: one page of entries. */
+  /** Owner or auditor: one page of entries, newest first. */
   list(input: AuditQuery & { pageToken?: string }, options?: CallOptions): Promise<AuditPage>
-  /** Owner or auditor: all entries, fetched page by page as they are read. */
+  /** Owner or auditor: all entries, newest first, fetched page by page as they are read. */
   entries(input: AuditQuery, options?: CallOptions): AsyncGenerator<Entry, void, undefined>
 }
 

@@ -36,6 +36,14 @@ export function orNull(check: Check): Check {
   }
 }
 
+export function listOf(check: Check): Check {
+  return (value, field) => {
+    if (!Array.isArray(value)) throw reject('invalid_argument', field, `${field} must be a list.`)
+    // Array.from, so that holes are seen too.
+    Array.from(value as unknown[]).forEach((item, i) => check(item, `${field}.${i}`))
+  }
+}
+
 export function oneOf(...allowed: string[]): Check {
   return such((value) => allowed.includes(value as string), `must be one of ${allowed.join(', ')}`)
 }

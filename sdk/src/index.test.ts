@@ -44,7 +44,12 @@ const operations: Operation[] = [
     run: (v) => v.tools.setEnabled({ agentId: 'a1', name: 'search', enabled: false }),
   },
   { path: 'admin/listTools', data: { agentId: 'a1' }, answer: { tools: [] }, run: (v) => v.tools.listAll({ agentId: 'a1' }) },
-  { path: 'admin/createAgent', data: { name: 'Bot' }, answer: { agentId: 'a2', key: 'k' }, run: (v) => v.agents.create({ name: 'Bot' }) },
+  {
+    path: 'admin/createAgent',
+    data: { name: 'Bot', orgId: 'o1', allowedTools: ['search'] },
+    answer: { agentId: 'a2', key: 'k' },
+    run: (v) => v.agents.create({ name: 'Bot', orgId: 'o1', allowedTools: ['search'] }),
+  },
   { path: 'admin/rotateAgentKey', data: { agentId: 'a1' }, answer: { key: 'k' }, run: (v) => v.agents.rotateKey({ agentId: 'a1' }) },
   {
     path: 'admin/disableAgent',

@@ -23,13 +23,13 @@ export interface UsageReport {
 }
 
 export interface Quotas {
-  /** Org owner or admin: what an owner may invoke a month; the caller, when no `ownerUid` is given. */
-  set(input: { ownerUid?: string; monthlyInvocations: number }, options?: CallOptions): Promise<QuotaState>
+  /** Org owner or admin: what an owner may invoke a month. Without `ownerUid` the caller, without `orgId` the caller's own organization. */
+  set(input: { ownerUid?: string; orgId?: string; monthlyInvocations: number }, options?: CallOptions): Promise<QuotaState>
   /** Owner: what an agent used; this month, when none is given. */
   usage(input: { agentId: string; month?: string }, options?: CallOptions): Promise<UsageReport>
 }
 
-const SET = { ownerUid: check.optional(check.uid), monthlyInvocations: check.whole(0, QUOTA_MAX) }
+const SET = { ownerUid: check.optional(check.uid), orgId: check.optional(check.id), monthlyInvocations: check.whole(0, QUOTA_MAX) }
 const USAGE = { agentId: check.id, month: check.optional(check.month) }
 
 export function createQuota(call: Call): Quotas {

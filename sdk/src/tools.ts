@@ -1,5 +1,4 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
-import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme, type HttpMethod, type ToolKind } from '@vitrine/core/tool'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
@@ -34,14 +33,22 @@ export interface Tool {
 export type Registration = Tool & { created: boolean }
 
 /** A tool as its owner sees it. */
-export type OwnedTool = Tool & { enabled: boolean; [more: string]: unknown }
+export interface OwnedTool extends Tool {
+  /** For `http` only. */
+  method?: HttpMethod
+  auth: AuthScheme
+  headers: Record<string, string>
+  enabled: boolean
+  credentialAccess: boolean
+  hasCredential: boolean
+}
 
 export interface InvokeInput {
   /** A tool's name, or `{tool}__{command}` for one command of an MCP tool. */
   name: string
   /** At most 256 KiB of JSON. */
   args?: object
-  /** How long the tool may take; 15,000 unless said otherwise, 60,000 at most. */
+  /** How long the tool may take; 15,000 unless said otherwise. The server takes more than 60,000 for 60,000. */
   timeoutMs?: number
   /** A second invocation under the same key is refused with `duplicate_call` instead of reaching the tool. */
   idempotencyKey?: string
@@ -82,7 +89,7 @@ const REGISTER: check.Checks<RegisterInput> = {
 const INVOKE: check.Checks<InvokeInput> = {
   name: check.callName,
   args: check.optional(check.args),
-  timeoutMs: check.optional(check.whole(1, TIMEOUT_MS_MAX)),
+  timeoutMs: check.optional(check.whole(1, Number.MAX_SAFE_INTEGER)),
   idempotencyKey: check.optional(check.idempotencyKey),
 }
 
