@@ -23,6 +23,8 @@ export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 export const TIMEOUT_MS_DEFAULT = 15_000
 /** Longer requests are clamped: Cloud Functions v2 would end them. */
 export const TIMEOUT_MS_MAX = 60_000
+/** An intent this old without an outcome has lost its process: the longest call, and the wait for its record. */
+export const RECONCILE_AFTER_MS = TIMEOUT_MS_MAX + 5_000
 export const MANIFEST_TIMEOUT_MS = 5_000
 
 /** Invocations a month for an owner who never set a quota. */

@@ -1,3 +1,5 @@
+import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
+
 /** What the environment says; read once, by the composition root. */
 export interface Environment {
   project: string
@@ -7,6 +9,8 @@ export interface Environment {
   kmsEmulatorHost: string | undefined
   /** Whether tools may live on loopback and private addresses. */
   allowPrivate: boolean
+  /** Age at which an intent without an outcome is closed as unknown. */
+  reconcileAfterMs: number
 }
 
 /** Throws when the project is not named, or when something that only a local stack may do is asked for elsewhere. */
@@ -17,11 +21,15 @@ export function environment(env: Record<string, string | undefined>): Environmen
   const isDemo = project.startsWith('demo-')
   const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
   const allowPrivate = env['VITRINE_ALLOW_PRIVATE_UPSTREAMS'] === 'true'
-  if (!isDemo && (kmsEmulatorHost || allowPrivate)) throw new Error('KMS_EMULATOR_HOST and VITRINE_ALLOW_PRIVATE_UPSTREAMS are for demo-* projects')
+  const reconcileAfterMs = env['VITRINE_RECONCILE_AFTER_MS']
+  if (!isDemo && (kmsEmulatorHost || allowPrivate || reconcileAfterMs)) {
+    throw new Error('KMS_EMULATOR_HOST, VITRINE_ALLOW_PRIVATE_UPSTREAMS and VITRINE_RECONCILE_AFTER_MS are for demo-* projects')
+  }
   return {
     project,
     kmsKey: env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
     kmsEmulatorHost,
     allowPrivate,
+    reconcileAfterMs: reconcileAfterMs === undefined ? RECONCILE_AFTER_MS : Number(reconcileAfterMs),
   }
 }

@@ -1,6 +1,7 @@
 import { initializeApp } from 'firebase-admin/app'
 import { getAuth } from 'firebase-admin/auth'
 import { getFirestore } from 'firebase-admin/firestore'
+import { onSchedule } from 'firebase-functions/v2/scheduler'
 import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
 import type { Result } from '@vitrine/core/result'
@@ -18,6 +19,7 @@ import { createLedgerStore } from './ledger/firestore-store.ts'
 import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './list-tools.ts'
 import type { Parts } from './parts.ts'
+import { reconcileAll } from './reconcile/reconcile.ts'
 import { registerTool as register } from './register-tool.ts'
 import { createLoad } from './store/load.ts'
 
@@ -38,6 +40,7 @@ const parts: Parts = {
   dispatcher,
   project: env.project,
   allowPrivate: env.allowPrivate,
+  reconcileAfterMs: env.reconcileAfterMs,
 }
 
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
@@ -53,3 +56,8 @@ export const listTools = serve('vitrine-read', list)
 export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90 })
 export const getToolCredential = serve('vitrine-dispatch', readCredential)
 export const admin = serve('vitrine-admin', adminOperation)
+
+/** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
+export const reconcile = onSchedule({ schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 }, async () => {
+  await reconcileAll(parts)
+})

@@ -18,6 +18,7 @@ import type { Call } from './http/callable.ts'
 import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
 import type { Appended, Receipt } from './ledger/commit.ts'
+import { closingOf } from './reconcile/closing.ts'
 import { credentialResource, type Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
 import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
@@ -157,7 +158,11 @@ async function settle(
   const appended = parts.append(
     logs.agent(agent.id),
     agent.orgId,
-    { drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta }], ...credit },
+    {
+      drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
+      ...credit,
+      writes: (seq, at) => closingOf(parts, logs.agent(agent.id), { call, ts: intent.at }, seq, at),
+    },
     SETTLE_PATIENCE_MS,
   )
   const settled = await withinMs(SETTLE_WAIT_MS, appended)

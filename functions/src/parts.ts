@@ -21,6 +21,8 @@ export interface Parts {
   project: string
   /** Local stacks only: tools may live on loopback and private addresses. */
   allowPrivate: boolean
+  /** Age at which an intent without an outcome is closed as unknown. */
+  reconcileAfterMs: number
 }
 
 /** What a tool's ciphertext is bound to (DESIGN.md section 6). */

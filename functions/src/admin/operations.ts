@@ -9,6 +9,7 @@ import { disableAgent } from './disable-agent.ts'
 import { getUsage } from './get-usage.ts'
 import { listAudit } from './list-audit.ts'
 import { listTools } from './list-tools.ts'
+import { reconcile } from './reconcile.ts'
 import { revokeOwnerKey } from './revoke-owner-key.ts'
 import { rotateAgentKey } from './rotate-agent-key.ts'
 import { setCredentialAccess } from './set-credential-access.ts'
@@ -32,6 +33,7 @@ const OPERATIONS = new Map<string, Operation>(
     listTools,
     getUsage,
     listAudit,
+    reconcile,
   }),
 )
 

@@ -50,7 +50,8 @@ async function send(dispatcher: Dispatcher, exchange: Exchange, url: string | UR
       signal: lease.stop.signal,
     })
   } catch (error) {
-    exchange.failure = exchange.status === 0 ? codeOf(error) : 'upstream_interrupted'
+    // Asking for the rest of a stream (GET) is tried again.
+    if (method === 'POST') exchange.failure = exchange.status === 0 ? codeOf(error) : 'upstream_interrupted'
     throw error
   }
 }

@@ -3,17 +3,23 @@ import type { Exchange, RpcAnswer, RpcError } from './mcp-exchange.ts'
 import type { ForwardAbort, ForwardOutcome } from './forward.ts'
 
 /**
- * What became of an exchange. In this order: given up by the caller; failed on the way; answered in the protocol; answered by HTTP
- * alone; answered in something that is not the protocol.
+ * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
+ * JSON-RPC or by HTTP alone; answered in something that is not the protocol.
  */
 export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
   const { status, answer, failure } = exchange
   if (answer !== null && 'result' in answer) return answered(200, isGood(answer.result), answer.result)
   if (signal.aborted) return { answered: false, status, code: abortOf(signal) }
   if (failure !== null) return { answered: false, status, code: failure }
-  if (answer !== null) return answered(200, false, { error: errorOf(answer) })
-  if (status >= 300) return answered(status, false, { error: httpError(exchange) })
-  return { answered: false, status, code: 'upstream_invalid' }
+  const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
+  return error === null ? { answered: false, status, code: 'upstream_invalid' } : answered(status, false, { error })
+}
+
+/** The server's JSON-RPC error, which may come with any HTTP status. */
+export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject | null {
+  if (answer !== null) return 'error' in answer ? errorOf(answer) : null
+  const body = status >= 300 ? parsed(errorText) : null
+  return isObject(body) && isObject(body['error']) && typeof body['error']['code'] === 'number' ? body['error'] : null
 }
 
 export function abortOf(signal: AbortSignal): ForwardAbort {
@@ -33,10 +39,8 @@ function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject
   return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data as JsonValue }) }
 }
 
-/** An HTTP error may hold one of JSON-RPC, other JSON or text. */
-function httpError({ status, errorText }: Exchange): JsonValue {
+function httpError({ status, errorText }: Exchange): JsonObject {
   const body = parsed(errorText)
-  if (isObject(body) && isObject(body['error']) && typeof body['error']['message'] === 'string') return body['error']
   return { message: `HTTP ${status}`, ...(body !== null && body !== '' && { body }) }
 }
 

@@ -3,7 +3,7 @@ import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './mcp-connect.ts'
 import { mcpConnections } from './mcp-connections.ts'
 import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
-import { abortOf, outcomeOf } from './mcp-outcome.ts'
+import { abortOf, outcomeOf, rpcErrorOf } from './mcp-outcome.ts'
 
 /** JSON-RPC error of revision 2026-07-28: the server does not speak the version it was addressed in. */
 const UNSUPPORTED_VERSION = -32022
@@ -54,9 +54,12 @@ async function callTool({ client }: Connection, { endpoint, credential, args, si
   return exchange
 }
 
-function isUnbegun({ status, errorText, answer, failure }: Exchange, { era, hasSession }: Connection): boolean {
+/** Whether the server refused to look at the call, since it does not know the session or the revision. */
+function isUnbegun(exchange: Exchange, { era, hasSession }: Connection): boolean {
+  const { status, errorText, answer, failure } = exchange
   if (failure !== null) return false
-  if (answer !== null) return era === 'modern' && 'error' in answer && answer.error.code === UNSUPPORTED_VERSION
+  if (rpcErrorOf(exchange)?.['code'] === UNSUPPORTED_VERSION) return true
+  if (answer !== null) return false
   if (era === 'modern') return REFUSED_BY_OLD_SERVERS.has(status)
   // The protocol says 404. Servers made after the SDK's examples say 400.
   return hasSession && (status === 404 || (status === 400 && /session/i.test(errorText ?? '')))

@@ -94,6 +94,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
   async function attemptOnce(chain: Chain, pending: Waiting[], batch: string, blamedQuota: string | undefined): Promise<Turn> {
     const tail = (chain.tail ??= await store.readTail(chain.log))
     const items = pending.map((waiting) => waiting.item)
+    if (items[0]?.recheck && !(await items[0].recheck(tail.next))) return { next: 'refused', code: 'conflict' }
     const nowMs = now()
     const quota = await quotaFor(tail, items, nowMs)
     // The quota document did not change since it was blamed for a refusal: one of the items' own writes is at fault.

@@ -35,7 +35,7 @@ export function createLedgerStore(db: Firestore): LedgerStore {
       addSegment(db, batch, log, plan)
       if (quota && plan.lease > 0) addLease(db, batch, quota.ownerUid, plan, quota.value)
       for (const { item, offset } of plan.admitted) {
-        for (const write of item.writes?.(plan.segment.first + offset) ?? []) addWrite(db, batch, write)
+        for (const write of item.writes?.(plan.segment.first + offset, plan.segment.at) ?? []) addWrite(db, batch, write)
       }
       try {
         await batch.commit()

@@ -19,8 +19,13 @@ export interface Item {
   /** One unit goes back, if the month in which it was spent is still running; `meta.credited` of the last draft says so. */
   credit?: { month: string }
   opening?: { call: string; opening: Opening }
-  /** Given the sequence number of the item's first entry. */
-  writes?: (seq: number) => Write[]
+  /** Given the sequence number and the time of the item's first entry. */
+  writes?: (seq: number, at: string) => Write[]
+  /**
+   * For what is true only of a chain that nobody else has added to: asked right before each try to write at `seq`, and
+   * refused (conflict) when it says no. Since the segment is created at `seq` or not at all, nothing comes in between.
+   */
+  recheck?: (seq: number) => Promise<boolean>
 }
 
 export interface Plan {
@@ -81,8 +86,13 @@ export function planSegment(input: {
   return { ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }), admitted, refused, lease, usage, usageChanged }
 }
 
-/** How many of the waiting items one segment can hold: at least one, whatever its size. */
+/** How many of the waiting items one segment can hold: at least one, whatever its size. What is to be rechecked goes alone. */
 export function batchSize(items: readonly Item[]): number {
+  const alone = items.findIndex((item) => item.recheck)
+  return alone === 0 ? 1 : sizeOf(alone > 0 ? items.slice(0, alone) : items)
+}
+
+function sizeOf(items: readonly Item[]): number {
   let entries = 0
   let bytes = 0
   let openings = 0
