@@ -32,9 +32,9 @@ const table = {
   method_not_allowed: e(405, 'INVALID_ARGUMENT', -32600, false, 'Use POST.'),
   unknown_operation: e(404, 'NOT_FOUND', -32601, false, 'There is no such operation.'),
   // who is asking
-  unauthenticated: e(401, 'UNAUTHENTICATED', -32001, false, 'Send "Authorization: Bearer" with a key or an ID token.'),
-  malformed_key: e(401, 'UNAUTHENTICATED', -32001, false, 'The key is malformed; was it copied whole?'),
-  invalid_key: e(401, 'UNAUTHENTICATED', -32001, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'),
+  unauthenticated: e(401, 'UNAUTHENTICATED', -32015, false, 'Send "Authorization: Bearer" with a key or an ID token.'),
+  malformed_key: e(401, 'UNAUTHENTICATED', -32015, false, 'The key is malformed; was it copied whole?'),
+  invalid_key: e(401, 'UNAUTHENTICATED', -32015, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'),
   permission_denied: e(403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'),
   // what is asked for; what one may not see looks like what does not exist
   agent_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such agent.'),
