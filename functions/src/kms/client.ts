@@ -15,6 +15,12 @@ async function connect(emulatorHost: string | undefined): Promise<KeyManagementS
   const { KeyManagementServiceClient } = await import('@google-cloud/kms')
   if (!emulatorHost) return new KeyManagementServiceClient()
   const { grpc } = await import('google-gax')
-  const [apiEndpoint, port] = emulatorHost.split(':')
-  return new KeyManagementServiceClient({ apiEndpoint: apiEndpoint!, port: Number(port), sslCreds: grpc.credentials.createInsecure() })
+  const { hostname, port } = new URL(`http://${emulatorHost}`)
+  return new KeyManagementServiceClient({
+    apiEndpoint: hostname,
+    port: Number(port),
+    sslCreds: grpc.credentials.createInsecure(),
+    // Otherwise the client asks for the machine's own Google credentials, in the end over the network, to learn just this.
+    clientOptions: { universeDomain: 'googleapis.com' },
+  })
 }
