@@ -144,7 +144,8 @@ describe('verifier keys', () => {
     ['an id in capitals', good.replace(id, id.toUpperCase().replace(/^[0-9]{8}$/, 'ABCDEFGH'))],
     ['a short id', good.replace(id, id.slice(1))],
     ['a space in the name', `a b${good.slice(name.length)}`],
-    ['an unknown type', `${name}+${id}+${material([2, ...log.key.publicKey])}`],
+    ['an unknown type, its id right', formatVerifierKey(verifierKey(name, 2 as SignatureType, log.key.publicKey))],
+    ['a type changed after the fact', `${name}+${id}+${material([4, ...log.key.publicKey])}`],
     ['a short key', `${name}+${id}+${material([1, ...log.key.publicKey.subarray(1)])}`],
     ['a long key', `${name}+${id}+${material([1, 0, ...log.key.publicKey])}`],
     ['a trailing newline', `${good}\n`],
@@ -192,6 +193,7 @@ describe('verifyNote', () => {
     const bad = [
       flip(witnessLine, 7),
       { ...witnessLine, signature: witnessLine.signature.subarray(8) },
+      { ...witnessLine, signature: new Uint8Array(3) },
       { ...witnessLine, signature: concatBytes(witnessLine.signature, Uint8Array.of(0)) },
       cosigned(TEXT, witness, 2 ** 53),
     ]
