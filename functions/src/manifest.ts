@@ -37,6 +37,7 @@ export async function fetchManifest({ dispatcher, endpoint, credential, signal }
   const stop = () => giveUp(exchange.lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
   try {
+    signal.throwIfAborted()
     const connection = await unlessAborted(signal, mcpConnector({ dispatcher }).connect(exchange))
     const tools = await exchanges.run(exchange, () => listTools(connection, exchange))
     if (connection.hasSession) await exchanges.run(exchange, () => connection.endSession()).catch(() => undefined)

@@ -15,7 +15,8 @@ export interface Connections {
   open(request: ForwardRequest): Promise<Opened>
   /** The server does not know `connection` any more, or speaks otherwise by now. */
   drop(request: ForwardRequest, connection: Connection): void
-  close(): Promise<void>
+  /** Lets go of all; calls under way are not disturbed. */
+  close(): void
 }
 
 /** A connection being made, for everybody who waits for it. */
@@ -78,12 +79,7 @@ export function mcpConnections(connector: Connector): Connections {
       open.delete(request.connection)
       connector.forget(request.endpoint)
     },
-    async close() {
-      const all = [...open.values()]
-      open.clear()
-      for (const { exchange } of attempts) exchange.lease.stop.abort('cancelled')
-      await Promise.all(all.map(({ connection }) => connection.client.close()))
-    },
+    close: () => open.clear(),
   }
 }
 

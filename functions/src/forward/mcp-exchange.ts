@@ -80,11 +80,10 @@ export function giveUp(lease: Lease, reason: unknown): void {
   exchanges.run(newExchange(parting), () => lease.stop.abort(reason))
 }
 
-/** Waits for `work` no longer than until the signal aborts; rejects with its reason then. The work itself goes on. */
+/** Waits for `work` no longer than until the signal, not aborted yet, aborts; rejects then. The work itself goes on. */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)))
-    if (signal.aborted) return stop()
+    const stop = () => reject(new Error('Given up.'))
     signal.addEventListener('abort', stop, { once: true })
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })

@@ -17,7 +17,7 @@ const REFUSED_BY_OLD_SERVERS = new Set([400, 404, 405, 406])
  * time; credentials are not part of them. Results are passed on as the server sent them. A call is repeated only when the
  * server cannot have begun it: it did not know the session, or it refused the revision.
  */
-export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward & { close(): Promise<void> } {
+export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward & { close(): void } {
   const connections = mcpConnections(mcpConnector({ dispatcher }))
 
   const forward: Forward = async (request) => {

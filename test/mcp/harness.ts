@@ -1,0 +1,47 @@
+import { afterEach, beforeEach } from 'vitest'
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { Endpoint } from '@vitrine/core/tool'
+import { createDispatcher } from '../../functions/src/egress/agent.ts'
+import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
+import { mcpForward } from '../../functions/src/forward/mcp.ts'
+
+/** A forwarder of its own for each test, and what tests say to it. */
+
+let dispatcher: ReturnType<typeof createDispatcher>
+let forward: ReturnType<typeof mcpForward>
+const cleanups: (() => Promise<unknown>)[] = []
+
+beforeEach(() => {
+  dispatcher = createDispatcher({ allowPrivate: true })
+  forward = mcpForward({ dispatcher })
+})
+
+afterEach(async () => {
+  forward.close()
+  await dispatcher.destroy()
+  for (const cleanup of cleanups.splice(0)) await cleanup()
+})
+
+/** A server that is closed after the test. */
+export async function up<T extends { close(): Promise<unknown> }>(server: Promise<T>): Promise<T> {
+  const started = await server
+  cleanups.push(started.close)
+  return started
+}
+
+export function endpointOf(url: string, changes: Partial<Endpoint> = {}): Endpoint {
+  return { kind: 'mcp', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, ...changes }
+}
+
+export function call(url: string, command: string, args: JsonObject = {}, changes: Partial<ForwardRequest> = {}): Promise<ForwardOutcome> {
+  return forward({ connection: `${url}@1`, endpoint: endpointOf(url), command, args, credential: null, signal: new AbortController().signal, ...changes })
+}
+
+export function value(outcome: ForwardOutcome): JsonValue {
+  if (!outcome.answered || outcome.answer.type !== 'json') throw new Error(`No JSON answer: ${JSON.stringify(outcome)}`)
+  return outcome.answer.value
+}
+
+export function said(outcome: ForwardOutcome): unknown {
+  return (value(outcome) as { content: { text: string }[] }).content[0]!.text
+}

@@ -1,0 +1,118 @@
+import type { ServerResponse } from 'node:http'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { JsonObject } from '@vitrine/core/json-value'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { createDispatcher } from '../../functions/src/egress/agent.ts'
+import { fetchManifest, type Manifest } from '../../functions/src/manifest.ts'
+import { endpointOf, up } from './harness.ts'
+import { freePort, httpServer, legacyServer, modernServer, type TestServer } from './servers.ts'
+
+const dispatcher = createDispatcher({ allowPrivate: true })
+afterAll(() => dispatcher.destroy())
+
+function manifestOf(url: string, credential: string | null = null, signal = new AbortController().signal): ReturnType<typeof fetchManifest> {
+  return fetchManifest({ dispatcher, endpoint: endpointOf(url), credential, signal })
+}
+
+async function got(url: string): Promise<Manifest> {
+  const manifest = await manifestOf(url)
+  if (!manifest.ok) throw new Error(JSON.stringify(manifest))
+  return manifest.value
+}
+
+/** A server whose lists are scripted: the cursor is the number of the page. */
+function listing(page: (number: number) => JsonObject | null): Promise<TestServer> {
+  return up(httpServer((request, response) => {
+    const { id, method, params } = request.body as { id?: number; method: string; params?: { cursor?: string } }
+    const initialized = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'lists', version: '3', title: 'Lists' } }
+    const result = method === 'initialize' ? initialized : page(Number(params?.cursor ?? 0))
+    if (method === 'server/discover' || id === undefined) response.writeHead(id === undefined ? 202 : 404).end()
+    else json(response, result ? { jsonrpc: '2.0', id, result } : { jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } })
+  }))
+}
+
+function json(response: ServerResponse, body: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+describe('a manifest', () => {
+  test('of a server of 2026-07-28', async () => {
+    const server = await up(modernServer())
+    const manifest = await got(server.url)
+    expect(manifest).toMatchObject({ protocolVersion: '2026-07-28', server: { name: 'modern', version: '1.2.3' } })
+    expect(manifest.tools.map((tool) => (tool as JsonObject)['name'])).toEqual(['whoami', 'add', 'fail', 'slow', 'routed'])
+  })
+
+  test('of a server of the older revisions, whose session ends with it', async () => {
+    const server = await up(legacyServer())
+    const manifest = await manifestOf(server.url, 's3cret')
+    expect(manifest).toMatchObject({ ok: true, value: { protocolVersion: '2025-11-25', server: { name: 'legacy', version: '0.9' } } })
+    expect(server.sessions.size).toBe(0)
+    expect(server.seen.every(({ headers }) => headers.authorization === 'Bearer s3cret')).toBe(true)
+  })
+
+  test('has the tools of all pages, exactly as they were sent', async () => {
+    const tool = (name: number) => ({
+      name: `tool-${name}`,
+      inputSchema: { type: 'object', 'x-odd': [1] },
+      outputSchema: { $ref: 'https://elsewhere.example/schema' },
+      annotations: { readOnlyHint: true, mood: 'good' },
+      icons: [{ src: 'data:,', tint: 'red' }],
+      _meta: { 'example.org/a': null },
+      unheardOf: { deep: true },
+    })
+    const server = await listing((number) => ({ tools: [tool(number), { name: 7 }], ...(number < 3 && { nextCursor: String(number + 1) }) }))
+    const expected = [0, 1, 2, 3].flatMap((number) => [tool(number), { name: 7 }])
+    expect(await got(server.url)).toEqual({ protocolVersion: '2025-11-25', server: { name: 'lists', version: '3' }, tools: expected })
+  })
+
+  test('of a server without tools is empty', async () => {
+    expect((await got((await listing(() => null)).url)).tools).toEqual([])
+  })
+})
+
+describe('no manifest, and no exception', () => {
+  const large = { name: 'x'.repeat(MANIFEST_BYTES_MAX / 4) }
+  test.each<[string, (number: number) => JsonObject, string]>([
+    ['one page that is too large', () => ({ tools: Array(5).fill(large) as JsonObject[] }), 'upstream_too_large'],
+    ['pages that are too large together', (number) => ({ tools: [large], nextCursor: String(number + 1) }), 'upstream_too_large'],
+    ['pages without end', (number) => ({ tools: [], nextCursor: String(number) }), 'upstream_too_large'],
+    ['a list that is none', () => ({ tools: 'many' }), 'upstream_invalid'],
+  ])('from a server with %s', async (_name, page, code) => {
+    const server = await listing(page)
+    expect(await manifestOf(server.url)).toMatchObject({ ok: false, error: { code } })
+    expect(server.seen.length).toBeLessThan(80)
+  })
+
+  test('from one that refuses the credential, which it repeats', async () => {
+    const server = await up(httpServer((request, response) => response.writeHead(401).end(request.headers.authorization)))
+    const manifest = await manifestOf(server.url, 's3cret')
+    expect(manifest).toEqual({ ok: false, error: { code: 'upstream_invalid', message: 'The server answered with HTTP 401.' } })
+  })
+
+  test('from one that is not MCP', async () => {
+    const server = await up(httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')))
+    expect(await manifestOf(server.url)).toEqual({ ok: false, error: { code: 'upstream_invalid' } })
+  })
+
+  test('from one that is not there', async () => {
+    expect(await manifestOf(`http://127.0.0.1:${await freePort()}/mcp`)).toEqual({ ok: false, error: { code: 'upstream_unreachable' } })
+  })
+
+  test.each([
+    ['with a deadline of the platform', () => AbortSignal.timeout(50)],
+    ['with one that is over', () => AbortSignal.abort('upstream_timeout')],
+  ])('from one that says nothing, %s', async (_name, signal) => {
+    const server = await up(httpServer(() => undefined))
+    expect(await manifestOf(server.url, null, signal())).toEqual({ ok: false, error: { code: 'upstream_timeout' } })
+  })
+
+  test('from an address that tools may not reach', async () => {
+    const server = await up(modernServer())
+    const guarded = createDispatcher({ allowPrivate: false })
+    const manifest = await fetchManifest({ dispatcher: guarded, endpoint: endpointOf(server.url), credential: null, signal: new AbortController().signal })
+    await guarded.destroy()
+    expect(manifest).toEqual({ ok: false, error: { code: 'blocked_url' } })
+    expect(server.seen).toEqual([])
+  })
+})

@@ -1,0 +1,349 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { getHeapSnapshot } from 'node:v8'
+import { describe, expect, test } from 'vitest'
+import { RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
+import { call, endpointOf, said, up, value } from './harness.ts'
+import { everythingServer, freePort, httpServer, legacyServer, modernServer, serverApart, type TestServer } from './servers.ts'
+
+/** What tools/call is answered by a scripted server of the older revisions; `initialize` is answered as it should be. */
+function scripted(answer: (id: number, response: ServerResponse, request: IncomingMessage) => void, { session = false } = {}): Promise<TestServer> {
+  return up(httpServer((request, response) => {
+    const { id, method } = request.body as { id?: number; method: string }
+    if (method === 'server/discover') response.writeHead(404).end()
+    else if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, session ? { 'mcp-session-id': 's1' } : {})
+    else if (id === undefined) response.writeHead(202).end()
+    else answer(id, response, request)
+  }))
+}
+
+const INITIALIZED = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'scripted', version: '1' } }
+
+function json(response: ServerResponse, body: unknown, headers: Record<string, string> = {}): void {
+  response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}
+
+function events(response: ServerResponse): ServerResponse {
+  return response.writeHead(200, { 'content-type': 'text/event-stream' })
+}
+
+describe('server-everything, as a process', () => {
+  test('answers, and is connected to again after it was killed and restarted', async () => {
+    const port = await freePort()
+    const first = await everythingServer(port)
+    expect(said(await call(first.url, 'echo', { message: 'one' }))).toBe('Echo: one')
+    expect(said(await call(first.url, 'get-sum', { a: 2, b: 3 }))).toBe('The sum of 2 and 3 is 5.')
+    const slow = call(first.url, 'trigger-long-running-operation', { duration: 20, steps: 20 })
+    const structured = value(await call(first.url, 'get-structured-content', { location: 'Chicago' }))
+    expect(structured).toMatchObject({ structuredContent: { conditions: expect.any(String) } })
+    await first.stop()
+    expect(await slow).toMatchObject({ answered: false, status: 200, code: 'upstream_interrupted' })
+    expect(await call(first.url, 'echo', { message: 'two' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    const second = await everythingServer(port)
+    // It answers 400, not 404, to a session that it does not know.
+    expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
+    await second.stop()
+  })
+})
+
+describe('what the result holds', () => {
+  test('comes back as it was sent, known to the protocol or not', async () => {
+    const result = {
+      _meta: { 'example.org/trace': 7 },
+      content: [{ type: 'hologram', depth: { z: [1] } }, { type: 'text', text: 'x', extra: true, annotations: { mood: 'good' } }],
+      structuredContent: [1, 2],
+      unheardOf: null,
+      isError: false,
+    }
+    const server = await scripted((id, response) => json(response, { jsonrpc: '2.0', id, result }))
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status: 200, ok: true })
+    expect(value(outcome)).toEqual(result)
+  })
+
+  test('an error of the server is an answer with its code, message and data', async () => {
+    const error = { code: -32602, message: 'No such tool', data: { uri: 'x:y', more: [1] } }
+    const server = await scripted((id, response) => json(response, { jsonrpc: '2.0', id, error }))
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status: 200, ok: false })
+    expect(value(outcome)).toEqual({ error })
+  })
+
+  test('input_required passes through and is not ok', async () => {
+    const result = { resultType: 'input_required', inputRequests: { a: { method: 'elicitation/create', params: { odd: 1 } } }, requestState: 'opaque', extra: 1 }
+    const server = await up(httpServer((request, response) => {
+      const { id, method } = request.body as { id: number; method: string }
+      const discovered = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' }
+      json(response, { jsonrpc: '2.0', id, result: method === 'server/discover' ? discovered : result })
+    }))
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status: 200, ok: false })
+    expect(value(outcome)).toEqual(result)
+  })
+
+  test('arguments that the tool wants in headers are sent there too', async () => {
+    const server = await up(modernServer())
+    expect(said(await call(server.url, 'routed', { region: 'eu' }))).toBe('eu')
+    expect(said(await call(server.url, 'routed', { region: 'us' }))).toBe('us')
+    expect(server.seen.filter(({ rpc }) => rpc === 'tools/list')).toHaveLength(1)
+  })
+})
+
+describe('credentials', () => {
+  test.each([
+    { auth: { scheme: 'bearer' as const }, header: 'authorization', sent: 'Bearer s3cret' },
+    { auth: { scheme: 'basic' as const, username: 'me' }, header: 'authorization', sent: `Basic ${btoa('me:s3cret')}` },
+    { auth: { scheme: 'header' as const, name: 'x-api-key' }, header: 'x-api-key', sent: 's3cret' },
+  ])('are sent as $auth.scheme with every request, beside the static headers', async ({ auth, header, sent }) => {
+    const server = await up(legacyServer())
+    const endpoint = endpointOf(server.url, { auth, headers: { 'x-team': 'blue', accept: 'text/plain' } })
+    expect(await call(server.url, 'add', { a: 1, b: 1 }, { endpoint, credential: 's3cret' })).toMatchObject({ ok: true })
+    expect(server.seen.length).toBeGreaterThan(2)
+    for (const { headers } of server.seen) expect(headers).toMatchObject({ [header]: sent, 'x-team': 'blue', accept: expect.stringContaining('event-stream') })
+  })
+
+  test('are sent in the query where the registration says so', async () => {
+    const server = await up(legacyServer())
+    const url = `${server.url}?v=2`
+    const endpoint = endpointOf(url, { auth: { scheme: 'query', name: 'key' } })
+    expect(await call(url, 'add', { a: 1, b: 1 }, { endpoint, credential: 's3 cret' })).toMatchObject({ ok: true })
+    for (const seen of server.seen) expect(new URL(seen.url, server.url).search).toBe('?v=2&key=s3%20cret')
+  })
+
+  test('are held by nothing that outlives the call', async () => {
+    for (const kind of ['legacy', 'modern'] as const) {
+      const server = await up(serverApart(kind))
+      for (let i = 0; i < 3; i++) expect(await call(server.url, 'add', { a: i, b: i }, { credential: newSecret() })).toMatchObject({ ok: true })
+      const caller = new AbortController()
+      const given = call(server.url, 'slow', {}, { credential: newSecret(), signal: caller.signal })
+      // Another call's answer means that the slow one is on its way.
+      await call(server.url, 'add', { a: 1, b: 1 }, { credential: newSecret() })
+      caller.abort('cancelled')
+      await given
+      await call(server.url, 'add', { a: 1, b: 1 }, { credential: newSecret() })
+    }
+    const held = { connection: 'still here', text: newSecret() }
+    // What the last call was made with may still be on the stack.
+    await expect.poll(secretsAlive, { timeout: 15_000 }).toEqual([held.text])
+  })
+
+  test('do not follow a redirect, to another origin or within', async () => {
+    const other = await up(httpServer((_request, response) => response.writeHead(200).end()))
+    for (const location of [other.url, '/elsewhere']) {
+      const server = await up(httpServer((_request, response) => response.writeHead(307, { location }).end()))
+      const outcome = await call(server.url, 'any', {}, { credential: 's3cret' })
+      expect(outcome).toMatchObject({ answered: true, status: 307, ok: false })
+      expect(server.seen.map(({ url }) => url)).not.toContain('/elsewhere')
+    }
+    expect(other.seen).toEqual([])
+  })
+
+  test('one that is refused while connecting is its own caller\'s trouble', async () => {
+    const inner = await up(modernServer())
+    const server = await up(httpServer((request, response) => {
+      if (request.headers.authorization !== 'Bearer good') return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end('who are you?')
+      void fetch(inner.url, { method: 'POST', body: JSON.stringify(request.body), headers: forwardable(request) }).then(async (answer) => {
+        response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(await answer.text())
+      })
+    }))
+    const credentials = ['bad', 'good', 'worse', 'good', 'bad']
+    const outcomes = await Promise.all(credentials.map((credential) => call(server.url, 'add', { a: 1, b: 1 }, { credential })))
+    const refused = { answered: true, status: 401, ok: false, answer: { type: 'json', value: { error: { message: 'HTTP 401', body: 'who are you?' } } } }
+    outcomes.forEach((outcome, i) => (credentials[i] === 'good' ? expect(said(outcome)).toBe('2') : expect(outcome).toEqual(refused)))
+    expect(said(await call(server.url, 'add', { a: 1, b: 1 }, { credential: 'good' }))).toBe('2')
+    expect(await call(server.url, 'add', { a: 1, b: 1 }, { credential: 'bad' })).toEqual(refused)
+  })
+})
+
+function forwardable({ headers }: IncomingMessage): Record<string, string> {
+  const names = ['content-type', 'accept', 'mcp-protocol-version', 'mcp-method', 'mcp-name']
+  return Object.fromEntries(names.filter((name) => headers[name] !== undefined).map((name) => [name, String(headers[name])]))
+}
+
+function newSecret(): string {
+  // By way of bytes it becomes one flat string; a concatenated one would not be found whole.
+  return Buffer.from(`5ecret-${randomUUID()}`).toString()
+}
+
+/** The secrets that a snapshot of this process's heap holds, after a garbage collection. */
+async function secretsAlive(): Promise<string[]> {
+  const found = new Set<string>()
+  let tail = ''
+  for await (const chunk of getHeapSnapshot()) {
+    const text = tail + String(chunk)
+    for (const [secret] of text.matchAll(/5ecret-[0-9a-f-]{36}/g)) found.add(secret)
+    tail = text.slice(-50)
+  }
+  return [...found]
+}
+
+describe('what does not answer as it should', () => {
+  test('nothing listens: no response line, so status 0', async () => {
+    const port = await freePort()
+    const outcomes = await Promise.all([1, 2, 3].map(() => call(`http://127.0.0.1:${port}/mcp`, 'any')))
+    for (const outcome of outcomes) expect(outcome).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+  })
+
+  test('a failed connection is not remembered', async () => {
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}/mcp`
+    await call(url, 'add', { a: 1, b: 1 })
+    await up(legacyServer({ port }))
+    expect(said(await call(url, 'add', { a: 1, b: 1 }))).toBe('2')
+  })
+
+  test('a page of HTML is not MCP', async () => {
+    const server = await up(httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>')))
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
+  })
+
+  test.each([
+    ['not JSON', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":')],
+    ['JSON that is not JSON-RPC', (_id: number, response: ServerResponse) => json(response, { hello: 'world' })],
+    ['an answer to another request', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id: id + 1000, result: {} })],
+    ['no answer at all', (_id: number, response: ServerResponse) => response.writeHead(202).end()],
+    ['HTML', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')],
+  ])('%s in place of a result', async (_name, answer) => {
+    const server = await scripted(answer)
+    expect(await call(server.url, 'any')).toMatchObject({ answered: false, status: expect.any(Number), code: 'upstream_invalid' })
+  })
+
+  test.each([
+    ['a stream that ends without it', (response: ServerResponse) => events(response).end(': nothing\n\n')],
+    ['a stream that breaks off', (response: ServerResponse) => events(response).write('data: {"jsonrpc"', () => response.destroy())],
+    ['a body that breaks off', (response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('{', () => response.destroy())],
+  ])('%s', async (_name, answer) => {
+    const server = await scripted((_id, response) => void answer(response))
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_interrupted' })
+  })
+
+  test('a stream that is cut and continued where the server offers that', async () => {
+    const server = await up(httpServer((request, response) => {
+      if (request.method === 'GET') return void events(response).end(`id: 2\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [], resumed: request.headers['last-event-id'] } })}\n\n`)
+      const { id, method } = request.body as { id?: number; method: string }
+      if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED })
+      else if (method === 'tools/call') events(response).end('retry: 10\nid: 1\ndata: \n\n')
+      else response.writeHead(id === undefined ? 202 : 404).end()
+    }))
+    const outcome = await call(server.url, 'any', {}, { credential: 's3cret' })
+    expect(value(outcome)).toEqual({ content: [], resumed: '1' })
+    expect(server.seen.at(-1)).toMatchObject({ method: 'GET', headers: { authorization: 'Bearer s3cret' } })
+  })
+
+  test.each([
+    ['JSON', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'x'.repeat(RESPONSE_BYTES_MAX) }] } })],
+    ['a stream', (_id: number, response: ServerResponse) => events(response).end(`: ${'x'.repeat(1000)}\n`.repeat(RESPONSE_BYTES_MAX / 1000))],
+  ])('%s larger than it may be', async (_name, answer) => {
+    const server = await scripted(answer)
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_too_large' })
+  })
+
+  test.each([403, 429, 500, 503])('HTTP %i', async (status) => {
+    const server = await scripted((_id, response) => response.writeHead(status, { 'content-type': 'application/json' }).end('{"error":"busy"}'))
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status, ok: false })
+    expect(value(outcome)).toEqual({ error: { message: `HTTP ${status}`, body: { error: 'busy' } } })
+    expect(server.seen.filter(({ rpc }) => rpc === 'tools/call')).toHaveLength(1)
+  })
+
+  test('a challenge for more scope', async () => {
+    const challenge = { 'www-authenticate': 'Bearer error="insufficient_scope", scope="write"' }
+    const server = await scripted((_id, response) => response.writeHead(403, challenge).end('more'))
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, status: 403, ok: false })
+  })
+
+  test('a reset before the response line', async () => {
+    const server = await scripted((_id, _response, request) => request.socket.destroy())
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+  })
+
+  test('a session that is lost over and over is not asked for without end', async () => {
+    const server = await scripted((_id, response) => response.writeHead(404).end(), { session: true })
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, status: 404, ok: false })
+    expect(server.seen.filter(({ rpc }) => rpc === 'tools/call')).toHaveLength(2)
+  })
+
+  test('404 without a session is an answer, and the call is not repeated', async () => {
+    const server = await scripted((_id, response) => response.writeHead(404).end())
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, status: 404, ok: false })
+    expect(server.seen.filter(({ rpc }) => rpc === 'tools/call')).toHaveLength(1)
+  })
+
+  test('a server that speaks another revision after an upgrade or a downgrade', async () => {
+    const first = await modernServer()
+    await call(first.url, 'add', { a: 1, b: 1 })
+    await first.close()
+    expect(await call(first.url, 'add', { a: 1, b: 1 })).toMatchObject({ answered: false, status: 0 })
+    const second = await legacyServer({ port: first.port })
+    expect(said(await call(first.url, 'add', { a: 1, b: 2 }))).toBe('3')
+    await second.close()
+    expect(await call(first.url, 'add', { a: 1, b: 1 })).toMatchObject({ answered: false, status: 0 })
+    await up(modernServer({ port: first.port, legacy: 'reject' }))
+    expect(said(await call(first.url, 'add', { a: 1, b: 3 }))).toBe('4')
+  })
+})
+
+describe('giving up', () => {
+  test('before it began', async () => {
+    const server = await up(legacyServer())
+    expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(server.seen).toEqual([])
+  })
+
+  test('while connecting leaves the connection to those who still wait', async () => {
+    const asked = Promise.withResolvers<void>()
+    const go = Promise.withResolvers<void>()
+    const server = await up(httpServer((request, response) => {
+      const { id, method } = request.body as { id?: number; method: string }
+      if (method === 'initialize') {
+        asked.resolve()
+        void go.promise.then(() => json(response, { jsonrpc: '2.0', id, result: INITIALIZED }))
+      } else if (method === 'tools/call') json(response, { jsonrpc: '2.0', id, result: { content: [] } })
+      else response.writeHead(id === undefined ? 202 : 404).end()
+    }))
+    const first = new AbortController()
+    const given = call(server.url, 'any', {}, { signal: first.signal })
+    const waiting = call(server.url, 'any')
+    await asked.promise
+    first.abort('upstream_timeout')
+    expect(await given).toEqual({ answered: false, status: 404, code: 'upstream_timeout' })
+    go.resolve()
+    expect(await waiting).toMatchObject({ answered: true, ok: true })
+    expect(server.seen.filter(({ rpc }) => rpc === 'initialize')).toHaveLength(1)
+  })
+
+  test('while connecting, by everybody, ends the attempt', async () => {
+    const closed = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    const server = await up(httpServer((request) => {
+      request.socket.on('close', () => closed.resolve())
+      asked.resolve()
+    }))
+    const caller = new AbortController()
+    const given = call(server.url, 'any', {}, { signal: caller.signal })
+    await asked.promise
+    caller.abort('upstream_timeout')
+    expect(await given).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
+    await closed.promise
+  })
+
+  test('tells a server of the older revisions, with the credential', async () => {
+    const server = await up(legacyServer())
+    const caller = new AbortController()
+    const given = call(server.url, 'slow', {}, { signal: caller.signal, credential: 's3cret' })
+    await server.started
+    caller.abort('upstream_timeout')
+    await given
+    await expect.poll(() => server.seen.find(({ rpc }) => rpc === 'notifications/cancelled')?.headers.authorization).toBe('Bearer s3cret')
+  })
+
+  test('a stream that goes on after the answer is closed', async () => {
+    const closed = Promise.withResolvers<void>()
+    const server = await scripted((id, response) => {
+      response.on('close', closed.resolve)
+      events(response).write(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: { content: [] } })}\n\n`)
+    })
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, ok: true })
+    await closed.promise
+  })
+})
