@@ -36,6 +36,7 @@ export function createDispatcher(options: { allowPrivate: boolean; lookup?: Look
     connect: options.allowPrivate ? connector(plainLookup(lookup)) : guarded(connector(guardedLookup(lookup))),
     connections: CONNECTIONS_PER_ORIGIN_MAX,
     pipelining: 1,
+    allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -138,8 +138,9 @@ describe('connections', () => {
       ports.add(request.socket.remotePort)
       response.end()
     })
-    for (const credential of ['a', 'b', null]) await call(url, { credential })
-    expect(ports.size).toBe(1)
+    for (let i = 0; i < 20; i++) await call(url, { credential: i % 3 === 0 ? null : `${i}` })
+    // Two, because a connection is free only a moment after its answer has been read.
+    expect(ports.size).toBeLessThanOrEqual(2)
   })
 
   it('never make one call wait for another', async () => {
@@ -271,9 +272,9 @@ describe('what is too much', () => {
 
   it('two encodings, in one header or in two', async () => {
     const bytes = zlib.gzipSync(zlib.gzipSync('x'))
-    const url = await upstream((request, response) => response.writeHead(200, { 'content-encoding': request.headers['x-two'] ? ['gzip', 'gzip'] : 'gzip, gzip' }).end(bytes))
-    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
-    expect(await call(url, { headers: { 'x-two': '1' } })).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
+    const one = await upstream((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).end(bytes))
+    const two = await upstream((_request, response) => response.writeHead(200, ['content-encoding', 'gzip', 'content-encoding', 'gzip']).end(bytes))
+    for (const url of [one, two]) expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
   })
 
   it('a body without end is left, and its connection closed', async () => {
@@ -330,20 +331,18 @@ describe('giving up', () => {
       hits++
       response.end()
     })
-    let answer: (() => void) | undefined
+    const answers: (() => void)[] = []
     const lookup: LookupAll = (_host, _options, callback) => {
-      answer = () => callback(null, [{ address: '127.0.0.1', family: 4 }])
-      abort()
+      answers.push(() => callback(null, [{ address: '127.0.0.1', family: 4 }]))
+      if (answers.length === 1) abort()
+      else for (const answer of answers) answer()
     }
     const through = createDispatcher({ allowPrivate: true, lookup })
     stops.push(() => through.destroy())
     const slow = `http://slow.example.com:${new URL(url).port}/`
     expect(await call(slow, { signal, through })).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
-    answer!()
-    // Once another call has gone the same way, the first would have arrived too.
-    const later = call(slow, { through })
-    answer!()
-    expect(await later).toMatchObject({ answered: true })
+    // Now another call goes the same way; by when it is through, the first would have arrived too.
+    expect(await call(slow, { through })).toMatchObject({ answered: true })
     expect(hits).toBe(1)
   })
 

@@ -25,7 +25,8 @@ export function httpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward
     let status = 0
     try {
       signal.throwIfAborted()
-      const response = await unlessAborted(signal, dispatcher.request({ ...buildRequest(endpoint, args, credential), signal }))
+      const request = buildRequest(endpoint, args, credential)
+      const response = await unlessAborted(signal, async () => dispatcher.request({ ...request, signal }))
       status = response.statusCode
       const raw = await readAll(response.body, RESPONSE_BYTES_MAX)
       const body = raw.ok ? await decode(raw.value, header(response, 'content-encoding'), RESPONSE_BYTES_MAX) : raw
@@ -38,13 +39,13 @@ export function httpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward
 }
 
 /** undici heeds the signal of a request once it is on the wire; while it is still resolving and connecting, this does. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+async function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   let stop = (): void => undefined
   const aborted = new Promise<never>((_resolve, reject) => {
     stop = () => reject(abortOf(signal))
     signal.addEventListener('abort', stop)
   })
-  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
+  return Promise.race([aborted, work()]).finally(() => signal.removeEventListener('abort', stop))
 }
 
 function abortOf(signal: AbortSignal): ForwardAbort {
@@ -52,11 +53,12 @@ function abortOf(signal: AbortSignal): ForwardAbort {
 }
 
 function codeOf(error: unknown, status: number): ErrorCode {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  // What the network does always has a code; without one it is a mistake of ours.
-  if (typeof code !== 'string') return 'internal'
+  const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  const isNoHttp = name === 'HTTPParserError'
+  // What the network does has a code, but for what undici cannot parse; anything else is a mistake of ours.
+  if (code === undefined && !isNoHttp) return 'internal'
   if (status !== 0) return 'upstream_interrupted'
-  if (code.startsWith('HPE_')) return 'upstream_invalid'
+  if (code === undefined || isNoHttp) return 'upstream_invalid'
   return CODES_BEFORE_RESPONSE[code] ?? 'upstream_unreachable'
 }
 
