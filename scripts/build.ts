@@ -2,7 +2,6 @@ import { build as bundle, type BuildOptions, type OutputFile } from 'esbuild'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { writeDeclarations } from './declarations.ts'
 import { ROOT } from './stack/paths.ts'
 
 interface Artifact {
@@ -57,6 +56,7 @@ async function replaceFile({ path, contents }: OutputFile): Promise<void> {
 }
 
 if (import.meta.main) {
+  const { writeDeclarations } = await import('./declarations.ts')
   await build()
   writeDeclarations(join(ROOT, 'sdk/src/index.ts'), join(ROOT, 'sdk/dist'))
 }

@@ -66,10 +66,10 @@ function route(prefix: string, functions: ReadonlyMap<string, Server>): RequestL
 }
 
 function notFound(request: IncomingMessage, response: ServerResponse): void {
-  const { http, callable, message } = ERRORS.unknown_operation
+  const { http, callable, message, retryable } = ERRORS.unknown_operation
   request.resume()
   response.writeHead(http, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ error: { status: callable, message, details: { code: 'unknown_operation' } } }))
+  response.end(JSON.stringify({ error: { status: callable, message, details: { code: 'unknown_operation', retryable } } }))
 }
 
 /** Takes no new connections, closes the idle ones as they fall idle, and gives up on the rest after a while. */

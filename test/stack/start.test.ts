@@ -1,0 +1,176 @@
+import { spawnSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { localKmsClient } from '../../scripts/kms/client.ts'
+import { signIn, signUp } from '../../scripts/stack/auth-users.ts'
+import type { StackInfo } from '../../scripts/stack/info.ts'
+import { freePorts, HOST, isFree } from '../../scripts/stack/ports.ts'
+import { post } from '../../scripts/stack/rpc.ts'
+import { descendants, isAlive, startCli, until, type Cli } from './cli.ts'
+
+let dir: string
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'vitrine-start-'))
+})
+afterAll(() => rm(dir, { recursive: true, force: true }))
+
+describe('npm start', { timeout: 120_000 }, () => {
+  const state = { ciphertext: Buffer.alloc(0) as Uint8Array, email: 'kept@test.example', password: 'correct horse', agentKey: '' }
+
+  test('says where everything is, invokes the demo tool, and leaves nothing behind after Ctrl-C', async () => {
+    const cli = await startCli(dir)
+    const info = await cli.ready()
+    const [functions, firestore, auth, kms] = cli.ports
+    expect(info).toEqual({
+      project: 'demo-vitrine',
+      baseUrl: `http://127.0.0.1:${functions}/demo-vitrine/us-central1`,
+      functions: expect.objectContaining({ invokeTool: `http://127.0.0.1:${functions}/demo-vitrine/us-central1/invokeTool` }) as unknown,
+      firestore: `127.0.0.1:${firestore}`,
+      auth: `127.0.0.1:${auth}`,
+      kms: `127.0.0.1:${kms}`,
+      demo: {
+        owner: { uid: expect.any(String) as unknown, email: expect.any(String) as unknown, password: expect.any(String) as unknown, key: expect.stringMatching(/^owner\./) as unknown },
+        agent: { id: expect.any(String) as unknown, key: expect.stringMatching(/^agent\./) as unknown },
+      },
+    })
+    expect((await stat(join(dir, 'stack.json'))).mode & 0o777).toBe(0o600)
+    for (const port of cli.ports) expect(await isFree(port)).toBe(false)
+
+    // The printed command is run as it stands.
+    const curl = cli.stdout().split('\n').find((line) => line.startsWith('curl '))
+    const answer = spawnSync('sh', ['-c', curl!], { encoding: 'utf8' })
+    expect(JSON.parse(answer.stdout)).toMatchObject({ result: { status: 200, ok: true, result: { city: 'Paris', forecast: 'sunny' } } })
+
+    await putDocument(info)
+    await signUp(info.auth, state.email, state.password)
+    state.ciphertext = await encrypt(info, 'kept')
+    state.agentKey = info.demo!.agent.key
+
+    const pids = descendants(cli.pid)
+    expect(pids.length).toBeGreaterThanOrEqual(4)
+    process.kill(cli.pid, 'SIGINT')
+    expect(await cli.exited).toBe(0)
+    expect(pids.filter(isAlive)).toEqual([])
+    for (const port of cli.ports) expect(await isFree(port)).toBe(true)
+    expect(await readdir(dir)).not.toContain('stack.json')
+    expect(cli.stderr()).toBe('')
+  })
+
+  test('finds its state again, refuses a second start, and takes everything with it when it is killed', async () => {
+    const cli = await startCli(dir)
+    const info = await cli.ready()
+    expect(await getDocument(info)).toMatchObject({ fields: { note: { stringValue: 'kept' } } })
+    expect((await signIn(info.auth, state.email, state.password)).uid).toEqual(expect.any(String))
+    expect(await decrypt(info, state.ciphertext)).toBe('kept')
+    expect(info.demo!.agent.key).toBe(state.agentKey)
+    expect((await invokeWeather(info)).status).toBe(200)
+
+    const second = await startCli(dir)
+    expect(await second.exited).toBe(1)
+    expect(second.stderr()).toMatch(/^vitrine: A stack is running already \(process \d+, .*\n$/)
+    expect((await invokeWeather(info)).status).toBe(200)
+
+    const pids = descendants(cli.pid)
+    process.kill(cli.pid, 'SIGKILL')
+    await until(() => !pids.some(isAlive))
+    for (const port of cli.ports) await until(() => isFree(port))
+  })
+
+  test('starts after it was killed, and gives up a start on Ctrl-C however often it is pressed', async () => {
+    const cli = await startCli(dir)
+    await until(() => cli.stdout().includes('Starting') && descendants(cli.pid).length >= 4)
+    const pids = descendants(cli.pid)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.kill(cli.pid, signal)
+    expect(await cli.exited).toBe(0)
+    expect(pids.filter(isAlive)).toEqual([])
+    expect(cli.stderr()).toBe('')
+  })
+})
+
+describe('what is wrong is said in one line', () => {
+  test('a busy port', async () => {
+    const busy = createServer()
+    await new Promise<void>((resolve) => busy.listen(0, HOST, resolve))
+    const { port } = busy.address() as AddressInfo
+    const cli = await startCli(dir, { ports: [...(await freePorts(3)), port, ...(await freePorts(1))] })
+    await expectOneLine(cli, `Port ${port} is in use: stop what runs there, or choose another with --port-kms <n> or PORT_KMS=<n>.`)
+    busy.close()
+  })
+
+  test('a missing emulator', async () => {
+    const cli = await startCli(dir, { env: { FIRESTORE_EMULATOR_JAR: '/nowhere/emulator.jar' } })
+    await expectOneLine(cli, 'FIRESTORE_EMULATOR_JAR=/nowhere/emulator.jar does not exist: correct or unset it.')
+  })
+
+  test('a missing Java', async () => {
+    const cli = await startCli(dir, { env: { JAVA_HOME: '/nowhere' } })
+    await expectOneLine(cli, 'There is no working Java at JAVA_HOME=/nowhere: correct or unset JAVA_HOME. Install Java 11 or later (Debian: apt-get install default-jre-headless).')
+  })
+
+  test('a Java that is too old', async () => {
+    const home = join(dir, 'java8')
+    await mkdir(join(home, 'bin'), { recursive: true })
+    await writeFile(join(home, 'bin/java'), '#!/bin/sh\necho \'openjdk version "1.8.0_392"\' >&2\n')
+    await chmod(join(home, 'bin/java'), 0o755)
+    const cli = await startCli(dir, { env: { JAVA_HOME: home } })
+    await expectOneLine(cli, `Java 8 at JAVA_HOME=${home} is too old. Install Java 11 or later (Debian: apt-get install default-jre-headless).`)
+  })
+
+  test('an emulator that does not run', async () => {
+    const jar = join(dir, 'cloud-firestore-emulator.jar')
+    await writeFile(jar, 'not a jar')
+    const cli = await startCli(dir, { env: { FIRESTORE_EMULATOR_JAR: jar } })
+    expect(await cli.exited).toBe(1)
+    expect(cli.stderr()).toMatch(/^vitrine: firestore ended while starting \(1\): .*\n$/)
+    for (const port of cli.ports) expect(await isFree(port)).toBe(true)
+  })
+
+  test('a port that is none', async () => {
+    const cli = await startCli(dir, { ports: [70_000, 1, 1, 1, 1] })
+    await expectOneLine(cli, '--port-functions (or PORT_FUNCTIONS) must be a port from 1 to 65535, not 70000.')
+  })
+})
+
+async function expectOneLine(cli: Cli, line: string): Promise<void> {
+  expect(await cli.exited).toBe(1)
+  expect(cli.stderr()).toBe(`vitrine: ${line}\n`)
+}
+
+const AS_OWNER = { authorization: 'Bearer owner', 'content-type': 'application/json' }
+
+function documentUrl({ firestore, project }: StackInfo): string {
+  return `http://${firestore}/v1/projects/${project}/databases/(default)/documents/start-test/kept`
+}
+
+async function putDocument(info: StackInfo): Promise<void> {
+  const body = JSON.stringify({ fields: { note: { stringValue: 'kept' } } })
+  const response = await fetch(documentUrl(info), { method: 'PATCH', headers: AS_OWNER, body })
+  expect(response.status).toBe(200)
+}
+
+async function getDocument(info: StackInfo): Promise<unknown> {
+  return (await fetch(documentUrl(info), { headers: AS_OWNER })).json()
+}
+
+function invokeWeather(info: StackInfo): ReturnType<typeof post> {
+  return post(info.functions['invokeTool']!, { name: 'weather', args: { city: 'Rome' } }, info.demo!.agent.key)
+}
+
+async function encrypt({ kms, project }: StackInfo, text: string): Promise<Uint8Array> {
+  const client = localKmsClient(kms)
+  const name = client.cryptoKeyPath(project, 'us-central1', 'vitrine', 'credentials')
+  const [{ ciphertext }] = await client.encrypt({ name, plaintext: Buffer.from(text) })
+  await client.close()
+  return ciphertext as Uint8Array
+}
+
+async function decrypt({ kms, project }: StackInfo, ciphertext: Uint8Array): Promise<string> {
+  const client = localKmsClient(kms)
+  const name = client.cryptoKeyPath(project, 'us-central1', 'vitrine', 'credentials')
+  const [{ plaintext }] = await client.decrypt({ name, ciphertext })
+  await client.close()
+  return Buffer.from(plaintext as Uint8Array).toString()
+}
