@@ -86,7 +86,6 @@ export function parseDecimal(text: string): number | undefined {
 
 /** 32 bytes in base64. */
 export function parseHash(text: string): Uint8Array | undefined {
-  if (text.length !== 44) return undefined
   try {
     const hash = base64ToBytes(text)
     return hash.length === HASH_BYTES ? hash : undefined
