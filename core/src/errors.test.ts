@@ -28,6 +28,7 @@ const PINNED: Record<ErrorCode, Row> = {
   tool_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool.'],
   receipt_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such entry.'],
   receipt_pending: [409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'],
+  opening_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no opening: the entry is no invocation, or its arguments have been erased.'],
   no_credential: [404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'],
   credential_access_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'],
   quota_exceeded: [429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'],
@@ -42,6 +43,7 @@ const PINNED: Record<ErrorCode, Row> = {
   kms_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'],
   credential_unreadable: [500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'],
   ledger_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'],
+  chain_broken: [500, 'INTERNAL', -32603, false, 'The audit chain does not verify; no checkpoint of it was signed.'],
   unavailable: [503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'],
   internal: [500, 'INTERNAL', -32603, false, 'Something is wrong on our side.'],
 }

@@ -44,6 +44,7 @@ const table = {
   tool_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such tool.'),
   receipt_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such entry.'),
   receipt_pending: e(409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'),
+  opening_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no opening: the entry is no invocation, or its arguments have been erased.'),
   no_credential: e(404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'),
   credential_access_disabled: e(403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'),
   // limits and conflicts
@@ -61,6 +62,7 @@ const table = {
   kms_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'),
   credential_unreadable: e(500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'),
   ledger_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'),
+  chain_broken: e(500, 'INTERNAL', -32603, false, 'The audit chain does not verify; no checkpoint of it was signed.'),
   unavailable: e(503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'),
   internal: e(500, 'INTERNAL', -32603, false, 'Something is wrong on our side.'),
 } as const satisfies Record<string, ErrorInfo>
