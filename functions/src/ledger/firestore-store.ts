@@ -31,12 +31,14 @@ export function createLedgerStore(db: Firestore): LedgerStore {
     },
 
     async commit(log, plan, quota) {
+      const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at) ?? [])
+      // Two changes that were made from the same state of a document: in one commit the later would undo the earlier and
+      // no precondition would notice. Apart, the later fails and is made again from what the earlier left.
+      if (new Set(writes.map(({ path }) => path)).size < writes.length) return 'refused'
       const batch = db.batch()
       addSegment(db, batch, log, plan)
       if (quota && plan.lease > 0) addLease(db, batch, quota.ownerUid, plan, quota.value)
-      for (const { item, offset } of plan.admitted) {
-        for (const write of item.writes?.(plan.segment.first + offset, plan.segment.at) ?? []) addWrite(db, batch, write)
-      }
+      for (const write of writes) addWrite(db, batch, write)
       try {
         await batch.commit()
         return 'done'

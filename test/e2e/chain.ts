@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import type { Timestamp } from 'firebase-admin/firestore'
+import { db } from './world.ts'
+
+/**
+ * A reader of audit chains that shares no code with their writer: canonical JSON, hashes, totals and pairing are done
+ * again here from what DESIGN.md section 4 says.
+ */
+
+export interface Entry {
+  v: number
+  log: string
+  seq: number
+  prev: string
+  ts: string
+  action: string
+  actor: string
+  target: string
+  call: string
+  meta: Record<string, string | number | boolean>
+}
+
+interface Usage {
+  month: string
+  invoked: number
+  credited: number
+  leased: number
+}
+
+interface SegmentDoc {
+  orgId: string
+  first: number
+  count: number
+  batch: string
+  prev: string
+  tail: string
+  at: Timestamp
+  usage: Usage
+  entries: Entry[]
+  facets: string[]
+}
+
+export interface Checked {
+  entries: Entry[]
+  segments: number
+  /** Hash of the last entry. */
+  head: string
+  /** Calls with an intent and nothing that closes it. */
+  open: string[]
+  usage: Usage
+}
+
+/** Reads a chain and everything that hangs on it. Throws at the first thing that is wrong. */
+export async function checkChain(log: string): Promise<Checked> {
+  const segments = (await db().collection(`${log}/audit`).orderBy('first').get()).docs
+  const entries: Entry[] = []
+  let head = '0'.repeat(64)
+  let usage: Usage = { month: '', invoked: 0, credited: 0, leased: 0 }
+  for (const doc of segments) {
+    const segment = doc.data() as SegmentDoc
+    const at = segment.at.toDate().toISOString()
+    same('segment id', doc.id, String(entries.length).padStart(16, '0'))
+    same('first', segment.first, entries.length)
+    same('count', segment.count, segment.entries.length)
+    same('prev of the segment', segment.prev, head)
+    for (const entry of segment.entries) {
+      same('fields', Object.keys(entry).sort().join(), 'action,actor,call,log,meta,prev,seq,target,ts,v')
+      same('place', `${entry.v} ${entry.log} ${entry.seq} ${entry.ts} ${entry.prev}`, `1 ${log} ${entries.length} ${at} ${head}`)
+      same('order of time', entry.ts >= (entries.at(-1)?.ts ?? ''), true)
+      head = hashOf(entry)
+      entries.push(entry)
+    }
+    same('tail', segment.tail, head)
+    usage = totals(entries, at.slice(0, 7), segment.usage.leased)
+    same('running totals', canonical(segment.usage), canonical(usage))
+    same('units leased cover units spent', usage.leased >= usage.invoked - usage.credited, true)
+  }
+  same('batches are all different', new Set(segments.map((doc) => (doc.data() as SegmentDoc).batch)).size, segments.length)
+  await checkUsageDocuments(log, entries)
+  await checkOpenings(log, entries)
+  return { entries, segments: segments.length, head, open: openCalls(entries), usage }
+}
+
+export function hashOf(entry: object): string {
+  return createHash('sha256').update(Buffer.from([0])).update(canonical(entry)).digest('hex')
+}
+
+/** RFC 8785 for what entries hold: strings, integers, booleans. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  )
+}
+
+function totals(entries: readonly Entry[], month: string, leased: number): Usage {
+  const inMonth = entries.filter(({ ts }) => ts.startsWith(month))
+  const invoked = inMonth.filter(({ action }) => action === 'tool.invoke.intent').length
+  const credited = inMonth.filter(({ action, meta }) => action === 'tool.invoke' && meta['credited'] === true).length
+  return { month, invoked, credited, leased }
+}
+
+/** An intent is closed once, later; nothing else is closed. */
+function openCalls(entries: readonly Entry[]): string[] {
+  const open = new Set<string>()
+  const seen = new Set<string>()
+  for (const { action, call, seq } of entries) {
+    if (action === 'tool.invoke.intent') {
+      same(`call ${call} is new`, seen.has(call) || call === '', false)
+      seen.add(call)
+      open.add(call)
+    } else if (action === 'tool.invoke' || action === 'tool.reconcile') {
+      same(`entry ${seq} closes an open call`, open.delete(call), true)
+    }
+  }
+  return [...open]
+}
+
+async function checkUsageDocuments(log: string, entries: readonly Entry[]): Promise<void> {
+  const documents = (await db().collection(`${log}/usage`).get()).docs
+  const months = new Set(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ ts }) => ts.slice(0, 7)))
+  same('months with a usage document', documents.map(({ id }) => id).sort().join(), [...months].sort().join())
+  for (const doc of documents) {
+    const { month, invoked, credited, leased } = doc.data() as Usage
+    same('usage document', canonical({ month, invoked, credited, leased }), canonical(totals(entries, doc.id, leased)))
+  }
+}
+
+/** Openings stand at the segment of their intent, each commits to what the intent says, and none is left over. */
+async function checkOpenings(log: string, entries: readonly Entry[]): Promise<void> {
+  const openings = new Map<string, { salt: string; args: string }>()
+  for (const doc of (await db().collection(`${log}/openings`).get()).docs) {
+    for (const [call, opening] of Object.entries(doc.data()['openings'] as Record<string, { salt: string; args: string }>)) openings.set(call, opening)
+  }
+  for (const { call, meta } of entries.filter(({ action }) => action === 'tool.invoke.intent')) {
+    const { salt, args } = openings.get(call) ?? { salt: '', args: '' }
+    const commitment = createHash('sha256').update(Buffer.from([2])).update(Buffer.from(salt, 'hex')).update(args).digest('hex')
+    same(`commitment of ${call}`, commitment, meta['argsCommit'])
+    openings.delete(call)
+  }
+  same('openings without an intent', [...openings.keys()].join(), '')
+}
+
+function same(what: string, found: unknown, expected: unknown): void {
+  if (found !== expected) throw new Error(`${what}: found ${String(found)}, expected ${String(expected)}`)
+}
