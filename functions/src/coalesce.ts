@@ -1,12 +1,13 @@
 /**
- * Shares one run of `fetch` among the callers of a key. A run serves only those who came before it started: whoever
- * comes while it is under way waits for the next one, so nobody gets an answer older than their own request.
+ * Shares one run among the callers of a key. A run serves only those who came before it started: whoever comes while it
+ * is under way waits for the next one, so nobody gets an answer older than their own request. Callers of one key pass
+ * the same work; one of them has it run.
  */
-export function coalesce<T>(fetch: (key: string) => Promise<T>): (key: string) => Promise<T> {
+export function coalesce<T>(): (key: string, run: () => Promise<T>) => Promise<T> {
   const active = new Map<string, { done: Promise<T>; next?: Promise<T> }>()
 
-  function start(key: string): Promise<T> {
-    const slot = { done: fetch(key) }
+  function start(key: string, run: () => Promise<T>): Promise<T> {
+    const slot = { done: run() }
     active.set(key, slot)
     const finish = () => {
       if (active.get(key) === slot) active.delete(key)
@@ -15,13 +16,11 @@ export function coalesce<T>(fetch: (key: string) => Promise<T>): (key: string) =
     return slot.done
   }
 
-  return (key) => {
+  return (key, run) => {
     const slot = active.get(key)
-    if (!slot) return start(key)
-    slot.next ??= slot.done.then(
-      () => start(key),
-      () => start(key),
-    )
+    if (!slot) return start(key, run)
+    const begin = () => start(key, run)
+    slot.next ??= slot.done.then(begin, begin)
     return slot.next
   }
 }

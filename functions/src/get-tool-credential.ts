@@ -6,7 +6,7 @@ import { readAgentKey } from './auth/bearer.ts'
 import { deny } from './deny.ts'
 import type { Call } from './http/callable.ts'
 import { parse, toolName } from './http/parse.ts'
-import { credentialResource, type Parts } from './parts.ts'
+import type { Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type OrgDoc, type ToolDoc } from './store/documents.ts'
 
 /** Tells a refused reading of a credential from a refused invocation. */
@@ -34,11 +34,10 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   if (!tool.credentialAccess || org?.credentialAccess !== true) {
     return deny(parts, agent, name, 'credential_access_disabled', { code: 'credential_access_disabled' }, META)
   }
-  if (!tool.authTokenEnc || !tool.kmsKey) return fail('no_credential')
-
-  const token = await parts.vault.open({ enc: tool.authTokenEnc, kmsKey: tool.kmsKey }, credentialResource(parts.project, agent.id, name))
-  if (!token.ok) return token
+  const credential = await parts.openCredential(agent.id, tool)
+  if (!credential.ok) return credential
+  if (credential.value.token === null) return fail('no_credential')
   const draft = { action: 'tool.getCredential' as const, actor: `agent:${agent.id}`, target: name, call: '', meta: {} }
   const appended = await parts.append(logs.agent(agent.id), agent.orgId, { drafts: [draft] })
-  return appended.ok ? ok({ token: token.value }) : appended
+  return appended.ok ? ok({ token: credential.value.token }) : appended
 }

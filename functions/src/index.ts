@@ -6,12 +6,14 @@ import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
 import type { Result } from '@vitrine/core/result'
 import { admin as adminOperation } from './admin/operations.ts'
+import { credentialOpener } from './credential.ts'
 import { createDispatcher } from './egress/agent.ts'
 import { environment } from './environment.ts'
 import { httpForward } from './forward/http.ts'
 import { mcpForward } from './forward/mcp.ts'
 import { getToolCredential as readCredential } from './get-tool-credential.ts'
 import { callable, type Call } from './http/callable.ts'
+import { withoutDomains } from './http/no-domains.ts'
 import { invoke } from './invoke.ts'
 import { kmsClient } from './kms/client.ts'
 import { createVault } from './kms/vault.ts'
@@ -25,9 +27,11 @@ import { createLoad } from './store/load.ts'
 
 /** The composition root of the functions: the only place that reads the environment and connects the parts. */
 
+withoutDomains()
 const env = environment(process.env)
 const app = initializeApp({ projectId: env.project })
 const db = getFirestore(app)
+const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
 const dispatcher = createDispatcher({ allowPrivate: env.allowPrivate })
 
 const parts: Parts = {
@@ -35,7 +39,8 @@ const parts: Parts = {
   auth: getAuth(app),
   load: createLoad(db),
   append: createLedger(createLedgerStore(db)),
-  vault: createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey),
+  vault,
+  openCredential: credentialOpener(vault, env.project),
   forward: { http: httpForward({ dispatcher }), mcp: mcpForward({ dispatcher }) },
   dispatcher,
   project: env.project,

@@ -8,7 +8,6 @@ import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, TIMEOUT
 import { monthOf } from '@vitrine/core/names'
 import { redactArgs } from '@vitrine/core/redact'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { createScrubber } from '@vitrine/core/scrub'
 import { authenticateAgent, type Agent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
 import { deny } from './deny.ts'
@@ -19,7 +18,7 @@ import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
 import type { Appended, Receipt } from './ledger/commit.ts'
 import { closingOf } from './reconcile/closing.ts'
-import { credentialResource, type Parts } from './parts.ts'
+import type { Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
 import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
 
@@ -69,7 +68,7 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const id = randomUUID()
   const [admitted, credential] = await Promise.all([
     admit(parts, agent, tool, request, id, guard),
-    tool.authTokenEnc ? parts.vault.open({ enc: tool.authTokenEnc, kmsKey: tool.kmsKey! }, credentialResource(parts.project, agentId, name)) : ok(null),
+    parts.openCredential(agentId, tool),
   ])
   if (!admitted.ok) {
     if (admitted.error.code === 'quota_exceeded') return deny(parts, agent, name, 'quota_exceeded', admitted.error, commandMeta(request))
@@ -79,10 +78,10 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const startedMs = performance.now()
   const outcome: ForwardOutcome = credential.ok
     ? await withDeadline(request.timeoutMs, call.signal, (signal) =>
-        parts.forward[tool.kind]({ connection: `${paths.tool(agentId, name)}@${tool.version}`, endpoint: tool, ...target.value, credential: credential.value, signal }),
+        parts.forward[tool.kind]({ connection: `${paths.tool(agentId, name)}@${tool.version}`, endpoint: tool, ...target.value, credential: credential.value.token, signal }),
       )
     : { answered: false, status: 0, code: credential.error.code }
-  const scrubbed = outcome.answered ? toResult(createScrubber(credential.ok ? credential.value : null, tool.auth)(outcome.answer)) : null
+  const scrubbed = outcome.answered && credential.ok ? toResult(credential.value.scrub(outcome.answer)) : null
 
   const receipt = await settle(parts, agent, tool, id, admitted.value, outcome, Math.round(performance.now() - startedMs))
 

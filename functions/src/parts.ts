@@ -2,6 +2,7 @@ import type { Auth } from 'firebase-admin/auth'
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Dispatcher } from 'undici'
 import type { ToolKind } from '@vitrine/core/tool'
+import type { OpenCredential } from './credential.ts'
 import type { Forward } from './forward/forward.ts'
 import type { Vault } from './kms/vault.ts'
 import type { Append } from './ledger/ledger.ts'
@@ -14,6 +15,7 @@ export interface Parts {
   load: Load
   append: Append
   vault: Vault
+  openCredential: OpenCredential
   forward: Record<ToolKind, Forward>
   /** Connections to tools, behind the egress guard. */
   dispatcher: Dispatcher
@@ -23,9 +25,4 @@ export interface Parts {
   allowPrivate: boolean
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
-}
-
-/** What a tool's ciphertext is bound to (DESIGN.md section 6). */
-export function credentialResource(project: string, agentId: string, name: string): string {
-  return `projects/${project}/databases/(default)/documents/agents/${agentId}/tools/${name}#authTokenEnc`
 }

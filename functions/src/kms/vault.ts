@@ -1,7 +1,6 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { crc32c } from '@vitrine/core/crc'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { coalesce } from '../coalesce.ts'
 
 /** A credential at rest: KMS ciphertext and the key that made it. */
 export interface Sealed {
@@ -28,32 +27,6 @@ const UNREADABLE = new Set([3 /* INVALID_ARGUMENT */, 5 /* NOT_FOUND */, 7 /* PE
  * https://cloud.google.com/kms/docs/data-integrity-guidelines asks.
  */
 export function createVault(client: () => Promise<KeyManagementServiceClient>, keyName: string): Vault {
-  /** Concurrent invocations of one tool share a decryption; it starts after all of them arrived and is kept for none. */
-  const opened = coalesce((key: string) => decrypt(JSON.parse(key) as [string, string, string]))
-
-  async function decrypt([kmsKey, enc, resource]: [string, string, string]): Promise<Result<string>> {
-    const ciphertext = Buffer.from(enc, 'base64')
-    const aad = Buffer.from(resource)
-    try {
-      const kms = await client()
-      const [answer] = await kms.decrypt(
-        {
-          name: kmsKey,
-          ciphertext,
-          ciphertextCrc32c: { value: crc32c(ciphertext) },
-          additionalAuthenticatedData: aad,
-          additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
-        },
-        CALL,
-      )
-      const plaintext = Buffer.from(answer.plaintext ?? '')
-      if (Number(answer.plaintextCrc32c?.value) !== crc32c(plaintext)) return fail('kms_unavailable')
-      return ok(plaintext.toString('utf8'))
-    } catch (error) {
-      return fail(UNREADABLE.has((error as { code?: number }).code ?? -1) ? 'credential_unreadable' : 'kms_unavailable')
-    }
-  }
-
   return {
     async seal(text, resource) {
       const plaintext = Buffer.from(text)
@@ -79,6 +52,27 @@ export function createVault(client: () => Promise<KeyManagementServiceClient>, k
       }
     },
 
-    open: ({ enc, kmsKey }, resource) => opened(JSON.stringify([kmsKey, Buffer.from(enc).toString('base64'), resource])),
+    async open({ enc, kmsKey }, resource) {
+      const ciphertext = Buffer.from(enc)
+      const aad = Buffer.from(resource)
+      try {
+        const kms = await client()
+        const [answer] = await kms.decrypt(
+          {
+            name: kmsKey,
+            ciphertext,
+            ciphertextCrc32c: { value: crc32c(ciphertext) },
+            additionalAuthenticatedData: aad,
+            additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
+          },
+          CALL,
+        )
+        const plaintext = Buffer.from(answer.plaintext ?? '')
+        if (Number(answer.plaintextCrc32c?.value) !== crc32c(plaintext)) return fail('kms_unavailable')
+        return ok(plaintext.toString('utf8'))
+      } catch (error) {
+        return fail(UNREADABLE.has((error as { code?: number }).code ?? -1) ? 'credential_unreadable' : 'kms_unavailable')
+      }
+    },
   }
 }
