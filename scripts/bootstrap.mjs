@@ -45,11 +45,23 @@ function install() {
 
 function run() {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
-  const child = spawn(join(bin, 'node'), [join(root, script), ...args], { stdio: 'inherit', env })
+  // The channel tells the child when this process is killed.
+  const child = spawn(join(bin, 'node'), [join(root, script), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
   child.on('error', (error) => fail(`${script} cannot be run: ${error.message}`))
   // The child decides when to end; it may get a terminal's Ctrl-C twice, from the terminal and from here.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  if (process.env.npm_lifecycle_event) endWithParent(child)
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+}
+
+/** npm forwards signals, but cannot when it is killed. */
+function endWithParent(child) {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    child.kill('SIGTERM')
+  }, 1_000)
 }
 
 function fail(message) {

@@ -1,4 +1,4 @@
-import { build as bundle, type BuildOptions, type OutputFile } from 'esbuild'
+import { build as bundle, stop, type BuildOptions, type OutputFile } from 'esbuild'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -23,6 +23,8 @@ const ARTIFACTS: readonly Artifact[] = [
 /** Bundles everything that ships, without type declarations: well under a second. Throws when a bundle fails. */
 export async function build(): Promise<void> {
   await Promise.all(ARTIFACTS.filter(isWritten).map(buildArtifact))
+  // Otherwise esbuild's own process stays as long as this one.
+  await stop()
 }
 
 function isWritten({ folder, entry }: Artifact): boolean {

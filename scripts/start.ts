@@ -88,9 +88,13 @@ async function checkPorts(ports: Ports): Promise<void> {
   }
 }
 
-/** Aborts on Ctrl-C and its like; a second one ends this process at once, and with it all that it has started. */
+/**
+ * Aborts on Ctrl-C and its like, and when bootstrap.mjs is gone; a second Ctrl-C ends this process at once, and with it all
+ * that it has started.
+ */
 function stopAsked(): AbortSignal {
   const asked = new AbortController()
+  process.once('disconnect', () => asked.abort())
   let firstAt = 0
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {

@@ -28,12 +28,20 @@ async function testAll(args: readonly string[]): Promise<string[]> {
   return [...checks.flat(), ...(await run('vitest', vitest))]
 }
 
+/** A terminal's Ctrl-C reaches the commands by itself; what is sent to this process alone, or to npm, has to be passed on. */
+const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const
+
 /** Runs a command of node_modules/.bin, its output going to the terminal. */
 function run(command: string, args: readonly string[]): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'inherit' })
+    const stop = (): boolean => child.kill('SIGTERM')
+    for (const event of STOPS) process.once(event, stop)
     child.once('error', reject)
-    child.once('exit', (code) => resolve(code === 0 ? [] : [command]))
+    child.once('exit', (code) => {
+      for (const event of STOPS) process.removeListener(event, stop)
+      resolve(code === 0 ? [] : [command])
+    })
   })
 }
 
