@@ -10,6 +10,7 @@ const BEARER: AuthScheme = { scheme: 'bearer' }
 const CREDENTIALS: [what: string, credential: string][] = [
   ['with nothing to escape', 'sk-live_51Hc0QkZx9RtYw7'],
   ['with everything to escape', 'p@ss/w+rd "q" <x>&y=\'z\' 100%\\n'],
+  ['with all of ASCII', Array.from({ length: 95 }, (_, i) => String.fromCharCode(126 - i)).join('')],
   ['beyond ASCII', 'clé-gehëim-鍵-🔑'],
   ['longer than a search window', Array.from({ length: 30 }, (_, i) => createHash('sha256').update(`${i}`).digest('base64')).join('.')],
 ]
@@ -24,7 +25,8 @@ function scrubJson(value: JsonValue, credential: string, auth: AuthScheme = BEAR
   return answer.type === 'json' ? answer.value : 'another type'
 }
 
-const percentAll = (text: string) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+const codeUnit = (digits: number) => (char: string) => char.charCodeAt(0).toString(16).padStart(digits, '0')
+const percentAll = (text: string) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 
 /** How upstreams echo, written independently of the code under test. Each turns the credential into something that reveals it. */
 const ECHOES: Record<string, (text: string) => string> = {
@@ -33,19 +35,30 @@ const ECHOES: Record<string, (text: string) => string> = {
   'url twice': (text) => encodeURIComponent(encodeURIComponent(text)),
   'url in lower case': (text) => encodeURIComponent(text).replaceAll(/%../g, (hex) => hex.toLowerCase()),
   'url of RFC 3986': (text) => encodeURIComponent(text).replaceAll(/[!'()*]/g, percentAll),
+  'url of all but letters and digits': (text) => encodeURIComponent(text).replaceAll(/[!'()*._~-]/g, percentAll),
   form: (text) => new URLSearchParams({ a: text }).toString().slice(2),
   'form twice': (text) => encodeURIComponent(new URLSearchParams({ a: text }).toString().slice(2)),
+  'form of hand-written JavaScript': (text) => encodeURIComponent(text).replaceAll('%20', '+'),
   encodeURI,
   json: (text) => JSON.stringify(text).slice(1, -1),
   'json twice': (text) => JSON.stringify(JSON.stringify(text)).slice(3, -3),
   'json of PHP': (text) => JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/'),
-  'json of Python': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
-  'json of Go': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[<>&]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`),
+  'json of PHP, all in ASCII': (text) => JSON.stringify(text).slice(1, -1).replaceAll('/', '\\/').replaceAll(/[\u0080-\uffff]/g, (c) => `\\u${codeUnit(4)(c)}`),
+  'json of Python': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[\u0080-\uffff]/g, (c) => `\\u${codeUnit(4)(c)}`),
+  'json of Go': (text) => JSON.stringify(text).slice(1, -1).replaceAll(/[<>&]/g, (c) => `\\u${codeUnit(4)(c)}`),
+  'json of .NET': (text) => JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll(/["<>&'+`]|[\u0080-\uffff]/g, (c) => `\\u${codeUnit(4)(c).toUpperCase()}`),
   'html text': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
   'html attribute': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;'),
   'html of Go': (text) => text.replaceAll('&', '&amp;').replaceAll("'", '&#39;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&#34;'),
   'html of PHP': (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll("'", '&#039;').replaceAll('<', '&lt;').replaceAll('>', '&gt;'),
   'html of Python': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#x27;'),
+  'html of XML': (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&apos;'),
+  'html as OWASP wants it': (text) =>
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#x27;').replaceAll('/', '&#x2F;'),
+  'html of Mustache': (text) =>
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;').replaceAll(/[/`=]/g, (c) => `&#x${codeUnit(2)(c).toUpperCase()};`),
+  'html in decimal': (text) => [...text].map((c) => (/[A-Za-z0-9]/.test(c) ? c : `&#${c.codePointAt(0)};`)).join(''),
+  'html in hex': (text) => [...text].map((c) => (/[A-Za-z0-9]/.test(c) ? c : `&#x${c.codePointAt(0)!.toString(16).toUpperCase()};`)).join(''),
   'html twice': (text) => {
     const once = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
     return once.replaceAll('&', '&amp;')
@@ -68,12 +81,18 @@ describe.each(CREDENTIALS)('a credential %s', (_what, credential) => {
     for (let before = 0; before < 7; before++) {
       for (let after = 0; after < 7; after++) {
         const whole = Buffer.from('u'.repeat(before) + credential + 'v'.repeat(after)).toString(encoding)
-        const left = scrubText(`<${whole}>`, credential)
-        expect(left).toContain(REDACTED)
-        // What stays behind are characters that share bits with the neighbours: at most two at either end of the credential.
-        const stays = Math.ceil((before * 8) / 6) + Math.ceil((after * 8) / 6) + 2 + '=='.length
-        expect(left.length - REDACTED.length - '<>'.length).toBeLessThanOrEqual(stays)
+        // What stays behind are the characters that hold bits of a neighbour, and padding.
+        const end = (before + Buffer.byteLength(credential)) * 8
+        expect(scrubText(`<${whole}>`, credential)).toBe(`<${whole.slice(0, Math.ceil((before * 8) / 6))}${REDACTED}${whole.slice(Math.floor(end / 6))}>`)
       }
+    }
+  })
+
+  it('echoed in base64 that was escaped in its turn', () => {
+    const whole = Buffer.from(`u:${credential}`).toString('base64')
+    for (const escape of [ECHOES['url']!, ECHOES['url in lower case']!, ECHOES['url twice']!, ECHOES['json of PHP']!]) {
+      const basic: AuthScheme = { scheme: 'basic', username: 'u' }
+      expect(scrubText(`<${escape(whole)}>`, credential, basic)).toBe(`<${REDACTED}>`)
     }
   })
 

@@ -13,8 +13,9 @@ type Encode = (text: string) => string
 /** Spellings and parts shorter than this are not looked for: they would be found everywhere. */
 const DERIVED_LENGTH_MIN = 4
 
-/** Nothing in this alphabet is ever escaped: most credentials have one spelling in URLs, JSON and HTML, and need no encoders. */
-const NEVER_ESCAPED = /^[A-Za-z0-9_-]*$/
+/** What no encoder escapes, and what only those do that escape all but letters and digits: most credentials need few encoders. */
+const NEVER_ESCAPED = /^[A-Za-z0-9]*$/
+const SELDOM_ESCAPED = /^[A-Za-z0-9._-]*$/
 
 const URL_STYLES: Encode[] = [
   encodeURIComponent,
@@ -24,8 +25,6 @@ const URL_STYLES: Encode[] = [
   (text) => new URLSearchParams([['', text]]).toString().slice(1),
   (text) => encodeURIComponent(text).replaceAll('%20', '+'),
   (text) => encodeURI(text),
-  // everything that is not a letter or digit
-  (text) => encodeURIComponent(text).replaceAll(/[!'()*._~-]/g, hexEscape('%', 2)),
 ]
 const URL_ENCODERS = [...URL_STYLES, ...URL_STYLES.map(lowerCased)]
 
@@ -49,20 +48,25 @@ const HTML_ENCODERS: Encode[] = [
   // attributes, and the ways to write an apostrophe: none, Go and Python, PHP, XML
   ...["'", '&#39;', '&#x27;', '&#039;', '&apos;'].flatMap((apostrophe) => [
     (text: string) => htmlEscape(text, apostrophe),
-    (text: string) => htmlEscape(text, apostrophe).replaceAll('"', '&#34;').replaceAll('&quot;', '&#34;'),
+    (text: string) => htmlEscape(text, apostrophe).replaceAll('&quot;', '&#34;'),
   ]),
   // OWASP: "/" too; Mustache and its like: "`" and "=" besides
   (text) => htmlEscape(text, '&#x27;').replaceAll('/', '&#x2F;'),
   (text) => text.replaceAll(/[&<>"'`=/]/g, (char) => HTML_NAMES[char] ?? (char === "'" ? '&#39;' : hexEntity(char))),
-  // numbers for everything that is not a letter or digit
+]
+
+/** Encoders that escape everything but letters and digits. */
+const ZEALOUS_URL_ENCODERS = [percentAll, lowerCased(percentAll)]
+const ZEALOUS_HTML_ENCODERS: Encode[] = [
   (text) => text.replaceAll(/[^A-Za-z0-9]/gu, (char) => `&#${char.codePointAt(0)};`),
   (text) => text.replaceAll(/[^A-Za-z0-9]/gu, hexEntity),
 ]
 
+const ZEALOUS_ENCODERS: Encode[] = [...twice(ZEALOUS_URL_ENCODERS, encodeURIComponent), ...twice(ZEALOUS_HTML_ENCODERS, (text) => htmlEscape(text, '&#39;'))]
+
 const ENCODERS: Encode[] = [
-  ...URL_ENCODERS, ...URL_ENCODERS.map((encode) => (text: string) => encodeURIComponent(encode(text))),
-  ...JSON_ENCODERS, ...JSON_ENCODERS.map((encode) => (text: string) => jsonEscape(encode(text))),
-  ...HTML_ENCODERS, ...HTML_ENCODERS.map((encode) => (text: string) => htmlEscape(encode(text), '&#39;')),
+  ...twice(URL_ENCODERS, encodeURIComponent), ...twice(JSON_ENCODERS, jsonEscape), ...twice(HTML_ENCODERS, (text) => htmlEscape(text, '&#39;')),
+  ...ZEALOUS_ENCODERS,
 ]
 
 /** Of the characters that get escaped, base64 has but "+", "/" and "=". */
@@ -83,7 +87,7 @@ export function spellingsOf(credential: string, auth: AuthScheme): string[] {
     const bytes = utf8(secret)
     const hex = bytesToHex(bytes)
     for (const text of [hex, hex.toUpperCase()]) add(text)
-    addEscaped(secret, ENCODERS, add)
+    addEscaped(secret, SELDOM_ESCAPED.test(secret) ? ZEALOUS_ENCODERS : ENCODERS, add)
     for (const text of base64Of(bytes)) addEscaped(text, BASE64_ENCODERS, add)
   }
   // The pair is encoded as a whole: its own base64 has no characters left over at either end, as those of the parts have.
@@ -134,6 +138,15 @@ function base64Of(bytes: Uint8Array): string[] {
     const standard = bytesToBase64(padded).slice(Math.ceil((before * 8) / 6), whole)
     return [standard, standard.replaceAll('+', '-').replaceAll('/', '_')]
   })
+}
+
+/** Each encoder alone, and followed by `again`. */
+function twice(encoders: Encode[], again: Encode): Encode[] {
+  return [...encoders, ...encoders.map((encode) => (text: string) => again(encode(text)))]
+}
+
+function percentAll(text: string): string {
+  return encodeURIComponent(text).replaceAll(/[!'()*._~-]/g, hexEscape('%', 2))
 }
 
 /** An encoder that writes its percent-escapes in lower case. */

@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Agent } from 'undici'
 import { createDispatcher, type LookupAll } from './agent.ts'
@@ -72,6 +72,18 @@ describe('the guard', () => {
     const lookup = vi.fn<LookupAll>((_host, _options, callback) => callback(null, answers.shift()!.map((address) => ({ address, family: 4 }))))
     expect(await get('rebind.example.com', { allowPrivate: false, lookup })).toBe('blocked_url')
     expect(lookup).toHaveBeenCalledTimes(1)
+  })
+
+  it('checks all addresses also where Node would ask for one', async () => {
+    net.setDefaultAutoSelectFamily(false)
+    try {
+      const lookup = resolving('8.8.8.8', '127.0.0.1')
+      expect(await get('rebind.example.com', { allowPrivate: false, lookup })).toBe('blocked_url')
+      expect(vi.mocked(lookup).mock.calls[0]?.[1]).toMatchObject({ all: true })
+      expect(await get('api.example.com', { allowPrivate: true, lookup: resolving('127.0.0.1', '127.0.0.2') })).toBe('reached')
+    } finally {
+      net.setDefaultAutoSelectFamily(true)
+    }
   })
 
   it('passes a failed look-up and an empty one on', async () => {

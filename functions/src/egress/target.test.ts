@@ -20,7 +20,7 @@ describe('checkUrl', () => {
     '', ' ', 'example.com', '/path', '//example.com/', 'https:', 'https:/example.com', 'https:example.com', 'https:///example.com', 'https://', 'https://?q', 'https://#f',
     'ftp://example.com/', 'file:///etc/passwd', 'javascript:alert(1)', 'data:text/plain,x', 'gopher://example.com/', 'ws://example.com/', 'unix:/run/docker.sock', 'blob:https://example.com/x',
     'https://user:pass@example.com/', 'https://user@example.com/', 'https://:pass@example.com/', 'https://@example.com/', 'https://a@b@example.com/',
-    'https://example.com\\@evil.example/', 'https:\\\\example.com\\', ' https://example.com/', 'https://example.com/ ', 'https://exa\tmple.com/', 'https://example.com/\r\nHost: x', 'https://exam ple.com/',
+    'https://example.com\\@evil.example/', 'https:\\\\example.com\\', 'https://example.com\\.evil.example/', 'https://example.com/\\..\\x', ' https://example.com/', 'https://example.com/ ', 'https://exa\tmple.com/', 'https://example.com/\r\nHost: x', 'https://exam ple.com/',
     'https://example.com/\0', 'https://example.com:99999/', 'https://example.com:x/', 'https://exa<mple.com/', 'https://%00/', 'https://256.1.1.1/', 'https://1.2.3.4.5/', 'https://[::1', 'https://[fe80::1%25eth0]/',
     'https://[not-an-address]/', `https://example.com/${'a'.repeat(URL_LENGTH_MAX)}`, `https://example.com/${'é'.repeat(URL_LENGTH_MAX / 2 - 20)}`,
   ])('refuses %j as invalid', (text) => {

@@ -149,7 +149,7 @@ describe('connections', () => {
       waiting.push(() => response.end())
       if (waiting.length === 100) for (const answer of waiting) answer()
     })
-    const outcomes = await Promise.all(Array.from({ length: 100 }, () => call(url)))
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => call(url, { method: 'GET' })))
     expect(outcomes.every((outcome) => outcome.answered)).toBe(true)
   })
 
@@ -362,6 +362,12 @@ describe('giving up', () => {
       expect(await call(url, { signal: AbortSignal.abort(reason) })).toEqual({ answered: false, status: 0, code: reason })
     }
     expect(hits).toBe(0)
+  })
+
+  it('before it began waits for no look-up either', async () => {
+    const through = createDispatcher({ allowPrivate: true, lookup: () => undefined })
+    stops.push(() => through.destroy())
+    expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({ answered: false, status: 0, code: 'cancelled' })
   })
 
   it('leaves no listener on the signal of a call that ended well', async () => {
