@@ -17,6 +17,7 @@ import type { Call } from './http/callable.ts'
 import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
 import type { Appended, Receipt } from './ledger/commit.ts'
+import { lapTimer } from './laps.ts'
 import { closingOf } from './reconcile/closing.ts'
 import type { Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
@@ -44,16 +45,19 @@ export interface Invoked {
  * 9. reply
  */
 export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>> {
+  const lap = lapTimer()
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
   const parsed = parseRequest(call.data)
   if (!parsed.ok) return parsed
   const request = parsed.value
+  lap('parse')
 
   const agentId = key.value.id
   const { name } = request.address
   const guard = request.idempotencyKey === undefined ? undefined : idempotencyPath(agentId, request.idempotencyKey)
   const [agentDoc, toolDoc, used] = await parts.load([paths.agent(agentId), paths.tool(agentId, name), ...(guard ? [guard] : [])])
+  lap('load')
   const authenticated = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
@@ -65,11 +69,13 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   if (!target.ok) return target
   if (used) return alreadyMade(agentId, used)
 
+  lap('auth')
   const id = randomUUID()
   const [admitted, credential] = await Promise.all([
     admit(parts, agent, tool, request, id, guard),
     parts.openCredential(agentId, tool),
   ])
+  lap('admit')
   if (!admitted.ok) {
     if (admitted.error.code === 'quota_exceeded') return deny(parts, agent, name, 'quota_exceeded', admitted.error, commandMeta(request))
     return guard && admitted.error.code === 'conflict' ? alreadyMade(agentId, (await parts.load([guard]))[0]) : admitted
@@ -81,9 +87,12 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
         parts.forward[tool.kind]({ connection: `${paths.tool(agentId, name)}@${tool.version}`, endpoint: tool, ...target.value, credential: credential.value.token, signal }),
       )
     : { answered: false, status: 0, code: credential.error.code }
+  lap('forward')
   const scrubbed = outcome.answered && credential.ok ? toResult(credential.value.scrub(outcome.answer)) : null
+  lap('scrub')
 
   const receipt = await settle(parts, agent, tool, id, admitted.value, outcome, Math.round(performance.now() - startedMs))
+  lap('settle')
 
   if (!outcome.answered) return fail(outcome.code, undefined, { receipt, ...(outcome.status > 0 && { status: outcome.status }) })
   return ok({ status: outcome.status, ok: outcome.ok, result: scrubbed, receipt })
