@@ -11,7 +11,7 @@ const CREDENTIALS: [what: string, credential: string][] = [
   ['with nothing to escape', 'sk-live_51Hc0QkZx9RtYw7'],
   ['with everything to escape', 'p@ss/w+rd "q" <x>&y=\'z\' 100%\\n'],
   ['with all of ASCII and more', `${Array.from({ length: 95 }, (_, i) => String.fromCharCode(126 - i)).join('')}é鍵`],
-  ['with a tilde alone', 'tok~en51Hc0QkZx9'],
+  ['with a tilde and a hyphen', 'tok~en-51Hc0QkZx9'],
   ['beyond ASCII', 'clé-gehëim-鍵-🔑'],
   ['longer than a search window', Array.from({ length: 30 }, (_, i) => createHash('sha256').update(`${i}`).digest('base64')).join('.')],
 ]
