@@ -1,4 +1,6 @@
 import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
+import { readWitnesses } from './witness/configured.ts'
+import type { Witness } from './witness/witness.ts'
 
 /** What the environment says; read once, by the composition root. */
 export interface Environment {
@@ -11,6 +13,13 @@ export interface Environment {
   allowPrivate: boolean
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
+  /** The version of a Cloud KMS key that signs checkpoints. */
+  signingKey: string
+  /** Cloud Storage bucket that checkpoints are published to. */
+  checkpointBucket: string | undefined
+  /** Local folder in its place. */
+  checkpointDir: string | undefined
+  witnesses: Witness[]
 }
 
 /** Throws when the project is not named, or when something that only a local stack may do is asked for elsewhere. */
@@ -22,8 +31,9 @@ export function environment(env: Record<string, string | undefined>): Environmen
   const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
   const allowPrivate = env['VITRINE_ALLOW_PRIVATE_UPSTREAMS'] === 'true'
   const reconcileAfterMs = env['VITRINE_RECONCILE_AFTER_MS']
-  if (!isDemo && (kmsEmulatorHost || allowPrivate || reconcileAfterMs)) {
-    throw new Error('KMS_EMULATOR_HOST, VITRINE_ALLOW_PRIVATE_UPSTREAMS and VITRINE_RECONCILE_AFTER_MS are for demo-* projects')
+  const checkpointDir = env['VITRINE_CHECKPOINT_DIR']
+  if (!isDemo && (kmsEmulatorHost || allowPrivate || reconcileAfterMs || checkpointDir)) {
+    throw new Error('KMS_EMULATOR_HOST, VITRINE_ALLOW_PRIVATE_UPSTREAMS, VITRINE_RECONCILE_AFTER_MS and VITRINE_CHECKPOINT_DIR are for demo-* projects')
   }
   return {
     project,
@@ -31,5 +41,9 @@ export function environment(env: Record<string, string | undefined>): Environmen
     kmsEmulatorHost,
     allowPrivate,
     reconcileAfterMs: reconcileAfterMs === undefined ? RECONCILE_AFTER_MS : Number(reconcileAfterMs),
+    signingKey: env['VITRINE_SIGNING_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
+    checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],
+    checkpointDir,
+    witnesses: readWitnesses(env['VITRINE_WITNESSES']),
   }
 }

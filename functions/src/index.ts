@@ -6,6 +6,7 @@ import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
 import type { Result } from '@vitrine/core/result'
 import { admin as adminOperation } from './admin/operations.ts'
+import { checkpointAll } from './checkpoint/checkpoint.ts'
 import { credentialOpener } from './credential.ts'
 import { createDispatcher } from './egress/agent.ts'
 import { environment } from './environment.ts'
@@ -16,14 +17,17 @@ import { callable, type Call } from './http/callable.ts'
 import { withoutDomains } from './http/no-domains.ts'
 import { invoke } from './invoke.ts'
 import { kmsClient } from './kms/client.ts'
+import { createSigner } from './kms/signer.ts'
 import { createVault } from './kms/vault.ts'
 import { createLedgerStore } from './ledger/firestore-store.ts'
 import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './list-tools.ts'
 import type { Parts } from './parts.ts'
+import { getReceipt as readReceipt } from './receipt/get-receipt.ts'
 import { reconcileAll } from './reconcile/reconcile.ts'
 import { registerTool as register } from './register-tool.ts'
 import { createLoad } from './store/load.ts'
+import { createPublisher } from './witness/configured.ts'
 
 /** The composition root of the functions: the only place that reads the environment and connects the parts. */
 
@@ -46,6 +50,9 @@ const parts: Parts = {
   project: env.project,
   allowPrivate: env.allowPrivate,
   reconcileAfterMs: env.reconcileAfterMs,
+  signer: createSigner(() => kmsClient(env.kmsEmulatorHost), env.signingKey),
+  publisher: createPublisher(env, dispatcher),
+  witnesses: env.witnesses,
 }
 
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
@@ -60,9 +67,15 @@ export const listTools = serve('vitrine-read', list)
 // Longer than the longest deadline of a call and the time to record it.
 export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90 })
 export const getToolCredential = serve('vitrine-dispatch', readCredential)
+export const getReceipt = serve('vitrine-read', readReceipt)
 export const admin = serve('vitrine-admin', adminOperation)
 
 /** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
 export const reconcile = onSchedule({ schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 }, async () => {
   await reconcileAll(parts)
+})
+
+/** Signs the heads of chains that grew. Idempotent; it may run beside anything, itself included. */
+export const checkpoint = onSchedule({ schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 }, async () => {
+  await checkpointAll(parts)
 })

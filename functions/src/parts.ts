@@ -4,9 +4,12 @@ import type { Dispatcher } from 'undici'
 import type { ToolKind } from '@vitrine/core/tool'
 import type { OpenCredential } from './credential.ts'
 import type { Forward } from './forward/forward.ts'
+import type { Signer } from './kms/signer.ts'
 import type { Vault } from './kms/vault.ts'
 import type { Append } from './ledger/ledger.ts'
 import type { Load } from './store/load.ts'
+import type { Publisher } from './witness/publish.ts'
+import type { Witness } from './witness/witness.ts'
 
 /** What the operations are made of; index.ts wires it once per process. */
 export interface Parts {
@@ -25,4 +28,8 @@ export interface Parts {
   allowPrivate: boolean
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
+  signer: Signer
+  /** Where checkpoints are kept outside; undefined where no such place is configured. */
+  publisher: Publisher | undefined
+  witnesses: readonly Witness[]
 }

@@ -3,9 +3,11 @@ import { fail } from '@vitrine/core/result'
 import { authenticateOwner, type Principal } from '../auth/owner.ts'
 import type { Call } from '../http/callable.ts'
 import type { Parts } from '../parts.ts'
+import { checkpoint } from './checkpoint.ts'
 import { createAgent } from './create-agent.ts'
 import { createOwnerKey } from './create-owner-key.ts'
 import { disableAgent } from './disable-agent.ts'
+import { getReceipt } from './get-receipt.ts'
 import { getUsage } from './get-usage.ts'
 import { listAudit } from './list-audit.ts'
 import { listTools } from './list-tools.ts'
@@ -15,6 +17,7 @@ import { rotateAgentKey } from './rotate-agent-key.ts'
 import { setCredentialAccess } from './set-credential-access.ts'
 import { setQuota } from './set-quota.ts'
 import { setToolEnabled } from './set-tool-enabled.ts'
+import { signingKeys } from './signing-keys.ts'
 
 /** One operation of `admin`; authentication is done, authorization is its own. */
 export type Operation = (parts: Parts, by: Principal, data: unknown) => Promise<Result<unknown>>
@@ -34,6 +37,9 @@ const OPERATIONS = new Map<string, Operation>(
     getUsage,
     listAudit,
     reconcile,
+    checkpoint,
+    getReceipt,
+    signingKeys,
   }),
 )
 

@@ -9,6 +9,7 @@ export const id = z.string().refine(isId, 'Must be an id.')
 export const toolName = z.string().refine(isToolName, 'invalid_name')
 export const label = z.string().trim().min(1).max(LABEL_LENGTH_MAX).refine((text) => !/\p{Cc}/u.test(text), 'Must not hold control characters.')
 export const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'Must be YYYY-MM.')
+export const seq = z.number().int().min(0)
 
 /** Unknown in, domain type out. Errors: invalid_argument with `details.field`, or the code that the failed check names. */
 export function parse<T>(schema: z.ZodType<T>, data: unknown): Result<T> {

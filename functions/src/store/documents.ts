@@ -1,3 +1,5 @@
+import type { Opening } from '@vitrine/core/commitment'
+import { segmentId } from '@vitrine/core/segment'
 import type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
 
 /** Documents as they stand in Firestore (DESIGN.md section 5). Times are Firestore timestamps, written as Date. */
@@ -66,11 +68,44 @@ export interface IdempotencyDoc {
   seq: number
 }
 
+/** A signed head of a chain's tree (DESIGN.md section 4). Created unsigned; `root` never changes. */
+export interface CheckpointDoc {
+  orgId: string
+  size: number
+  /** Hex. */
+  root: string
+  /** The tree's partial tiles (core, `partialTiles`), lower levels first, one after the other: what a proof needs beside the full ones. */
+  edge: Uint8Array
+  /** The signed note; cosignatures of witnesses are appended as further lines. Null until it is signed. */
+  note: string | null
+  /** Signed and, where a place for it is configured, published outside. */
+  finished: boolean
+}
+
+/** A full tile of a chain's tree. Never changes. */
+export interface TileDoc {
+  orgId: string
+  level: number
+  index: number
+  /** 256 hashes of 32 bytes. */
+  hashes: Uint8Array
+}
+
+/** What opens the commitments of one segment, by call. */
+export interface OpeningsDoc {
+  orgId: string
+  first: number
+  openings: Record<string, Opening>
+}
+
 export const paths = {
   agent: (agentId: string) => `agents/${agentId}`,
   tool: (agentId: string, name: string) => `agents/${agentId}/tools/${name}`,
   idempotency: (agentId: string, keyHash: string) => `agents/${agentId}/idempotency/${keyHash}`,
   usage: (log: string, month: string) => `${log}/usage/${month}`,
+  checkpoint: (log: string, size: number) => `${log}/checkpoints/${size}`,
+  tile: (log: string, level: number, index: number) => `${log}/tiles/${level}-${index}`,
+  openings: (log: string, first: number) => `${log}/openings/${segmentId(first)}`,
   org: (orgId: string) => `orgs/${orgId}`,
   member: (orgId: string, uid: string) => `orgs/${orgId}/members/${uid}`,
   owner: (uid: string) => `owners/${uid}`,

@@ -1,0 +1,37 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import { ok, type Result } from '@vitrine/core/result'
+import { id } from '../http/parse.ts'
+import { logs } from '../store/documents.ts'
+import { orgWithRole, readableAgent, type Principal } from './owner.ts'
+
+/** How a request names a chain: an agent's, or an organization's own. */
+export const chainFields = { agentId: id.optional(), orgId: id.optional() }
+
+interface ChainName {
+  agentId?: string | undefined
+  orgId?: string | undefined
+}
+
+/** For zod's `refine`. */
+export function namesOne({ agentId, orgId }: ChainName): boolean {
+  return (agentId === undefined) !== (orgId === undefined)
+}
+
+export const NAMES_ONE = 'Give agentId or orgId, one of them.'
+
+export interface ReadableChain {
+  log: string
+  orgId: string
+  /** Owners, admins and the member whose agent it is; auditors only read. */
+  manages: boolean
+}
+
+/** The chain, if the principal may read it. Errors: agent_not_found, org_not_found, permission_denied. */
+export async function readableChain(db: Firestore, by: Principal, { agentId, orgId = '' }: ChainName): Promise<Result<ReadableChain>> {
+  if (agentId === undefined) {
+    const org = await orgWithRole(db, by, orgId, ['owner', 'admin', 'auditor'])
+    return org.ok ? ok({ log: logs.org(orgId), orgId, manages: org.value.role !== 'auditor' }) : org
+  }
+  const agent = await readableAgent(db, by, agentId)
+  return agent.ok ? ok({ log: logs.agent(agentId), orgId: agent.value.agent.orgId, manages: agent.value.role !== 'auditor' }) : agent
+}

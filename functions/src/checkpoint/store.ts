@@ -1,0 +1,77 @@
+import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Parts } from '../parts.ts'
+import { logs, paths, type CheckpointDoc } from '../store/documents.ts'
+
+/** A checkpoint that is signed. */
+export type SignedCheckpoint = CheckpointDoc & { note: string }
+
+const ALREADY_EXISTS = 6
+
+/** The newest signed checkpoint below a size: the very newest, unless its signer is at work or died. */
+export async function newestSigned(db: Firestore, log: string, below = Infinity): Promise<SignedCheckpoint | undefined> {
+  for (;;) {
+    const found = await db.collection(`${log}/checkpoints`).where('size', '<', below).orderBy('size', 'desc').limit(1).get()
+    const checkpoint = found.docs[0] && toCheckpoint(found.docs[0])
+    if (!checkpoint || isSignedDoc(checkpoint)) return checkpoint
+    below = checkpoint.size
+  }
+}
+
+/** Those that are yet to be signed or published, by size. */
+export async function unfinished(db: Firestore, log: string): Promise<CheckpointDoc[]> {
+  const found = await db.collection(`${log}/checkpoints`).where('finished', '==', false).get()
+  return found.docs.map(toCheckpoint).sort((a, b) => a.size - b.size)
+}
+
+/**
+ * Creates a checkpoint, unsigned: of several signers of one size the first decides its root. An agent's checkpoint is
+ * recorded on its organization's chain in the same commit; the organization's own is not, or it would grow for ever.
+ * Answers with what stands. Errors: chain_broken when that has another root, those of the ledger.
+ */
+export async function createCheckpoint(parts: Parts, log: string, checkpoint: CheckpointDoc): Promise<Result<CheckpointDoc>> {
+  const { orgId, size, root } = checkpoint
+  const path = paths.checkpoint(log, size)
+  const created = log === logs.org(orgId) ? await createAlone(parts.db, path, checkpoint) : await createRecorded(parts, log, path, checkpoint)
+  if (created.ok) return ok(checkpoint)
+  if (created.error.code !== 'conflict') return created
+  const standing = toCheckpoint(await parts.db.doc(path).get())
+  if (standing.root === root) return ok(standing)
+  return fail('chain_broken', `There is a checkpoint of ${log} at ${size} with another root: ${standing.root}, and its entries give ${root}.`)
+}
+
+async function createAlone(db: Firestore, path: string, checkpoint: CheckpointDoc): Promise<Result<unknown>> {
+  try {
+    return ok(await db.doc(path).create({ ...checkpoint, at: new Date() }))
+  } catch (error) {
+    if ((error as { code?: number }).code === ALREADY_EXISTS) return fail('conflict')
+    throw error
+  }
+}
+
+function createRecorded(parts: Parts, log: string, path: string, checkpoint: CheckpointDoc): Promise<Result<unknown>> {
+  const { orgId, size, root } = checkpoint
+  return parts.append(logs.org(orgId), orgId, {
+    drafts: [{ action: 'checkpoint', actor: 'system:checkpoint', target: log, call: '', meta: { size, root } }],
+    writes: (_seq, at) => [{ op: 'create', path, data: { ...checkpoint, at: new Date(at) } }],
+  })
+}
+
+/** Stores a note unless somebody else was faster; what stands may have cosignatures already. */
+export async function storeNote(db: Firestore, log: string, { size }: CheckpointDoc, note: string, finished: boolean): Promise<SignedCheckpoint> {
+  const ref = db.doc(paths.checkpoint(log, size))
+  return db.runTransaction(async (transaction) => {
+    const standing = toCheckpoint(await transaction.get(ref))
+    if (isSignedDoc(standing)) return standing
+    transaction.update(ref, { note, finished })
+    return { ...standing, note, finished }
+  })
+}
+
+export function isSignedDoc(checkpoint: CheckpointDoc): checkpoint is SignedCheckpoint {
+  return checkpoint.note !== null
+}
+
+function toCheckpoint(snapshot: DocumentSnapshot): CheckpointDoc {
+  return snapshot.data() as CheckpointDoc
+}

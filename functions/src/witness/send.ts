@@ -1,0 +1,24 @@
+import { request, type Dispatcher } from 'undici'
+import { NOTE_LENGTH_MAX } from '@vitrine/core/note'
+import { readAll } from '../forward/body.ts'
+
+const TIMEOUT_MS = 10_000
+
+export interface TextAnswer {
+  status: number
+  text: string
+}
+
+/** One request with text both ways, such as a note. Throws when the other side does not answer in time or says too much. */
+export async function sendText(
+  dispatcher: Dispatcher,
+  url: string,
+  { method = 'POST', headers = {}, body = null }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; body?: string | null },
+): Promise<TextAnswer> {
+  const response = await request(url, {
+    dispatcher, method, body, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, signal: AbortSignal.timeout(TIMEOUT_MS),
+  })
+  const read = await readAll(response.body, NOTE_LENGTH_MAX)
+  if (!read.ok) throw new Error('the answer is too large')
+  return { status: response.statusCode, text: Buffer.from(read.value).toString('utf8') }
+}
