@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
 import { REQUEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
+import './raw-body.ts'
 
 /** One request, free of HTTP: what handlers work on. */
 export interface Call {
@@ -16,8 +17,8 @@ export interface Call {
 
 export type Handler = (call: Call) => Promise<Result<unknown>>
 
-/** What functions-framework adds to a request: the body it has parsed, and its bytes. */
-type FrameworkRequest = IncomingMessage & { body?: unknown; rawBody?: Uint8Array; path?: string }
+/** What functions-framework adds to a request: the bytes of its body, undefined without any. */
+export type FrameworkRequest = IncomingMessage & { rawBody?: Uint8Array; path?: string }
 
 /**
  * Serves a handler under the Firebase callable protocol: `POST {data}` answers `{result}` or
@@ -26,15 +27,10 @@ type FrameworkRequest = IncomingMessage & { body?: unknown; rawBody?: Uint8Array
  */
 export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return async (req, res) => {
-    const data = readData(req)
-    if (!data.ok) return replyError(res, data.error)
-    const caller = new AbortController()
-    res.once('close', () => {
-      if (!res.writableEnded) caller.abort('cancelled')
-    })
-    const path = (req.path ?? '').replaceAll(/^\/+|\/+$/g, '')
+    const call = readCall(req, res)
+    if (!call.ok) return replyError(res, call.error)
     try {
-      const result = await handler({ data: data.value, authorization: req.headers.authorization, path, signal: caller.signal })
+      const result = await handler(call.value)
       if (result.ok) reply(res, 200, { result: result.value })
       else replyError(res, result.error)
     } catch (error) {
@@ -43,23 +39,32 @@ export function callable(handler: Handler): (req: FrameworkRequest, res: ServerR
   }
 }
 
+/** The request of a call, whatever form its answer takes. */
+export function readCall(req: FrameworkRequest, res: ServerResponse): Result<Call> {
+  const data = readData(req)
+  if (!data.ok) return data
+  const caller = new AbortController()
+  res.once('close', () => {
+    if (!res.writableEnded) caller.abort('cancelled')
+  })
+  const path = (req.path ?? '').replaceAll(/^\/+|\/+$/g, '')
+  return ok({ data: data.value, authorization: req.headers.authorization, path, signal: caller.signal })
+}
+
 function readData(req: FrameworkRequest): Result<unknown> {
   if (req.method !== 'POST') return fail('method_not_allowed')
   if (req.rawBody && req.rawBody.length > REQUEST_BYTES_MAX) return fail('request_too_large')
-  const body = parseBody(req.body)
+  const body = parseBody(req.rawBody ?? new Uint8Array())
   if (!body.ok) return body
   if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')
   const extra = Object.keys(body.value).find((key) => key !== 'data')
   return extra === undefined ? ok(body.value['data']) : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
 }
 
-/** functions-framework has parsed JSON already when the content type said so; any other body is taken for JSON too. */
-function parseBody(body: unknown): Result<unknown> {
-  if (body === undefined) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return ok(body)
-  if (body.length === 0) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
+function parseBody(bytes: Uint8Array): Result<unknown> {
+  if (bytes.length === 0) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
   try {
-    return ok(JSON.parse(typeof body === 'string' ? body : new TextDecoder('utf-8', { fatal: true }).decode(body)))
+    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
   } catch {
     return fail('invalid_json')
   }
@@ -70,7 +75,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */
-function unexpected(error: unknown): Failure {
+export function unexpected(error: unknown): Failure {
   console.error(JSON.stringify({ severity: 'ERROR', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }))
   return { code: isTransient(error) ? 'unavailable' : 'internal' }
 }
@@ -80,7 +85,7 @@ function isTransient(error: unknown): boolean {
   return isObject(error) && [4, 8, 14].includes(error['code'] as number)
 }
 
-function replyError(res: ServerResponse, { code, message, details }: Failure): void {
+export function replyError(res: ServerResponse, { code, message, details }: Failure): void {
   const info = ERRORS[code]
   if (code === 'method_not_allowed') res.setHeader('allow', 'POST')
   const resetsAt = details?.['resetsAt']

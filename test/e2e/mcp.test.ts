@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { everythingServer, freePort, serverApart } from '../mcp/servers.ts'
+import { checkChain } from './chain.ts'
+import { call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from './world.ts'
+
+/** A real MCP server from npm, registered and invoked over plain HTTP. */
+
+let everything: Awaited<ReturnType<typeof everythingServer>>
+let agent: Agent
+beforeAll(async () => {
+  everything = await everythingServer(await freePort())
+  agent = await newAgent()
+  await register(agent, { name: 'everything', kind: 'mcp', url: everything.url })
+})
+afterAll(() => everything.stop())
+
+interface Manifest {
+  protocolVersion: string
+  server: { name: string }
+  tools: { name: string; inputSchema: object }[]
+}
+
+it('[register.mcp-manifest] fetches the manifest when it registers, and lists it', async () => {
+  const { tools } = await done<{ tools: { manifest: Manifest }[] }>(call('listTools', {}, { bearer: agent.key }))
+  const { manifest } = tools[0]!
+  expect(manifest.tools.map(({ name }) => name)).toContain('echo')
+  expect(manifest.tools.find(({ name }) => name === 'echo')!.inputSchema).toMatchObject({ properties: { message: { type: 'string' } } })
+  expect(manifest.server.name).toMatch(/everything/)
+})
+
+it('[invoke.commands] takes a command in the name, in the arguments, or as the only one there is', async () => {
+  const args = { message: 'hello' }
+  const answers = [
+    await done(invoke(agent, { name: 'everything__echo', args })),
+    await done(invoke(agent, { name: 'everything', args: { command: 'echo', arguments: args } })),
+  ]
+  // Registered under a command's own name, that command is meant.
+  await register(agent, { name: 'echo', kind: 'mcp', url: everything.url })
+  answers.push(await done(invoke(agent, { name: 'echo', args })))
+  for (const answer of answers) expect(answer).toMatchObject({ status: 200, ok: true, result: { content: [{ type: 'text', text: 'Echo: hello' }] } })
+  await failed(invoke(agent, { name: 'everything', args }), 'invalid_argument')
+  const { entries } = await checkChain(`agents/${agent.id}`)
+  expect(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ target, meta }) => [target, meta['kind'], meta['command']])).toEqual([
+    ['everything', 'mcp', 'echo'], ['everything', 'mcp', undefined], ['echo', 'mcp', undefined],
+  ])
+})
+
+it('[invoke.mcp-error] hands on what the server says went wrong, in band and charged', async () => {
+  const before = (await usageOf(agent)).invoked
+  const wrong = await done(invoke(agent, { name: 'everything__get-sum', args: { a: 'no number', b: 2 } }))
+  const unknown = await done(invoke(agent, { name: 'everything__no-such-command' }))
+  for (const answer of [wrong, unknown]) expect(answer).toMatchObject({ status: 200, ok: false })
+  expect(await usageOf(agent)).toMatchObject({ invoked: before + 2, credited: 0 })
+})
+
+it('[invoke.mcp-parallel] shares a server between many calls without mixing answers', async () => {
+  const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => done(invoke(agent, { name: 'everything__echo', args: { message: `m${i}` } }))))
+  expect(answers.map(({ result }) => (result as { content: { text: string }[] }).content[0]!.text)).toEqual(answers.map((_, i) => `Echo: m${i}`))
+  expect((await checkChain(`agents/${agent.id}`)).open).toEqual([])
+})
+
+it.each(['modern', 'legacy'] as const)('[credential.mcp] sends each agent\'s own credential on a %s server, and not back', async (kind) => {
+  const server = await serverApart(kind)
+  const agents = await Promise.all([1, 2, 3].map(() => newAgent()))
+  const secrets = agents.map(() => newSecret())
+  await Promise.all(agents.map((each, i) => register(each, { kind: 'mcp', url: server.url, authToken: secrets[i] })))
+  for (let round = 0; round < 2; round++) {
+    const answers = await Promise.all(agents.map((each) => done(invoke(each, { name: 'tool__whoami' }))))
+    for (const { ok, result } of answers) {
+      expect(ok).toBe(true)
+      expect(JSON.stringify(result)).toContain('Bearer ')
+      for (const secret of secrets) expect(JSON.stringify(result)).not.toContain(secret)
+    }
+  }
+  await server.close()
+})
