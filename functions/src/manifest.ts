@@ -3,6 +3,7 @@ import type { JsonValue } from '@vitrine/core/json-value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from './forward/answer.ts'
 import type { ForwardOutcome } from './forward/forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './forward/mcp-connect.ts'
 import { closeExchange, exchanges, giveUp, newExchange, openLease, unlessAborted, type Exchange } from './forward/mcp-exchange.ts'
@@ -55,12 +56,12 @@ async function listTools({ client }: Connection, exchange: Exchange): Promise<Re
   let cursor: string | undefined
   for (let page = 0; page < PAGES_MAX; page++) {
     const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) }
-    // Rejects in any case, since the result is taken on its way here; what matters is in the exchange.
+    // The result is taken on its way here; what matters is in the exchange.
     await client.request(request, { signal: exchange.lease.stop.signal, timeout: CLIENT_TIMEOUT_MS }).catch(() => undefined)
     const { answer } = exchange
     if (answer !== null && 'error' in answer && answer.error.code === METHOD_NOT_FOUND && page === 0) return ok(tools)
     if (answer === null || 'error' in answer) return failed(outcomeOf(exchange, exchange.lease.stop.signal))
-    if (!Array.isArray(answer.result['tools'])) return fail('upstream_invalid')
+    if (!Array.isArray(answer.result['tools']) || isDeeperThan(answer.result, ANSWER_DEPTH_MAX)) return fail('upstream_invalid')
     tools.push(...answer.result['tools'])
     if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The list of tools is too large.')
     const next: JsonValue | undefined = answer.result['nextCursor']

@@ -17,10 +17,24 @@ function scripted(answer: (id: number, response: ServerResponse, request: Incomi
   }))
 }
 
+/** The same for a server of 2026-07-28. */
+function scriptedModern(answer: (id: number, response: ServerResponse) => void): Promise<TestServer> {
+  return up(httpServer((request, response) => {
+    const { id, method } = request.body as { id: number; method: string }
+    if (method === 'server/discover') json(response, { jsonrpc: '2.0', id, result: DISCOVERED })
+    else answer(id, response)
+  }))
+}
+
+const DISCOVERED = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' }
 const INITIALIZED = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'scripted', version: '1' } }
 
 function json(response: ServerResponse, body: unknown, headers: Record<string, string> = {}): void {
-  response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+  raw(response, JSON.stringify(body), headers)
+}
+
+function raw(response: ServerResponse, body: string, headers: Record<string, string> = {}): void {
+  response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body)
 }
 
 function events(response: ServerResponse): ServerResponse {
@@ -71,11 +85,7 @@ describe('what the result holds', () => {
 
   test('input_required passes through and is not ok', async () => {
     const result = { resultType: 'input_required', inputRequests: { a: { method: 'elicitation/create', params: { odd: 1 } } }, requestState: 'opaque', extra: 1 }
-    const server = await up(httpServer((request, response) => {
-      const { id, method } = request.body as { id: number; method: string }
-      const discovered = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' }
-      json(response, { jsonrpc: '2.0', id, result: method === 'server/discover' ? discovered : result })
-    }))
+    const server = await scriptedModern((id, response) => json(response, { jsonrpc: '2.0', id, result }))
     const outcome = await call(server.url, 'any')
     expect(outcome).toMatchObject({ answered: true, status: 200, ok: false })
     expect(value(outcome)).toEqual(result)
@@ -201,6 +211,7 @@ describe('what does not answer as it should', () => {
     ['not JSON', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":')],
     ['JSON that is not JSON-RPC', (_id: number, response: ServerResponse) => json(response, { hello: 'world' })],
     ['an answer to another request', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id: id + 1000, result: {} })],
+    ['JSON too deep to walk', (id: number, response: ServerResponse) => raw(response, `{"jsonrpc":"2.0","id":${id},"result":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`)],
     ['no answer at all', (_id: number, response: ServerResponse) => response.writeHead(202).end()],
     ['HTML', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')],
   ])('%s in place of a result', async (_name, answer) => {
@@ -269,6 +280,12 @@ describe('what does not answer as it should', () => {
     expect(server.seen.filter(({ rpc }) => rpc === 'tools/call')).toHaveLength(1)
   })
 
+  test('a refusal that an older server might give is not repeated to one that is not older', async () => {
+    const server = await scriptedModern((_id, response) => response.writeHead(404).end())
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, status: 404, ok: false })
+    expect(server.seen.map(({ rpc }) => rpc)).toEqual(['server/discover', 'tools/call', 'server/discover'])
+  })
+
   test('a server that speaks another revision after an upgrade or a downgrade', async () => {
     const first = await modernServer()
     await call(first.url, 'add', { a: 1, b: 1 })
@@ -323,8 +340,14 @@ describe('giving up', () => {
     const given = call(server.url, 'any', {}, { signal: caller.signal })
     await asked.promise
     caller.abort('upstream_timeout')
+    // Whoever comes now is not to wait for what has just been given up.
+    const another = new AbortController()
+    const next = call(server.url, 'any', {}, { signal: another.signal })
     expect(await given).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
     await closed.promise
+    await expect.poll(() => server.seen.length).toBe(2)
+    another.abort('cancelled')
+    expect(await next).toEqual({ answered: false, status: 0, code: 'cancelled' })
   })
 
   test('tells a server of the older revisions, with the credential', async () => {

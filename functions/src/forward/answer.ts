@@ -6,7 +6,7 @@ import type { Answer } from '@vitrine/core/tool'
  * Deeper JSON is passed on as text. JSON.parse takes any depth, but what walks or serializes the value afterwards recurses, here and
  * at whoever receives it.
  */
-const ANSWER_DEPTH_MAX = 256
+export const ANSWER_DEPTH_MAX = 256
 const CONTENT_TYPE_LENGTH_MAX = 255
 
 const JSON_TYPE = /^(?:application|text)\/json$|\+json$/
@@ -57,7 +57,7 @@ function jsonOrText(text: string): Answer {
   }
 }
 
-function isDeeperThan(value: JsonValue, levels: number): boolean {
+export function isDeeperThan(value: JsonValue, levels: number): boolean {
   if (value === null || typeof value !== 'object') return false
   if (levels === 0) return true
   const inner = Array.isArray(value) ? value : Object.values(value)

@@ -12,6 +12,8 @@ export interface Connection {
   era: 'modern' | 'legacy'
   /** Whether the server keeps state for it, which it may lose. */
   hasSession: boolean
+  /** The server wants some arguments in headers as well (`Mcp-Param-*`, 2026-07-28). Found out by being refused. */
+  paramHeaders: boolean
   /** Ends the server's session; within an exchange. */
   endSession(): Promise<void>
 }
@@ -53,6 +55,7 @@ export function mcpConnector({ dispatcher }: { dispatcher: Dispatcher }): Connec
       client,
       era: client.getProtocolEra() ?? 'legacy',
       hasSession: transport.sessionId !== undefined,
+      paramHeaders: false,
       endSession: () => transport.terminateSession(),
     }
   }

@@ -25,6 +25,8 @@ interface Attempt {
   exchange: Exchange
   waiting: number
   done: Promise<Opened>
+  /** Nobody joins it any more, and its credential is gone. */
+  end(): void
 }
 
 /**
@@ -57,12 +59,18 @@ export function mcpConnections(connector: Connector): Connections {
       },
       (): Opened => ({ ok: false, outcome: outcomeOf(exchange, exchange.lease.stop.signal) }),
     )
-    const attempt = { key, exchange, waiting: 0, done }
+    const attempt: Attempt = {
+      key,
+      exchange,
+      waiting: 0,
+      done,
+      end: () => {
+        attempts.delete(attempt)
+        closeExchange(exchange)
+      },
+    }
     attempts.add(attempt)
-    void done.finally(() => {
-      attempts.delete(attempt)
-      closeExchange(exchange)
-    })
+    void done.finally(attempt.end)
     return attempt
   }
 
@@ -88,7 +96,10 @@ function wait(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
   return new Promise((resolve) => {
     const leave = () => {
       attempt.waiting -= 1
-      if (attempt.waiting === 0) giveUp(attempt.exchange.lease, signal.reason)
+      if (attempt.waiting === 0) {
+        giveUp(attempt.exchange.lease, signal.reason)
+        attempt.end()
+      }
       resolve({ ok: false, outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal) } })
     }
     attempt.waiting += 1

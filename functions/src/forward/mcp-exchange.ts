@@ -28,9 +28,9 @@ export interface Exchange {
   /** The latest answer is an event stream; `streaming` until that has ended. */
   eventStream: boolean
   streaming: boolean
-  /** The method whose result the caller gets as the server sent it: the client's schemas would strip what they don't know, or refuse. */
+  /** The method whose result is for the caller alone. The client gets a stand-in, since it would check the result for nothing. */
   raw: 'tools/call' | 'tools/list' | null
-  /** The request that is to be answered, and the answer to the latest one. */
+  /** The request that is to be answered, and the answer to the latest one as the server sent it: no schema strips or refuses what it doesn't know. */
   awaited: { id: RequestId; method: string } | null
   answer: RpcAnswer | null
   /** Why there will be no answer; nothing is sent any more. */

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from './answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './mcp-exchange.ts'
 import type { ForwardAbort, ForwardOutcome } from './forward.ts'
 
@@ -27,6 +28,7 @@ export function abortOf(signal: AbortSignal): ForwardAbort {
 }
 
 function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
+  if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid' }
   return { answered: true, status, ok, answer: { type: 'json', value } }
 }
 

@@ -1,10 +1,12 @@
-import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type RequestId, type Transport } from '@modelcontextprotocol/client'
+import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { exchanges, newExchange, type Exchange } from './mcp-exchange.ts'
 
-/** What the client is told in place of a raw result: no code of JSON-RPC or MCP. */
-const TAKEN = { code: 0, message: 'The result was taken.' }
+/** What the client gets in place of a result that is not for it: it settles the request, for well or ill. */
+const TAKEN = { resultType: 'complete', content: [] }
+/** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
+const UNANSWERED = { code: 0, message: 'There is no answer.' }
 
 /**
  * The SDK's streamable HTTP transport, watched: notes in the exchange what is asked and answered, and sees to it that every request ends.
@@ -31,7 +33,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       const unanswered = (code: ErrorCode) => {
         if (exchange.awaited?.id !== id) return
         exchange.failure ??= code
-        outer.onmessage?.({ jsonrpc: '2.0', id, error: TAKEN })
+        outer.onmessage?.({ jsonrpc: '2.0', id, error: UNANSWERED })
       }
       await inner.send(message, {
         onRequestStreamEnd: () => unanswered('upstream_interrupted'),
@@ -57,9 +59,5 @@ function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPC
     return message
   }
   exchange.answer = { result: message.result as JsonObject }
-  return exchange.raw === method ? taken(id) : message
-}
-
-function taken(id: RequestId): JSONRPCMessage {
-  return { jsonrpc: '2.0', id, error: TAKEN }
+  return exchange.raw === method ? { jsonrpc: '2.0', id, result: TAKEN } : message
 }

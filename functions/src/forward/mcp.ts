@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './mcp-connect.ts'
@@ -5,17 +6,22 @@ import { mcpConnections } from './mcp-connections.ts'
 import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
 import { abortOf, outcomeOf, rpcErrorOf } from './mcp-outcome.ts'
 
-/** JSON-RPC error of revision 2026-07-28: the server does not speak the version it was addressed in. */
+/** JSON-RPC errors of revision 2026-07-28, each before the call is begun: a header that disagrees with the body or is missing. */
+const HEADER_MISMATCH = -32020
+/** The server does not speak the version it was addressed in. */
 const UNSUPPORTED_VERSION = -32022
 /** With these a server of the older revisions refuses a request that does not begin with `initialize`. */
 const REFUSED_BY_OLD_SERVERS = new Set([400, 404, 405, 406])
+
+/** For the stand-in that the client gets for a result; it would otherwise look for a schema of its own, at some cost. */
+const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
 
 /**
  * Calls `mcp` tools over streamable HTTP: `command` with `args` by tools/call.
  *
  * Connections (the revision agreed on, a session where the server has one) are shared by the calls of a registration, also at the same
  * time; credentials are not part of them. Results are passed on as the server sent them. A call is repeated only when the
- * server cannot have begun it: it did not know the session, or it refused the revision.
+ * server cannot have begun it: it did not know the session, or it refused the revision or the headers.
  */
 export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward & { close(): void } {
   const connections = mcpConnections(mcpConnector({ dispatcher }))
@@ -38,15 +44,25 @@ export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward 
   return Object.assign(forward, { close: connections.close })
 }
 
-async function callTool({ client }: Connection, { endpoint, credential, args, signal }: ForwardRequest, name: string): Promise<Exchange> {
+async function callTool(connection: Connection, request: ForwardRequest, name: string): Promise<Exchange> {
+  const exchange = await send(connection, request, name)
+  if (connection.paramHeaders || rpcErrorOf(exchange)?.['code'] !== HEADER_MISMATCH || request.signal.aborted) return exchange
+  connection.paramHeaders = true
+  return send(connection, request, name)
+}
+
+async function send({ client, paramHeaders }: Connection, { endpoint, credential, args, signal }: ForwardRequest, name: string): Promise<Exchange> {
   const lease = openLease(endpoint, credential)
   const exchange = newExchange(lease, 'tools/call')
   const stop = () => giveUp(lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
+  const params = { name, arguments: args }
+  const options = { signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS }
   try {
-    const options = { signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS, allowInputRequired: true }
-    // Rejects in any case, since the result is taken on its way here; what matters is in the exchange.
-    await exchanges.run(exchange, () => client.callTool({ name, arguments: args }, options)).catch(() => undefined)
+    // callTool lists the tools to learn which headers they want, which most calls need not wait for.
+    await exchanges.run<Promise<unknown>>(exchange, () => (paramHeaders ? client.callTool(params, options) : client.request({ method: 'tools/call', params }, AS_SENT, options)))
+  } catch {
+    // What matters is in the exchange.
   } finally {
     signal.removeEventListener('abort', stop)
     closeExchange(exchange)
