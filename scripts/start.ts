@@ -149,6 +149,10 @@ function curl({ functions }: StackInfo, key: string): string {
   return `curl -s ${functions['invokeTool']} -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '${data}'`
 }
 
+// A terminal that was closed cannot be written to any more; the state is to be saved all the same.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
 main().then(
   () => process.exit(0),
   (error: unknown) => {

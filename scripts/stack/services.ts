@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChildOptions } from './child.ts'
@@ -28,12 +27,12 @@ export const REGION = 'us-central1'
 /** What no process of the stack may reach for: Google's metadata server, updates, a user's own configuration. */
 const ISOLATED = { METADATA_SERVER_DETECTION: 'none', CI: '1', NO_UPDATE_NOTIFIER: '1' }
 
-export function firestoreService({ project, dir, ports }: Place, java: string, jar: FirestoreJar, rules: string, seed: string | null): ChildOptions {
+export function firestoreService({ project, dir, ports }: Place, java: string, jar: FirestoreJar, seed: string | null): ChildOptions {
   const seeding = seed === null ? [] : ['--seed_from_export', seed]
   return {
     name: 'firestore',
     command: java,
-    args: ['-Xmx1g', '-Duser.language=en', ...jar.run, '--host', HOST, '--port', String(ports.firestore), '--project_id', project, '--rules', rules, ...seeding],
+    args: ['-Xmx1g', '-Duser.language=en', ...jar.run, '--host', HOST, '--port', String(ports.firestore), '--project_id', project, '--rules', join(ROOT, 'firestore.rules'), ...seeding],
     cwd: dir,
     env: process.env,
     logFile: logFile(dir, 'firestore'),
@@ -104,15 +103,6 @@ function functionsEnv({ project, ports }: Place): NodeJS.ProcessEnv {
     // With it firebase-functions would skip the verification of tokens.
     FUNCTIONS_EMULATOR: undefined,
   }
-}
-
-/** `firestore.rules`, or rules that deny everything where there are none yet. */
-export async function rulesFile(dir: string): Promise<string> {
-  const rules = join(ROOT, 'firestore.rules')
-  if (existsSync(rules)) return rules
-  const standIn = join(dir, 'deny-all.rules')
-  await writeFile(standIn, `rules_version = '2';\nservice cloud.firestore { match /databases/{db}/documents { match /{any=**} { allow read, write: if false; } } }\n`)
-  return standIn
 }
 
 export function logFile(dir: string, name: string): string {

@@ -7,7 +7,7 @@ import { findJava } from './java.ts'
 import { freePorts, HOST } from './ports.ts'
 import { processes } from './processes.ts'
 import { demoApiToken, seedDemo } from './seed.ts'
-import { authService, firestoreService, functionsService, kmsService, logFile, REGION, rulesFile, type Place, type Ports } from './services.ts'
+import { authService, firestoreService, functionsService, kmsService, logFile, REGION, type Place, type Ports } from './services.ts'
 import { firestoreExport, importAuth, latestSnapshot, takeSnapshot } from './snapshot.ts'
 
 export interface StackOptions {
@@ -52,7 +52,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await mkdir(dir, { recursive: true })
   const jar = findFirestoreJar()
   const java = await findJava(jar.javaMin)
-  const rules = await rulesFile(dir)
   const [ports, extraPorts] = await choosePorts(options.ports ?? {})
   const place: Place = { project, dir, ports }
   const emulators = { project, firestore: `${HOST}:${ports.firestore}`, auth: `${HOST}:${ports.auth}` }
@@ -60,7 +59,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const startFirestore = async (): Promise<void> => {
     const snapshot = await latestSnapshot(dir)
-    await running.start(firestoreService(place, java.command, jar, rules, snapshot && firestoreExport(snapshot)))
+    await running.start(firestoreService(place, java.command, jar, snapshot && firestoreExport(snapshot)))
   }
   const startAuth = async (): Promise<void> => {
     await running.start(await authService(place, extraPorts))
