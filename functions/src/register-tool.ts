@@ -39,15 +39,15 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
   const { agentId, name } = request.value
   const managed = await manageableAgent(parts.db, principal.value, agentId)
   if (!managed.ok) return managed
-  const sealed = await sealToken(parts, request.value)
-  if (!sealed.ok) return sealed
-  const manifest = await discover(parts, request.value)
+  let prepared: ReturnType<typeof prepare> | undefined
 
   return retryConflicts(async () => {
     const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
     const stored = snapshot.data() as ToolDoc | undefined
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
+    const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value))
+    if (!sealed.ok) return sealed
     const tool: ToolDoc = {
       orgId: managed.value.agent.orgId,
       name,
@@ -116,27 +116,31 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
   if (!headers.ok) return headers
   const auth = request.auth && checkAuth(request.auth as AuthScheme)
   if (auth && !auth.ok) return auth
-  if (typeof request.authToken === 'string') {
-    const token = checkCredential((request.auth ?? { scheme: 'bearer' }) as AuthScheme, request.authToken)
-    if (!token.ok) return token
-  }
   return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) })
 }
 
 type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'>
 
-/** What holds after the update: as asked for, else as stored, else the default. */
+/** What holds after the update: as asked for, else as stored, else the default. Errors: a credential that cannot be sent that way. */
 function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
   const { kind, url } = request
+  const auth = (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' }
+  const token = typeof request.authToken === 'string' ? checkCredential(auth, request.authToken) : ok(null)
+  if (!token.ok) return token
   return ok({
     kind,
     url,
     method: request.method ?? (stored?.kind === kind ? stored.method : 'POST'),
-    auth: (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' },
+    auth,
     headers: request.headers ?? stored?.headers ?? {},
     enabled: request.enabled ?? stored?.enabled ?? true,
     credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
   })
+}
+
+/** What takes other services' time; done once, only for a registration that is in order. */
+function prepare(parts: Parts, request: Registration, settings: Settings) {
+  return Promise.all([sealToken(parts, request), discover(parts, request.authToken ?? null, settings)])
 }
 
 /** Undefined keeps what is stored. Errors: kms_unavailable. */
@@ -153,13 +157,12 @@ type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash'>
  * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is
  * stored already cannot be sent along: then a server that wants one keeps its stored manifest.
  */
-async function discover(parts: Parts, request: Registration): Promise<Manifest | undefined> {
-  if (request.kind !== 'mcp') return { manifest: null, manifestHash: null }
-  const endpoint = { kind: request.kind, url: request.url, method: 'POST' as const, auth: (request.auth ?? { scheme: 'bearer' }) as AuthScheme, headers: request.headers ?? {} }
-  const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential: request.authToken ?? null, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
+async function discover(parts: Parts, credential: string | null, endpoint: Settings): Promise<Manifest | undefined> {
+  if (endpoint.kind !== 'mcp') return { manifest: null, manifestHash: null }
+  const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
   // A server may repeat the credential in what it says of itself, and agents read that.
-  const manifest = toResult(createScrubber(request.authToken ?? null, endpoint.auth)({ type: 'json', value: found.value }))
+  const manifest = toResult(createScrubber(credential, endpoint.auth)({ type: 'json', value: found.value }))
   return { manifest: JSON.stringify(manifest), manifestHash: sha256Hex(utf8(canonicalize(manifest))) }
 }
 
