@@ -10,11 +10,13 @@ import { checkpointAll } from './checkpoint/checkpoint.ts'
 import { credentialOpener } from './credential.ts'
 import { createDispatcher } from './egress/agent.ts'
 import { environment } from './environment.ts'
+import { exportAudit as exportBundle } from './export/export-audit.ts'
 import { httpForward } from './forward/http.ts'
 import { mcpForward } from './forward/mcp.ts'
 import { getToolCredential as readCredential } from './get-tool-credential.ts'
 import { callable, type Call } from './http/callable.ts'
 import { withoutDomains } from './http/no-domains.ts'
+import { streamed } from './http/streamed.ts'
 import { invoke } from './invoke.ts'
 import { kmsClient } from './kms/client.ts'
 import { createSigner } from './kms/signer.ts'
@@ -68,6 +70,11 @@ export const listTools = serve('vitrine-read', list)
 export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90 })
 export const getToolCredential = serve('vitrine-dispatch', readCredential)
 export const getReceipt = serve('vitrine-read', readReceipt)
+/** An export may be long and its reader slow; each holds a page of segments in memory. */
+export const exportAudit = onRequest(
+  { cors: true, serviceAccount: 'vitrine-read@', timeoutSeconds: 3600, concurrency: 10 },
+  streamed('application/jsonl; charset=utf-8', (call) => exportBundle(parts, call)),
+)
 export const admin = serve('vitrine-admin', adminOperation)
 
 /** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */

@@ -7,11 +7,13 @@ import { checkpoint } from './checkpoint.ts'
 import { createAgent } from './create-agent.ts'
 import { createOwnerKey } from './create-owner-key.ts'
 import { disableAgent } from './disable-agent.ts'
+import { getOpening } from './get-opening.ts'
 import { getReceipt } from './get-receipt.ts'
 import { getUsage } from './get-usage.ts'
 import { listAudit } from './list-audit.ts'
 import { listTools } from './list-tools.ts'
 import { reconcile } from './reconcile.ts'
+import { redact } from './redact.ts'
 import { revokeOwnerKey } from './revoke-owner-key.ts'
 import { rotateAgentKey } from './rotate-agent-key.ts'
 import { setCredentialAccess } from './set-credential-access.ts'
@@ -39,6 +41,8 @@ const OPERATIONS = new Map<string, Operation>(
     reconcile,
     checkpoint,
     getReceipt,
+    getOpening,
+    redact,
     signingKeys,
   }),
 )
