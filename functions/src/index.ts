@@ -26,6 +26,7 @@ import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './list-tools.ts'
 import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './receipt/get-receipt.ts'
+import { createReclaim } from './quota/reclaim.ts'
 import { reconcileAll } from './reconcile/reconcile.ts'
 import { registerTool as register } from './register-tool.ts'
 import { createLoad } from './store/load.ts'
@@ -38,13 +39,15 @@ const env = environment(process.env)
 const app = initializeApp({ projectId: env.project })
 const db = getFirestore(app)
 const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
+const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ allowPrivate: env.allowPrivate })
 
 const parts: Parts = {
   db,
   auth: getAuth(app),
   load: createLoad(db),
-  append: createLedger(createLedgerStore(db)),
+  append,
+  reclaim: createReclaim(db, append),
   vault,
   openCredential: credentialOpener(vault, env.project),
   forward: { http: httpForward({ dispatcher }), mcp: mcpForward({ dispatcher }) },

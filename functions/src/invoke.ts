@@ -18,6 +18,7 @@ import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
 import type { Appended, Receipt } from './ledger/commit.ts'
 import { lapTimer } from './laps.ts'
+import type { Item } from './ledger/plan.ts'
 import { closingOf } from './reconcile/closing.ts'
 import type { Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
@@ -133,15 +134,18 @@ function commandMeta({ address: { command } }: InvokeRequest): Meta {
 }
 
 /** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. */
-function admit(parts: Parts, agent: Agent, tool: ToolDoc, request: InvokeRequest, call: string, guard: string | undefined): Promise<Result<Appended>> {
+async function admit(parts: Parts, agent: Agent, tool: ToolDoc, request: InvokeRequest, call: string, guard: string | undefined): Promise<Result<Appended>> {
   const opening = openingOf(redactArgs(request.args), randomBytes(32).toString('hex'))
   const meta = { kind: tool.kind, argsCommit: commit(opening), timeoutMs: request.timeoutMs, ...commandMeta(request) }
-  return parts.append(logs.agent(agent.id), agent.orgId, {
+  const intent: Item = {
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
     charge: { ownerUid: agent.ownerUid },
     opening: { call, opening },
     ...(guard && { writes: (seq: number) => [firstUse(guard, call, seq)] }),
-  })
+  }
+  const admitted = await parts.append(logs.agent(agent.id), agent.orgId, intent)
+  if (admitted.ok || admitted.error.code !== 'quota_exceeded') return admitted
+  return (await parts.reclaim(agent.ownerUid)) ? parts.append(logs.agent(agent.id), agent.orgId, intent) : admitted
 }
 
 /** How long a caller waits for the outcome's record before being answered without it. */

@@ -7,6 +7,7 @@ import type { Forward } from './forward/forward.ts'
 import type { Signer } from './kms/signer.ts'
 import type { Vault } from './kms/vault.ts'
 import type { Append } from './ledger/ledger.ts'
+import type { Reclaim } from './quota/reclaim.ts'
 import type { Load } from './store/load.ts'
 import type { Publisher } from './witness/publish.ts'
 import type { Witness } from './witness/witness.ts'
@@ -17,6 +18,7 @@ export interface Parts {
   auth: Auth
   load: Load
   append: Append
+  reclaim: Reclaim
   vault: Vault
   openCredential: OpenCredential
   forward: Record<ToolKind, Forward>

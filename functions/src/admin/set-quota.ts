@@ -6,7 +6,7 @@ import { roleIn } from '../auth/owner.ts'
 import { id, parse } from '../http/parse.ts'
 import { logs, paths } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
-import { ownerUsage } from './owner-usage.ts'
+import { ownerUsage } from '../quota/owner-usage.ts'
 import type { Operation } from './operations.ts'
 
 const schema = z.strictObject({ ownerUid: id.optional(), orgId: id.optional(), monthlyInvocations: z.number().int().min(0).max(QUOTA_MAX) })

@@ -92,6 +92,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
 
   /** One try from the tail on; throws when the store does not answer. */
   async function attemptOnce(chain: Chain, pending: Waiting[], batch: string, blamedQuota: string | undefined): Promise<Turn> {
+    const remembered = chain.tail !== undefined
     const tail = (chain.tail ??= await store.readTail(chain.log))
     const items = pending.map((waiting) => waiting.item)
     if (items[0]?.recheck && !(await items[0].recheck(tail.next))) return { next: 'refused', code: 'conflict' }
@@ -101,18 +102,21 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     if (blamedQuota !== undefined && quota?.value.version === blamedQuota) return { next: 'refused', code: 'conflict' }
 
     const plan = planSegment({ log: chain.log, orgId: chain.orgId, batch, tail, nowMs, items, quota: quota?.value })
+    // Nothing to commit, so no collision would tell that the tail is stale and somebody else has given units back.
+    if (plan.admitted.length === 0 && remembered) return { next: 'again' }
     const written = plan.admitted.length === 0 ? 'done' : await commitUntilKnown(chain, plan, quota, pending)
     if (written === 'again') return { next: 'again' }
     if (written === 'invalid') return { next: 'refused', code: 'internal' }
-    if (written === 'refused') return quota && plan.lease > 0 ? { next: 'requota', version: quota.value.version } : { next: 'refused', code: 'conflict' }
+    if (written === 'refused') return quota && plan.lease !== 0 ? { next: 'requota', version: quota.value.version } : { next: 'refused', code: 'conflict' }
     if (plan.admitted.length > 0) chain.tail = tailOf(plan.segment)
     answer(pending, plan, quota?.value.limit)
     return { next: 'done' }
   }
 
   async function quotaFor(tail: Tail, items: Item[], nowMs: number): Promise<{ ownerUid: string; value: VersionedQuota } | undefined> {
-    const ownerUid = items.find((item) => item.charge)?.charge?.ownerUid
-    if (ownerUid === undefined || unitsMissing(tail, items, nowMs) === 0) return undefined
+    const releasing = items[0]?.release
+    const ownerUid = releasing?.ownerUid ?? items.find((item) => item.charge)?.charge?.ownerUid
+    if (ownerUid === undefined || (!releasing && unitsMissing(tail, items, nowMs) === 0)) return undefined
     const { month } = usageAt(tail, nextTime(tail, nowMs))
     return { ownerUid, value: await store.readQuota(ownerUid, month) }
   }

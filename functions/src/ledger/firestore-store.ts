@@ -37,7 +37,7 @@ export function createLedgerStore(db: Firestore): LedgerStore {
       if (new Set(writes.map(({ path }) => path)).size < writes.length) return 'refused'
       const batch = db.batch()
       addSegment(db, batch, log, plan)
-      if (quota && plan.lease > 0) addLease(db, batch, quota.ownerUid, plan, quota.value)
+      if (quota && plan.lease !== 0) addLease(db, batch, quota.ownerUid, plan, quota.value)
       for (const write of writes) addWrite(db, batch, write)
       try {
         await batch.commit()

@@ -18,6 +18,8 @@ export interface Item {
   charge?: { ownerUid: string }
   /** One unit goes back, if the month in which it was spent is still running; `meta.credited` of the last draft says so. */
   credit?: { month: string }
+  /** All units that the chain has leased and not spent go back to this owner's quota; `meta.units` of the draft says how many. */
+  release?: { ownerUid: string }
   opening?: { call: string; opening: Opening }
   /** Given the sequence number and the time of the item's first entry. */
   writes?: (seq: number, at: string) => Write[]
@@ -33,9 +35,9 @@ export interface Plan {
   hashes: string[]
   /** Items in the order of their drafts; each with its first entry's index in the segment. */
   admitted: { item: Item; offset: number }[]
-  /** Items for which the quota had no unit left. */
+  /** Items for which the quota had no unit left, and releases of nothing. */
   refused: Item[]
-  /** Units to lease in the same commit. */
+  /** Units to lease in the same commit; negative when some go back. */
   lease: number
   usage: Usage
   usageChanged: boolean
@@ -64,31 +66,30 @@ export function planSegment(input: {
   const at = nextTime(tail, nowMs)
   const before = usageAt(tail, at)
   const credited = count(items, (item) => isCredited(item, before))
-  const missing = unitsMissing(tail, items, nowMs)
-  const lease = missing > 0 && quota ? leaseSize(quota, missing) : 0
+  const lease = quota ? leaseFor(items, before, unitsMissing(tail, items, nowMs), quota) : 0
 
   let units = spendable(before) + credited + lease
   const admitted: Plan['admitted'] = []
   const refused: Item[] = []
   const drafts: Draft[] = []
   for (const item of items) {
-    if (chargesUnit(item) && units-- <= 0) {
+    if ((chargesUnit(item) && units-- <= 0) || (item.release && lease === 0)) {
       refused.push(item)
       continue
     }
     admitted.push({ item, offset: drafts.length })
-    drafts.push(...draftsOf(item, before))
+    drafts.push(...draftsOf(item, before, lease))
   }
 
   const invoked = count(admitted, ({ item }) => chargesUnit(item))
   const usage = { month: before.month, invoked: before.invoked + invoked, credited: before.credited + credited, leased: before.leased + lease }
-  const usageChanged = invoked + credited + lease > 0
+  const usageChanged = invoked + credited > 0 || lease !== 0
   return { ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }), admitted, refused, lease, usage, usageChanged }
 }
 
-/** How many of the waiting items one segment can hold: at least one, whatever its size. What is to be rechecked goes alone. */
+/** How many of the waiting items one segment can hold: at least one, whatever its size. Rechecks and releases go alone. */
 export function batchSize(items: readonly Item[]): number {
-  const alone = items.findIndex((item) => item.recheck)
+  const alone = items.findIndex((item) => item.recheck ?? item.release)
   return alone === 0 ? 1 : sizeOf(alone > 0 ? items.slice(0, alone) : items)
 }
 
@@ -113,10 +114,16 @@ function draftBytes(draft: Draft): number {
   return bytes
 }
 
-function draftsOf(item: Item, usage: Usage): Draft[] {
-  if (!item.credit) return item.drafts
+function draftsOf(item: Item, usage: Usage, lease: number): Draft[] {
+  if (!item.credit && !item.release) return item.drafts
   const last = item.drafts.at(-1)!
-  return [...item.drafts.slice(0, -1), { ...last, meta: { ...last.meta, credited: isCredited(item, usage) } }]
+  const added = item.credit ? { credited: isCredited(item, usage) } : { units: -lease }
+  return [...item.drafts.slice(0, -1), { ...last, meta: { ...last.meta, ...added } }]
+}
+
+function leaseFor(items: readonly Item[], before: Usage, missing: number, quota: Quota): number {
+  if (items[0]?.release) return -spendable(before)
+  return missing > 0 ? leaseSize(quota, missing) : 0
 }
 
 function chargesUnit(item: Item): boolean {
