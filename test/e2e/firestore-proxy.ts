@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { connect, constants, createServer, type ClientHttp2Session, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { stack } from '../stack/stack.ts'
+
+/**
+ * The Firestore emulator as seen over a bad line. It speaks gRPC (HTTP/2) and passes every call on, apart from the
+ * faults that a test asks for by the method's name, such as `Commit`.
+ */
+export interface FirestoreProxy {
+  /** host:port for FIRESTORE_EMULATOR_HOST. */
+  host: string
+  /** What happens to the calls of a method from now on; `nth` counts them from 0. */
+  fault(method: string, of: (nth: number) => Fault | undefined): void
+  close(): Promise<void>
+}
+
+export type Fault =
+  /** Never gets to the emulator; the caller is told UNAVAILABLE. */
+  | 'lost'
+  /** Takes effect, but the caller is told UNAVAILABLE. */
+  | 'unacknowledged'
+  /** Never gets to the emulator; the caller is told this gRPC status. */
+  | { status: number }
+
+const UNAVAILABLE = 14
+
+export async function startFirestoreProxy(): Promise<FirestoreProxy> {
+  const faults = new Map<string, () => Fault | undefined>()
+  const sessions = new Set<ServerHttp2Session>()
+  const emulator: ClientHttp2Session = connect(`http://${stack().firestore}`)
+  const server = createServer()
+  server.on('session', (session) => {
+    sessions.add(session)
+    session.once('close', () => sessions.delete(session))
+  })
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined)
+    const fault = faults.get(String(headers[':path']).split('/').at(-1)!)?.()
+    if (fault === undefined) pass(emulator, stream, headers)
+    else if (fault === 'unacknowledged') pass(emulator, stream, headers, () => refuse(stream, UNAVAILABLE))
+    else refuse(stream, fault === 'lost' ? UNAVAILABLE : fault.status)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    fault(method, of) {
+      let nth = 0
+      faults.set(method, () => of(nth++))
+    },
+    async close() {
+      for (const session of sessions) session.destroy()
+      emulator.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Passes one call on. With `instead` the emulator's answer is dropped when it has come whole. */
+function pass(emulator: ClientHttp2Session, stream: ServerHttp2Stream, { ...headers }: IncomingHttpHeaders, instead?: () => void): void {
+  const onward = emulator.request({ ...headers, ':authority': stack().firestore })
+  onward.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR))
+  stream.once('close', () => onward.close())
+  stream.pipe(onward)
+  if (instead) {
+    onward.resume().once('end', instead)
+    return
+  }
+  let trailers: IncomingHttpHeaders = {}
+  onward.once('trailers', (given: IncomingHttpHeaders) => (trailers = given))
+  onward.once('response', ({ ':status': status, ...rest }, flags) => {
+    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+    stream.respond({ ':status': status, ...rest }, { waitForTrailers: !endStream, endStream })
+    if (endStream) return
+    stream.once('wantTrailers', () => stream.sendTrailers(trailers))
+    onward.pipe(stream)
+  })
+}
+
+function refuse(stream: ServerHttp2Stream, status: number): void {
+  if (stream.destroyed) return
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': 'on purpose' }, { endStream: true })
+}

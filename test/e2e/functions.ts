@@ -1,0 +1,36 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startChild, untilReady } from '../../scripts/stack/child.ts'
+import { freePorts } from '../../scripts/stack/ports.ts'
+import { functionsService, REGION } from '../../scripts/stack/services.ts'
+import { stack } from '../stack/stack.ts'
+
+/** A second process of the functions on the stack's emulators. */
+export interface Functions {
+  baseUrl: string
+  stop(): Promise<void>
+}
+
+/** `env` changes what the process sees, such as where its KMS is; undefined takes a variable away. */
+export async function startFunctions(env: NodeJS.ProcessEnv = {}): Promise<Functions> {
+  const { project, firestore, auth, kms } = stack()
+  const dir = await mkdtemp(join(tmpdir(), 'vitrine-functions-'))
+  const [functions] = (await freePorts(1)) as [number]
+  const ports = { functions, firestore: portOf(firestore), auth: portOf(auth), kms: portOf(kms), demoApi: 0 }
+  const service = functionsService({ project, dir, ports }, env)
+  const child = startChild(service)
+  await untilReady(child, service)
+  return {
+    baseUrl: `http://127.0.0.1:${functions}/${project}/${REGION}`,
+    async stop() {
+      child.kill('SIGKILL')
+      await child.exited
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+function portOf(host: string): number {
+  return Number(host.split(':')[1])
+}
