@@ -93,9 +93,12 @@ describe('what the result holds', () => {
 
   test('arguments that the tool wants in headers are sent there too', async () => {
     const server = await up(modernServer())
-    expect(said(await call(server.url, 'routed', { region: 'eu' }))).toBe('eu')
-    expect(said(await call(server.url, 'routed', { region: 'us' }))).toBe('us')
-    expect(server.seen.filter(({ rpc }) => rpc === 'tools/list')).toHaveLength(1)
+    const regions = ['eu', 'us', 'köln']
+    const outcomes = await Promise.all(regions.map((region) => call(server.url, 'routed', { region })))
+    expect(outcomes.map(said)).toEqual(['eu', 'us', `=?base64?${Buffer.from('köln').toString('base64')}?=`])
+    const before = server.seen.length
+    expect(said(await call(server.url, 'routed', { region: 'asia' }))).toBe('asia')
+    expect(server.seen.slice(before).map(({ rpc }) => rpc)).toEqual(['tools/call'])
   })
 })
 
@@ -305,6 +308,17 @@ describe('giving up', () => {
     const server = await up(legacyServer())
     expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({ answered: false, status: 0, code: 'cancelled' })
     expect(server.seen).toEqual([])
+  })
+
+  test('between having the connection and using it', async () => {
+    const server = await up(modernServer())
+    await call(server.url, 'add', { a: 1, b: 1 })
+    const before = server.seen.length
+    const caller = new AbortController()
+    const given = call(server.url, 'slow', {}, { signal: caller.signal })
+    caller.abort('cancelled')
+    expect(await given).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(server.seen).toHaveLength(before)
   })
 
   test('while connecting leaves the connection to those who still wait', async () => {

@@ -1,4 +1,4 @@
-import { Client, type jsonSchemaValidator, type JsonSchemaValidator, type PriorDiscovery } from '@modelcontextprotocol/client'
+import { Client, type jsonSchemaValidator, type JsonSchemaValidator, type PriorDiscovery, type Tool } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
@@ -12,8 +12,8 @@ export interface Connection {
   era: 'modern' | 'legacy'
   /** Whether the server keeps state for it, which it may lose. */
   hasSession: boolean
-  /** The server wants some arguments in headers as well (`Mcp-Param-*`, 2026-07-28). Found out by being refused. */
-  paramHeaders: boolean
+  /** Tools that want some arguments in headers as well (`Mcp-Param-*`, 2026-07-28), found out by being refused; their schemas say which. */
+  inHeaders: Map<string, Pick<Tool, 'name' | 'inputSchema'>>
   /** Ends the server's session; within an exchange. */
   endSession(): Promise<void>
 }
@@ -55,7 +55,7 @@ export function mcpConnector({ dispatcher }: { dispatcher: Dispatcher }): Connec
       client,
       era: client.getProtocolEra() ?? 'legacy',
       hasSession: transport.sessionId !== undefined,
-      paramHeaders: false,
+      inHeaders: new Map(),
       endSession: () => transport.terminateSession(),
     }
   }

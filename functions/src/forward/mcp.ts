@@ -46,27 +46,44 @@ export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward 
 
 async function callTool(connection: Connection, request: ForwardRequest, name: string): Promise<Exchange> {
   const exchange = await send(connection, request, name)
-  if (connection.paramHeaders || rpcErrorOf(exchange)?.['code'] !== HEADER_MISMATCH || request.signal.aborted) return exchange
-  connection.paramHeaders = true
-  return send(connection, request, name)
+  if (rpcErrorOf(exchange)?.['code'] !== HEADER_MISMATCH || request.signal.aborted) return exchange
+  if (!(await learnHeaders(connection, request, name)) || request.signal.aborted) return exchange
+  const again = await send(connection, request, name)
+  return { ...again, status: again.status || exchange.status }
 }
 
-async function send({ client, paramHeaders }: Connection, { endpoint, credential, args, signal }: ForwardRequest, name: string): Promise<Exchange> {
+function send({ client, inHeaders }: Connection, request: ForwardRequest, name: string): Promise<Exchange> {
+  const params = { name, arguments: request.args }
+  const toolDefinition = inHeaders.get(name)
+  return within(request, 'tools/call', (options) =>
+    toolDefinition ? client.callTool(params, { ...options, toolDefinition }) : client.request({ method: 'tools/call', params }, AS_SENT, options))
+}
+
+async function learnHeaders({ client, inHeaders }: Connection, request: ForwardRequest, name: string): Promise<boolean> {
+  let found = false
+  await within(request, null, async (options) => {
+    const tool = (await client.listTools(undefined, { ...options, cacheMode: 'refresh' })).tools.find((listed) => listed.name === name)
+    if (tool) inHeaders.set(name, { name, inputSchema: tool.inputSchema })
+    found = tool !== undefined
+  })
+  return found
+}
+
+/** Lets the client work under a lease for this request. How that ended is in the exchange. */
+async function within(
+  { endpoint, credential, signal }: ForwardRequest,
+  raw: Exchange['raw'],
+  work: (options: { signal: AbortSignal; timeout: number }) => Promise<unknown>,
+): Promise<Exchange> {
   const lease = openLease(endpoint, credential)
-  const exchange = newExchange(lease, 'tools/call')
+  const exchange = newExchange(lease, raw)
   const stop = () => giveUp(lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
-  const params = { name, arguments: args }
-  const options = { signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS }
-  try {
-    // callTool lists the tools to learn which headers they want, which most calls need not wait for.
-    await exchanges.run<Promise<unknown>>(exchange, () => (paramHeaders ? client.callTool(params, options) : client.request({ method: 'tools/call', params }, AS_SENT, options)))
-  } catch {
-    // What matters is in the exchange.
-  } finally {
-    signal.removeEventListener('abort', stop)
-    closeExchange(exchange)
-  }
+  // It may have aborted while a connection was waited for.
+  if (signal.aborted) stop()
+  await exchanges.run(exchange, async () => work({ signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })).catch(() => undefined)
+  signal.removeEventListener('abort', stop)
+  closeExchange(exchange)
   return exchange
 }
 
