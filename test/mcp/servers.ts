@@ -145,16 +145,13 @@ function legacyTools(start: () => void, abort: () => void): LegacyServer {
 }
 
 /** `@modelcontextprotocol/server-everything` as a process of its own. */
-export async function everythingServer(port: number): Promise<{ url: string; stop(): Promise<void> }> {
+export async function everythingServer(port: number): Promise<{ url: string; close(): Promise<void> }> {
   const main = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
   const child = spawn(process.execPath, [main, 'streamableHttp'], { env: { PATH: process.env['PATH'], PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
   await listening(child)
   return {
     url: `http://127.0.0.1:${port}/mcp`,
-    stop: async () => {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
+    close: () => killed(child),
   }
 }
 
@@ -164,11 +161,14 @@ export async function serverApart(kind: 'modern' | 'legacy'): Promise<{ url: str
   const [url] = (await once(child, 'message')) as [string]
   return {
     url,
-    close: async () => {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
+    close: () => killed(child),
   }
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.signalCode !== null) return
+  child.kill('SIGKILL')
+  await once(child, 'exit')
 }
 
 async function listening(child: ChildProcess): Promise<void> {
