@@ -145,13 +145,13 @@ function legacyTools(start: () => void, abort: () => void): LegacyServer {
 }
 
 /** `@modelcontextprotocol/server-everything` as a process of its own. */
-export async function everythingServer(port: number): Promise<{ url: string; close(): Promise<void> }> {
+export async function everythingServer(port: number): Promise<{ url: string; stop(): Promise<void> }> {
   const main = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
   const child = spawn(process.execPath, [main, 'streamableHttp'], { env: { PATH: process.env['PATH'], PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
   await listening(child)
   return {
     url: `http://127.0.0.1:${port}/mcp`,
-    close: () => killed(child),
+    stop: () => killed(child),
   }
 }
 

@@ -41,19 +41,25 @@ function events(response: ServerResponse): ServerResponse {
   return response.writeHead(200, { 'content-type': 'text/event-stream' })
 }
 
+async function everything(port: number): ReturnType<typeof everythingServer> {
+  const server = await everythingServer(port)
+  await up(Promise.resolve({ close: server.stop }))
+  return server
+}
+
 describe('server-everything, as a process', () => {
   test('answers, and is connected to again after it was killed and restarted', async () => {
     const port = await freePort()
-    const first = await up(everythingServer(port))
+    const first = await everything(port)
     expect(said(await call(first.url, 'echo', { message: 'one' }))).toBe('Echo: one')
     expect(said(await call(first.url, 'get-sum', { a: 2, b: 3 }))).toBe('The sum of 2 and 3 is 5.')
     const slow = call(first.url, 'trigger-long-running-operation', { duration: 20, steps: 20 })
     const structured = value(await call(first.url, 'get-structured-content', { location: 'Chicago' }))
     expect(structured).toMatchObject({ structuredContent: { conditions: expect.any(String) } })
-    await first.close()
+    await first.stop()
     expect(await slow).toMatchObject({ answered: false, status: 200, code: 'upstream_interrupted' })
     expect(await call(first.url, 'echo', { message: 'two' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
-    await up(everythingServer(port))
+    await everything(port)
     // It answers 400, not 404, to a session that it does not know.
     expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
   })
