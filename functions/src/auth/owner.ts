@@ -24,14 +24,16 @@ export async function authenticateOwner(auth: Auth, db: Firestore, authorization
   return bearer.value.type === 'key' ? byOwnerKey(db, bearer.value.key) : byIdToken(auth, bearer.value.token)
 }
 
+/** Codes of firebase-admin that say nothing of the token: Firebase Auth could not be asked. */
+const NO_VERDICT = new Set(['app/network-error', 'app/network-timeout', 'auth/internal-error'])
+
 async function byIdToken(auth: Auth, token: string): Promise<Result<Principal>> {
   try {
     // Revoked sessions and deleted users count at once here: these calls are rare and change what agents may do.
     const { uid } = await auth.verifyIdToken(token, true)
     return ok({ uid, actor: `user:${uid}`, via: {} })
   } catch (error) {
-    if (String((error as { code?: unknown }).code) === 'auth/internal-error') return fail('unavailable')
-    return fail('invalid_key')
+    return fail(NO_VERDICT.has(String((error as { code?: unknown }).code)) ? 'unavailable' : 'invalid_key')
   }
 }
 

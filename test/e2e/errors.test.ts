@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
+import type { Answer } from '../../scripts/stack/rpc.ts'
+import { freePorts } from '../../scripts/stack/ports.ts'
+import { checkChain } from './chain.ts'
+import { startFirestoreProxy, type FirestoreProxy } from './firestore-proxy.ts'
+import { startFunctions, type Functions } from './functions.ts'
+import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
+import { admin, call, db, done, invoke, newAgent, newAgentWith, newSecret, register, setLimit, type Agent } from './world.ts'
+
+/**
+ * One way to provoke every error there is, over plain HTTP; the answer has to be what core/src/errors.ts says. A code
+ * that no request can provoke alone says where it is tested instead.
+ */
+type Provoke = () => Promise<Answer>
+type Elsewhere = { elsewhere: string }
+
+let upstream: Upstream
+let proxy: FirestoreProxy
+let agent: Agent
+let ownerKey: string
+/** Functions that reach Firestore through the proxy, neither KMS nor Auth at all, and no private addresses. */
+let broken: Functions
+
+beforeAll(async () => {
+  upstream = await startUpstream()
+  proxy = await startFirestoreProxy()
+  const closed = `127.0.0.1:${(await freePorts(1))[0]}`
+  broken = await startFunctions({ FIRESTORE_EMULATOR_HOST: proxy.host, FIREBASE_AUTH_EMULATOR_HOST: closed, KMS_EMULATOR_HOST: closed, VITRINE_ALLOW_PRIVATE_UPSTREAMS: undefined })
+  agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
+  ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'ci' }, agent.owner))).key
+})
+afterAll(async () => {
+  await broken.stop()
+  await proxy.close()
+  await upstream.close()
+})
+
+const toolAt = async (url: string, data: object = {}): Promise<Answer> => invoke(await newAgentWith(url), data)
+const registering = (tool: object): Promise<Answer> =>
+  call('registerTool', { agentId: agent.id, name: 'other', kind: 'http', url: upstream.origin, ...tool }, { bearer: agent.owner.bearer })
+
+/** A change while every commit is answered with this gRPC status. */
+async function withCommits(status: number, provoke: Provoke): Promise<Answer> {
+  proxy.fault('Commit', () => ({ status }))
+  try {
+    return await provoke()
+  } finally {
+    proxy.fault('Commit', () => undefined)
+  }
+}
+
+const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
+  invalid_json: () => call('invokeTool', null, { raw: '{' }),
+  invalid_request: () => call('invokeTool', null, { raw: '{}' }),
+  invalid_argument: () => invoke(agent, { args: [] }),
+  invalid_name: () => invoke(agent, { name: 'No!' }),
+  invalid_url: () => registering({ url: 'ftp://tools.example' }),
+  blocked_url: () => call('registerTool', { agentId: agent.id, name: 'other', kind: 'http', url: 'http://169.254.169.254/' }, { bearer: ownerKey, baseUrl: broken.baseUrl }),
+  args_too_large: () => invoke(agent, { args: { x: 'x'.repeat(300_000) } }),
+  token_too_large: () => registering({ authToken: 'x'.repeat(9_000) }),
+  request_too_large: () => invoke(agent, { args: { x: 'x'.repeat(1_100_000) } }),
+  method_not_allowed: () => invoke(agent, {}, { method: 'PUT' }),
+  unknown_operation: () => admin('none', {}, agent.owner),
+  unauthenticated: () => call('invokeTool', { name: 'tool' }),
+  malformed_key: () => call('invokeTool', { name: 'tool' }, { bearer: `${agent.key}x` }),
+  invalid_key: async () => {
+    const { key } = await newAgent()
+    return call('invokeTool', { name: 'tool' }, { bearer: `agent.${agent.id}.${key.split('.')[2]}` })
+  },
+  permission_denied: () => call('invokeTool', { name: 'tool' }, { bearer: agent.owner.bearer }),
+  agent_not_found: () => admin('listTools', { agentId: 'agt_none' }, agent.owner),
+  agent_disabled: async () => {
+    const disabled = await newAgent()
+    await done(admin('disableAgent', { agentId: disabled.id, disabled: true }, disabled.owner))
+    return invoke(disabled)
+  },
+  org_not_found: () => admin('listAudit', { orgId: 'none' }, agent.owner),
+  key_not_found: () => admin('revokeOwnerKey', { keyId: 'none' }, agent.owner),
+  tool_not_found: () => invoke(agent, { name: 'none' }),
+  receipt_not_found: { elsewhere: 'test/audit: receipts are read once checkpoints are made' },
+  receipt_pending: { elsewhere: 'test/audit: receipts are read once checkpoints are made' },
+  opening_not_found: { elsewhere: 'test/audit: openings are erased there' },
+  chain_broken: { elsewhere: 'test/audit: chains are tampered with there' },
+  no_credential: async () => {
+    const bare = await newAgentWith(upstream.origin)
+    return call('getToolCredential', { name: 'tool' }, { bearer: bare.key })
+  },
+  credential_access_disabled: async () => {
+    const closed = await newAgentWith(upstream.origin, { authToken: newSecret(), credentialAccess: false })
+    return call('getToolCredential', { name: 'tool' }, { bearer: closed.key })
+  },
+  quota_exceeded: async () => {
+    const poor = await newAgentWith(upstream.origin)
+    await setLimit(poor.owner, 0)
+    return invoke(poor)
+  },
+  duplicate_call: async () => {
+    await done(invoke(agent, { idempotencyKey: 'one' }))
+    return invoke(agent, { idempotencyKey: 'one' })
+  },
+  // gRPC FAILED_PRECONDITION: another change was first, each time.
+  conflict: () => withCommits(9, () => call('admin/rotateAgentKey', { agentId: agent.id }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
+  upstream_unreachable: async () => toolAt(await deadUrl()),
+  upstream_timeout: () => toolAt(`${upstream.origin}/hangs`, { timeoutMs: 200 }),
+  upstream_interrupted: () => toolAt(`${upstream.origin}/breaks`),
+  upstream_too_large: () => toolAt(`${upstream.origin}/big`),
+  upstream_invalid: () => toolAt(`${upstream.origin}/garbles`),
+  cancelled: { elsewhere: 'nobody is left to hear it; invoke.test.ts finds it on record' },
+  kms_unavailable: () => invoke(agent, {}, { baseUrl: broken.baseUrl }),
+  credential_unreadable: async () => {
+    const moved = await newAgentWith(upstream.origin, { authToken: newSecret() })
+    const { authTokenEnc } = (await db().doc(`agents/${agent.id}/tools/tool`).get()).data()!
+    await db().doc(`agents/${moved.id}/tools/tool`).update({ authTokenEnc })
+    return invoke(moved)
+  },
+  ledger_unavailable: () => withCommits(14, () => invoke(agent, {}, { baseUrl: broken.baseUrl })),
+  // The Auth server is asked whether a session was revoked.
+  unavailable: () => call('admin/listTools', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: broken.baseUrl }),
+  // gRPC INVALID_ARGUMENT: Firestore will never take what we wrote.
+  internal: () => withCommits(3, () => call('admin/createAgent', { name: 'Bot' }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
+}
+
+it.each(Object.entries(PROVOKED).filter((named): named is [ErrorCode, Provoke] => typeof named[1] === 'function'))('[errors.table] %s', async (code, provoke) => {
+  const { http, callable, retryable } = ERRORS[code]
+  const { status, body, headers } = await provoke()
+  expect({ status, body }).toMatchObject({ status: http, body: { error: { status: callable, details: { code, retryable } } } })
+  expect((body as { error: { message: string } }).error.message.length).toBeGreaterThan(5)
+  expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+  expect(headers.get('cache-control')).toBe('no-store')
+})
+
+it('[errors.table] has a way to provoke every code, or says where it is tested', () => {
+  expect(Object.keys(PROVOKED).sort()).toEqual(Object.keys(ERRORS).sort())
+})
+
+it('[ledger.chain] leaves a whole chain behind after all of that', async () => {
+  await register(agent, { url: `${upstream.origin}/ok` })
+  const { entries } = await checkChain(`agents/${agent.id}`)
+  expect(entries.length).toBeGreaterThan(4)
+})

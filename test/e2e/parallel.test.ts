@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { checkChain, hashOf } from './chain.ts'
+import { startFunctions } from './functions.ts'
+import { deadUrl, startUpstream } from './upstream.ts'
+import { invoke, newAgent, newOwner, register, setLimit, usageOf } from './world.ts'
+
+/** Many invocations at once: what callers were told, what the chains hold, what the meter says and what arrived is one and the same. */
+
+interface Told {
+  status: number
+  body: { result?: { receipt: { log: string; seq: number; hash: string } } }
+}
+
+it('[ledger.sums] [ledger.chain] [ledger.usage] adds up after 500 invocations in parallel from one process', async () => {
+  const upstream = await startUpstream()
+  const agent = await newAgent()
+  await register(agent, { url: `${upstream.origin}/ok` })
+  await register(agent, { name: 'gone', url: await deadUrl() })
+  const answers = (await Promise.all(Array.from({ length: 500 }, (_, i) => invoke(agent, { name: i % 10 === 0 ? 'gone' : 'tool', args: { i } })))) as Told[]
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(450)
+  expect(answers.filter(({ status }) => status === 502)).toHaveLength(50)
+  expect(upstream.hits).toHaveLength(450)
+  expect(new Set(upstream.hits.map(({ body }) => body)).size).toBe(450)
+
+  const { entries, segments, open, usage } = await checkChain(`agents/${agent.id}`)
+  expect([entries.length, open]).toEqual([3 + 2 * 500, []])
+  expect(usage).toMatchObject({ invoked: 500, credited: 50 })
+  expect(await usageOf(agent)).toMatchObject({ invoked: 500, credited: 50 })
+  // Group commit: far fewer segments than entries, none beyond its bound.
+  expect(segments).toBeLessThan(entries.length / 4)
+  for (const { body } of answers.filter(({ status }) => status === 200)) {
+    const { log, seq, hash } = body.result!.receipt
+    expect([log, hash, entries[seq]!.action]).toEqual([`agents/${agent.id}`, hashOf(entries[seq]!), 'tool.invoke'])
+  }
+  await upstream.close()
+})
+
+it('[ledger.two-processes] [quota.concurrent] adds up over two processes and four agents of one owner near the limit', async () => {
+  const [upstream, other, owner] = await Promise.all([startUpstream(), startFunctions(), newOwner()])
+  const agents = await Promise.all(Array.from({ length: 4 }, () => newAgent(owner)))
+  for (const agent of agents) await register(agent, { url: `${upstream.origin}/ok` })
+  await setLimit(owner, 75)
+  const answers = await Promise.all(Array.from({ length: 160 }, (_, i) => invoke(agents[i % 4]!, {}, i % 8 < 4 ? {} : { baseUrl: other.baseUrl })))
+  const passed = answers.filter(({ status }) => status === 200).length
+  expect(passed + answers.filter(({ status }) => status === 429).length).toBe(160)
+  const chains = await Promise.all(agents.map((agent) => checkChain(`agents/${agent.id}`)))
+  const sum = (of: (chain: (typeof chains)[number]) => number): number => chains.reduce((total, chain) => total + of(chain), 0)
+  expect([sum(({ usage }) => usage.invoked), upstream.hits.length]).toEqual([passed, passed])
+  expect(sum(({ open }) => open.length)).toBe(0)
+  // Single units are leased near the limit, so next to nothing is stranded with an agent.
+  expect(passed).toBeLessThanOrEqual(75)
+  expect(passed).toBeGreaterThanOrEqual(70)
+  await Promise.all([upstream.close(), other.stop()])
+})
