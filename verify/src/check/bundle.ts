@@ -1,0 +1,142 @@
+import { parseBundleLine, type BundleHead, type BundleLine, type LineError } from '@vitrine/core/bundle'
+import { base64ToBytes } from '@vitrine/core/bytes'
+import type { VerifierKey } from '@vitrine/core/note'
+import { badInput } from '../bad-input.ts'
+import type { ChainTotals } from './chain.ts'
+import { createChains, type Chains } from './chains.ts'
+import type { FindingCode, Findings } from './findings.ts'
+import type { Held } from './held.ts'
+import { readLine, type ReadLine } from './read-line.ts'
+import type { Trust } from './trust.ts'
+
+/** Folded over the lines of a bundle: checks their order and hands each to the checks of its chain. */
+export interface BundleCheck {
+  /**
+   * `undefined` stands for a line that is not UTF-8. What is returned must be awaited before the next line; mostly there is
+   * nothing to wait for. Throws bad_input when the first line is not that of a bundle.
+   */
+  line(text: string | undefined): Promise<void> | undefined
+  /** What stands behind the last newline. An export that was cut off ends in such a piece; nothing else may. */
+  cut(text: string | undefined): Promise<void> | undefined
+  /** Waits for signatures under way; to be called now and then. */
+  settle(): Promise<void>
+  /** Throws bad_input when there was nothing. */
+  finish(): Promise<BundleTotals>
+}
+
+export interface BundleTotals {
+  head: BundleHead
+  /** Whether the line that ends a bundle was there. */
+  complete: boolean
+  lines: number
+  entries: number
+  chains: ChainTotals[]
+  /** Those whose signatures counted. */
+  publicKeys: Uint8Array[]
+  /** Receipts of chains that are not in this bundle of a single chain. */
+  strangers: number
+}
+
+export interface BundleOptions {
+  /** The operator's keys if they are pinned; otherwise the bundle's own are taken. */
+  publicKeys: Uint8Array[]
+  witnesses: readonly VerifierKey[]
+  held: Held
+  findings: Findings
+}
+
+/** The order of lines: within a chain, none stands behind one of a higher rank. */
+const RANK: Record<BundleLine['type'], number> = { bundle: 0, key: 1, chain: 2, checkpoint: 3, entry: 4, opening: 4, usage: 5, end: 6 }
+
+const LINE_FINDINGS: Record<LineError['code'], FindingCode> = {
+  not_json: 'malformed_line',
+  not_canonical: 'not_canonical',
+  bad_field: 'bad_field',
+  unknown_action: 'unknown_action',
+}
+
+const NO_BUNDLE = 'this is not a bundle: its first line is not that of one'
+
+export function createBundleCheck({ publicKeys, witnesses, held, findings }: BundleOptions): BundleCheck {
+  const trust: Trust = { pinned: publicKeys.length > 0, publicKeys: [...publicKeys], witnesses }
+  let chains: Chains | undefined
+  let rank = RANK.bundle
+  let lineNumber = 0
+  let entries = 0
+
+  return {
+    line,
+    cut(text) {
+      if (chains === undefined) throw badInput(NO_BUNDLE)
+      if (text !== undefined && !parseBundleLine(text).ok && rank < RANK.end) return undefined
+      const wait = line(text)
+      findings.add('not_canonical', { log: chains.current()?.log, line: lineNumber }, 'no newline stands behind the last line')
+      return wait
+    },
+    settle: async () => chains?.current()?.settle(),
+    async finish() {
+      if (chains === undefined) throw badInput('this is not a bundle: it is empty')
+      const complete = rank === RANK.end
+      const { totals, strangers } = await chains.finish(complete, lineNumber)
+      return { head: chains.head, complete, lines: lineNumber, entries, chains: totals, publicKeys: trust.publicKeys, strangers }
+    },
+  }
+
+  function line(text: string | undefined): Promise<void> | undefined {
+    lineNumber += 1
+    const read = readLine(text)
+    if (chains === undefined) return begin(read)
+    if (read.error !== undefined) report(read.error, read.seq)
+    if (!read.isEntry) return read.line && place(read.line, chains)
+    entries += 1
+    if (inOrder('entry')) chains.current()?.entry(read, lineNumber)
+    return undefined
+  }
+
+  function begin({ line, error }: ReadLine): undefined {
+    if (line?.type !== 'bundle') throw badInput(NO_BUNDLE)
+    if (error !== undefined) report(error, undefined)
+    chains = createChains(line, { trust, held, findings })
+  }
+
+  function place(line: BundleLine, chains: Chains): Promise<void> | undefined {
+    if (!inOrder(line.type)) return undefined
+    switch (line.type) {
+      case 'key':
+        if (!trust.pinned) trust.publicKeys.push(base64ToBytes(line.publicKey))
+        return undefined
+      case 'chain':
+        return chains.begin(line, lineNumber)
+      case 'end':
+        chains.end(line, entries, lineNumber)
+        return undefined
+      case 'checkpoint':
+      case 'opening':
+      case 'usage':
+        chains.current()?.other(line, lineNumber)
+        return undefined
+      case 'bundle':
+      case 'entry':
+        return undefined // placed already
+    }
+  }
+
+  function report({ code, reason }: LineError, seq: number | undefined): void {
+    findings.add(LINE_FINDINGS[code], { log: chains?.current()?.log, seq, line: lineNumber }, reason)
+  }
+
+  function inOrder(type: BundleLine['type']): boolean {
+    const current = chains?.current()
+    const fits = mayFollow(rank, type, current !== undefined)
+    if (fits) rank = RANK[type]
+    else findings.add('misplaced_line', { log: current?.log, line: lineNumber }, `a line of type ${type} may not stand here`)
+    return fits
+  }
+}
+
+/** `rank`: of the line before. */
+function mayFollow(rank: number, type: BundleLine['type'], inChain: boolean): boolean {
+  if (rank === RANK.end || type === 'bundle') return false
+  if (!inChain && RANK[type] > RANK.chain && type !== 'end') return false
+  return type === 'chain' || RANK[type] >= rank
+}

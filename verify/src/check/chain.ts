@@ -1,0 +1,116 @@
+import type { ChainLine, CheckpointLine, OpeningLine, UsageLine } from '@vitrine/core/bundle'
+import { bytesToHex } from '@vitrine/core/bytes'
+import { createCalls, type CallTotals } from './calls.ts'
+import { createCheckpoints, type CheckpointTotals } from './checkpoints.ts'
+import type { Findings } from './findings.ts'
+import { createHeld, type Held, type HeldTotals } from './held.ts'
+import { createLinks } from './links.ts'
+import { createOpenings, type OpeningTotals } from './openings.ts'
+import { createOrgCheckpoints, type KnownChain } from './org-checkpoints.ts'
+import type { Placed } from './placed.ts'
+import type { ReadLine } from './read-line.ts'
+import { createRoots, type Roots } from './roots.ts'
+import { trustFor, type Trust } from './trust.ts'
+import { createUsage, type MonthTotals } from './usage.ts'
+
+/** All checks of one chain, fed with its lines in order. */
+export interface ChainCheck {
+  readonly log: string
+  readonly known: KnownChain
+  entry(read: ReadLine, lineNumber: number): void
+  other(line: CheckpointLine | OpeningLine | UsageLine, lineNumber: number): void
+  /** Waits for signatures under way; to be called now and then. */
+  settle(): Promise<void>
+  /** `lineNumber`: of the line behind the chain's last. */
+  finish(lineNumber: number): Promise<ChainTotals>
+}
+
+export interface ChainTotals {
+  log: string
+  orgId: string
+  origin: string
+  size: number
+  head: string
+  /** Entries read, which differs from `size` only beside a finding. */
+  entries: number
+  firstTs: string | undefined
+  lastTs: string | undefined
+  checkpoints: CheckpointTotals
+  calls: CallTotals
+  openings: OpeningTotals
+  usage: MonthTotals[]
+  held: HeldTotals
+  /** Recorded checkpoints of other chains without a signed one in the bundle to compare with. */
+  uncompared: number
+}
+
+export interface ChainContext {
+  openings: boolean
+  trust: Trust
+  held: Held
+  /** The chains before this one. */
+  chains: ReadonlyMap<string, KnownChain>
+  findings: Findings
+}
+
+export function createChainCheck(chain: ChainLine, line: number, { openings: included, trust, held, chains, findings }: ChainContext): ChainCheck {
+  const { log, orgId, origin, size, head } = chain
+  const logTrust = trustFor(origin, trust)
+  const roots: Roots = createRoots()
+  const links = createLinks(log, findings)
+  const checkpoints = createCheckpoints(chain, logTrust, roots, findings)
+  const calls = createCalls(log, findings)
+  const openings = createOpenings(log, included, findings)
+  const usage = createUsage(log, findings)
+  const outside = createHeld(chain, held, logTrust, roots, findings)
+  const org = createOrgCheckpoints(log, chains, findings)
+  const checks = [links, calls, openings, usage, outside, org]
+  let entries = 0
+  let firstTs: string | undefined
+  let lastTs: string | undefined
+
+  return {
+    log,
+    known: { origin, size, roots },
+    settle: checkpoints.settle,
+    entry({ line: read, leaf }, lineNumber) {
+      if (read?.type === 'entry' && read.entry.log !== log) {
+        foreign('entry', read.entry.log, lineNumber)
+        return
+      }
+      entries += 1
+      const hash = leaf && bytesToHex(leaf)
+      if (leaf !== undefined) roots.leaf(leaf)
+      if (read?.type === 'entry' && hash !== undefined) follow({ entry: read.entry, hash, line: lineNumber })
+      else links.unreadable(hash, lineNumber)
+    },
+    other(other, lineNumber) {
+      if (other.log !== log) foreign(other.type, other.log, lineNumber)
+      else if (other.type === 'checkpoint') checkpoints.checkpoint(other, lineNumber)
+      else if (other.type === 'usage') usage.usage(other, lineNumber)
+      else openings.opening(other, lineNumber)
+    },
+    async finish(lineNumber) {
+      links.finish({ size, head, line })
+      return {
+        log, orgId, origin, size, head, entries, firstTs, lastTs,
+        checkpoints: await checkpoints.finish(),
+        calls: calls.finish(lastTs ?? ''),
+        openings: openings.finish(),
+        usage: usage.finish(lineNumber),
+        held: await outside.finish(),
+        uncompared: org.uncompared(),
+      }
+    },
+  }
+
+  function follow(placed: Placed): void {
+    firstTs ??= placed.entry.ts
+    lastTs = placed.entry.ts
+    for (const check of checks) check.entry(placed)
+  }
+
+  function foreign(type: string, other: string, lineNumber: number): void {
+    findings.add('foreign_line', { log, line: lineNumber }, `a line of type ${type} of ${other} stands among those of ${log}`)
+  }
+}

@@ -1,0 +1,54 @@
+import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
+import { createChainCheck, type ChainCheck, type ChainTotals } from './chain.ts'
+import type { Findings } from './findings.ts'
+import { reportStrangers, type Held } from './held.ts'
+import type { KnownChain } from './org-checkpoints.ts'
+import { createScope } from './scope.ts'
+import type { Trust } from './trust.ts'
+
+/** The chains of a bundle, one after the other. */
+export interface Chains {
+  readonly head: BundleHead
+  current(): ChainCheck | undefined
+  begin(line: ChainLine, lineNumber: number): Promise<void>
+  end(line: EndLine, entries: number, lineNumber: number): void
+  /**
+   * `complete`: whether the bundle came to its end. If not, the last chain is left out: of what was cut off nothing can be
+   * said, and what a whole chain would have to have is not missed.
+   */
+  finish(complete: boolean, lineNumber: number): Promise<{ totals: ChainTotals[]; strangers: number }>
+}
+
+export function createChains(head: BundleHead, { trust, held, findings }: { trust: Trust; held: Held; findings: Findings }): Chains {
+  const scope = createScope(head, findings)
+  const known = new Map<string, KnownChain>()
+  const totals: ChainTotals[] = []
+  let current: ChainCheck | undefined
+
+  return {
+    head,
+    current: () => current,
+    async begin(line, lineNumber) {
+      await finishCurrent(lineNumber)
+      scope.chain(line, lineNumber)
+      current = createChainCheck(line, lineNumber, { openings: head.openings, trust, held, chains: known, findings })
+    },
+    end: scope.end,
+    async finish(complete, lineNumber) {
+      if (!complete) {
+        await current?.settle()
+        return { totals, strangers: 0 }
+      }
+      await finishCurrent(lineNumber)
+      scope.finish()
+      return { totals, strangers: reportStrangers(held, known, scope.wholeOrg, findings) }
+    },
+  }
+
+  async function finishCurrent(lineNumber: number): Promise<void> {
+    if (current === undefined) return
+    known.set(current.log, current.known)
+    totals.push(await current.finish(lineNumber))
+    current = undefined
+  }
+}

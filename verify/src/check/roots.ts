@@ -1,0 +1,32 @@
+import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/merkle'
+
+/** Recomputes a chain's Merkle root at the sizes that somebody has signed or holds. Memory: a hash for each of those sizes. */
+export interface Roots {
+  /** Before that many leaves are in. */
+  want(size: number): void
+  leaf(hash: Uint8Array): void
+  /** Undefined when the chain has not come that far. */
+  rootAt(size: number): Uint8Array | undefined
+}
+
+export function createRoots(): Roots {
+  const frontier = emptyFrontier()
+  const wanted = new Set<number>()
+  const roots = new Map<number, Uint8Array>()
+
+  function note(): void {
+    if (wanted.has(frontier.size)) roots.set(frontier.size, frontierRoot(frontier))
+  }
+
+  return {
+    want(size) {
+      wanted.add(size)
+      note()
+    },
+    leaf(hash) {
+      appendLeaf(frontier, hash)
+      note()
+    },
+    rootAt: (size) => roots.get(size),
+  }
+}

@@ -1,0 +1,54 @@
+import type { UsageLine } from '@vitrine/core/bundle'
+import { monthOf } from '@vitrine/core/names'
+import type { Findings } from './findings.ts'
+import type { Placed } from './placed.ts'
+
+/** Recomputes the meter from the entries and compares it with the usage documents. Memory: a pair of numbers a month. */
+export interface UsageCheck {
+  entry(placed: Placed): void
+  usage(line: UsageLine, lineNumber: number): void
+  finish(line: number): MonthTotals[]
+}
+
+export interface MonthTotals {
+  month: string
+  invoked: number
+  credited: number
+}
+
+export function createUsage(log: string, findings: Findings): UsageCheck {
+  const totals = new Map<string, MonthTotals>()
+  const documents = new Set<string>()
+
+  function monthTotals(ts: string): MonthTotals {
+    const month = monthOf(ts)
+    let found = totals.get(month)
+    if (found === undefined) totals.set(month, (found = { month, invoked: 0, credited: 0 }))
+    return found
+  }
+
+  return {
+    entry({ entry: { action, ts, meta } }) {
+      if (action === 'tool.invoke.intent') monthTotals(ts).invoked += 1
+      else if (action === 'tool.invoke' && meta['credited'] === true) monthTotals(ts).credited += 1
+    },
+    usage({ month, invoked, credited }, line) {
+      if (documents.has(month)) {
+        findings.add('usage_repeated', { log, line }, `there are two usage documents of ${month}`)
+        return
+      }
+      documents.add(month)
+      const real = totals.get(month) ?? { invoked: 0, credited: 0 }
+      if (real.invoked === invoked && real.credited === credited) return
+      const message = `usage of ${month} says ${invoked} invoked and ${credited} credited, the entries say ${real.invoked} and ${real.credited}`
+      findings.add('usage_mismatch', { log, line }, message)
+    },
+    finish(line) {
+      for (const { month, invoked, credited } of totals.values()) {
+        if (documents.has(month)) continue
+        findings.add('usage_missing', { log, line }, `there is no usage document of ${month}, when ${invoked} calls were made and ${credited} credited`)
+      }
+      return [...totals.values()]
+    },
+  }
+}

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { parseOptions, USAGE, type Options } from './args.ts'
+import { isBadInput } from './bad-input.ts'
+import { readHeld } from './held.ts'
+import { readPublicKeys, readWitnessKeys } from './keys.ts'
+import { createProgress, NO_PROGRESS } from './progress.ts'
+import { reportText } from './report-text.ts'
+import { buildReport, type Report } from './report.ts'
+import { openSource } from './source.ts'
+import { verifyBundle } from './verify.ts'
+
+/** 0 only when everything holds; 1 when anything does not; 2 when the input cannot be used, a bundle that was cut off included. */
+const EXIT_CODES: Record<Report['result'], number> = { holds: 0, fails: 1, incomplete: 2 }
+
+async function run(options: Options): Promise<number> {
+  const [publicKeys, witnesses, held] = await Promise.all([
+    readPublicKeys(options.keys),
+    readWitnessKeys(options.witnesses),
+    readHeld(options.pins, options.receipts),
+  ])
+  const { name, bytes, chunks } = await openSource(options.source, process.env['VITRINE_KEY'])
+  const progress = options.json || options.quiet ? NO_PROGRESS : createProgress(process.stderr, bytes, () => performance.now())
+  const verified = await verifyBundle({ chunks, publicKeys, witnesses, held, progress }).finally(() => progress.finish())
+  const report = buildReport(verified, { source: name, pinned: publicKeys.length > 0, held })
+  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : reportText(report))
+  return EXIT_CODES[report.result]
+}
+
+/** Everything that keeps a verdict from being reached is bad input: one line, and never exit code 0 or 1. */
+function refuse(error: unknown, json: boolean): number {
+  const message = isBadInput(error) ? error.message : `the input cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  if (json) process.stdout.write(`${JSON.stringify({ v: 1, result: 'bad_input', error: message })}\n`)
+  process.stderr.write(`vitrine-verify: ${message}\n`)
+  return 2
+}
+
+async function main(args: string[]): Promise<number> {
+  try {
+    const options = parseOptions(args)
+    if (options !== 'help') return await run(options)
+    process.stdout.write(USAGE)
+    return 0
+  } catch (error) {
+    return refuse(error, args.includes('--json'))
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,127 @@
+import { badInput, isBadInput } from './bad-input.ts'
+
+/** `exportAudit` over HTTP, in the callable protocol: `POST {data}`, answered by a bundle or by `{error}`. */
+export interface Live {
+  /** Base of the functions' addresses. */
+  url: string
+  scope: { agentId: string } | { orgId: string }
+  key: string
+  fetch: typeof fetch
+}
+
+/** Where an export is taken up again: the chain's line, and the last entry that arrived. */
+interface Resume {
+  log: string
+  size: number
+  seq: number
+}
+
+/** Connections in a row that bring nothing new. */
+const ATTEMPTS_MAX = 5
+const NEWLINE = 0x0a
+const ERROR_LENGTH_MAX = 300
+
+/** How the lines that matter here begin, their keys being sorted. */
+const HEAD_LENGTH = 6
+const ENTRY_HEAD = '{"entr'
+const OPENING_HEAD = '{"args'
+const CHAIN_HEAD = '{"head'
+const END_HEAD = '{"chai'
+
+/** Room for the checkpoints of a chain. */
+const HELD_BYTES_MAX = 64 * 1024 * 1024
+
+/**
+ * The bundle as it arrives. When the connection breaks, what came behind the last entry or opening is dropped, and the rest
+ * is asked for from there. Throws bad_input when the server refuses, or can't be reached again and again.
+ */
+export async function* streamLive(live: Live): AsyncGenerator<Uint8Array> {
+  const holder = createHolder()
+  for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
+    const before = holder.resume()
+    let body: AsyncIterable<Uint8Array> | undefined
+    try {
+      body = await request(live, before)
+      for await (const chunk of body) {
+        const passed = holder.take(chunk)
+        if (passed.length > 0) yield passed
+        if (holder.ended()) return
+      }
+    } catch (error) {
+      if (isBadInput(error)) throw error
+      // The connection broke, or none was made: the same goes for a stream that ends too early.
+    }
+    holder.drop()
+    if (holder.resume()?.seq !== before?.seq || holder.resume()?.log !== before?.log) attempts = -1
+  }
+  throw badInput(`${live.url}: no connection, or one that breaks again and again`)
+}
+
+async function request({ url, scope, key, fetch }: Live, resume: Resume | undefined): Promise<AsyncIterable<Uint8Array>> {
+  const response = await fetch(`${url.replace(/\/+$/, '')}/exportAudit`, {
+    method: 'POST',
+    redirect: 'error',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${key}` },
+    body: JSON.stringify({ data: { ...scope, ...(resume && { resume }) } }),
+  })
+  if (response.ok && response.body !== null) return response.body
+  const text = await response.text()
+  if (response.status >= 500) throw new Error(text)
+  throw badInput(`${url} refused the export (${response.status}): ${messageOf(text)}`)
+}
+
+/** The message of an error in callable form, on one line. */
+function messageOf(text: string): string {
+  let message = text
+  try {
+    message = String((JSON.parse(text) as { error?: { message?: unknown } }).error?.message ?? text)
+  } catch {
+    // not of ours: a proxy's page perhaps
+  }
+  return message.replaceAll(/\p{C}+|\s+/gu, ' ').slice(0, ERROR_LENGTH_MAX)
+}
+
+/** Holds back whatever stands behind the last entry or opening, until it is known that it need not be asked for again. */
+function createHolder() {
+  let held: Buffer = Buffer.alloc(0)
+  let chain: { log: string; size: number } | undefined
+  let point: Resume | undefined
+  let ended = false
+
+  return {
+    resume: () => point,
+    ended: () => ended,
+    drop() {
+      held = Buffer.alloc(0)
+      chain = point
+    },
+    take(chunk: Uint8Array): Uint8Array {
+      held = Buffer.concat([held, chunk])
+      let safe = 0
+      let last: { line: Buffer; chain: typeof chain } | undefined
+      for (let start = 0, end = held.indexOf(NEWLINE); end !== -1; start = end + 1, end = held.indexOf(NEWLINE, start)) {
+        const line = held.subarray(start, end)
+        const head = line.toString('latin1', 0, HEAD_LENGTH)
+        if (head === CHAIN_HEAD) chain = fieldsOf<{ log: string; size: number }>(line)
+        else if (head === ENTRY_HEAD) last = { line, chain }
+        ended ||= head === END_HEAD
+        if (head === ENTRY_HEAD || head === OPENING_HEAD || ended) safe = end + 1
+      }
+      const seq = last && fieldsOf<{ entry: { seq: number } }>(last.line)?.entry.seq
+      if (last?.chain && seq !== undefined) point = { log: last.chain.log, size: last.chain.size, seq }
+      const passed = held.subarray(0, safe)
+      held = held.subarray(safe)
+      if (held.length > HELD_BYTES_MAX) throw badInput('the server sends something else than a bundle')
+      return passed
+    },
+  }
+}
+
+/** Whether the line is a good one is for the checks to say. */
+function fieldsOf<T>(line: Buffer): T | undefined {
+  try {
+    return JSON.parse(line.toString()) as T
+  } catch {
+    return undefined
+  }
+}

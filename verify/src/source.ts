@@ -1,0 +1,53 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import type { Options } from './args.ts'
+import { badInput } from './bad-input.ts'
+import { streamLive } from './live.ts'
+
+/** Where a bundle comes from. */
+export interface Source {
+  /** For the report. */
+  name: string
+  bytes: number | undefined
+  chunks: AsyncIterable<Uint8Array>
+}
+
+const CHUNK_BYTES = 1024 * 1024
+
+/** Throws bad_input when there is nothing to read. */
+export async function openSource(source: Options['source'], key: string | undefined): Promise<Source> {
+  switch (source.kind) {
+    case 'stdin':
+      return { name: 'standard input', bytes: undefined, chunks: process.stdin }
+    case 'live':
+      if (key === undefined || key === '') throw badInput('--url needs a key in VITRINE_KEY')
+      return { name: source.url, bytes: undefined, chunks: streamLive({ url: source.url, scope: source.scope, key, fetch }) }
+    case 'file':
+      return openFile(source.path)
+  }
+}
+
+async function openFile(path: string): Promise<Source> {
+  let handle: FileHandle
+  try {
+    handle = await open(path)
+  } catch (error) {
+    throw badInput(`${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
+  }
+  const stats = await handle.stat()
+  if (stats.isDirectory()) throw badInput(`${path} is a folder`)
+  return { name: path, bytes: stats.isFile() ? stats.size : undefined, chunks: readChunks(handle) }
+}
+
+/** One buffer for the whole file: what is kept of a chunk is copied by the reader of lines. */
+async function* readChunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await handle.close()
+  }
+}
