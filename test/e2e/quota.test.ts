@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkChain } from './chain.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
-import { admin, db, done, failed, invoke, newAgent, newAgentWith, newOwner, register, setLimit, usageOf } from './world.ts'
+import { admin, done, failed, invoke, newAgent, newAgentWith, newOwner, register, setLimit, usageOf } from './world.ts'
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -85,12 +85,13 @@ describe('the monthly quota', () => {
 
   it('[quota.lowered] holds from now on when it is lowered below what an agent has leased', async () => {
     const agent = await newAgentWith(`${upstream.origin}/ok/lowered`)
-    await done(invoke(agent))
-    const month = new Date().toISOString().slice(0, 7)
-    const quota = (await db().doc(`owners/${agent.owner.uid}/quota/${month}`).get()).data()!
-    // A block was leased: those units stay the agent's, and no others come.
-    expect(quota['leased']).toBeGreaterThan(1)
-    await setLimit(agent.owner, 1)
-    expect((await db().doc(`owners/${agent.owner.uid}/quota/${month}`).get()).data()).toMatchObject({ limit: 1, leased: quota['leased'] })
+    for (let i = 0; i < 2; i++) await done(invoke(agent))
+    expect((await checkChain(`agents/${agent.id}`)).usage.leased).toBeGreaterThan(5)
+    await setLimit(agent.owner, 5)
+    for (let i = 0; i < 3; i++) await done(invoke(agent))
+    await failed(invoke(agent), 'quota_exceeded')
+    await setLimit(agent.owner, 2)
+    await failed(invoke(agent), 'quota_exceeded')
+    expect(upstream.at('/ok/lowered')).toHaveLength(5)
   })
 })

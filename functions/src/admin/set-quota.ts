@@ -13,8 +13,8 @@ const schema = z.strictObject({ ownerUid: id.optional(), orgId: id.optional(), m
 
 /**
  * `{ownerUid?, orgId?, monthlyInvocations}` → `{limit, used, resetsAt}`, by an owner or admin of the organization
- * (the caller's own without `orgId`) for one of its members. It holds from now on, this month included; units that
- * agents have leased already stay theirs.
+ * (the caller's own without `orgId`) for one of its members. It holds from now on, this month included: what agents
+ * have leased under the old limit and not spent is taken back.
  */
 export const setQuota: Operation = async (parts, by, data) => {
   const request = parse(schema, data)
@@ -40,6 +40,7 @@ export const setQuota: Operation = async (parts, by, data) => {
       ],
     })
     if (!appended.ok) return appended
+    await parts.reclaim(ownerUid, 'always')
     const { used } = await ownerUsage(parts.db, ownerUid, month)
     return ok({ limit, used, resetsAt: monthEnd(month) })
   })
