@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
-import { REQUEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
-import './raw-body.ts'
+import { readJson } from './body.ts'
+import './own-body.ts'
 
 /** One request, free of HTTP: what handlers work on. */
 export interface Call {
@@ -17,8 +17,8 @@ export interface Call {
 
 export type Handler = (call: Call) => Promise<Result<unknown>>
 
-/** What functions-framework adds to a request: the bytes of its body, undefined without any. */
-export type FrameworkRequest = IncomingMessage & { rawBody?: Uint8Array; path?: string }
+/** What functions-framework adds to a request. */
+export type FrameworkRequest = IncomingMessage & { path?: string }
 
 /**
  * Serves a handler under the Firebase callable protocol: `POST {data}` answers `{result}` or
@@ -27,7 +27,7 @@ export type FrameworkRequest = IncomingMessage & { rawBody?: Uint8Array; path?: 
  */
 export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return async (req, res) => {
-    const call = readCall(req, res)
+    const call = await readCall(req, res)
     if (!call.ok) return replyError(res, call.error)
     try {
       const result = await handler(call.value)
@@ -40,8 +40,8 @@ export function callable(handler: Handler): (req: FrameworkRequest, res: ServerR
 }
 
 /** The request of a call, whatever form its answer takes. */
-export function readCall(req: FrameworkRequest, res: ServerResponse): Result<Call> {
-  const data = readData(req)
+export async function readCall(req: FrameworkRequest, res: ServerResponse): Promise<Result<Call>> {
+  const data = await readData(req)
   if (!data.ok) return data
   const caller = new AbortController()
   res.once('close', () => {
@@ -51,23 +51,13 @@ export function readCall(req: FrameworkRequest, res: ServerResponse): Result<Cal
   return ok({ data: data.value, authorization: req.headers.authorization, path, signal: caller.signal })
 }
 
-function readData(req: FrameworkRequest): Result<unknown> {
+async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
   if (req.method !== 'POST') return fail('method_not_allowed')
-  if (req.rawBody && req.rawBody.length > REQUEST_BYTES_MAX) return fail('request_too_large')
-  const body = parseBody(req.rawBody ?? new Uint8Array())
+  const body = await readJson(req)
   if (!body.ok) return body
   if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')
   const extra = Object.keys(body.value).find((key) => key !== 'data')
   return extra === undefined ? ok(body.value['data']) : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
-}
-
-function parseBody(bytes: Uint8Array): Result<unknown> {
-  if (bytes.length === 0) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
-  try {
-    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
-  } catch {
-    return fail('invalid_json')
-  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

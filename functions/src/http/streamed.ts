@@ -15,7 +15,7 @@ export type StreamHandler = (call: Call) => Promise<Result<AsyncGenerator<string
  */
 export function streamed(contentType: string, handler: StreamHandler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return async (req, res) => {
-    const call = readCall(req, res)
+    const call = await readCall(req, res)
     if (!call.ok) return replyError(res, call.error)
     try {
       const answer = await handler(call.value)
