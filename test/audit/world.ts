@@ -1,29 +1,37 @@
 import { randomUUID } from 'node:crypto'
 import { initializeApp } from 'firebase-admin/app'
 import { getFirestore } from 'firebase-admin/firestore'
+import { vi } from 'vitest'
 import { hexToBytes } from '@vitrine/core/bytes'
+import type { LogTrust } from '@vitrine/core/checkpoint'
 import { hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
 import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/merkle'
+import type { Result } from '@vitrine/core/result'
 import type { Segment } from '@vitrine/core/segment'
+import { checkpointChain, type Chain } from '../../functions/src/checkpoint/checkpoint.ts'
+import { chainKey, originOf } from '../../functions/src/checkpoint/sign.ts'
+import type { SignedCheckpoint } from '../../functions/src/checkpoint/store.ts'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { kmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
 import { createLedger } from '../../functions/src/ledger/ledger.ts'
 import type { Parts } from '../../functions/src/parts.ts'
+import type { CheckpointDoc } from '../../functions/src/store/documents.ts'
 import { stack } from '../stack/stack.ts'
 
 /** The parts that the audit features use, in this process, on the emulators that the functions use. */
 export function auditParts(changes: Partial<Parts> = {}): Parts {
-  const { project, firestore, kms } = stack()
+  const { firestore, kms } = stack()
+  const project = changes.project ?? stack().project
   process.env['FIRESTORE_EMULATOR_HOST'] = firestore
+  // Otherwise the client asks the network where it runs.
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const db = getFirestore(initializeApp({ projectId: project }, randomUUID()))
-  const version = `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`
   const parts: Partial<Parts> = {
     db,
     append: createLedger(createLedgerStore(db)),
-    signer: createSigner(() => kmsClient(kms), version),
+    signer: createSigner(() => kmsClient(kms), signingKey()),
     dispatcher: createDispatcher({ allowPrivate: true }),
     project,
     publisher: undefined,
@@ -33,19 +41,32 @@ export function auditParts(changes: Partial<Parts> = {}): Parts {
   return parts as Parts
 }
 
+/** The key version that signs in this stack. */
+export function signingKey(): string {
+  return `projects/${stack().project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`
+}
+
 /** Names of an agent's chain and its organization that nobody else uses. */
-export function newChain(): { log: string; orgId: string } {
+export function newChain(): Chain {
   const id = randomUUID().replaceAll('-', '')
   return { log: `agents/agt_${id}`, orgId: `org_${id}` }
 }
 
 /** Appends entries in segments of the given sizes. */
-export async function fill({ append }: Parts, { log, orgId }: { log: string; orgId: string }, ...sizes: number[]): Promise<void> {
+export async function fill({ append }: Parts, { log, orgId }: Chain, ...sizes: number[]): Promise<void> {
   for (const size of sizes) {
     const drafts = Array.from({ length: size }, (_, i): Draft => ({ action: 'tool.deny', actor: 'agent:x', target: `tool${i}`, call: '', meta: { reason: 'ü' } }))
-    const appended = await append(log, orgId, { drafts })
-    if (!appended.ok) throw new Error(appended.error.code)
+    got(await append(log, orgId, { drafts }))
   }
+}
+
+export function got<T>(result: Result<T, unknown>): T {
+  if (!result.ok) throw new Error(JSON.stringify(result.error))
+  return result.value
+}
+
+export async function checkpointed(parts: Parts, chain: Chain, entriesMax?: number): Promise<SignedCheckpoint> {
+  return got(await checkpointChain(parts, chain, entriesMax))!
 }
 
 export async function entriesOf({ db }: Parts, log: string): Promise<Entry[]> {
@@ -53,9 +74,27 @@ export async function entriesOf({ db }: Parts, log: string): Promise<Entry[]> {
   return segments.docs.flatMap((doc) => (doc.data() as Segment).entries)
 }
 
+export async function checkpointsOf({ db }: Parts, log: string): Promise<CheckpointDoc[]> {
+  const found = await db.collection(`${log}/checkpoints`).orderBy('size').get()
+  return found.docs.map((doc) => doc.data() as CheckpointDoc)
+}
+
 /** The root as RFC 6962 defines it, without any of what is stored. */
 export function rootHash(entries: readonly Entry[]): Uint8Array {
   const frontier = emptyFrontier()
   for (const entry of entries) appendLeaf(frontier, hexToBytes(hashEntry(entry)))
   return frontierRoot(frontier)
+}
+
+export async function trustOf(parts: Parts, log: string): Promise<LogTrust> {
+  const { current } = got(await parts.signer.keys())
+  const origin = originOf(parts, log)
+  return { origin, logKeys: [chainKey(origin, current)] }
+}
+
+/** What the parts report to the log from now on, instead of printing it. */
+export function reported(): string[] {
+  const lines: string[] = []
+  vi.spyOn(console, 'error').mockImplementation((line: string) => void lines.push((JSON.parse(line) as { message: string }).message))
+  return lines
 }
