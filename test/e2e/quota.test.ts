@@ -39,7 +39,7 @@ describe('the monthly quota', () => {
     const agents = await Promise.all([newAgent(owner), newAgent(owner)])
     for (const agent of agents) await register(agent, { url: `${upstream.origin}/ok/shared` })
     await setLimit(owner, 4)
-    for (const agent of [agents[0]!, agents[1]!, agents[0]!, agents[1]!]) await done(invoke(agent))
+    for (const agent of [agents[0], agents[1], agents[0], agents[1]]) await done(invoke(agent))
     for (const agent of agents) await failed(invoke(agent), 'quota_exceeded')
     await done(invoke(await newAgentWith(`${upstream.origin}/ok/shared`)))
     expect(upstream.at('/ok/shared')).toHaveLength(5)
