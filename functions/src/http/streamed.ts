@@ -5,6 +5,8 @@ import type { Result } from '@vitrine/core/result'
 import { logError } from '../log-error.ts'
 import { readCall, replyError, unexpected, type Call, type FrameworkRequest } from './callable.ts'
 
+const CALLER_GONE = 'ERR_STREAM_PREMATURE_CLOSE'
+
 /** Answers with text in pieces, made as the caller takes them. */
 export type StreamHandler = (call: Call) => Promise<Result<AsyncGenerator<string, void>>>
 
@@ -25,7 +27,7 @@ export function streamed(contentType: string, handler: StreamHandler): (req: Fra
       await pipeline(Readable.from(resumed(first, answer.value), { objectMode: false }), res)
     } catch (error) {
       if (!res.headersSent) replyError(res, unexpected(error))
-      else if (!call.value.signal.aborted) logError(`An answer broke off: ${error instanceof Error ? error.stack : String(error)}`)
+      else if ((error as { code?: unknown }).code !== CALLER_GONE) logError(`An answer broke off: ${error instanceof Error ? error.stack : String(error)}`)
     }
   }
 }
