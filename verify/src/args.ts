@@ -59,7 +59,7 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true })
   } catch (error) {
-    throw badInput(`${(error as Error).message.split('\n', 1)[0]} (see --help)`)
+    throw badInput(`${(error as Error).message.split(/\.? To |\n/, 1)[0]} (see --help)`)
   }
 }
 

@@ -32,8 +32,8 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
       keptBytes = 0
     }
     if (end === chunk.length) continue
-    // The reader may use its buffer again.
-    kept.push(chunk.slice(end))
+    // A copy, as the reader may use its buffer again; `slice` of a Buffer would be none.
+    kept.push(Buffer.from(chunk.subarray(end)))
     keptBytes += chunk.length - end
     if (keptBytes > BUNDLE_LINE_LENGTH_MAX) throw badInput(`this is not a bundle: it has a line longer than ${BUNDLE_LINE_LENGTH_MAX} bytes`)
   }

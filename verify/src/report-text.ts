@@ -28,7 +28,7 @@ function chainText(chain: ChainReport, { openings: included }: Report): string {
   ]
   if (calls.intents + calls.outcomes + calls.reconciled > 0) {
     lines.push(`  calls: ${count(calls.intents, 'intent')}, ${count(calls.outcomes, 'outcome')}, ${calls.reconciled} reconciled as unknown, ${calls.inFlight} open`)
-    lines.push(`  arguments: ${included ? `${count(openings.opened, 'opening')} match` : 'no openings in the bundle, not checked'}, ${openings.redacted.length} redacted`)
+    lines.push(`  arguments: ${included ? `${count(openings.opened, 'commitment')} opened and matching` : 'no openings in the bundle, not checked'}, ${openings.redacted.length} redacted`)
     for (const { call, seq, reason } of openings.redacted.slice(0, SHOWN_MAX)) lines.push(`    redacted: call ${call} (entry ${seq}: ${reason})`)
     for (const { month, invoked, credited } of usage) lines.push(`  usage ${month}, recomputed: ${invoked} invoked, ${credited} credited`)
   }
@@ -70,10 +70,8 @@ function verdict({ result, findings, chains, lines }: Report): string {
   if (result === 'fails') return `FAILS: ${count(findings.count, 'finding')}`
   if (result === 'incomplete') return `INCOMPLETE: nothing wrong in the ${lines} lines that are there, but the bundle was cut off`
   const alone = chains.filter(({ operatorAlone }) => operatorAlone !== null)
-  const text = alone.length === 0
-    ? 'and something held outside the operator\'s reach covers every entry'
-    : `of ${count(alone.length, 'chain')} the operator alone vouches for the entries named above`
-  return `Everything in the bundle is consistent, ${text}.`
+  if (alone.length === 0) return 'All checks passed, and something held outside covers every entry.'
+  return 'All checks passed. They do not show whether the operator rewrote entries that the operator alone vouches for.'
 }
 
 function count(n: number, one: string, many = `${one}s`): string {

@@ -11,7 +11,7 @@ export interface Source {
   chunks: AsyncIterable<Uint8Array>
 }
 
-const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 64 * 1024
 
 /** Throws bad_input when there is nothing to read. */
 export async function openSource(source: Options['source'], key: string | undefined): Promise<Source> {

@@ -53,7 +53,7 @@ export interface ChainContext {
   findings: Findings
 }
 
-export function createChainCheck(chain: ChainLine, line: number, { openings: included, trust, held, chains, findings }: ChainContext): ChainCheck {
+export function createChainCheck(chain: ChainLine, { openings: included, trust, held, chains, findings }: ChainContext): ChainCheck {
   const { log, orgId, origin, size, head } = chain
   const logTrust = trustFor(origin, trust)
   const roots: Roots = createRoots()
@@ -91,10 +91,10 @@ export function createChainCheck(chain: ChainLine, line: number, { openings: inc
       else openings.opening(other, lineNumber)
     },
     async finish(lineNumber) {
-      links.finish({ size, head, line })
+      links.finish({ size, head, line: lineNumber })
       return {
         log, orgId, origin, size, head, entries, firstTs, lastTs,
-        checkpoints: await checkpoints.finish(),
+        checkpoints: await checkpoints.finish(lineNumber),
         calls: calls.finish(lastTs ?? ''),
         openings: openings.finish(),
         usage: usage.finish(lineNumber),

@@ -31,7 +31,7 @@ export function createChains(head: BundleHead, { trust, held, findings }: { trus
     async begin(line, lineNumber) {
       await finishCurrent(lineNumber)
       scope.chain(line, lineNumber)
-      current = createChainCheck(line, lineNumber, { openings: head.openings, trust, held, chains: known, findings })
+      current = createChainCheck(line, { openings: head.openings, trust, held, chains: known, findings })
     },
     end: scope.end,
     async finish(complete, lineNumber) {

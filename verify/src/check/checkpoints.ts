@@ -13,7 +13,7 @@ export interface Checkpoints {
   checkpoint(line: CheckpointLine, lineNumber: number): void
   /** Waits for the signatures that are being verified: to be called now and then, or they pile up. */
   settle(): Promise<void>
-  finish(): Promise<CheckpointTotals>
+  finish(lineNumber: number): Promise<CheckpointTotals>
 }
 
 export interface CheckpointTotals {
@@ -71,9 +71,9 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
       pending.push(verify(one, line.note))
     },
 
-    async finish() {
+    async finish(lineNumber) {
       await settle()
-      return judge(signed, roots, findings)
+      return judge(signed, roots, findings, lineNumber)
     },
   }
 
@@ -111,17 +111,20 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
 }
 
 /** Compares with the recomputed roots, now that all entries are in. */
-function judge(signed: readonly Signed[], roots: Roots, findings: Findings): CheckpointTotals {
+function judge(signed: readonly Signed[], roots: Roots, findings: Findings, lineNumber: number): CheckpointTotals {
   let signedSize = 0
+  let goodSize = 0
   const witnessed = new Map<string, Witnessed>()
   for (const { size, root, place, verified, witnesses } of signed) {
     const real = roots.rootAt(size)
     if (real === undefined) {
-      findings.add('checkpoint_beyond_chain', place, `a checkpoint signs ${size} entries, the chain has fewer`)
+      findings.add('checkpoint_beyond_chain', place, `a checkpoint signs ${size} entries, the chain has fewer`, lineNumber)
     } else if (!bytesEqual(real, root)) {
-      const message = `the checkpoint of size ${size} signs another root than the first ${size} entries have`
-      findings.add('checkpoint_root_mismatch', { ...place, seq: Math.max(0, size - 1) }, message)
-    } else if (verified) {
+      const message = `the checkpoint of size ${size} signs another root: something in entries ${goodSize} to ${size - 1} is not what was signed`
+      findings.add('checkpoint_root_mismatch', { ...place, seq: goodSize }, message, lineNumber)
+    } else {
+      goodSize = size
+      if (!verified) continue
       signedSize = Math.max(signedSize, size)
       for (const { name, timestampS } of witnesses) {
         if (size >= (witnessed.get(name)?.size ?? 0)) witnessed.set(name, { name, size, timestampS })

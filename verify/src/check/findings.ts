@@ -85,7 +85,8 @@ export interface Finding extends Place {
 }
 
 export interface Findings {
-  add(code: FindingCode, place: Place, message: string): Finding
+  /** `foundOn`: the line that revealed it, if that is not its own: a finding that others explain should not stand first. */
+  add(code: FindingCode, place: Place, message: string, foundOn?: number): Finding
   /** Corrects what a finding was taken for, once later entries tell more. */
   amend(finding: Finding, code: FindingCode, place: Place, message: string): void
   summary(): FindingSummary
@@ -94,7 +95,7 @@ export interface Findings {
 export interface FindingSummary {
   count: number
   byCode: Partial<Record<FindingCode, number>>
-  /** The first ones by place in the bundle, `LISTED_MAX` at most; those that concern no line stand last. */
+  /** The first ones, `LISTED_MAX` at most, in the order in which the bundle reveals them; those that concern no line stand last. */
   list: Finding[]
 }
 
@@ -103,17 +104,17 @@ const LISTED_MAX = 100
 
 export function createFindings(): Findings {
   const counts = new Map<FindingCode, number>()
-  let list: Finding[] = []
+  let list: Listed[] = []
 
   function count(code: FindingCode, by: number): void {
     counts.set(code, (counts.get(code) ?? 0) + by)
   }
 
   return {
-    add(code, place, message) {
+    add(code, place, message, foundOn) {
       const finding: Finding = { code, looksLike: TAMPERING[code], ...place, message }
       count(code, 1)
-      list.push(finding)
+      list.push({ finding, foundOn })
       // Signatures come in late for their line, so the first ones are known only after sorting.
       if (list.length > 10 * LISTED_MAX) list = firstOnes(list)
       return finding
@@ -126,11 +127,20 @@ export function createFindings(): Findings {
     summary() {
       const byCode = Object.fromEntries([...counts].filter(([, n]) => n > 0))
       const total = [...counts.values()].reduce((sum, n) => sum + n, 0)
-      return { count: total, byCode, list: firstOnes(list) }
+      return { count: total, byCode, list: firstOnes(list).map(({ finding }) => finding) }
     },
   }
 }
 
-function firstOnes(list: Finding[]): Finding[] {
-  return list.toSorted((a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER)).slice(0, LISTED_MAX)
+interface Listed {
+  finding: Finding
+  foundOn: number | undefined
+}
+
+function firstOnes(list: Listed[]): Listed[] {
+  return list.toSorted((a, b) => rank(a) - rank(b)).slice(0, LISTED_MAX)
+}
+
+function rank({ finding, foundOn }: Listed): number {
+  return foundOn ?? finding.line ?? Number.MAX_SAFE_INTEGER
 }
