@@ -41,6 +41,7 @@ const QUERIES: Record<string, Shape> = {
   'an org by facet and time, oldest first': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId', contains: 'facets', order: OLDEST },
   'the checkpoints of an org': { on: 'checkpoints', scope: 'COLLECTION_GROUP', equal: 'orgId' },
   'the last checkpoint of a chain': { on: 'checkpoints', scope: 'COLLECTION', order: [['size', 'DESCENDING']] },
+  'the unfinished checkpoints of a chain': { on: 'checkpoints', scope: 'COLLECTION', equal: 'finished' },
   'the enabled tools of an agent': { on: 'tools', scope: 'COLLECTION', equal: 'enabled' },
 }
 
@@ -57,7 +58,7 @@ it('has no composite index that no query needs', () => {
   expect(new Set(file.indexes.map(asText)).size).toBe(file.indexes.length)
 })
 
-it.each([['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['checkpoints', 'note'], ['tiles', 'hashes']])(
+it.each([['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
   'leaves %s.%s out of every index',
   (on, field) => {
     expect(overrideOf(on, field)?.indexes).toEqual([])

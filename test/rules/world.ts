@@ -85,7 +85,9 @@ function ledgerOf(parent: string, orgId: string): Record<string, object> {
     [`${parent}/audit/0000000000000000`]: { orgId, first: 0, count: 1, at: Timestamp.fromMillis(0), facets: ['tool=search'], entries: [] },
     [`${parent}/checkpoints/1`]: { orgId, size: 1, note: 'note' },
     [`${parent}/openings/0000000000000000`]: { orgId, c: { salt: '00', args: '{}' } },
-    [`${parent}/tiles/0`]: { hashes: [] },
+    [`${parent}/tiles/0-0`]: { orgId, level: 0, index: 0, hashes: [] },
+    [`${parent}/closings/c`]: { seq: 1 },
+    [`${parent}/state/reconciler`]: { closedBefore: 1 },
     [`${parent}/usage/2026-01`]: { orgId, invoked: 1 },
   }
 }
