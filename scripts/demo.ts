@@ -54,7 +54,9 @@ async function withOwnStack(use: (info: StackInfo) => Promise<void>): Promise<vo
   stopped.catch(() => undefined)
   try {
     await build()
-    const stack = await startStack({ dir, persist: false, signal: asked.signal })
+    const stack = await startStack({ dir, persist: false, signal: asked.signal }).catch((error: Error) => {
+      throw asked.signal.aborted ? asked.signal.reason : error
+    })
     try {
       await Promise.race([use(stack.info), stopped])
     } finally {
