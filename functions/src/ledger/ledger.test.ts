@@ -49,6 +49,12 @@ describe('group commit', () => {
     expect(store.entries(LOG).map(({ target }) => target)).toEqual(items.map(({ drafts }) => drafts[0]!.target))
   })
 
+  it('reads the tail once, and the quota once a lease', async () => {
+    const [tail, quota] = [vi.spyOn(store, 'readTail'), vi.spyOn(store, 'readQuota')]
+    for (let i = 0; i < 5; i++) expect((await append(intentOf(`c${i}`))).ok).toBe(true)
+    expect([tail.mock.calls.length, quota.mock.calls.length, store.commits]).toEqual([1, 1, 5])
+  })
+
   it('keeps the entries of one item together', async () => {
     const items = targets(5).map(({ drafts }) => ({ drafts: [drafts[0]!, { ...drafts[0]!, call: 'second' }] }))
     await expectAllWritten(items, await Promise.all(items.map((item) => append(item))))
