@@ -15,6 +15,7 @@ import type { Parts } from '../../functions/src/parts.ts'
 import { createBucketPublisher } from '../../functions/src/witness/bucket.ts'
 import { readWitnesses } from '../../functions/src/witness/configured.ts'
 import { createFolderPublisher } from '../../functions/src/witness/folder.ts'
+import { collectCosignatures } from '../../functions/src/witness/witness.ts'
 import { auditParts, checkpointed, checkpointsOf, fill, got, newChain, reported, trustOf } from './world.ts'
 import { cosign, startWitness, type WitnessServer } from './witness-server.ts'
 
@@ -121,11 +122,23 @@ describe('a witness', () => {
     witness.seen.set(origin, { origin, size: 7, root: randomBytes(32), extensions: [] })
     const { note } = await checkpointed(witnessed(witness), chain)
     expect(lines.map((line) => line.replace(`Witness w1.example did not cosign 8 of ${chain.log}: `, ''))).toEqual([
-      'it has seen 9 entries, and there are 8: the log has been cut short',
+      'it has seen 9 entries, and the newest checkpoint has 8: the log has been cut short',
       'it has seen another tree of 8 entries: the log has been forked',
       'it answers 422',
     ])
     expect(await cosigners(chain.log, note)).toEqual([])
+  })
+
+  it('that another run has gone ahead with is left in peace', async () => {
+    const [witness] = witnesses as [WitnessServer]
+    const chain = newChain()
+    await fill(parts, chain, 3)
+    const older = await checkpointed(parts, chain)
+    await fill(parts, chain, 3)
+    await checkpointed(witnessed(witness), chain)
+    const lines = reported()
+    expect(await collectCosignatures(witnessed(witness), chain.log, older)).toEqual(older)
+    expect(lines).toEqual([])
   })
 
   it.each([

@@ -34,48 +34,56 @@ export interface Chain {
  * Safe beside itself. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
  */
 export async function checkpointChain(parts: Parts, chain: Chain, entriesMax = ENTRIES_A_CHECKPOINT): Promise<Result<SignedCheckpoint | undefined>> {
-  const extended = await extendChain(parts, chain, entriesMax).catch(brokenBy)
+  const { log } = chain
+  const pending = await unfinished(parts.db, log)
+  const unsigned = pending.filter((checkpoint) => !isSignedDoc(checkpoint)).map(({ size }) => size)
+  const base = await newestSigned(parts.db, log, unsigned[0])
+  const extended = await extendChain(parts, chain, base, unsigned, entriesMax).catch(brokenBy)
   if (!extended.ok) {
-    logError(`${chain.log} was not checkpointed: ${extended.error.message ?? extended.error.code}`)
+    logError(`${log} was not checkpointed: ${extended.error.message ?? extended.error.code}`)
     return extended
   }
-  await publishCheckpoints(parts, chain.log)
-  const newest = await newestSigned(parts.db, chain.log)
-  return ok(newest && (await collectCosignatures(parts, chain.log, newest)))
+  const newest = extended.value
+  if (pending.length > 0 || newest !== base) await publishCheckpoints(parts, log)
+  return ok(newest && (await collectCosignatures(parts, log, newest)))
 }
 
-async function extendChain(parts: Parts, chain: Chain, entriesMax: number): Promise<Result<void>> {
-  const { db } = parts
-  const { log } = chain
-  const unsigned = (await unfinished(db, log)).filter((checkpoint) => !isSignedDoc(checkpoint))
-  const base = await newestSigned(db, log, unsigned[0]?.size)
-  // Read after the checkpoint: a chain only grows, so it cannot be shorter.
-  const last = await lastSegment(db, log)
+/** Answers with the newest checkpoint: `base` when nothing came behind it. `unsigned` are the sizes of those that stand behind it already. */
+async function extendChain(
+  parts: Parts,
+  chain: Chain,
+  base: SignedCheckpoint | undefined,
+  unsigned: readonly number[],
+  entriesMax: number,
+): Promise<Result<SignedCheckpoint | undefined>> {
+  const { log, orgId } = chain
+  // Read after the checkpoints: a chain only grows, so it cannot be shorter.
+  const last = await lastSegment(parts.db, log)
   const end = last ? last.first + last.count : 0
-  const covered = unsigned.at(-1)?.size ?? base?.size ?? 0
+  const covered = unsigned.at(-1) ?? base?.size ?? 0
   if (end < covered) return fail('chain_broken', `The chain ends before entry ${end}, a checkpoint covers ${covered}.`)
-  if (end === base?.size || end === 0) return ok(undefined)
+  if (end === (base?.size ?? 0)) return ok(base)
 
   const started = await startBehind(parts, log, base)
   if (!started.ok) return started
   const growth = started.value
-  const due = unsigned.map(({ size }) => size)
-  let signedAt = growth.edge.size
-  for await (const page of segmentPages(db, log, growth.edge.size, end)) {
+  const due = [...unsigned]
+  let newest = base
+  for await (const page of segmentPages(parts.db, log, growth.edge.size, end)) {
     for (const segment of page) {
       const completed = appendSegment(growth, segment)
       if (!completed.ok) return completed
-      const conflicting = await createTiles(db, log, chain.orgId, completed.value)
+      const conflicting = await createTiles(parts.db, log, orgId, completed.value)
       if (conflicting) return fail('chain_broken', `Tile ${conflicting.level}-${conflicting.index} is of other entries.`)
       const { size } = growth.edge
-      if (size !== end && size !== due[0] && size - signedAt < entriesMax) continue
+      if (size !== end && size !== due[0] && size - (newest?.size ?? 0) < entriesMax) continue
       const signed = await checkpointAt(parts, chain, growth)
       if (!signed.ok) return signed
-      signedAt = size
+      newest = signed.value
       if (size === due[0]) due.shift()
     }
   }
-  return due.length === 0 ? ok(undefined) : fail('chain_broken', `No segment ends where checkpoint ${due[0]} does.`)
+  return due.length === 0 ? ok(newest) : fail('chain_broken', `No segment ends where checkpoint ${due[0]} does.`)
 }
 
 /** The tree of a checkpoint, after checking that it is the one that was signed and that the chain goes through it. */

@@ -35,7 +35,9 @@ export async function createCheckpoint(parts: Parts, log: string, checkpoint: Ch
   const created = log === logs.org(orgId) ? await createAlone(parts.db, path, checkpoint) : await createRecorded(parts, log, path, checkpoint)
   if (created.ok) return ok(checkpoint)
   if (created.error.code !== 'conflict') return created
-  const standing = toCheckpoint(await parts.db.doc(path).get())
+  const snapshot = await parts.db.doc(path).get()
+  if (!snapshot.exists) return created
+  const standing = toCheckpoint(snapshot)
   if (standing.root === root) return ok(standing)
   return fail('chain_broken', `There is a checkpoint of ${log} at ${size} with another root: ${standing.root}, and its entries give ${root}.`)
 }

@@ -2,7 +2,7 @@ import { bytesToBase64 } from '@vitrine/core/bytes'
 import { parseCheckpoint, parseDecimal } from '@vitrine/core/checkpoint'
 import { consistencyNodes } from '@vitrine/core/merkle'
 import { formatSignatureLine, parseSignatureLines, verifyNote, type Note, type SignatureLine, type VerifierKey } from '@vitrine/core/note'
-import type { SignedCheckpoint } from '../checkpoint/store.ts'
+import { newestSigned, type SignedCheckpoint } from '../checkpoint/store.ts'
 import { readProof } from '../checkpoint/tile-store.ts'
 import { logError } from '../log-error.ts'
 import type { Parts } from '../parts.ts'
@@ -50,12 +50,19 @@ async function cosign(parts: Parts, log: string, checkpoint: SignedCheckpoint, {
   if (answer.status === 409) {
     const seen = parseDecimal(answer.text.replace(/\n$/, ''))
     if (seen === undefined) throw new Error('it answers 409 without a size')
-    if (seen > checkpoint.size) throw new Error(`it has seen ${seen} entries, and there are ${checkpoint.size}: the log has been cut short`)
+    if (seen > checkpoint.size) return overtaken(parts, log, seen)
     answer = await offer(seen)
     if (answer.status === 409 && answer.text === `${seen}\n`) throw new Error(`it has seen another tree of ${seen} entries: the log has been forked`)
   }
   if (answer.status !== 200) throw new Error(`it answers ${answer.status}`)
   return cosignatures(noteOf(checkpoint).text, answer.text, key)
+}
+
+/** Another run may have gone ahead with a later checkpoint. Otherwise there was one, and it is gone: throws. */
+async function overtaken(parts: Parts, log: string, seen: number): Promise<SignatureLine[]> {
+  const size = (await newestSigned(parts.db, log))?.size ?? 0
+  if (size < seen) throw new Error(`it has seen ${seen} entries, and the newest checkpoint has ${size}: the log has been cut short`)
+  return []
 }
 
 /** The lines of this witness, all of them genuine; those of keys that are not known here are left out. */
