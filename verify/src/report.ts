@@ -45,7 +45,7 @@ export interface ChainReport extends Omit<ChainTotals, 'held' | 'entries'> {
 }
 
 export type NoteCode =
-  | 'nothing_held_outside' | 'not_covered' | 'key_not_pinned' | 'no_checkpoint' | 'no_openings' | 'in_flight' | 'redacted' | 'uncompared' | 'strangers'
+  | 'nothing_held_outside' | 'not_covered' | 'key_not_pinned' | 'no_checkpoint' | 'no_openings' | 'in_flight' | 'redacted' | 'unsigned' | 'uncompared' | 'strangers'
   | 'incomplete'
 
 export interface Note {
@@ -110,13 +110,14 @@ function notesOf({ complete, pinned, openings, strangers, heldOutside, chains }:
   return [...notes, ...chains.flatMap(chainNotes)]
 }
 
-function chainNotes({ log, size, covered, checkpoints, calls, openings, uncompared, held }: ChainReport): Note[] {
+function chainNotes({ log, size, covered, checkpoints, calls, openings, recorded, held }: ChainReport): Note[] {
   const notes: [NoteCode, string, boolean][] = [
     ['not_covered', 'nothing held outside covers this chain', size > 0 && covered === null && held.pins + held.receipts === 0],
     ['no_checkpoint', 'no signed checkpoint is in the bundle', size > 0 && checkpoints.count === 0],
     ['in_flight', `${calls.inFlight} calls were under way or not yet reconciled when the chain was exported`, calls.inFlight > 0],
     ['redacted', `${openings.redacted.length} calls had their arguments erased, each with a redaction entry`, openings.redacted.length > 0],
-    ['uncompared', `${uncompared} recorded checkpoints have no signed one in the bundle to compare with`, uncompared > 0],
+    ['unsigned', `${recorded.unsigned} checkpoints that it recorded are not in the bundle: not signed yet, or left out`, recorded.unsigned > 0],
+    ['uncompared', `the roots of ${recorded.uncompared} checkpoints that it recorded were not compared: verify a file instead of a stream`, recorded.uncompared > 0],
   ]
   return notes.filter(([, , applies]) => applies).map(([code, text]) => ({ code, log, text }))
 }

@@ -2,6 +2,7 @@ import { parseBundleLine, type BundleHead, type BundleLine, type LineError } fro
 import { base64ToBytes } from '@vitrine/core/bytes'
 import type { VerifierKey } from '@vitrine/core/note'
 import { badInput } from '../bad-input.ts'
+import type { RecordedSizes } from '../recorded.ts'
 import type { ChainTotals } from './chain.ts'
 import { createChains, type Chains } from './chains.ts'
 import type { FindingCode, Findings } from './findings.ts'
@@ -42,6 +43,7 @@ export interface BundleOptions {
   publicKeys: Uint8Array[]
   witnesses: readonly VerifierKey[]
   held: Held
+  recorded: RecordedSizes
   findings: Findings
 }
 
@@ -57,7 +59,7 @@ const LINE_FINDINGS: Record<LineError['code'], FindingCode> = {
 
 const NO_BUNDLE = 'this is not a bundle: its first line is not that of one'
 
-export function createBundleCheck({ publicKeys, witnesses, held, findings }: BundleOptions): BundleCheck {
+export function createBundleCheck({ publicKeys, witnesses, held, recorded, findings }: BundleOptions): BundleCheck {
   const trust: Trust = { pinned: publicKeys.length > 0, publicKeys: [...publicKeys], witnesses }
   let chains: Chains | undefined
   let rank = RANK.bundle
@@ -96,7 +98,7 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
   function begin({ line, error }: ReadLine): undefined {
     if (line?.type !== 'bundle') throw badInput(NO_BUNDLE)
     if (error !== undefined) report(error, undefined)
-    chains = createChains(line, { trust, held, findings })
+    chains = createChains(line, { trust, held, recorded, findings })
   }
 
   function place(line: BundleLine, chains: Chains): Promise<void> | undefined {

@@ -7,7 +7,7 @@ import { createRecentCalls } from './recent-calls.ts'
 export interface Calls {
   entry(placed: Placed): void
   /** `lastTs`: of the chain's last entry. */
-  finish(lastTs: string): CallTotals
+  finish(lastTs: string, lineNumber: number): CallTotals
 }
 
 export interface CallTotals {
@@ -40,11 +40,11 @@ export function createCalls(log: string, findings: Findings): Calls {
       if (action === 'tool.invoke.intent') begin(placed)
       else if (action === 'tool.invoke' || action === 'tool.reconcile') close(placed)
     },
-    finish(lastTs) {
+    finish(lastTs, lineNumber) {
       const limit = Date.parse(lastTs) - IN_FLIGHT_MS
       for (const [call, { seq, line, ts }] of open) {
         if (Date.parse(ts) >= limit) totals.inFlight += 1
-        else findings.add('unreconciled', { log, seq, line }, `the intent of call ${call} has neither an outcome nor a reconciliation`)
+        else findings.add('unreconciled', { log, seq, line }, `the intent of call ${call} has neither an outcome nor a reconciliation`, lineNumber)
       }
       return totals
     },

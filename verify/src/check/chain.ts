@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts'
 import { createHeld, type Held, type HeldTotals } from './held.ts'
 import { createLinks } from './links.ts'
 import { createOpenings, type OpeningTotals } from './openings.ts'
-import { createOrgCheckpoints, type KnownChain } from './org-checkpoints.ts'
+import { createOrgCheckpoints, type KnownChain, type RecordedTotals } from './org-checkpoints.ts'
 import type { Placed } from './placed.ts'
 import type { ReadLine } from './read-line.ts'
 import { createRoots, type Roots } from './roots.ts'
@@ -40,23 +40,26 @@ export interface ChainTotals {
   openings: OpeningTotals
   usage: MonthTotals[]
   held: HeldTotals
-  /** Recorded checkpoints of other chains without a signed one in the bundle to compare with. */
-  uncompared: number
+  /** Checkpoints of other chains that this one, an org's, recorded. */
+  recorded: RecordedTotals
 }
 
 export interface ChainContext {
   openings: boolean
   trust: Trust
   held: Held
+  /** Sizes at which the org's chain is expected to have recorded a root of this one. */
+  recordedSizes: readonly number[]
   /** The chains before this one. */
   chains: ReadonlyMap<string, KnownChain>
   findings: Findings
 }
 
-export function createChainCheck(chain: ChainLine, { openings: included, trust, held, chains, findings }: ChainContext): ChainCheck {
+export function createChainCheck(chain: ChainLine, { openings: included, trust, held, recordedSizes, chains, findings }: ChainContext): ChainCheck {
   const { log, orgId, origin, size, head } = chain
   const logTrust = trustFor(origin, trust)
   const roots: Roots = createRoots()
+  for (const recorded of recordedSizes) roots.want(recorded)
   const links = createLinks(log, findings)
   const checkpoints = createCheckpoints(chain, logTrust, roots, findings)
   const calls = createCalls(log, findings)
@@ -71,7 +74,7 @@ export function createChainCheck(chain: ChainLine, { openings: included, trust, 
 
   return {
     log,
-    known: { origin, size, roots },
+    known: { origin, size, roots, hasCheckpoint: checkpoints.has },
     settle: checkpoints.settle,
     entry({ line: read, leaf }, lineNumber) {
       if (read?.type === 'entry' && read.entry.log !== log) {
@@ -91,16 +94,16 @@ export function createChainCheck(chain: ChainLine, { openings: included, trust, 
       else openings.opening(other, lineNumber)
     },
     async finish(lineNumber) {
+      // What tells most about the place of a fault comes first; a root says least.
       links.finish({ size, head, line: lineNumber })
-      return {
-        log, orgId, origin, size, head, entries, firstTs, lastTs,
-        checkpoints: await checkpoints.finish(lineNumber),
-        calls: calls.finish(lastTs ?? ''),
-        openings: openings.finish(),
+      const counted = {
+        calls: calls.finish(lastTs ?? '', lineNumber),
+        openings: openings.finish(lineNumber),
         usage: usage.finish(lineNumber),
-        held: await outside.finish(),
-        uncompared: org.uncompared(),
       }
+      const signed = await checkpoints.finish(lineNumber)
+      const totals = { log, orgId, origin, size, head, entries, firstTs, lastTs, checkpoints: signed, ...counted }
+      return { ...totals, held: await outside.finish(), recorded: org.finish() }
     },
   }
 

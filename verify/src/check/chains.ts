@@ -2,6 +2,7 @@ import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
 import { createChainCheck, type ChainCheck, type ChainTotals } from './chain.ts'
 import type { Findings } from './findings.ts'
 import { reportStrangers, type Held } from './held.ts'
+import type { RecordedSizes } from '../recorded.ts'
 import type { KnownChain } from './org-checkpoints.ts'
 import { createScope } from './scope.ts'
 import type { Trust } from './trust.ts'
@@ -19,7 +20,14 @@ export interface Chains {
   finish(complete: boolean, lineNumber: number): Promise<{ totals: ChainTotals[]; strangers: number }>
 }
 
-export function createChains(head: BundleHead, { trust, held, findings }: { trust: Trust; held: Held; findings: Findings }): Chains {
+export interface ChainsContext {
+  trust: Trust
+  held: Held
+  recorded: RecordedSizes
+  findings: Findings
+}
+
+export function createChains(head: BundleHead, { trust, held, recorded, findings }: ChainsContext): Chains {
   const scope = createScope(head, findings)
   const known = new Map<string, KnownChain>()
   const totals: ChainTotals[] = []
@@ -31,7 +39,7 @@ export function createChains(head: BundleHead, { trust, held, findings }: { trus
     async begin(line, lineNumber) {
       await finishCurrent(lineNumber)
       scope.chain(line, lineNumber)
-      current = createChainCheck(line, { openings: head.openings, trust, held, chains: known, findings })
+      current = createChainCheck(line, { openings: head.openings, trust, held, recordedSizes: recorded.get(line.log) ?? [], chains: known, findings })
     },
     end: scope.end,
     async finish(complete, lineNumber) {

@@ -11,6 +11,8 @@ import type { Roots } from './roots.ts'
  */
 export interface Checkpoints {
   checkpoint(line: CheckpointLine, lineNumber: number): void
+  /** Whether one of that size was there, be it good or not. */
+  has(size: number): boolean
   /** Waits for the signatures that are being verified: to be called now and then, or they pile up. */
   settle(): Promise<void>
   finish(lineNumber: number): Promise<CheckpointTotals>
@@ -51,9 +53,11 @@ const SIGNATURE_FINDINGS: Record<TlogErrorCode, FindingCode> = {
 export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined, roots: Roots, findings: Findings): Checkpoints {
   const { log } = chain
   const signed: Signed[] = []
+  const sizes = new Set<number>()
   let pending: Promise<void>[] = []
 
   return {
+    has: (size) => sizes.has(size),
     settle,
     checkpoint(line, lineNumber) {
       const place = { log, line: lineNumber }
@@ -67,6 +71,7 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
       checkOrder(size, root, place)
       const one: Signed = { size, root, place, verified: false, witnesses: [] }
       signed.push(one)
+      sizes.add(size)
       roots.want(size)
       pending.push(verify(one, line.note))
     },

@@ -62,7 +62,7 @@ export function createLinks(log: string, findings: Findings): Links {
     if (seq === 0) return findings.add('link_broken', { log, seq, line }, 'entry 0 does not start the chain: its "prev" is not 64 zeros')
     const before = seq - 1
     const place = { log, seq: before, line: lastLine }
-    if (recent !== undefined) {
+    if (recent?.code === 'link_broken') {
       findings.amend(recent, 'link_broken', place, `entry ${before} fits neither the entry before it nor the one after it`)
       return undefined
     }

@@ -7,7 +7,7 @@ import type { Placed } from './placed.ts'
 export interface Openings {
   entry(placed: Placed): void
   opening(line: OpeningLine, lineNumber: number): void
-  finish(): OpeningTotals
+  finish(lineNumber: number): OpeningTotals
 }
 
 export interface OpeningTotals {
@@ -70,9 +70,10 @@ export function createOpenings(log: string, included: boolean, findings: Finding
       justOpened.set(call, committed)
     },
 
-    finish() {
+    finish(lineNumber) {
       for (const [call, { seq, line }] of unopened) {
-        findings.add('opening_missing', { log, seq, line }, `the opening of call ${call} is missing, and no redaction entry says that it was erased`)
+        const message = `the opening of call ${call} is missing, and no redaction entry says that it was erased`
+        findings.add('opening_missing', { log, seq, line }, message, lineNumber)
       }
       return { opened, redacted: [...redacted.values()] }
     },

@@ -7,7 +7,7 @@ import type { Placed } from './placed.ts'
 export interface UsageCheck {
   entry(placed: Placed): void
   usage(line: UsageLine, lineNumber: number): void
-  finish(line: number): MonthTotals[]
+  finish(lineNumber: number): MonthTotals[]
 }
 
 export interface MonthTotals {
@@ -18,7 +18,7 @@ export interface MonthTotals {
 
 export function createUsage(log: string, findings: Findings): UsageCheck {
   const totals = new Map<string, MonthTotals>()
-  const documents = new Set<string>()
+  const documents = new Map<string, MonthTotals & { line: number }>()
 
   function monthTotals(ts: string): MonthTotals {
     const month = monthOf(ts)
@@ -32,21 +32,22 @@ export function createUsage(log: string, findings: Findings): UsageCheck {
       if (action === 'tool.invoke.intent') monthTotals(ts).invoked += 1
       else if (action === 'tool.invoke' && meta['credited'] === true) monthTotals(ts).credited += 1
     },
-    usage({ month, invoked, credited }, line) {
-      if (documents.has(month)) {
-        findings.add('usage_repeated', { log, line }, `there are two usage documents of ${month}`)
-        return
-      }
-      documents.add(month)
-      const real = totals.get(month) ?? { invoked: 0, credited: 0 }
-      if (real.invoked === invoked && real.credited === credited) return
-      const message = `usage of ${month} says ${invoked} invoked and ${credited} credited, the entries say ${real.invoked} and ${real.credited}`
-      findings.add('usage_mismatch', { log, line }, message)
+    usage(document, line) {
+      const { month } = document
+      if (documents.has(month)) findings.add('usage_repeated', { log, line }, `there are two usage documents of ${month}`)
+      else documents.set(month, { ...document, line })
     },
-    finish(line) {
+    finish(lineNumber) {
+      for (const { month, invoked, credited, line } of documents.values()) {
+        const real = totals.get(month) ?? { invoked: 0, credited: 0 }
+        if (real.invoked === invoked && real.credited === credited) continue
+        const message = `usage of ${month} says ${invoked} invoked and ${credited} credited, the entries say ${real.invoked} and ${real.credited}`
+        findings.add('usage_mismatch', { log, line }, message, lineNumber)
+      }
       for (const { month, invoked, credited } of totals.values()) {
         if (documents.has(month)) continue
-        findings.add('usage_missing', { log, line }, `there is no usage document of ${month}, when ${invoked} calls were made and ${credited} credited`)
+        const message = `there is no usage document of ${month}, when ${invoked} calls were made and ${credited} credited`
+        findings.add('usage_missing', { log, line: lineNumber }, message)
       }
       return [...totals.values()]
     },
