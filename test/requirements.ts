@@ -60,6 +60,8 @@ export const REQUIREMENTS = {
   'ledger.two-processes': 'Processes share chains and quotas without gap, duplicate or overrun.',
   'ledger.lost-ack': 'A lost acknowledgement leads to no entry twice and none missing.',
   'ledger.down': 'No tool is called while the chain cannot be written.',
+  'ledger.killed': 'Chains, meter and upstream hits agree whenever a process is killed.',
+  'ledger.reconcile': 'An intent without an outcome is closed once, as unknown.',
   'ledger.pending': 'An outcome that cannot be recorded at once is recorded later.',
 
   'audit.list': 'Owners and auditors page through the record and narrow it down.',

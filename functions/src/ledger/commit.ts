@@ -27,7 +27,8 @@ export interface VersionedQuota extends Quota {
 }
 
 /**
- * What the ledger needs of a store. All methods may throw when the store does not answer.
+ * What the ledger needs of a store. Reads may throw when the store does not answer; `commit` says `unknown` then, for a
+ * throw would have the ledger plan anew what may stand already.
  * `commit` writes the segment (create only) and everything of the plan atomically:
  * - done: it is durable.
  * - refused: a precondition failed, so this attempt wrote nothing (an earlier, unacknowledged one may have).
