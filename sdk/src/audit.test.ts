@@ -76,3 +76,21 @@ describe('audit.entries', () => {
     expect(await vitrine.audit.list({ agentId: 'a1' })).toEqual({ entries: [], nextPageToken: null })
   })
 })
+
+describe('audit.getReceipt', () => {
+  it.each([
+    ['a forgotten agent', { agentId: undefined, seq: 1 }],
+    ['two chains', { agentId: 'a1', orgId: 'o1', seq: 1 }],
+    ['no number', {}],
+    ['a negative number', { seq: -1 }],
+    ['a number as text', { seq: '1' }],
+  ])('refuses %s, unsent', async (_, input) => {
+    await expect(vitrine.audit.getReceipt(input as { seq: number })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(wire.requests).toEqual([])
+  })
+
+  it('says how far checkpoints reach when they do not reach the entry', async () => {
+    wire.respond = failure('receipt_pending', { size: 4 })
+    await expect(vitrine.audit.getReceipt({ seq: 4 })).rejects.toMatchObject({ code: 'receipt_pending', retryable: true, details: { size: 4 } })
+  })
+})

@@ -27,12 +27,24 @@ export function createCall(settings: Settings): Call {
 }
 
 async function exchange(settings: Settings, path: string, body: string, signal: AbortSignal): Promise<RawAnswer> {
+  const { response, readText } = await send(settings, path, body, signal)
+  return { status: response.status, text: await readText() }
+}
+
+/** An answer of which the head has arrived. */
+export interface Sent {
+  response: Response
+  /** The rest of it. Errors: network_error. */
+  readText(): Promise<string>
+}
+
+/** Errors: unauthenticated when there is no token, network_error. */
+export async function send(settings: Settings, path: string, body: string, signal: AbortSignal): Promise<Sent> {
   const token = await currentToken(settings)
   signal.throwIfAborted()
   const { fetch } = settings
-  let status = 0
-  try {
-    const response = await fetch(`${settings.baseUrl}/${path}`, {
+  const response = await orNetworkError(0, () =>
+    fetch(`${settings.baseUrl}/${path}`, {
       method: 'POST',
       headers: { 'authorization': `Bearer ${token}`, 'content-type': 'application/json' },
       body,
@@ -41,13 +53,24 @@ async function exchange(settings: Settings, path: string, body: string, signal: 
       credentials: 'omit',
       cache: 'no-store',
       referrerPolicy: 'no-referrer',
-    })
-    status = response.status
-    const text = await response.text()
-    // A debugging proxy may echo the request in its error; errors get logged.
-    return { status, text: response.ok ? text : text.replaceAll(token, '[redacted]') }
+    }),
+  )
+  return {
+    response,
+    async readText() {
+      const text = await orNetworkError(response.status, () => response.text())
+      // A debugging proxy may echo the request in its error; errors get logged.
+      return response.ok ? text : text.replaceAll(token, '[redacted]')
+    },
+  }
+}
+
+/** What the network throws, as an error of ours. `status` is that of the answer, 0 before there is one. */
+export async function orNetworkError<T>(status: number, run: () => Promise<T>, message?: string): Promise<T> {
+  try {
+    return await run()
   } catch (cause) {
-    throw new VitrineError('network_error', { status, cause })
+    throw new VitrineError('network_error', { status, cause, ...(message !== undefined && { message }) })
   }
 }
 

@@ -6,8 +6,10 @@ import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
  * - timeout: the client's own `timeoutMs` ran out
  * - aborted: the caller's AbortSignal fired; its reason is the `cause`
  * - invalid_response: something answered, but not in the protocol (a proxy's page, broken JSON, a missing field)
+ * - receipt_invalid: a receipt proves nothing, or something else; `details.reason` is a ReceiptProblem
+ * - unsupported: the platform lacks something
  */
-export type ClientErrorCode = 'network_error' | 'timeout' | 'aborted' | 'invalid_response'
+export type ClientErrorCode = 'network_error' | 'timeout' | 'aborted' | 'invalid_response' | 'receipt_invalid' | 'unsupported'
 
 export type VitrineErrorCode = ErrorCode | ClientErrorCode
 
@@ -16,6 +18,8 @@ const CLIENT_ERRORS: Record<ClientErrorCode, { retryable: boolean; message: stri
   timeout: { retryable: true, message: 'The server did not answer in time.' },
   aborted: { retryable: false, message: 'The request was aborted.' },
   invalid_response: { retryable: false, message: 'The answer is not one of a Vitrine server.' },
+  receipt_invalid: { retryable: false, message: 'The receipt is not valid.' },
+  unsupported: { retryable: false, message: 'This platform cannot do that.' },
 }
 
 export interface VitrineErrorOptions {

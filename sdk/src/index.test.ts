@@ -25,6 +25,7 @@ interface Operation {
 }
 
 const receipt = { log: 'agents/a1', seq: 3, hash: 'ab' }
+const proven = { entry: { seq: 3 }, proof: 'c2sp.org/tlog-proof@v1', checkpointSize: 5 }
 const tool = { name: 'search', kind: 'http', url: 'https://example.com', manifest: null }
 const registration = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com', authToken: null } as const
 const operations: Operation[] = [
@@ -42,6 +43,18 @@ const operations: Operation[] = [
     data: { agentId: 'a1', name: 'search', enabled: false },
     answer: { name: 'search', enabled: false },
     run: (v) => v.tools.setEnabled({ agentId: 'a1', name: 'search', enabled: false }),
+  },
+  {
+    path: 'admin/setCredentialAccess',
+    data: { agentId: 'a1', name: 'search', allowed: false },
+    answer: { agentId: 'a1', name: 'search', allowed: false },
+    run: (v) => v.tools.setCredentialAccess({ agentId: 'a1', name: 'search', allowed: false }),
+  },
+  {
+    path: 'admin/setCredentialAccess',
+    data: { orgId: 'o1', allowed: true },
+    answer: { orgId: 'o1', allowed: true },
+    run: (v) => v.orgs.setCredentialAccess({ orgId: 'o1', allowed: true }),
   },
   { path: 'admin/listTools', data: { agentId: 'a1' }, answer: { tools: [] }, run: (v) => v.tools.listAll({ agentId: 'a1' }) },
   {
@@ -83,6 +96,29 @@ const operations: Operation[] = [
     answer: { entries: [], nextPageToken: null },
     run: (v) =>
       v.audit.list({ orgId: 'o1', tool: 'search', action: 'tool.invoke', actor: 'agent:a1', outcome: 'ok', from: '2026-01-01T00:00:00Z', pageSize: 10 }),
+  },
+  { path: 'getReceipt', data: { seq: 0 }, answer: proven, run: (v) => v.audit.getReceipt({ seq: 0 }) },
+  { path: 'admin/getReceipt', data: { agentId: 'a1', seq: 3 }, answer: proven, run: (v) => v.audit.getReceipt({ agentId: 'a1', seq: 3 }) },
+  { path: 'admin/getReceipt', data: { orgId: 'o1', seq: 3 }, answer: proven, run: (v) => v.audit.getReceipt({ orgId: 'o1', seq: 3 }) },
+  {
+    path: 'admin/checkpoint',
+    data: { orgId: 'o1' },
+    answer: { log: 'orgs/o1', size: 2, root: 'ab', note: 'n', vkey: 'v' },
+    run: (v) => v.audit.checkpoint({ orgId: 'o1' }),
+  },
+  { path: 'admin/signingKeys', data: {}, answer: { keys: [{ name: 'k', publicKey: 'p', pem: '-' }] }, run: (v) => v.audit.signingKeys() },
+  { path: 'admin/reconcile', data: { agentId: 'a1' }, answer: { closed: 2 }, run: (v) => v.audit.reconcile({ agentId: 'a1' }) },
+  {
+    path: 'admin/getOpening',
+    data: { agentId: 'a1', seq: 2 },
+    answer: { salt: 'ab', args: '{}' },
+    run: (v) => v.audit.getOpening({ agentId: 'a1', seq: 2 }),
+  },
+  {
+    path: 'admin/redact',
+    data: { agentId: 'a1', seq: 2, reason: 'on request' },
+    answer: { call: 'c1', receipt },
+    run: (v) => v.audit.redact({ agentId: 'a1', seq: 2, reason: 'on request' }),
   },
 ]
 

@@ -2,24 +2,32 @@ import { createAgents, type Agents } from './agents.ts'
 import { createAudit, type Audit } from './audit.ts'
 import { createCall } from './call.ts'
 import { readOptions, type VitrineOptions } from './options.ts'
+import { createOrgs, type Orgs } from './orgs.ts'
 import { createOwnerKeys, type OwnerKeys } from './owner-keys.ts'
 import { createQuota, type Quotas } from './quota.ts'
+import { createStream } from './stream.ts'
 import { createTools, type Tools } from './tools.ts'
 
+export { verifyReceipt } from './receipt.ts'
 export { VitrineError } from './error.ts'
 export type { ClientErrorCode, VitrineErrorCode } from './error.ts'
 export type { ErrorCode } from '@vitrine/core/errors'
 export type { Action, Entry, Meta } from '@vitrine/core/entry'
+export type { Opening } from '@vitrine/core/commitment'
 export type { Outcome } from '@vitrine/core/facets'
 export type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 export type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
 export type { Agents, AgentState, CreateAgentInput } from './agents.ts'
-export type { Audit, AuditFilter, AuditPage, AuditQuery } from './audit.ts'
+export type { Audit, AuditFilter, AuditPage, AuditQuery, ChainName, SignedCheckpoint, SigningKey } from './audit.ts'
 export type { CallOptions } from './call.ts'
+export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
+export type { Orgs } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
-export type { Invocation, InvokeInput, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
+export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'
+export type { ReceiptTrust } from './receipt-trust.ts'
+export type { CredentialAccess, Invocation, InvokeInput, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
 
 /**
  * A connection to one Vitrine deployment under one identity: an agent's key, an owner's key, or a signed-in person.
@@ -28,17 +36,20 @@ export type { Invocation, InvokeInput, OwnedTool, Receipt, RegisterInput, Regist
 export class Vitrine {
   readonly tools: Tools
   readonly agents: Agents
+  readonly orgs: Orgs
   readonly ownerKeys: OwnerKeys
   readonly quota: Quotas
   readonly audit: Audit
 
   /** Throws VitrineError: invalid_argument, invalid_url, malformed_key. */
   constructor(options: VitrineOptions) {
-    const call = createCall(readOptions(options))
+    const settings = readOptions(options)
+    const call = createCall(settings)
     this.tools = createTools(call)
     this.agents = createAgents(call)
+    this.orgs = createOrgs(call)
     this.ownerKeys = createOwnerKeys(call)
     this.quota = createQuota(call)
-    this.audit = createAudit(call)
+    this.audit = createAudit(call, createStream(settings))
   }
 }

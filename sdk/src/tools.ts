@@ -73,6 +73,12 @@ export interface Invocation {
   receipt: Receipt
 }
 
+export interface CredentialAccess {
+  agentId: string
+  name: string
+  allowed: boolean
+}
+
 const REGISTER: check.Checks<RegisterInput> = {
   agentId: check.id,
   name: check.toolName,
@@ -94,6 +100,7 @@ const INVOKE: check.Checks<InvokeInput> = {
 }
 
 const SET_ENABLED = { agentId: check.id, name: check.toolName, enabled: check.flag }
+const SET_CREDENTIAL_ACCESS = { agentId: check.id, name: check.toolName, allowed: check.flag }
 
 export interface Tools {
   /** Owner: registers a tool for an agent, or updates it. */
@@ -102,6 +109,8 @@ export interface Tools {
   listAll(input: { agentId: string }, options?: CallOptions): Promise<{ tools: OwnedTool[] }>
   /** Owner: a disabled tool looks to the agent as if it did not exist. */
   setEnabled(input: { agentId: string; name: string; enabled: boolean }, options?: CallOptions): Promise<{ name: string; enabled: boolean }>
+  /** Owner: whether the agent may read this tool's credential. The organization must allow it too (`orgs`). */
+  setCredentialAccess(input: CredentialAccess, options?: CallOptions): Promise<CredentialAccess>
   /** Agent: the tools it may invoke. */
   list(options?: CallOptions): Promise<{ tools: Tool[] }>
   /** Agent: calls a tool, once. What the tool answers is the result, whatever its status. */
@@ -123,6 +132,10 @@ export function createTools(call: Call): Tools {
     async setEnabled(input, options) {
       check.checkFields(input, SET_ENABLED)
       return call('admin/setToolEnabled', input, { name: 'string', enabled: 'boolean' }, options)
+    },
+    async setCredentialAccess(input, options) {
+      check.checkFields(input, SET_CREDENTIAL_ACCESS)
+      return call('admin/setCredentialAccess', input, { agentId: 'string', name: 'string', allowed: 'boolean' }, options)
     },
     async list(options) {
       return call('listTools', {}, { tools: 'array' }, options)

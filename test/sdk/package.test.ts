@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { chromium, type Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { buildSdk } from '../../sdk/build.ts'
+import { bundle, entries, invokedAs, ORIGIN, pem, proofFor, vkey } from './receipts.ts'
 import { testKey } from './test-key.ts'
 import { failure, raw, result, silence, startWireServer, type WireServer } from './wire-server.ts'
 
@@ -70,9 +71,9 @@ describe('contents', () => {
     expect(bundle.length).toBeLessThan(64 * 1024)
   })
 
-  it('exports two things', async () => {
+  it('exports three things', async () => {
     const exported = await inNode(process.execPath, `console.log(JSON.stringify(Object.keys(await import('vitrine-sdk'))))`)
-    expect(exported).toEqual(['Vitrine', 'VitrineError'])
+    expect(exported).toEqual(['Vitrine', 'VitrineError', 'verifyReceipt'])
   })
 })
 
@@ -117,6 +118,22 @@ describe('in Node', () => {
   })
 })
 
+/** Code that verifies a receipt offline, and its forgery; both sides take no more than the text and a pinned key. */
+const verifying = (forged: string) => `
+  const proof = ${JSON.stringify(proofFor(3))}
+  const verified = await verifyReceipt(proof, { publicKey: ${JSON.stringify(pem)}, origin: ${JSON.stringify(ORIGIN)}, invoked: ${JSON.stringify(invokedAs(3))} })
+  const refused = await verifyReceipt(${JSON.stringify(forged)}, { publicKey: ${JSON.stringify(vkey)} }).catch((error) => [error.code, error.details.reason])
+  const outcome = [verified.entry, ...refused]`
+const FORGED = proofFor(3).replace('index 3', 'index 2')
+const verifiedOutcome = [entries[3], 'receipt_invalid', 'not_included']
+
+describe('offline', () => {
+  it.each(nodes)('verifies a receipt on %s', async (_, node) => {
+    expect(await inNode(node, `import { verifyReceipt } from 'vitrine-sdk'\n${verifying(FORGED)}\nconsole.log(JSON.stringify(outcome))`)).toEqual(verifiedOutcome)
+    expect(wire.requests).toEqual([])
+  })
+})
+
 const CHROMIUM = '/usr/bin/chromium'
 const CHROMIUM_ARGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -150,7 +167,7 @@ describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped,
     try {
       await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
       return await page.evaluate(`(async () => {
-        const { Vitrine, VitrineError } = await import('/index.js')
+        const { Vitrine, VitrineError, verifyReceipt } = await import('/index.js')
         const vitrine = new Vitrine({ baseUrl: ${JSON.stringify(wire.url)}, key: ${JSON.stringify(key)}, timeoutMs: 10_000 })
         ${body}
       })()`)
@@ -178,6 +195,20 @@ describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped,
     expect(await inPage(`return vitrine.tools.list().catch((error) => error.code)`)).toBe('network_error')
     expect(elsewhere.requests).toEqual([])
     await elsewhere.close()
+  })
+
+  it('verifies a receipt without a server', async () => {
+    expect(await inPage(`${verifying(FORGED)}; return outcome`)).toEqual(verifiedOutcome)
+    expect(wire.requests).toEqual([])
+  })
+
+  it('reads an export as it comes', async () => {
+    wire.respond = raw(200, `${bundle()}\n`, { 'content-type': 'application/jsonl; charset=utf-8' })
+    const lines = await inPage(`
+      const lines = []
+      for await (const line of vitrine.audit.export({ orgId: 'org_1' })) lines.push(line)
+      return lines`)
+    expect(lines).toEqual(bundle().split('\n'))
   })
 
   it('aborts', async () => {

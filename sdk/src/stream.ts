@@ -1,0 +1,52 @@
+import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/bundle'
+import { readAnswer } from './answer.ts'
+import { orNetworkError, send, type CallOptions } from './call.ts'
+import { withDeadline } from './deadline.ts'
+import { VitrineError } from './error.ts'
+import type { Settings } from './options.ts'
+
+/**
+ * One request whose answer comes as lines of text, given without their newlines and as they arrive; a last line without a
+ * newline is one that broke off, and is left out. The settings' timeout holds for each wait. Ending the generator ends the request.
+ * Errors: what the server reports before the first line, aborted, timeout, network_error (an answer that broke off too),
+ * invalid_response.
+ */
+export type Stream = (path: string, data: object, options?: CallOptions) => AsyncGenerator<string, void, undefined>
+
+export function createStream(settings: Settings): Stream {
+  return async function* (path, data, options = {}) {
+    const request = new AbortController()
+    const limit = { timeoutMs: settings.timeoutMs, signal: options.signal }
+    try {
+      const { response, readText } = await withDeadline(limit, () => send(settings, path, JSON.stringify({ data }), request.signal))
+      const { ok, status, body } = response
+      if (!ok) readAnswer({ status, text: await withDeadline(limit, readText) }, {})
+      if (!ok || body === null) throw new VitrineError('invalid_response', { status })
+      const reader = body.getReader()
+      const read = () => orNetworkError(status, () => reader.read(), 'The answer broke off.')
+      yield* linesOf(async () => (await withDeadline(limit, read)).value)
+    } finally {
+      request.abort()
+    }
+  }
+}
+
+/** `next` gives undefined at the end. */
+async function* linesOf(next: () => Promise<Uint8Array | undefined>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  let rest = ''
+  for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
+    const lines = (rest + decode(decoder, chunk)).split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > BUNDLE_LINE_LENGTH_MAX) throw new VitrineError('invalid_response', { message: 'The answer has a line that is too long.' })
+    yield* lines
+  }
+}
+
+function decode(decoder: TextDecoder, chunk: Uint8Array): string {
+  try {
+    return decoder.decode(chunk, { stream: true })
+  } catch {
+    throw new VitrineError('invalid_response', { message: 'The answer is not UTF-8.' })
+  }
+}
