@@ -10,6 +10,7 @@ import { redactArgs } from '@vitrine/core/redact'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent, type Agent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
+import { withinMs } from './deadline.ts'
 import { deny } from './deny.ts'
 import { toResult } from './forward/answer.ts'
 import type { ForwardAbort, ForwardOutcome } from './forward/forward.ts'
@@ -179,14 +180,6 @@ async function settle(
   )
   const settled = await withinMs(SETTLE_WAIT_MS, appended)
   return settled?.ok ? settled.value.receipts[0]! : { ...intent.receipts[0]!, pending: true }
-}
-
-async function withinMs<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
 /** Runs `call` with a signal that aborts at the deadline or when the caller goes away, whichever is first. */

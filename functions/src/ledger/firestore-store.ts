@@ -1,6 +1,7 @@
 import { Timestamp, type DocumentData, type Firestore, type WriteBatch } from 'firebase-admin/firestore'
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
 import { EMPTY_TAIL, segmentId, tailOf, type Segment } from '@vitrine/core/segment'
+import { answered } from '../deadline.ts'
 import { paths, type OwnerDoc } from '../store/documents.ts'
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Plan, Write } from './plan.ts'
@@ -12,18 +13,18 @@ const INVALID = new Set([3 /* INVALID_ARGUMENT */, 11 /* OUT_OF_RANGE */])
 export function createLedgerStore(db: Firestore): LedgerStore {
   return {
     async readTail(log) {
-      const found = await db.collection(`${log}/audit`).orderBy('first', 'desc').limit(1).get()
+      const found = await answered(db.collection(`${log}/audit`).orderBy('first', 'desc').limit(1).get())
       const segment = found.docs[0]?.data()
       return segment ? tailOf(readSegmentDoc(segment)) : EMPTY_TAIL
     },
 
     async readSegment(log, first) {
-      const data = (await db.doc(`${log}/audit/${segmentId(first)}`).get()).data()
+      const data = (await answered(db.doc(`${log}/audit/${segmentId(first)}`).get())).data()
       return data && readSegmentDoc(data)
     },
 
     async readQuota(ownerUid, month): Promise<VersionedQuota> {
-      const [quota, owner] = await db.getAll(db.doc(paths.quota(ownerUid, month)), db.doc(paths.owner(ownerUid)))
+      const [quota, owner] = await answered(db.getAll(db.doc(paths.quota(ownerUid, month)), db.doc(paths.owner(ownerUid))))
       const data = quota?.data()
       if (data) return { limit: data['limit'], leased: data['leased'], version: versionOf(quota!.updateTime!) }
       const settings = owner?.data() as OwnerDoc | undefined
@@ -40,7 +41,7 @@ export function createLedgerStore(db: Firestore): LedgerStore {
       if (quota && plan.lease !== 0) addLease(db, batch, quota.ownerUid, plan, quota.value)
       for (const write of writes) addWrite(db, batch, write)
       try {
-        await batch.commit()
+        await answered(batch.commit())
         return 'done'
       } catch (error) {
         const code = (error as { code?: number }).code ?? -1

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { fail, type Result } from '@vitrine/core/result'
 import { createCommitter, type Appended, type Chain, type LedgerStore, type Waiting } from './commit.ts'
 import { batchSize, type Item } from './plan.ts'
@@ -48,6 +49,8 @@ export function createLedger(store: LedgerStore, now: () => number = Date.now): 
     while (chain.queue.length > 0) {
       const size = batchSize(chain.queue.map((waiting) => waiting.item))
       await commitBatch(chain, chain.queue.splice(0, size))
+      // Whoever has arrived at the socket meanwhile comes along.
+      await setImmediate()
     }
     chain.busy = false
   }
