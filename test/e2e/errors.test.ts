@@ -78,10 +78,16 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   org_not_found: () => admin('listAudit', { orgId: 'none' }, agent.owner),
   key_not_found: () => admin('revokeOwnerKey', { keyId: 'none' }, agent.owner),
   tool_not_found: () => invoke(agent, { name: 'none' }),
-  receipt_not_found: { elsewhere: 'test/audit: receipts are read once checkpoints are made' },
-  receipt_pending: { elsewhere: 'test/audit: receipts are read once checkpoints are made' },
-  opening_not_found: { elsewhere: 'test/audit: openings are erased there' },
-  chain_broken: { elsewhere: 'test/audit: chains are tampered with there' },
+  receipt_not_found: () => call('getReceipt', { seq: 1_000_000 }, { bearer: agent.key }),
+  receipt_pending: () => call('getReceipt', { seq: 0 }, { bearer: agent.key }),
+  opening_not_found: () => admin('getOpening', { agentId: agent.id, seq: 0 }, agent.owner),
+  chain_broken: async () => {
+    const tampered = await newAgentWith(upstream.origin)
+    const segment = db().doc(`agents/${tampered.id}/audit/0000000000000001`)
+    const [entry] = (await segment.get()).data()!['entries'] as object[]
+    await segment.update({ entries: [{ ...entry, target: 'another' }] })
+    return admin('checkpoint', { agentId: tampered.id }, tampered.owner)
+  },
   no_credential: async () => {
     const bare = await newAgentWith(upstream.origin)
     return call('getToolCredential', { name: 'tool' }, { bearer: bare.key })
