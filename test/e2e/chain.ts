@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Timestamp } from 'firebase-admin/firestore'
+import type { Firestore, Timestamp } from 'firebase-admin/firestore'
 import { db } from './world.ts'
 
 /**
@@ -51,8 +51,8 @@ export interface Checked {
 }
 
 /** Reads a chain and everything that hangs on it. Throws at the first thing that is wrong. */
-export async function checkChain(log: string): Promise<Checked> {
-  const segments = (await db().collection(`${log}/audit`).orderBy('first').get()).docs
+export async function checkChain(log: string, store: Firestore = db()): Promise<Checked> {
+  const segments = (await store.collection(`${log}/audit`).orderBy('first').get()).docs
   const entries: Entry[] = []
   let head = '0'.repeat(64)
   let usage: Usage = { month: '', invoked: 0, credited: 0, leased: 0 }
@@ -76,8 +76,8 @@ export async function checkChain(log: string): Promise<Checked> {
     same('units leased cover units spent', usage.leased >= usage.invoked - usage.credited, true)
   }
   same('batches are all different', new Set(segments.map((doc) => (doc.data() as SegmentDoc).batch)).size, segments.length)
-  await checkUsageDocuments(log, entries)
-  await checkOpenings(log, entries)
+  await checkUsageDocuments(store, log, entries)
+  await checkOpenings(store, log, entries)
   return { entries, segments: segments.length, head, open: openCalls(entries), usage }
 }
 
@@ -115,8 +115,8 @@ function openCalls(entries: readonly Entry[]): string[] {
   return [...open]
 }
 
-async function checkUsageDocuments(log: string, entries: readonly Entry[]): Promise<void> {
-  const documents = (await db().collection(`${log}/usage`).get()).docs
+async function checkUsageDocuments(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
+  const documents = (await store.collection(`${log}/usage`).get()).docs
   const months = new Set(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ ts }) => ts.slice(0, 7)))
   same('months with a usage document', documents.map(({ id }) => id).sort().join(), [...months].sort().join())
   for (const doc of documents) {
@@ -126,9 +126,9 @@ async function checkUsageDocuments(log: string, entries: readonly Entry[]): Prom
 }
 
 /** Openings stand at the segment of their intent, each commits to what the intent says, and none is left over. */
-async function checkOpenings(log: string, entries: readonly Entry[]): Promise<void> {
+async function checkOpenings(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
   const openings = new Map<string, { salt: string; args: string }>()
-  for (const doc of (await db().collection(`${log}/openings`).get()).docs) {
+  for (const doc of (await store.collection(`${log}/openings`).get()).docs) {
     for (const [call, opening] of Object.entries(doc.data()['openings'] as Record<string, { salt: string; args: string }>)) openings.set(call, opening)
   }
   for (const { call, meta } of entries.filter(({ action }) => action === 'tool.invoke.intent')) {

@@ -20,8 +20,14 @@ export type Fault =
   | 'lost'
   /** Takes effect, but the caller is told UNAVAILABLE. */
   | 'unacknowledged'
+  /** Takes effect, but the connection breaks instead of an answer. */
+  | 'cut'
   /** Never gets to the emulator; the caller is told this gRPC status. */
   | { status: number }
+  /** Gets to the emulator when this resolves. */
+  | { before: Promise<unknown> }
+  /** Takes effect, and the caller hears of it when this resolves. */
+  | { after: Promise<unknown> }
 
 const UNAVAILABLE = 14
 
@@ -38,7 +44,10 @@ export async function startFirestoreProxy(): Promise<FirestoreProxy> {
     stream.on('error', () => undefined)
     const fault = faults.get(String(headers[':path']).split('/').at(-1)!)?.()
     if (fault === undefined) pass(emulator, stream, headers)
+    else if (typeof fault === 'object' && 'before' in fault) void fault.before.then(() => pass(emulator, stream, headers))
+    else if (typeof fault === 'object' && 'after' in fault) pass(emulator, stream, headers, fault.after)
     else if (fault === 'unacknowledged') pass(emulator, stream, headers, () => refuse(stream, UNAVAILABLE))
+    else if (fault === 'cut') pass(emulator, stream, headers, () => stream.session?.destroy())
     else refuse(stream, fault === 'lost' ? UNAVAILABLE : fault.status)
   })
   server.listen(0, '127.0.0.1')
@@ -58,24 +67,28 @@ export async function startFirestoreProxy(): Promise<FirestoreProxy> {
   }
 }
 
-/** Passes one call on. With `instead` the emulator's answer is dropped when it has come whole. */
-function pass(emulator: ClientHttp2Session, stream: ServerHttp2Stream, { ...headers }: IncomingHttpHeaders, instead?: () => void): void {
+/** Passes one call on. `answer` is run instead of the emulator's answer when that has come whole, or has to resolve before it goes on. */
+function pass(emulator: ClientHttp2Session, stream: ServerHttp2Stream, { ...headers }: IncomingHttpHeaders, answer?: (() => void) | Promise<unknown>): void {
+  if (stream.destroyed) return
   const onward = emulator.request({ ...headers, ':authority': stack().firestore })
   onward.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR))
   stream.once('close', () => onward.close())
   stream.pipe(onward)
-  if (instead) {
-    onward.resume().once('end', instead)
+  if (typeof answer === 'function') {
+    onward.resume().once('end', answer)
     return
   }
   let trailers: IncomingHttpHeaders = {}
   onward.once('trailers', (given: IncomingHttpHeaders) => (trailers = given))
   onward.once('response', ({ ':status': status, ...rest }, flags) => {
-    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
-    stream.respond({ ':status': status, ...rest }, { waitForTrailers: !endStream, endStream })
-    if (endStream) return
-    stream.once('wantTrailers', () => stream.sendTrailers(trailers))
-    onward.pipe(stream)
+    void Promise.resolve(answer).then(() => {
+      if (stream.destroyed) return
+      const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+      stream.respond({ ':status': status, ...rest }, { waitForTrailers: !endStream, endStream })
+      if (endStream) return
+      stream.once('wantTrailers', () => stream.sendTrailers(trailers))
+      onward.pipe(stream)
+    })
   })
 }
 

@@ -98,8 +98,8 @@ export function invoke(agent: Agent, data: object = {}, request: Request = {}): 
   return call('invokeTool', { name: 'tool', args: {}, ...data }, { bearer: agent.key, ...request })
 }
 
-export function admin(operation: string, data: object, by: Owner): Promise<Answer> {
-  return call(`admin/${operation}`, data, { bearer: by.bearer })
+export function admin(operation: string, data: object, by: Owner, baseUrl = stack().baseUrl): Promise<Answer> {
+  return call(`admin/${operation}`, data, { bearer: by.bearer, baseUrl })
 }
 
 export async function setLimit(owner: Owner, monthlyInvocations: number): Promise<void> {
