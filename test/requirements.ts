@@ -64,9 +64,6 @@ export const REQUIREMENTS = {
   'ledger.reconcile': 'An intent without an outcome is closed once, as unknown.',
   'ledger.late-outcome': 'An outcome that comes after its call was closed as unknown does not close it again.',
   'ledger.pending': 'An outcome that cannot be recorded at once is recorded later.',
-  'ledger.killed': 'Whenever a process is killed, every call that reached a tool has its intent, and another process makes the rest add up.',
-  'ledger.reconcile': 'Each intent is closed once, however many processes invoke and reconcile.',
-  'ledger.late-outcome': 'An outcome that comes after the reconciler does not close a call again.',
 
   'audit.list': 'Owners and auditors page through the record and narrow it down.',
   'admin.list-tools': 'Owners list all tools with their settings, never a credential.',
