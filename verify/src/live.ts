@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { badInput, isBadInput } from './bad-input.ts'
 
 /** `exportAudit` over HTTP, in the callable protocol: `POST {data}`, answered by a bundle or by `{error}`. */
@@ -18,6 +19,8 @@ interface Resume {
 
 /** Connections in a row that bring nothing new. */
 const ATTEMPTS_MAX = 5
+/** Before the second one; doubled each time. */
+const PAUSE_MS = 50
 const NEWLINE = 0x0a
 const ERROR_LENGTH_MAX = 300
 
@@ -53,6 +56,7 @@ export async function* streamLive(live: Live): AsyncGenerator<Uint8Array> {
     }
     holder.drop()
     if (holder.resume()?.seq !== before?.seq || holder.resume()?.log !== before?.log) attempts = -1
+    else await sleep(PAUSE_MS * 2 ** attempts)
   }
   throw badInput(`${live.url}: no connection, or one that breaks again and again`)
 }

@@ -1,6 +1,6 @@
 /** Tells on stderr how far long work has come: a bar on a terminal, otherwise a plain line for each tenth. */
 export interface Progress {
-  add(bytes: number, entries: number): void
+  add(bytes: number, lines: number): void
   /** Takes the bar away. */
   finish(): void
 }
@@ -12,18 +12,18 @@ const BAR_WIDTH = 30
 
 export const NO_PROGRESS: Progress = { add: () => undefined, finish: () => undefined }
 
-/** `totalBytes` undefined: the end is not known, and entries are counted instead. */
+/** `totalBytes` undefined: the end is not known, and lines are counted instead. */
 export function createProgress(out: { isTTY?: boolean; write(text: string): unknown }, totalBytes: number | undefined, now: () => number): Progress {
   const startMs = now()
   let bytes = 0
-  let entries = 0
+  let lines = 0
   let drawnMs = 0
   let tenths = 0
 
   return {
-    add(moreBytes, moreEntries) {
+    add(moreBytes, moreLines) {
       bytes += moreBytes
-      entries += moreEntries
+      lines += moreLines
       if (now() - startMs < QUIET_MS) return
       if (out.isTTY === true) draw()
       else tell()
@@ -36,7 +36,7 @@ export function createProgress(out: { isTTY?: boolean; write(text: string): unkn
   function draw(): void {
     if (now() - drawnMs < REDRAW_MS) return
     drawnMs = now()
-    out.write(`\r\x1b[K${totalBytes === undefined ? '' : bar(Math.min(1, bytes / totalBytes))}${entries} entries`)
+    out.write(`\r\x1b[K${totalBytes === undefined ? '' : bar(Math.min(1, bytes / totalBytes))}${lines} lines`)
   }
 
   function tell(): void {
@@ -44,7 +44,7 @@ export function createProgress(out: { isTTY?: boolean; write(text: string): unkn
     const reached = Math.floor((10 * bytes) / totalBytes)
     if (reached <= tenths) return
     tenths = reached
-    out.write(`${10 * tenths}% (${entries} entries)\n`)
+    out.write(`${10 * tenths}% (${lines} lines)\n`)
   }
 }
 

@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { afterEach, expect, test } from 'vitest'
+import type { AddressInfo } from 'node:net'
+import { bundleLines, bundleText, createSigner, createTestChain, ORG } from './fixture.ts'
+import { streamLive } from './live.ts'
+
+const SIGNER = createSigner('operator')
+const T0 = Date.UTC(2026, 10, 20)
+
+const a = createTestChain('agents/agt_1', SIGNER)
+for (let n = 0; n < 5; n++) {
+  a.intent(T0 + n, `c${n}`, { n })
+  a.outcome(T0 + n, `c${n}`)
+}
+a.checkpoint()
+const b = createTestChain('agents/agt_2', SIGNER)
+b.intent(T0, 'd', {})
+b.outcome(T0, 'd')
+const BUNDLE = bundleText(bundleLines(`orgs/${ORG}`, [...a.lines(true), ...b.lines(true), ...createTestChain(`orgs/${ORG}`, SIGNER).lines(true)], [SIGNER]))
+
+interface Resume {
+  log: string
+  size: number
+  seq: number
+}
+
+let server: Server | undefined
+afterEach(() => {
+  server?.closeAllConnections()
+  server?.close()
+})
+
+/** The rest of the bundle, as the server sends it: from the line behind the entry, the openings of its segment again. */
+function rest({ log, seq }: Resume): string {
+  const lines = BUNDLE.split(/(?<=\n)/)
+  return lines.slice(lines.findIndex((line) => line.includes(`"log":"${log}"`) && line.includes(`"seq":${seq},`)) + 1).join('')
+}
+
+async function serve(answer: (resume: Resume | undefined, request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  server = createServer((request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => answer((JSON.parse(body) as { data: { resume?: Resume } }).data.resume, request, response))
+  })
+  await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function read(url: string): Promise<string> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of streamLive({ url, scope: { orgId: ORG }, key: 'owner.k.s', fetch })) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString()
+}
+
+test('a bundle arrives as it was sent', async () => {
+  let seen: unknown
+  const url = await serve((resume, request, response) => {
+    seen = { resume, url: request.url, method: request.method, authorization: request.headers.authorization }
+    response.end(BUNDLE)
+  })
+  expect(await read(`${url}/`)).toBe(BUNDLE)
+  expect(seen).toEqual({ resume: undefined, url: '/exportAudit', method: 'POST', authorization: 'Bearer owner.k.s' })
+})
+
+test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 24)))('a connection that breaks after %i bytes is taken up again', async (cut) => {
+  const resumes: (Resume | undefined)[] = []
+  const url = await serve((resume, _, response) => {
+    resumes.push(resume)
+    if (resumes.length > 1) response.end(resume ? rest(resume) : BUNDLE)
+    else response.write(BUNDLE.slice(0, cut), () => setImmediate(() => response.destroy()))
+  })
+  const lines = (await read(url)).split('\n')
+  // A line that is an opening may come twice.
+  expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(BUNDLE)
+  expect(resumes).toHaveLength(2)
+})
+
+test('a stream that ends without an end is taken up again', async () => {
+  let calls = 0
+  const url = await serve((resume, _, response) => response.end(calls++ === 0 ? BUNDLE.slice(0, 3000) : rest(resume!)))
+  expect((await read(url)).endsWith(BUNDLE.slice(-200))).toBe(true)
+})
+
+test('a server that never brings anything new is given up', async () => {
+  let calls = 0
+  const url = await serve((_, __, response) => {
+    calls += 1
+    response.destroy()
+  })
+  await expect(read(url)).rejects.toMatchObject({ code: 'bad_input' })
+  expect(calls).toBe(5)
+})
+
+test('a refusal is passed on, in one line', async () => {
+  const url = await serve((_, __, response) => response.writeHead(403).end('{"error":{"status":"PERMISSION_DENIED","message":"This identity\\nmay not do that."}}'))
+  await expect(read(url)).rejects.toMatchObject({ code: 'bad_input', message: `${url} refused the export (403): This identity may not do that.` })
+})
+
+test('a redirection is not followed: the key would go with it', async () => {
+  const url = await serve((_, __, response) => response.writeHead(307, { Location: '/elsewhere' }).end())
+  await expect(read(url)).rejects.toMatchObject({ code: 'bad_input' })
+})
