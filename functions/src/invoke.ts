@@ -17,9 +17,8 @@ import type { ForwardAbort, ForwardOutcome } from './forward/forward.ts'
 import type { Call } from './http/callable.ts'
 import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
-import type { Appended, Receipt } from './ledger/commit.ts'
 import { lapTimer } from './laps.ts'
-import type { Item } from './ledger/plan.ts'
+import type { Appended, Item, Receipt } from './ledger/plan.ts'
 import { closingOf } from './reconcile/closing.ts'
 import type { Parts } from './parts.ts'
 import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
@@ -142,6 +141,8 @@ async function admit(parts: Parts, agent: Agent, tool: ToolDoc, request: InvokeR
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
     charge: { ownerUid: agent.ownerUid },
     opening: { call, opening },
+    // The caller has heard that nothing was forwarded, and so it is: the unit goes back.
+    landedLate: (landed) => void settle(parts, agent, tool, call, landed, { answered: false, status: 0, code: 'ledger_unavailable' }, 0),
     ...(guard && { writes: (seq: number) => [firstUse(guard, call, seq)] }),
   }
   const admitted = await parts.append(logs.agent(agent.id), agent.orgId, intent)

@@ -4,6 +4,7 @@ import { decide } from '@vitrine/core/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
+import { answered } from './deadline.ts'
 import type { Call } from './http/callable.ts'
 import { parse } from './http/parse.ts'
 import type { Parts } from './parts.ts'
@@ -27,7 +28,7 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<{ tool
   const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
   if (!agent.ok) return agent
   if (agent.value.disabled) return fail('agent_disabled')
-  const found = await parts.db.collection(`${paths.agent(agent.value.id)}/tools`).where('enabled', '==', true).select('name', 'kind', 'url', 'manifest', 'enabled').get()
+  const found = await answered(parts.db.collection(`${paths.agent(agent.value.id)}/tools`).where('enabled', '==', true).select('name', 'kind', 'url', 'manifest', 'enabled').get())
   const tools = found.docs.map((doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>)
   return ok({ tools: tools.filter((tool) => decide(agent.value, tool.name, tool).ok).map(toListed) })
 }

@@ -6,20 +6,7 @@ import type { Quota } from '@vitrine/core/meter'
 import { monthEnd } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/core/segment'
-import { planSegment, unitsMissing, type Item, type Plan } from './plan.ts'
-
-/** Where entries came to stand, in the order of the item's drafts. */
-export interface Appended {
-  receipts: Receipt[]
-  /** Time of the entries, RFC 3339. */
-  at: string
-}
-
-export interface Receipt {
-  log: string
-  seq: number
-  hash: string
-}
+import { planSegment, unitsMissing, type Appended, type Item, type Plan } from './plan.ts'
 
 export interface VersionedQuota extends Quota {
   /** Changes with every write of the document; empty while there is none. */

@@ -137,6 +137,15 @@ describe('a store that is down', () => {
     expect(store.entries(LOG).map(({ target }) => target)).toEqual(['a', 'c'])
   })
 
+  it('says so when what was given up turns out to stand, and only then', async () => {
+    store.fault = (nth) => (nth >= 1 && nth <= 4 ? 'lost' : undefined)
+    const landed: string[] = []
+    const items = ['first', 'hasty', 'patient'].map((target) => itemOf(target, { landedLate: () => landed.push(target) }))
+    const results = await Promise.all([append(items[0]!), append(items[1]!, 20), append(items[2]!)])
+    expect(results.map(({ ok }) => ok)).toEqual([true, false, true])
+    expect(landed).toEqual(['hasty'])
+  })
+
   it('keeps what it has sent once: a commit of unknown fate is repeated as it was, whoever gave up', async () => {
     store.fault = (nth) => (nth >= 1 && nth <= 4 ? 'lost' : undefined)
     const items = ['a', 'b', 'c'].map((target) => itemOf(target))

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { fail, type Result } from '@vitrine/core/result'
-import { createCommitter, type Appended, type Chain, type LedgerStore, type Waiting } from './commit.ts'
-import { batchSize, type Item } from './plan.ts'
+import { createCommitter, type Chain, type LedgerStore, type Waiting } from './commit.ts'
+import { batchSize, type Appended, type Item } from './plan.ts'
 
 /** Appends to audit chains. Errors: quota_exceeded, conflict (a write's precondition failed), ledger_unavailable. */
 export type Append = (log: string, orgId: string, item: Item, patienceMs?: number) => Promise<Result<Appended>>
@@ -28,6 +28,7 @@ export function createLedger(store: LedgerStore, now: () => number = Date.now): 
       }, patienceMs)
       function settle(result: Result<Appended>): void {
         clearTimeout(timer)
+        if (waiting.abandoned && result.ok) item.landedLate?.(result.value)
         resolve(result)
       }
       chain.queue.push(waiting)

@@ -4,6 +4,19 @@ import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vit
 import { leaseSize, spendable, type Quota } from '@vitrine/core/meter'
 import { buildSegment, nextTime, usageAt, type Segment, type Tail, type Usage } from '@vitrine/core/segment'
 
+/** Where entries came to stand, in the order of the item's drafts. */
+export interface Appended {
+  receipts: Receipt[]
+  /** Time of the entries, RFC 3339. */
+  at: string
+}
+
+export interface Receipt {
+  log: string
+  seq: number
+  hash: string
+}
+
 /** A write that belongs to an entry: both are committed, or neither. */
 export type Write =
   | { op: 'create'; path: string; data: object }
@@ -28,6 +41,8 @@ export interface Item {
    * refused (conflict) when it says no. Since the segment is created at `seq` or not at all, nothing comes in between.
    */
   recheck?: (seq: number) => Promise<boolean>
+  /** Called when the item turns out to stand after its caller was told that the ledger is unavailable. */
+  landedLate?: (appended: Appended) => void
 }
 
 export interface Plan {
