@@ -106,7 +106,7 @@ function notesOf({ complete, pinned, openings, strangers, heldOutside, chains }:
   }
   if (!pinned) notes.push({ code: 'key_not_pinned', text: 'the signing key was taken from the bundle itself, it was not pinned: give --key with one from elsewhere' })
   if (!openings) notes.push({ code: 'no_openings', text: 'the bundle has no openings: what was called with which arguments was not checked' })
-  if (strangers > 0) notes.push({ code: 'strangers', text: `${strangers} receipts are of other chains than the bundle's` })
+  if (strangers > 0) notes.push({ code: 'strangers', text: `receipts of other chains than the bundle's, not checked: ${strangers}` })
   return [...notes, ...chains.flatMap(chainNotes)]
 }
 
@@ -114,10 +114,10 @@ function chainNotes({ log, size, covered, checkpoints, calls, openings, recorded
   const notes: [NoteCode, string, boolean][] = [
     ['not_covered', 'nothing held outside covers this chain', size > 0 && covered === null && held.pins + held.receipts === 0],
     ['no_checkpoint', 'no signed checkpoint is in the bundle', size > 0 && checkpoints.count === 0],
-    ['in_flight', `${calls.inFlight} calls were under way or not yet reconciled when the chain was exported`, calls.inFlight > 0],
-    ['redacted', `${openings.redacted.length} calls had their arguments erased, each with a redaction entry`, openings.redacted.length > 0],
-    ['unsigned', `${recorded.unsigned} checkpoints that it recorded are not in the bundle: not signed yet, or left out`, recorded.unsigned > 0],
-    ['uncompared', `the roots of ${recorded.uncompared} checkpoints that it recorded were not compared: verify a file instead of a stream`, recorded.uncompared > 0],
+    ['in_flight', `calls under way, or not yet reconciled, when the chain was exported: ${calls.inFlight}`, calls.inFlight > 0],
+    ['redacted', `calls whose arguments were erased, each with a redaction entry: ${openings.redacted.length}`, openings.redacted.length > 0],
+    ['unsigned', `checkpoints that it recorded and that are not in the bundle, as not signed yet or left out: ${recorded.unsigned}`, recorded.unsigned > 0],
+    ['uncompared', `checkpoints that it recorded and that could not be compared, which verifying a file can: ${recorded.uncompared}`, recorded.uncompared > 0],
   ]
   return notes.filter(([, , applies]) => applies).map(([code, text]) => ({ code, log, text }))
 }

@@ -353,6 +353,7 @@ describe('tampering that is linked anew', () => {
     expect(codes(await verify(bundle, { held: { ...NOTHING, pins: [pin(firstNote)] } }))).toEqual(['pin_unknown_key'])
     const pinned = await verify(bundle, { publicKeys: [SIGNER.publicKey] })
     expect(pinned.findings.byCode).toEqual({ checkpoint_unknown_key: 3 })
+    expect(pinned.chains.map(({ checkpoints }) => checkpoints.signedSize)).toEqual([0, 0])
   })
 
   test('a full rewrite is caught by a bare receipt and by a tlog-proof', async () => {
@@ -576,6 +577,10 @@ describe('openings, usage and the rest of the bundle', () => {
     ['a key among the chains', [...good.slice(0, 4), good[1]!, ...good.slice(4)], 'misplaced_line', 'altered export'],
     ['a second head', [good[0]!, ...good], 'misplaced_line', 'altered export'],
     ['something behind the end', [...good, good.at(-2)!], 'misplaced_line', 'altered export'],
+    ['a chain behind the end', [...good, ...createTestChain('agents/agt_2', SIGNER).lines(true)], 'misplaced_line', 'altered export'],
+    ['a second end', [...good, good.at(-1)!], 'misplaced_line', 'altered export'],
+    ['an org without its own chain', bundleLines(SCOPE, agentChain().lines(true), [SIGNER]), 'chain_missing', 'deletion'],
+    ['chains out of order', bundleLines(SCOPE, [...orgChain(agentChain()).lines(true), ...agentChain().lines(true)], [SIGNER]), 'chain_missing', 'deletion'],
   ])('%s', async (_, lines, code, looksLike) => {
     const report = await verify(lines)
     expect(report.findings.first).toMatchObject({ code, looksLike })
@@ -635,6 +640,11 @@ describe('form', () => {
     expect(bad).not.toBe(text)
     const report = await verify(bad)
     expect(report.findings.first?.looksLike).toBe('altered export')
+  })
+
+  test('bad form and bad fields together', async () => {
+    const report = await verify(text.replace('"seq":3', '"seq": "3"'))
+    expect(report.findings.first).toMatchObject({ code: 'not_canonical', seq: undefined, looksLike: 'altered export' })
   })
 
   test('bytes that are not UTF-8', async () => {

@@ -6,7 +6,7 @@ import type { Placed } from './placed.ts'
 /** Follows seq, prev and ts along one chain, and tells from the neighbours of a break what was done there. */
 export interface Links {
   entry(placed: Placed): void
-  /** An entry that could not be understood; its hash if it has one. The break behind it is not counted again. */
+  /** An entry that could not be understood; its hash if it has one, so that the chain can be followed through it. */
   unreadable(hash: string | undefined, line: number): void
   finish(expected: { size: number; head: string; line: number }): void
 }
