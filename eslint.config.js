@@ -1,8 +1,9 @@
 import tseslint from 'typescript-eslint'
 
-/** Packages other than `name` that a package may not reach into: everyone imports core alone. */
+/** Packages that a package may not reach into: everyone imports core alone, and those that call the functions also the SDK. */
 function onlyCore(name) {
-  const others = ['functions', 'sdk', 'verify', 'worker', 'console'].filter((other) => other !== name)
+  const mayUseSdk = ['console', 'cli'].includes(name)
+  const others = ['functions', 'sdk', 'verify', 'worker', 'console', 'cli'].filter((other) => other !== name && !(mayUseSdk && other === 'sdk'))
   return others.flatMap((other) => [`**/${other}/src/**`, `vitrine-${other}`, `vitrine-${other}/**`])
 }
 
@@ -41,4 +42,5 @@ export default tseslint.config(
   boundary('functions'),
   boundary('sdk', ['node:*'], 'The SDK runs in browsers and has no dependencies but core, bundled in.'),
   boundary('verify'),
+  boundary('cli', [], 'The command line imports core and the SDK alone (ARCHITECTURE.md).'),
 )

@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: 'unit', include: ['{core,functions,sdk,verify}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
+        test: { name: 'unit', include: ['{core,functions,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
       },
       {
         // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.

@@ -16,6 +16,7 @@ const NODE: BuildOptions = { platform: 'node', target: 'node24' }
 const ARTIFACTS: readonly Artifact[] = [
   { folder: 'functions', entry: 'src/index.ts', outfile: 'lib/index.js', options: NODE },
   { folder: 'verify', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: NODE },
+  { folder: 'cli', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: { ...NODE, target: 'node20' } },
 ]
 
 /** Bundles what runs here; the SDK, whose type declarations take longer, has a build of its own. Throws when a bundle fails. */

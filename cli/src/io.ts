@@ -1,0 +1,18 @@
+/** What a command has of the world. */
+export interface Io {
+  env: Record<string, string | undefined>
+  cwd: string
+  /** To standard output; resolves when there is room for more. */
+  out(text: string): Promise<void>
+  /** A line beside the output, to standard error. */
+  note(line: string): void
+}
+
+/** Runs with what follows its name; returns the exit code. */
+export type Run = (args: string[], io: Io) => Promise<number>
+
+export interface Command {
+  /** What `--help` prints. */
+  usage: string
+  run: Run
+}
