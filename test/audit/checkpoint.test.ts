@@ -12,7 +12,7 @@ import { createSigner } from '../../functions/src/kms/signer.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { TileDoc } from '../../functions/src/store/documents.ts'
 import { stack } from '../stack/stack.ts'
-import { auditParts, checkpointed, checkpointsOf, entriesOf, fill, newChain, reported, rootHash, signingKey, trustOf } from './world.ts'
+import { auditParts, checkpointed, checkpointsOf, entriesOf, fill, got, newChain, reported, rootHash, signingKey, trustOf } from './world.ts'
 
 let parts: Parts
 beforeAll(() => {
@@ -151,6 +151,41 @@ describe('signers', () => {
   })
 })
 
+describe('a key that is rotated', () => {
+  it('signs with its new version what was signed with the old one so far', async () => {
+    const kms = await kmsClient(stack().kms)
+    const keyRing = signingKey().split('/cryptoKeys/')[0]!
+    const cryptoKey = { purpose: 'ASYMMETRIC_SIGN' as const, versionTemplate: { algorithm: 'EC_SIGN_ED25519' as const } }
+    const [{ name }] = await kms.createCryptoKey({ parent: keyRing, cryptoKeyId: `rotated-${randomUUID()}`, cryptoKey })
+    const signedBy = (version: number): Parts => ({ ...parts, signer: createSigner(async () => kms, `${name}/cryptoKeyVersions/${version}`) })
+    const chain = newChain()
+    await fill(parts, chain, 5)
+    const before = await checkpointed(signedBy(1), chain)
+    await kms.createCryptoKeyVersion({ parent: name!, cryptoKeyVersion: {} })
+    await fill(parts, chain, 5)
+    const after = await checkpointed(signedBy(2), chain)
+    for (const [version, { note, size }] of [[1, before], [2, after]] as const) {
+      expect(await verifyCheckpoint(note, await trustOf(signedBy(version), chain.log))).toMatchObject({ ok: true, value: { checkpoint: { size } } })
+    }
+    const keys = got(await signedBy(2).signer.keys())
+    expect(keys.all.map((key) => key.name)).toEqual([1, 2].map((version) => `${name}/cryptoKeyVersions/${version}`))
+    expect(keys.current).toBe(keys.all[1])
+
+    // A version that was switched off is not given out any more: what it signed last can't be gone on from.
+    await kms.updateCryptoKeyVersion({ cryptoKeyVersion: { name: keys.all[0]!.name, state: 'DISABLED' }, updateMask: { paths: ['state'] } })
+    expect(got(await signedBy(2).signer.keys()).all).toEqual([keys.current])
+    await fill(parts, chain, 1)
+    expect((await checkpointed(signedBy(2), chain)).size).toBe(11)
+  })
+
+  it('is unavailable when the version that signs is switched off, or there is none', async () => {
+    const kms = await kmsClient(stack().kms)
+    reported()
+    expect(await createSigner(async () => kms, `${signingKey()}00`).keys()).toMatchObject({ error: { code: 'kms_unavailable' } })
+    expect(await createSigner(async () => kms, signingKey().replace(/1$/, '')).keys()).toMatchObject({ error: { code: 'kms_unavailable' } })
+  })
+})
+
 describe('what is not signed', () => {
   /** 600 entries, of which 300 are signed; then `change` is done to what is stored. */
   async function tampered(change: (chain: Chain, path: (seq: number) => string) => Promise<unknown>): Promise<{ message: string; log: string }> {
@@ -226,14 +261,20 @@ describe('what is not signed', () => {
     expect(message).toBe('The note of checkpoint 300 is not ours or signs something else.')
   })
 
-  it('is a chain whose tree was exchanged beside a genuine checkpoint', async () => {
+  // The first of 44 leaves, the last of them, and the root of the full tile.
+  it.each([0, 43 * 32, 44 * 32])('is a chain whose tree was changed beside a genuine checkpoint, at byte %i', async (at) => {
     const { message } = await tampered(async ({ log }) => {
       const ref = parts.db.doc(`${log}/checkpoints/300`)
       const edge = Buffer.from((await ref.get()).data()!['edge'] as Uint8Array)
-      edge[0]! ^= 1
+      edge[at]! ^= 1
       await ref.update({ edge })
     })
     expect(message).toMatch(/^(Entry 299 is not the one that was signed|The tree stored with checkpoint 300 has another root)\.$/)
+  })
+
+  it('is a chain whose tree was cut short beside a genuine checkpoint', async () => {
+    const { message } = await tampered(({ log }) => parts.db.doc(`${log}/checkpoints/300`).update({ edge: new Uint8Array(32) }))
+    expect(message).toBe('the edge of checkpoint 300 has 32 bytes, not 1440')
   })
 
   it('is a root of another tree that stands there unsigned, at the end or on the way', async () => {
