@@ -28,6 +28,7 @@ import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './receipt/get-receipt.ts'
 import { createReclaim } from './quota/reclaim.ts'
 import { reconcileAll } from './reconcile/reconcile.ts'
+import { RECONNECT } from './reconnect.ts'
 import { registerTool as register } from './register-tool.ts'
 import { createLoad } from './store/load.ts'
 import { createPublisher } from './witness/configured.ts'
@@ -38,6 +39,7 @@ withoutDomains()
 const env = environment(process.env)
 const app = initializeApp({ projectId: env.project })
 const db = getFirestore(app)
+db.settings(RECONNECT)
 const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
 const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ allowPrivate: env.allowPrivate })

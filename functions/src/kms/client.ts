@@ -1,4 +1,5 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
+import { RECONNECT } from '../reconnect.ts'
 
 let client: Promise<KeyManagementServiceClient> | undefined
 
@@ -13,10 +14,11 @@ export function kmsClient(emulatorHost: string | undefined): Promise<KeyManageme
 
 async function connect(emulatorHost: string | undefined): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await import('@google-cloud/kms')
-  if (!emulatorHost) return new KeyManagementServiceClient()
+  if (!emulatorHost) return new KeyManagementServiceClient(RECONNECT)
   const { grpc } = await import('google-gax')
   const { hostname, port } = new URL(`http://${emulatorHost}`)
   return new KeyManagementServiceClient({
+    ...RECONNECT,
     apiEndpoint: hostname,
     port: Number(port),
     sslCreds: grpc.credentials.createInsecure(),
