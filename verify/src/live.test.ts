@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
 import type { AddressInfo } from 'node:net'
+import { ReadableStream } from 'node:stream/web'
 import { bundleLines, bundleText, createSigner, createTestChain, ORG } from './fixture.ts'
 import { streamLive } from './live.ts'
 
@@ -22,6 +23,8 @@ interface Resume {
   log: string
   size: number
   seq: number
+  chains: number
+  entries: number
 }
 
 let server: Server | undefined
@@ -73,6 +76,9 @@ test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 
   // A line that is an opening may come twice.
   expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(BUNDLE)
   expect(resumes).toHaveLength(2)
+  // What the server needs to count the chains and entries of the bundle's end.
+  const whole = resumes[1] && { [a.log]: { size: 10, chains: 0, entries: 0 }, [b.log]: { size: 2, chains: 1, entries: 10 } }[resumes[1].log]
+  if (resumes[1]) expect(resumes[1]).toMatchObject(whole!)
 })
 
 test('a stream that ends without an end is taken up again', async () => {
@@ -99,4 +105,26 @@ test('a refusal is passed on, in one line', async () => {
 test('a redirection is not followed: the key would go with it', async () => {
   const url = await serve((_, __, response) => response.writeHead(307, { Location: '/elsewhere' }).end())
   await expect(read(url)).rejects.toMatchObject({ code: 'bad_input' })
+})
+
+test('however small the pieces in which it arrives, the place to go on from is the same', async () => {
+  const bodies: string[] = []
+  const piecemeal: typeof fetch = (_, init) => {
+    bodies.push(init?.body as string)
+    const { resume } = (JSON.parse(bodies.at(-1)!) as { data: { resume?: Resume } }).data
+    const bytes = Buffer.from(resume ? rest(resume) : BUNDLE)
+    const until = resume ? bytes.length : BUNDLE.indexOf('"log":"agents/agt_2","month"')
+    async function* pieces() {
+      for (let at = 0; at < until; at += 37) yield bytes.subarray(at, Math.min(at + 37, until))
+      if (!resume) throw new Error('connection reset')
+    }
+    return Promise.resolve(new Response(ReadableStream.from(pieces()) as unknown as BodyInit))
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of streamLive({ url: 'http://x', scope: { orgId: ORG }, key: 'k', fetch: piecemeal })) chunks.push(Buffer.from(chunk))
+  expect(bodies.map((body) => (JSON.parse(body) as { data: unknown }).data)).toEqual([
+    { orgId: ORG },
+    { orgId: ORG, resume: { log: b.log, size: 2, seq: 1, chains: 1, entries: 10 } },
+  ])
+  expect(Buffer.concat(chunks).toString().endsWith(BUNDLE.slice(-500))).toBe(true)
 })

@@ -15,7 +15,12 @@ interface Resume {
   log: string
   size: number
   seq: number
+  /** Chains that have arrived whole, and the entries in them: the bundle's end counts them. */
+  chains: number
+  entries: number
 }
+
+type ChainPlace = Omit<Resume, 'seq'>
 
 /** Connections in a row that bring nothing new. */
 const ATTEMPTS_MAX = 5
@@ -88,7 +93,9 @@ function messageOf(text: string): string {
 /** Holds back whatever stands behind the last entry or opening, until it is known that it need not be asked for again. */
 function createHolder() {
   let held: Buffer = Buffer.alloc(0)
-  let chain: { log: string; size: number } | undefined
+  /** Bytes of it whose lines have been looked at: a chain must be counted once. */
+  let followed = 0
+  let chain: ChainPlace | undefined
   let point: Resume | undefined
   let ended = false
 
@@ -97,28 +104,38 @@ function createHolder() {
     ended: () => ended,
     drop() {
       held = Buffer.alloc(0)
+      followed = 0
       chain = point
     },
     take(chunk: Uint8Array): Uint8Array {
       held = Buffer.concat([held, chunk])
       let safe = 0
-      let last: { line: Buffer; chain: typeof chain } | undefined
-      for (let start = 0, end = held.indexOf(NEWLINE); end !== -1; start = end + 1, end = held.indexOf(NEWLINE, start)) {
-        const line = held.subarray(start, end)
+      let last: { line: Buffer; chain: ChainPlace | undefined } | undefined
+      for (let end = held.indexOf(NEWLINE, followed); end !== -1; end = held.indexOf(NEWLINE, followed)) {
+        const line = held.subarray(followed, end)
+        followed = end + 1
         const head = line.toString('latin1', 0, HEAD_LENGTH)
-        if (head === CHAIN_HEAD) chain = fieldsOf<{ log: string; size: number }>(line)
+        if (head === CHAIN_HEAD) chain = chainBehind(chain, line)
         else if (head === ENTRY_HEAD) last = { line, chain }
         ended ||= head === END_HEAD
         if (head === ENTRY_HEAD || head === OPENING_HEAD || ended) safe = end + 1
       }
       const seq = last && fieldsOf<{ entry: { seq: number } }>(last.line)?.entry.seq
-      if (last?.chain && seq !== undefined) point = { log: last.chain.log, size: last.chain.size, seq }
+      if (last?.chain && seq !== undefined) point = { ...last.chain, seq }
       const passed = held.subarray(0, safe)
       held = held.subarray(safe)
+      followed -= safe
       if (held.length > HELD_BYTES_MAX) throw badInput('the server sends something else than a bundle')
       return passed
     },
   }
+}
+
+function chainBehind(before: ChainPlace | undefined, line: Buffer): ChainPlace | undefined {
+  const fields = fieldsOf<{ log: string; size: number }>(line)
+  if (fields === undefined) return undefined
+  const arrived = before ? { chains: before.chains + 1, entries: before.entries + before.size } : { chains: 0, entries: 0 }
+  return { log: fields.log, size: fields.size, ...arrived }
 }
 
 /** Whether the line is a good one is for the checks to say. */

@@ -644,7 +644,9 @@ describe('form', () => {
 
   test('bad form and bad fields together', async () => {
     const report = await verify(text.replace('"seq":3', '"seq": "3"'))
-    expect(report.findings.first).toMatchObject({ code: 'not_canonical', seq: undefined, looksLike: 'altered export' })
+    expect(report.findings.first).toMatchObject({ code: 'not_canonical', looksLike: 'altered export' })
+    const key = await verify(text.replace('"publicKey":"', '"publicKey": "!'))
+    expect(key.findings.first).toMatchObject({ code: 'not_canonical', line: 2 })
   })
 
   test('bytes that are not UTF-8', async () => {
