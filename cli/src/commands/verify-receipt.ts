@@ -63,11 +63,15 @@ function readReceipt(text: string): string | ReceiptProof {
 
 /** `{log, seq, hash}`, or the whole answer of an invocation, of the SDK or of the function. Throws bad usage. */
 function readInvoked(path: string, text: string): Receipt {
-  let value: unknown = parseObject(text)
-  for (const field of ['result', 'receipt']) value = isObject(value) && isObject(value[field]) ? value[field] : value
-  const isReceipt = isObject(value) && typeof value['log'] === 'string' && Number.isSafeInteger(value['seq']) && typeof value['hash'] === 'string'
-  if (!isReceipt) throw badUsage(`--invoked ${path}: no JSON with log, seq and hash`)
-  return value as Receipt
+  const given = parseObject(text)
+  const answer = isObject(given?.['result']) ? given['result'] : undefined
+  const receipt = [given, given?.['receipt'], answer?.['receipt']].find(isInvoked)
+  if (!receipt) throw badUsage(`--invoked ${path}: no JSON with log, seq and hash`)
+  return receipt
+}
+
+function isInvoked(value: unknown): value is Receipt & Record<string, unknown> {
+  return isObject(value) && typeof value['log'] === 'string' && Number.isSafeInteger(value['seq']) && typeof value['hash'] === 'string'
 }
 
 /** Keys as they are given, and those in files. Throws bad usage. */
