@@ -7,8 +7,9 @@ import type { Result } from './result.ts'
 
 /**
  * The export bundle: what an auditor takes away. JSONL in UTF-8; each line is the canonical form (jcs.ts) of one of these
- * objects and a newline. The order: `bundle`, `key`s, then for each chain by name `chain`, `checkpoint`s by size, entries
- * (after each segment its `opening`s), `usage` by month, and at the very end `end`, which tells a complete bundle from a cut one.
+ * objects and a newline. The order: `bundle`, `key`s, then for each chain `chain`, `checkpoint`s by size, entries (after each
+ * segment its `opening`s), `usage` by month, and at the very end `end`, which tells a complete bundle from a cut one. Of an org's
+ * chains its own stands first, as it records the agents' checkpoints; theirs follow by name.
  */
 export type BundleLine = BundleHead | KeyLine | ChainLine | CheckpointLine | EntryLine | OpeningLine | UsageLine | EndLine
 

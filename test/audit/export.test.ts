@@ -142,7 +142,7 @@ describe('an agent\'s bundle', () => {
 })
 
 describe('an organization\'s bundle', () => {
-  it('has all chains by name, each once, and is resumed behind any line', async () => {
+  it('has its own chain and then the agents\' by name, each once, and is resumed behind any line', async () => {
     const owner = await newOwner()
     const agents = [await agentWithHistory(owner), await newAgent(owner), await agentWithHistory(owner)]
     const orgId = owner.uid
@@ -150,7 +150,7 @@ describe('an organization\'s bundle', () => {
     const text = await exported({ orgId }, owner)
     const lines = linesOf(text)
     const chains: ChainLine[] = ofType(lines, 'chain')
-    expect(chains.map(({ log }) => log)).toEqual([...agents.map(({ id }) => `agents/${id}`).sort(), `orgs/${orgId}`])
+    expect(chains.map(({ log }) => log)).toEqual([`orgs/${orgId}`, ...agents.map(({ id }) => `agents/${id}`).sort()])
     for (const { log, size } of chains) {
       const entries = await entriesOf(parts, log)
       expect(size).toBe(entries.length)
@@ -158,17 +158,22 @@ describe('an organization\'s bundle', () => {
     }
     expect(ofType(lines, 'end')).toEqual([{ type: 'end', chains: 4, entries: chains.reduce((sum, { size }) => sum + size, 0) }])
 
-    // An agent that comes later, and further entries, are not in it either way.
-    await newAgent(owner)
+    const breaks = [...text.matchAll(/\n/g)].filter((_, i) => i % 3 === 0).flatMap(({ index }) => breakOff(text.slice(0, index + 1)) ?? [])
+    expect(new Set(breaks.map(({ resume }) => resume.log))).toEqual(new Set(chains.map(({ log }) => log)))
+    for (const { kept, resume } of breaks) expect(kept + (await exported({ orgId, resume }, owner))).toBe(text)
+
+    // Chains that were begun stay as they were, whatever comes later; the organization's is not begun again.
     await done(invoke(agents[0]!))
-    const ends = [...text.matchAll(/\n/g)].map(({ index }) => index).filter((_, i) => i % 3 === 0)
-    for (const end of ends) {
-      const broken = breakOff(text.slice(0, end + 1))
-      if (!broken) continue
-      const rest = await exported({ orgId, resume: broken.resume }, owner)
-      const after = ofType(linesOf(broken.kept + rest), 'chain').slice(0, broken.resume.chains! + 1)
-      expect(after).toEqual(chains.slice(0, broken.resume.chains! + 1))
-      if (broken.resume.log === `orgs/${orgId}`) expect(broken.kept + rest).toBe(text)
+    await done(admin('checkpoint', { orgId }, owner))
+    await newAgent(owner)
+    for (const { kept, resume } of breaks) {
+      const resumed = linesOf(kept + (await exported({ orgId, resume }, owner)))
+      const found: ChainLine[] = ofType(resumed, 'chain')
+      expect(found.slice(0, resume.chains! + 1)).toEqual(chains.slice(0, resume.chains! + 1))
+      const agentLogs = found.slice(1).map(({ log }) => log)
+      expect(agentLogs).toEqual([...new Set(agentLogs)].sort())
+      expect(agentLogs).not.toContain(`orgs/${orgId}`)
+      expect(ofType(resumed, 'end')).toEqual([{ type: 'end', chains: found.length, entries: ofType(resumed, 'entry').length }])
     }
   })
 

@@ -63,17 +63,20 @@ async function* write(parts: Parts, scope: Scope, head: string, resumed: (Resume
   yield writeBundleLine({ type: 'end', chains, entries })
 }
 
-/** By name, from `from` on. Agents' names come before the organization's. */
+/**
+ * Those of a bundle from `from` on: its own, then the agents' by name. An organization's goes first, so that the agents' chains
+ * are listed and pinned after it, and have all entries of the checkpoints that it records.
+ */
 async function* chainsOf({ db }: Parts, { log, orgId }: Scope, from: string | undefined): AsyncGenerator<Chain, void> {
-  if (log === logs.org(orgId) && from !== log) {
-    let query = db.collection('agents').where('orgId', '==', orgId).orderBy('__name__').select().limit(AGENTS_AT_A_TIME)
-    if (from !== undefined) query = query.startAt(db.doc(from))
-    for (let page = await query.get(); !page.empty; page = await query.startAfter(page.docs.at(-1)).get()) {
-      for (const agent of page.docs) yield { log: logs.agent(agent.id), orgId }
-      if (page.size < AGENTS_AT_A_TIME) break
-    }
+  const fromAgent = from !== undefined && from !== log
+  if (!fromAgent) yield { log, orgId }
+  if (log !== logs.org(orgId)) return
+  let query = db.collection('agents').where('orgId', '==', orgId).orderBy('__name__').select().limit(AGENTS_AT_A_TIME)
+  if (fromAgent) query = query.startAt(db.doc(from))
+  for (let page = await query.get(); !page.empty; page = await query.startAfter(page.docs.at(-1)).get()) {
+    for (const agent of page.docs) yield { log: logs.agent(agent.id), orgId }
+    if (page.size < AGENTS_AT_A_TIME) return
   }
-  yield { log, orgId }
 }
 
 /** The chain of this name, if the bundle has it. */
