@@ -86,7 +86,7 @@ export function functionsService(place: Place, extraEnv: NodeJS.ProcessEnv): Chi
 }
 
 /** What the deployed functions get from their runtime, and the emulators in the place of the real services. */
-function functionsEnv({ project, ports }: Place): NodeJS.ProcessEnv {
+function functionsEnv({ project, dir, ports }: Place): NodeJS.ProcessEnv {
   const keyRing = `projects/${project}/locations/${REGION}/keyRings/vitrine`
   return {
     ...ISOLATED,
@@ -99,6 +99,7 @@ function functionsEnv({ project, ports }: Place): NodeJS.ProcessEnv {
     KMS_EMULATOR_HOST: `${HOST}:${ports.kms}`,
     VITRINE_KMS_KEY: `${keyRing}/cryptoKeys/credentials`,
     VITRINE_SIGNING_KEY: `${keyRing}/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
+    VITRINE_CHECKPOINT_DIR: join(dir, 'checkpoints'),
     VITRINE_ALLOW_PRIVATE_UPSTREAMS: 'true',
     // With it firebase-functions would skip the verification of tokens.
     FUNCTIONS_EMULATOR: undefined,
