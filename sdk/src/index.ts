@@ -31,7 +31,7 @@ export type { CredentialAccess, Invocation, InvokeInput, OwnedTool, Receipt, Reg
 
 /**
  * A connection to one Vitrine deployment under one identity: an agent's key, an owner's key, or a signed-in person.
- * Each method is one request and rejects with VitrineError. The key lives in a closure: no log of this object shows it.
+ * Methods reject with VitrineError and nothing else, and make one request each where they don't say otherwise. The key lives in a closure: no log of this object shows it.
  */
 export class Vitrine {
   readonly tools: Tools

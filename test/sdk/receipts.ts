@@ -39,6 +39,7 @@ export function invokedAs(seq: number): { log: string; seq: number; hash: string
 export function bundle(): string {
   const org = createTestChain('orgs/org_1', operator)
   org.append(Date.parse('2026-01-02T03:05:00Z'), { action: 'quota.update', actor: 'user:u1', target: 'u1', call: '', meta: { limit: 5 } })
+  org.checkpoint()
   return bundleText(bundleLines('orgs/org_1', [...chain.lines(true), ...org.lines(true)], [operator])).trimEnd()
 }
 
