@@ -1,32 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { startFirestoreProxy, type FirestoreProxy } from '../e2e/firestore-proxy.ts'
 import { startFunctions, type Functions } from '../e2e/functions.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
-import { newAgent, register, setLimit } from '../e2e/world.ts'
+import { newAgent, register, setLimit, type Agent } from '../e2e/world.ts'
 import { account, callMany, callNumbered, codeOf, passed, receiptOf, reconcile, reconcileOnce, type Numbered } from './account.ts'
 
-/** Two functions processes on the same chains, one of them behind a line that the tests can hold up. */
+/** Two functions processes on the same chains, each behind a line that the tests can hold up. */
+
+const RECONCILE_AFTER_MS = 1_000
 
 let upstream: Upstream
-let proxy: FirestoreProxy
+let proxies: [FirestoreProxy, FirestoreProxy]
 let both: [Functions, Functions]
 
 /** Lets the tool called `gated` answer. */
 let gate = Promise.withResolvers<void>()
 beforeAll(async () => {
   upstream = await startUpstream({
-    slow: (_hit, response) => void setTimeout(() => response.end('{}'), 40),
+    // Around the time at which reconcilers take a call for lost, so that they and its outcome race.
+    slow: ({ body }, response) => void setTimeout(() => response.end('{}'), RECONCILE_AFTER_MS + ((JSON.parse(body) as { number: number }).number % 8) * 30 - 120),
     gated: (_hit, response) => void gate.promise.then(() => response.end('{}')),
   })
-  proxy = await startFirestoreProxy()
-  // So soon that reconcilers and outcomes race for every call.
-  const env = { VITRINE_RECONCILE_AFTER_MS: '60' }
-  both = await Promise.all([startFunctions(env), startFunctions({ ...env, FIRESTORE_EMULATOR_HOST: proxy.host })])
+  proxies = await Promise.all([startFirestoreProxy(), startFirestoreProxy()])
+  const start = ({ host }: FirestoreProxy): Promise<Functions> =>
+    startFunctions({ FIRESTORE_EMULATOR_HOST: host, VITRINE_RECONCILE_AFTER_MS: String(RECONCILE_AFTER_MS) })
+  both = await Promise.all([start(proxies[0]), start(proxies[1])])
 })
 afterAll(async () => {
   await Promise.all(both.map((functions) => functions.stop()))
-  await proxy.close()
+  await Promise.all(proxies.map((proxy) => proxy.close()))
   await upstream.close()
 })
 
@@ -51,15 +55,11 @@ it('[ledger.two-processes] lets both processes work one chain under load, and me
 it('[ledger.reconcile] closes each call once while two processes invoke and two reconcile', async () => {
   const agent = await newAgent()
   await register(agent, { url: `${upstream.origin}/slow/${agent.id}` })
-  let invoking = true
-  const reconciling = both.map(async ({ baseUrl }) => {
-    let closed = 0
-    while (invoking) closed += await reconcileOnce(agent, baseUrl)
-    return closed
-  })
+  const invoked = Promise.withResolvers<void>()
+  const reconciling = both.map(({ baseUrl }) => reconcileUntil(agent, baseUrl, invoked.promise))
   const calls: Numbered[] = []
   for (let round = 0; round < 3; round++) calls.push(...(await Promise.all(both.map(({ baseUrl }) => callMany(agent, 32, baseUrl)))).flat())
-  invoking = false
+  invoked.resolve()
   const closed = (await Promise.all(reconciling)).reduce((sum, n) => sum + n)
   expect(calls.map(codeOf).filter((code) => code !== 'ok')).toEqual([])
   await reconcile(agent, both[0].baseUrl)
@@ -75,23 +75,36 @@ it('[ledger.late-outcome] leaves a call closed as unknown when its outcome comes
   gate = Promise.withResolvers()
   const calls = callMany(agent, 4, both[1].baseUrl)
   await expect.poll(() => upstream.hits.filter(({ url }) => url.includes(agent.id)).length).toBe(4)
-
-  const stuck = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  proxy.fault('Commit', () => {
-    stuck.resolve()
-    return { before: released.promise }
-  })
+  const outcome = holdCommit(proxies[1], 'before')
   gate.resolve()
-  await stuck.promise
+  await outcome.held
   expect(await reconcile(agent, both[0].baseUrl)).toBe(4)
   const { head } = await checkChain(`agents/${agent.id}`)
-  released.resolve()
-  proxy.fault('Commit', () => undefined)
+  outcome.release()
   // The tool has answered, so its answer is what the callers get, with the intent as their receipt.
   expect((await calls).map((call) => [passed(call), receiptOf(call).pending])).toEqual(Array.from({ length: 4 }, () => [true, true]))
   await reconcile(agent, both[0].baseUrl)
   expect((await account(agent, upstream, await calls)).head).toBe(head)
+})
+
+it('[ledger.late-outcome] leaves a call alone whose outcome came while the reconciler was about to close it', async () => {
+  const agent = await newAgent()
+  await register(agent, { url: `${upstream.origin}/gated/${agent.id}` })
+  gate = Promise.withResolvers()
+  const call = callNumbered(agent, both[1].baseUrl)
+  await expect.poll(() => upstream.hits.filter(({ url }) => url.includes(agent.id)).length).toBe(1)
+  // Made in time, but a while on its way.
+  const outcome = holdCommit(proxies[1], 'before')
+  gate.resolve()
+  await outcome.held
+  const closing = holdCommit(proxies[0], 'before')
+  const reconciled = reconcileUntil(agent, both[0].baseUrl, closing.held)
+  await closing.held
+  outcome.release()
+  await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open).toEqual([])
+  closing.release()
+  expect(await reconciled).toBe(0)
+  expect((await account(agent, upstream, [await call])).entries).toHaveLength(4)
 })
 
 it('[ledger.late-outcome] leaves an outcome alone that stands though nobody was told', async () => {
@@ -100,26 +113,50 @@ it('[ledger.late-outcome] leaves an outcome alone that stands though nobody was 
   gate = Promise.withResolvers()
   const call = callNumbered(agent, both[1].baseUrl)
   await expect.poll(() => upstream.hits.filter(({ url }) => url.includes(agent.id)).length).toBe(1)
-  const released = Promise.withResolvers<void>()
-  proxy.fault('Commit', () => ({ after: released.promise }))
+  const outcome = holdCommit(proxies[1], 'after')
   gate.resolve()
   await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open).toEqual([])
+  await sleep(RECONCILE_AFTER_MS)
   expect(await reconcileOnce(agent, both[0].baseUrl)).toBe(0)
-  released.resolve()
-  proxy.fault('Commit', () => undefined)
-  expect(receiptOf(await call)).toMatchObject({ seq: 3 })
+  outcome.release()
   expect((await account(agent, upstream, [await call])).entries).toHaveLength(4)
 })
 
 it('[ledger.lost-ack] recognizes its own commits when the connection breaks before they are acknowledged', async () => {
   const agent = await newAgent()
-  await register(agent, { url: `${upstream.origin}/slow/${agent.id}` })
-  proxy.fault('Commit', (nth) => (nth % 3 === 0 ? 'cut' : undefined))
+  await register(agent, { url: `${upstream.origin}/ok/${agent.id}` })
+  proxies[1].fault('Commit', (nth) => (nth % 3 === 0 ? 'cut' : undefined))
   const calls = await callMany(agent, 32, both[1].baseUrl)
-  proxy.fault('Commit', () => undefined)
+  proxies[1].fault('Commit', () => undefined)
   expect(calls.map(codeOf).filter((code) => code !== 'ok')).toEqual([])
   const { entries, usage } = await account(agent, upstream, calls)
   expect(new Set(calls.map((call) => receiptOf(call).seq)).size).toBe(32)
   expect(usage).toMatchObject({ invoked: 32, credited: 0 })
   expect(entries).toHaveLength(2 + 2 * 32)
 })
+
+/** Holds commits up before they get to the store, or their acknowledgements after it, until they are released. */
+function holdCommit(proxy: FirestoreProxy, where: 'before' | 'after'): { held: Promise<void>; release(): void } {
+  const held = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  proxy.fault('Commit', () => {
+    held.resolve()
+    return where === 'before' ? { before: released.promise } : { after: released.promise }
+  })
+  return {
+    held: held.promise,
+    release() {
+      proxy.fault('Commit', () => undefined)
+      released.resolve()
+    },
+  }
+}
+
+/** Has the chain reconciled until `done`; answers how many calls that closed. */
+async function reconcileUntil(agent: Agent, baseUrl: string, done: Promise<unknown>): Promise<number> {
+  let isDone = false
+  void done.then(() => (isDone = true))
+  let closed = 0
+  while (!isDone) closed += await reconcileOnce(agent, baseUrl)
+  return closed
+}
