@@ -18,9 +18,9 @@ async function run(options: Options): Promise<number> {
     readWitnessKeys(options.witnesses),
     readHeld(options.pins, options.receipts),
   ])
-  const { name, bytes, chunks, recorded } = await openSource(options.source, process.env['VITRINE_KEY'])
+  const { name, bytes, chunks } = await openSource(options.source, process.env['VITRINE_KEY'])
   const progress = options.json || options.quiet ? NO_PROGRESS : createProgress(process.stderr, bytes, () => performance.now())
-  const verified = await verifyBundle({ chunks, publicKeys, witnesses, held, recorded, progress }).finally(() => progress.finish())
+  const verified = await verifyBundle({ chunks, publicKeys, witnesses, held, progress }).finally(() => progress.finish())
   const report = buildReport(verified, { source: name, pinned: publicKeys.length > 0, held })
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : reportText(report))
   return EXIT_CODES[report.result]

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { isBadInput } from './bad-input.ts'
 import { bundleLines, bundleText, checkpointDraft, createSigner, createTestChain, ORG, rootOf } from './fixture.ts'
 import { NO_PROGRESS } from './progress.ts'
-import { NOTHING_RECORDED } from './recorded.ts'
 import { verifyBundle } from './verify.ts'
 
 const SIGNER = createSigner('operator')
@@ -17,7 +16,7 @@ function smallBundle(): Buffer {
   agent.checkpoint()
   const org = createTestChain(`orgs/${ORG}`, SIGNER)
   org.append(T0 + 9, checkpointDraft(agent.log, 4, rootOf(agent.entries())))
-  return Buffer.from(bundleText(bundleLines(`orgs/${ORG}`, [...agent.lines(true), ...org.lines(true)], [SIGNER])))
+  return Buffer.from(bundleText(bundleLines(`orgs/${ORG}`, [...org.lines(true), ...agent.lines(true)], [SIGNER])))
 }
 
 async function holds(bytes: Uint8Array): Promise<boolean> {
@@ -26,7 +25,7 @@ async function holds(bytes: Uint8Array): Promise<boolean> {
   }
   try {
     const { totals, findings } = await verifyBundle({
-      chunks: chunks(), publicKeys: [], witnesses: [], held: { pins: [], proofs: [], receipts: [] }, recorded: NOTHING_RECORDED, progress: NO_PROGRESS,
+      chunks: chunks(), publicKeys: [], witnesses: [], held: { pins: [], proofs: [], receipts: [] }, progress: NO_PROGRESS,
     })
     return totals.complete && findings.count === 0
   } catch (error) {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { afterEach, expect, test } from 'vitest'
 import type { AddressInfo } from 'node:net'
 import { ReadableStream } from 'node:stream/web'
-import { bundleLines, bundleText, createSigner, createTestChain, ORG } from './fixture.ts'
+import { bundleLines, bundleText, checkpointDraft, createSigner, createTestChain, ORG, rootOf } from './fixture.ts'
 import { streamLive } from './live.ts'
 
 const SIGNER = createSigner('operator')
@@ -17,7 +17,9 @@ a.checkpoint()
 const b = createTestChain('agents/agt_2', SIGNER)
 b.intent(T0, 'd', {})
 b.outcome(T0, 'd')
-const BUNDLE = bundleText(bundleLines(`orgs/${ORG}`, [...a.lines(true), ...b.lines(true), ...createTestChain(`orgs/${ORG}`, SIGNER).lines(true)], [SIGNER]))
+const org = createTestChain(`orgs/${ORG}`, SIGNER)
+org.append(T0, checkpointDraft(a.log, 10, rootOf(a.entries())))
+const BUNDLE = bundleText(bundleLines(`orgs/${ORG}`, [...org.lines(true), ...a.lines(true), ...b.lines(true)], [SIGNER]))
 
 interface Resume {
   log: string
@@ -77,7 +79,7 @@ test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 
   expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(BUNDLE)
   expect(resumes).toHaveLength(2)
   // What the server needs to count the chains and entries of the bundle's end.
-  const whole = resumes[1] && { [a.log]: { size: 10, chains: 0, entries: 0 }, [b.log]: { size: 2, chains: 1, entries: 10 } }[resumes[1].log]
+  const whole = resumes[1] && { [org.log]: { size: 1, chains: 0, entries: 0 }, [a.log]: { size: 10, chains: 1, entries: 1 }, [b.log]: { size: 2, chains: 2, entries: 11 } }[resumes[1].log]
   if (resumes[1]) expect(resumes[1]).toMatchObject(whole!)
 })
 
@@ -124,7 +126,7 @@ test('however small the pieces in which it arrives, the place to go on from is t
   for await (const chunk of streamLive({ url: 'http://x', scope: { orgId: ORG }, key: 'k', fetch: piecemeal })) chunks.push(Buffer.from(chunk))
   expect(bodies.map((body) => (JSON.parse(body) as { data: unknown }).data)).toEqual([
     { orgId: ORG },
-    { orgId: ORG, resume: { log: b.log, size: 2, seq: 1, chains: 1, entries: 10 } },
+    { orgId: ORG, resume: { log: b.log, size: 2, seq: 1, chains: 2, entries: 11 } },
   ])
   expect(Buffer.concat(chunks).toString().endsWith(BUNDLE.slice(-500))).toBe(true)
 })

@@ -45,7 +45,7 @@ export interface ChainReport extends Omit<ChainTotals, 'held' | 'entries'> {
 }
 
 export type NoteCode =
-  | 'nothing_held_outside' | 'not_covered' | 'key_not_pinned' | 'no_checkpoint' | 'no_openings' | 'in_flight' | 'redacted' | 'unsigned' | 'uncompared' | 'strangers'
+  | 'nothing_held_outside' | 'not_covered' | 'key_not_pinned' | 'no_checkpoint' | 'no_openings' | 'in_flight' | 'redacted' | 'unsigned' | 'strangers'
   | 'incomplete'
 
 export interface Note {
@@ -116,8 +116,7 @@ function chainNotes({ log, size, covered, checkpoints, calls, openings, recorded
     ['no_checkpoint', 'no signed checkpoint is in the bundle', size > 0 && checkpoints.count === 0],
     ['in_flight', `calls under way, or not yet reconciled, when the chain was exported: ${calls.inFlight}`, calls.inFlight > 0],
     ['redacted', `calls whose arguments were erased, each with a redaction entry: ${openings.redacted.length}`, openings.redacted.length > 0],
-    ['unsigned', `checkpoints that it recorded and that are not in the bundle, as not signed yet or left out: ${recorded.unsigned}`, recorded.unsigned > 0],
-    ['uncompared', `checkpoints that it recorded and that could not be compared, which verifying a file can: ${recorded.uncompared}`, recorded.uncompared > 0],
+    ['unsigned', `checkpoints that the org recorded and that are not in the bundle, as not signed yet or left out: ${recorded.unsigned}`, recorded.unsigned > 0],
   ]
   return notes.filter(([, , applies]) => applies).map(([code, text]) => ({ code, log, text }))
 }

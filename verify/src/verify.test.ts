@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { BundleLine } from '@vitrine/core/bundle'
 import { bytesToHex, utf8 } from '@vitrine/core/bytes'
-import { hashEntry, type Entry } from '@vitrine/core/entry'
+import { hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
 import { parseCheckpoint } from '@vitrine/core/checkpoint'
 import { leafHash } from '@vitrine/core/merkle'
 import { parseTlogProof } from '@vitrine/core/tlog-proof'
@@ -11,7 +11,6 @@ import {
   type TestChain,
 } from './fixture.ts'
 import { NO_PROGRESS } from './progress.ts'
-import { NOTHING_RECORDED, readRecordedSizes } from './recorded.ts'
 import { buildReport, type Report } from './report.ts'
 import { verifyBundle, type VerifyInput } from './verify.ts'
 
@@ -52,7 +51,8 @@ function goodLines(): BundleLine[] {
   const other = createTestChain('agents/agt_2', SIGNER)
   other.intent(T0, 'd1', 'x')
   other.outcome(T0 + 1, 'd1')
-  return bundleLines(SCOPE, [...agent.lines(true), ...other.lines(true), ...createTestChain('agents/agt_3', SIGNER).lines(true), ...orgChain(agent).lines(true)], [SIGNER])
+  const empty = createTestChain('agents/agt_3', SIGNER)
+  return bundleLines(SCOPE, [orgChain(agent), agent, other, empty].flatMap((chain) => chain.lines(true)), [SIGNER])
 }
 
 function agentLines(chain: TestChain = agentChain()): BundleLine[] {
@@ -66,7 +66,7 @@ async function verify(lines: readonly BundleLine[] | string, input: Partial<Veri
     for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
   }
   const { held = NOTHING, publicKeys = [] } = input
-  const verified = await verifyBundle({ witnesses: [], recorded: NOTHING_RECORDED, progress: NO_PROGRESS, ...input, publicKeys, chunks: chunks(), held })
+  const verified = await verifyBundle({ witnesses: [], progress: NO_PROGRESS, ...input, publicKeys, chunks: chunks(), held })
   return buildReport(verified, { source: 'test', pinned: publicKeys.length > 0, held })
 }
 
@@ -144,8 +144,8 @@ describe('a good bundle', () => {
     expect(report.findings).toEqual({ count: 0, byCode: {}, list: [], first: null })
     expect(report).toMatchObject({ v: 1, result: 'holds', project: PROJECT, scope: SCOPE, openings: true, entries: 13, keys: { pinned: false } })
     const agent = agentChain()
-    expect(report.chains.map(({ log }) => log)).toEqual([AGENT, 'agents/agt_2', 'agents/agt_3', SCOPE])
-    expect(report.chains[0]).toMatchObject({
+    expect(report.chains.map(({ log }) => log)).toEqual([SCOPE, AGENT, 'agents/agt_2', 'agents/agt_3'])
+    expect(report.chains[1]).toMatchObject({
       size: 9,
       entries: 9,
       head: hashEntry(agent.entries().at(-1)!),
@@ -157,9 +157,9 @@ describe('a good bundle', () => {
       usage: [{ month: '2026-10', invoked: 3, credited: 0 }, { month: '2026-11', invoked: 1, credited: 1 }],
       covered: null,
       operatorAlone: [0, 8],
-      recorded: { count: 0, unsigned: 0, uncompared: 0 },
+      recorded: { count: 2, unsigned: 0 },
     })
-    expect(report.chains[2]).toMatchObject({ size: 0, operatorAlone: null })
+    expect(report.chains[3]).toMatchObject({ size: 0, operatorAlone: null, recorded: { count: 0, unsigned: 0 } })
   })
 
   test('with nothing held outside says that everything could have been rewritten', async () => {
@@ -293,11 +293,11 @@ describe('tampering with entries', () => {
     expect((await verify(text)).findings.first).toMatchObject({ code: 'unknown_action', seq: 0 })
   })
 
-  test('a whole chain is missing', async () => {
+  test('a whole chain is missing that the org has on record', async () => {
     const without = fixEnd(lines.filter((line) => !('log' in line && line.log === AGENT) && !(line.type === 'entry' && line.entry.log === AGENT)))
     const report = await verify(without)
-    expect(report.findings.first).toMatchObject({ code: 'chain_missing', log: SCOPE, seq: 0, looksLike: 'deletion' })
-    expect(report.findings.count).toBe(1)
+    expect(report.findings).toMatchObject({ count: 1, first: { code: 'chain_missing', log: SCOPE, seq: 0, line: 5, looksLike: 'deletion' } })
+    expect(report.findings.first?.message).toContain(AGENT)
   })
 })
 
@@ -318,7 +318,7 @@ describe('tampering that is linked anew', () => {
     const signed = chains.map((line): BundleLine => line.type === 'checkpoint'
       ? { ...line, note: signCheckpoint(original.origin, line.size, rootOf(linked.slice(0, line.size)), signer) }
       : line)
-    return bundleLines(SCOPE, [...signed, ...org.lines(true)], [signer])
+    return bundleLines(SCOPE, [...org.lines(true), ...signed], [signer])
   }
 
   test('an edit is caught by the checkpoints behind it, which name the entries in question', async () => {
@@ -336,7 +336,7 @@ describe('tampering that is linked anew', () => {
   test('a full rewrite, all signed again, holds without anything held outside, and says that it is uncovered', async () => {
     const report = await verify(rewritten(), { publicKeys: [SIGNER.publicKey] })
     expect(report.findings.list).toEqual([])
-    expect(report.chains[0]).toMatchObject({ covered: null, operatorAlone: [0, 8] })
+    expect(report.chains[1]).toMatchObject({ covered: null, operatorAlone: [0, 8] })
     expect(report.notes.map(({ code }) => code)).toContain('nothing_held_outside')
   })
 
@@ -344,7 +344,7 @@ describe('tampering that is linked anew', () => {
     const report = await verify(rewritten(), { held: { ...NOTHING, pins: [pin(firstNote)] } })
     expect(report.findings).toMatchObject({ count: 1, first: { code: 'pin_root_mismatch', log: AGENT, file: 'pin', looksLike: 'rewrite' } })
     expect(report.findings.first?.message).toContain("rewritten history: the operator's chain does not extend the checkpoint of size 6 held outside")
-    expect(report.chains[0]?.covered).toBeNull()
+    expect(report.chains[1]).toMatchObject({ log: AGENT, covered: null })
   })
 
   test('a full rewrite under a new key is caught by a pin, and by a pinned key', async () => {
@@ -366,7 +366,7 @@ describe('tampering that is linked anew', () => {
   test('a receipt of an entry before the change is no proof of it', async () => {
     const report = await verify(rewritten(), { held: { ...NOTHING, receipts: [receipt(entries[1]!)] } })
     expect(report.result).toBe('holds')
-    expect(report.chains[0]).toMatchObject({ covered: { upTo: 1, by: 'receipt' }, operatorAlone: [2, 8] })
+    expect(report.chains[1]).toMatchObject({ covered: { upTo: 1, by: 'receipt' }, operatorAlone: [2, 8] })
   })
 
   test('truncation, all announced anew and the checkpoints dropped, is caught only by what is held outside', async () => {
@@ -462,23 +462,44 @@ describe('checkpoints', () => {
     const agent = agentChain()
     const org = createTestChain(SCOPE, SIGNER)
     org.append(T0, checkpointDraft(AGENT, 6, rootOf(entries.slice(0, 5))))
-    const report = await verify(bundleLines(SCOPE, [...agent.lines(true), ...org.lines(true)], [SIGNER]))
+    const report = await verify(bundleLines(SCOPE, [...org.lines(true), ...agent.lines(true)], [SIGNER]))
     expect(report.findings).toMatchObject({ count: 1, first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' } })
+  })
+
+  test('that the org recorded with two roots are evidence of a fork, whichever is right', async () => {
+    const agent = agentChain()
+    const [right, wrong] = [rootOf(entries.slice(0, 6)), rootOf(entries.slice(0, 5))]
+    const found = await Promise.all([[right, wrong], [wrong, right]].map(async (roots) => {
+      const org = createTestChain(SCOPE, SIGNER)
+      for (const root of roots) org.append(T0, checkpointDraft(AGENT, 6, root))
+      return (await verify(bundleLines(SCOPE, [...org.lines(true), ...agent.lines(true)], [SIGNER]))).findings.byCode
+    }))
+    expect(found).toEqual([{ org_checkpoint_mismatch: 1 }, { org_checkpoint_mismatch: 2 }])
+  })
+
+  test.each<[string, string, Draft]>([
+    ['of the org\'s own chain', SCOPE, checkpointDraft(SCOPE, 1, rootOf([]))],
+    ['of nothing', SCOPE, checkpointDraft(AGENT, 0, rootOf([]))],
+    ['without a root', SCOPE, { ...checkpointDraft(AGENT, 1, rootOf([])), meta: { size: 1 } }],
+    ['without a size', SCOPE, { ...checkpointDraft(AGENT, 1, rootOf([])), meta: { root: '' } }],
+    ['on an agent\'s chain', AGENT, checkpointDraft('agents/agt_2', 1, rootOf([]))],
+  ])('recorded %s are malformed', async (_, log, draft) => {
+    const chains = [SCOPE, AGENT].map((name) => createTestChain(name, SIGNER))
+    chains.find((chain) => chain.log === log)!.append(T0, draft)
+    const report = await verify(bundleLines(SCOPE, chains.flatMap((chain) => chain.lines(true)), [SIGNER]))
+    expect(report.findings).toMatchObject({ count: 1, first: { code: 'org_checkpoint_malformed', log, seq: 0 } })
+    const alone = createTestChain(log, SIGNER)
+    alone.append(T0, draft)
+    expect(codes(await verify(bundleLines(log, alone.lines(true), [SIGNER])))).toEqual(['org_checkpoint_malformed'])
   })
 
   test('that the org recorded and the bundle leaves out', async () => {
     const forged = rebuilt(goodLines(), entries.map((entry) => (entry.seq === 2 ? { ...entry, actor: 'user:mallory' } : entry)))
     const lines = forged.filter((line) => !(line.type === 'checkpoint' && line.log === AGENT))
-    // A stream has passed the chain when the org's record of it comes; a file is looked through beforehand.
-    const streamed = await verify(lines)
-    expect(streamed.chains.at(-1)?.recorded).toEqual({ count: 2, unsigned: 2, uncompared: 2 })
-    expect(streamed.notes.map(({ code }) => code)).toEqual(expect.arrayContaining(['unsigned', 'uncompared']))
-    async function* chunks() {
-      yield utf8(bundleText(lines))
-    }
-    const recorded = await readRecordedSizes(chunks())
-    expect(recorded).toEqual(new Map([[AGENT, [6, 8]]]))
-    expect((await verify(lines, { recorded })).findings).toMatchObject({ count: 2, first: { code: 'org_checkpoint_mismatch', looksLike: 'fork' } })
+    const report = await verify(lines)
+    expect(report.findings).toMatchObject({ count: 2, first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' } })
+    expect(report.chains[1]).toMatchObject({ log: AGENT, checkpoints: { count: 0 }, recorded: { count: 2, unsigned: 2 } })
+    expect(report.notes).toContainEqual(expect.objectContaining({ code: 'unsigned', log: AGENT }))
   })
 
   test('that a trusted witness cosigned cover the chain', async () => {
@@ -580,7 +601,10 @@ describe('openings, usage and the rest of the bundle', () => {
     ['a chain behind the end', [...good, ...createTestChain('agents/agt_2', SIGNER).lines(true)], 'misplaced_line', 'altered export'],
     ['a second end', [...good, good.at(-1)!], 'misplaced_line', 'altered export'],
     ['an org without its own chain', bundleLines(SCOPE, agentChain().lines(true), [SIGNER]), 'chain_missing', 'deletion'],
-    ['chains out of order', bundleLines(SCOPE, [...orgChain(agentChain()).lines(true), ...agentChain().lines(true)], [SIGNER]), 'chain_missing', 'deletion'],
+    ['an org\'s chain behind its agents\'', bundleLines(SCOPE, [...agentChain().lines(true), ...orgChain(agentChain()).lines(true)], [SIGNER]), 'misplaced_line', 'altered export'],
+    ['agents\' chains out of order', bundleLines(SCOPE, ['orgs/org_1', 'agents/agt_2', AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
+    ['a chain twice', bundleLines(SCOPE, [SCOPE, AGENT, AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
+    ['an org\'s chain twice', bundleLines(SCOPE, [SCOPE, AGENT, SCOPE].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
   ])('%s', async (_, lines, code, looksLike) => {
     const report = await verify(lines)
     expect(report.findings.first).toMatchObject({ code, looksLike })
@@ -655,7 +679,7 @@ describe('form', () => {
     async function* chunks() {
       yield bytes
     }
-    const { findings } = await verifyBundle({ chunks: chunks(), publicKeys: [], witnesses: [], held: NOTHING, recorded: NOTHING_RECORDED, progress: NO_PROGRESS })
+    const { findings } = await verifyBundle({ chunks: chunks(), publicKeys: [], witnesses: [], held: NOTHING, progress: NO_PROGRESS })
     expect(findings.list[0]).toMatchObject({ code: 'malformed_line' })
   })
 

@@ -4,7 +4,6 @@ import { createFindings, type FindingSummary } from './check/findings.ts'
 import type { Held } from './check/held.ts'
 import { readLines } from './lines.ts'
 import type { Progress } from './progress.ts'
-import type { RecordedSizes } from './recorded.ts'
 
 export interface Verified {
   totals: BundleTotals
@@ -17,14 +16,13 @@ export interface VerifyInput {
   publicKeys: Uint8Array[]
   witnesses: readonly VerifierKey[]
   held: Held
-  recorded: RecordedSizes
   progress: Progress
 }
 
 /** Verifies a bundle as it streams in. Throws bad_input on what is no bundle. */
-export async function verifyBundle({ chunks, publicKeys, witnesses, held, recorded, progress }: VerifyInput): Promise<Verified> {
+export async function verifyBundle({ chunks, publicKeys, witnesses, held, progress }: VerifyInput): Promise<Verified> {
   const findings = createFindings()
-  const check = createBundleCheck({ publicKeys, witnesses, held, recorded, findings })
+  const check = createBundleCheck({ publicKeys, witnesses, held, findings })
   for await (const batch of readLines(chunks)) {
     const take = batch.cut ? check.cut : check.line
     for (const line of batch.lines) {

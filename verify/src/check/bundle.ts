@@ -2,7 +2,6 @@ import { parseBundleLine, type BundleHead, type BundleLine, type LineError } fro
 import { base64ToBytes } from '@vitrine/core/bytes'
 import type { VerifierKey } from '@vitrine/core/note'
 import { badInput } from '../bad-input.ts'
-import type { RecordedSizes } from '../recorded.ts'
 import type { ChainTotals } from './chain.ts'
 import { createChains, type Chains } from './chains.ts'
 import type { FindingCode, Findings } from './findings.ts'
@@ -43,7 +42,6 @@ export interface BundleOptions {
   publicKeys: Uint8Array[]
   witnesses: readonly VerifierKey[]
   held: Held
-  recorded: RecordedSizes
   findings: Findings
 }
 
@@ -59,7 +57,7 @@ const LINE_FINDINGS: Record<LineError['code'], FindingCode> = {
 
 const NO_BUNDLE = 'this is not a bundle: its first line is not that of one'
 
-export function createBundleCheck({ publicKeys, witnesses, held, recorded, findings }: BundleOptions): BundleCheck {
+export function createBundleCheck({ publicKeys, witnesses, held, findings }: BundleOptions): BundleCheck {
   const trust: Trust = { pinned: publicKeys.length > 0, publicKeys: [...publicKeys], witnesses }
   let chains: Chains | undefined
   let rank = RANK.bundle
@@ -98,7 +96,7 @@ export function createBundleCheck({ publicKeys, witnesses, held, recorded, findi
   function begin({ line, error }: ReadLine): undefined {
     if (line?.type !== 'bundle') throw badInput(NO_BUNDLE)
     if (error !== undefined) report(error, undefined)
-    chains = createChains(line, { trust, held, recorded, findings })
+    chains = createChains(line, { trust, held, findings })
   }
 
   function place(line: BundleLine, chains: Chains): Promise<void> | undefined {

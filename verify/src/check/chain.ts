@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts'
 import { createHeld, type Held, type HeldTotals } from './held.ts'
 import { createLinks } from './links.ts'
 import { createOpenings, type OpeningTotals } from './openings.ts'
-import { createOrgCheckpoints, type KnownChain, type RecordedTotals } from './org-checkpoints.ts'
+import { compareRecorded, type OrgCheckpoints, type RecordedTotals } from './org-checkpoints.ts'
 import type { Placed } from './placed.ts'
 import type { ReadLine } from './read-line.ts'
 import { createRoots, type Roots } from './roots.ts'
@@ -16,7 +16,6 @@ import { createUsage, type MonthTotals } from './usage.ts'
 /** All checks of one chain, fed with its lines in order. */
 export interface ChainCheck {
   readonly log: string
-  readonly known: KnownChain
   entry(read: ReadLine, lineNumber: number): void
   other(line: CheckpointLine | OpeningLine | UsageLine, lineNumber: number): void
   /** Waits for signatures under way; to be called now and then. */
@@ -40,7 +39,7 @@ export interface ChainTotals {
   openings: OpeningTotals
   usage: MonthTotals[]
   held: HeldTotals
-  /** Checkpoints of other chains that this one, an org's, recorded. */
+  /** Checkpoints of this chain that the org's recorded. */
   recorded: RecordedTotals
 }
 
@@ -48,25 +47,22 @@ export interface ChainContext {
   openings: boolean
   trust: Trust
   held: Held
-  /** Sizes at which the org's chain is expected to have recorded a root of this one. */
-  recordedSizes: readonly number[]
-  /** The chains before this one. */
-  chains: ReadonlyMap<string, KnownChain>
+  org: OrgCheckpoints
   findings: Findings
 }
 
-export function createChainCheck(chain: ChainLine, { openings: included, trust, held, recordedSizes, chains, findings }: ChainContext): ChainCheck {
+export function createChainCheck(chain: ChainLine, { openings: included, trust, held, org, findings }: ChainContext): ChainCheck {
   const { log, orgId, origin, size, head } = chain
   const logTrust = trustFor(origin, trust)
   const roots: Roots = createRoots()
-  for (const recorded of recordedSizes) roots.want(recorded)
+  const recorded = org.take(log)
+  for (const recordedSize of recorded.keys()) roots.want(recordedSize)
   const links = createLinks(log, findings)
   const checkpoints = createCheckpoints(chain, logTrust, roots, findings)
   const calls = createCalls(log, findings)
   const openings = createOpenings(log, included, findings)
   const usage = createUsage(log, findings)
   const outside = createHeld(chain, held, logTrust, roots, findings)
-  const org = createOrgCheckpoints(log, chains, findings)
   const checks = [links, calls, openings, usage, outside, org]
   let entries = 0
   let firstTs: string | undefined
@@ -74,7 +70,6 @@ export function createChainCheck(chain: ChainLine, { openings: included, trust, 
 
   return {
     log,
-    known: { origin, size, roots, hasCheckpoint: checkpoints.has },
     settle: checkpoints.settle,
     entry({ line: read, leaf }, lineNumber) {
       if (read?.type === 'entry' && read.entry.log !== log) {
@@ -103,7 +98,8 @@ export function createChainCheck(chain: ChainLine, { openings: included, trust, 
       }
       const signed = await checkpoints.finish(lineNumber)
       const totals = { log, orgId, origin, size, head, entries, firstTs, lastTs, checkpoints: signed, ...counted }
-      return { ...totals, held: await outside.finish(), recorded: org.finish() }
+      const compared = compareRecorded({ log, roots, isSigned: checkpoints.has }, recorded, findings, lineNumber)
+      return { ...totals, held: await outside.finish(), recorded: compared }
     },
   }
 

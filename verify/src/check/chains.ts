@@ -2,8 +2,7 @@ import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
 import { createChainCheck, type ChainCheck, type ChainTotals } from './chain.ts'
 import type { Findings } from './findings.ts'
 import { reportStrangers, type Held } from './held.ts'
-import type { RecordedSizes } from '../recorded.ts'
-import type { KnownChain } from './org-checkpoints.ts'
+import { createOrgCheckpoints } from './org-checkpoints.ts'
 import { createScope } from './scope.ts'
 import type { Trust } from './trust.ts'
 
@@ -23,13 +22,12 @@ export interface Chains {
 export interface ChainsContext {
   trust: Trust
   held: Held
-  recorded: RecordedSizes
   findings: Findings
 }
 
-export function createChains(head: BundleHead, { trust, held, recorded, findings }: ChainsContext): Chains {
+export function createChains(head: BundleHead, { trust, held, findings }: ChainsContext): Chains {
   const scope = createScope(head, findings)
-  const known = new Map<string, KnownChain>()
+  const org = createOrgCheckpoints(head.scope, findings)
   const totals: ChainTotals[] = []
   let current: ChainCheck | undefined
 
@@ -39,7 +37,7 @@ export function createChains(head: BundleHead, { trust, held, recorded, findings
     async begin(line, lineNumber) {
       await finishCurrent(lineNumber)
       scope.chain(line, lineNumber)
-      current = createChainCheck(line, { openings: head.openings, trust, held, recordedSizes: recorded.get(line.log) ?? [], chains: known, findings })
+      current = createChainCheck(line, { openings: head.openings, trust, held, org, findings })
     },
     end: scope.end,
     async finish(complete, lineNumber) {
@@ -49,13 +47,13 @@ export function createChains(head: BundleHead, { trust, held, recorded, findings
       }
       await finishCurrent(lineNumber)
       scope.finish()
-      return { totals, strangers: reportStrangers(held, known, scope.wholeOrg, findings) }
+      org.finish(lineNumber)
+      return { totals, strangers: reportStrangers(held, totals, scope.wholeOrg, findings) }
     },
   }
 
   async function finishCurrent(lineNumber: number): Promise<void> {
     if (current === undefined) return
-    known.set(current.log, current.known)
     totals.push(await current.finish(lineNumber))
     current = undefined
   }

@@ -144,15 +144,16 @@ function judgeRoot(what: 'pin' | 'receipt', { file, checkpoint: { size, root } }
 }
 
 /** What is held of chains that are not in the bundle at all. */
-export function reportStrangers(held: Held, chains: ReadonlyMap<string, { origin: string }>, wholeOrg: boolean, findings: Findings): number {
-  const origins = new Set([...chains.values()].map(({ origin }) => origin))
+export function reportStrangers(held: Held, chains: readonly { log: string; origin: string }[], wholeOrg: boolean, findings: Findings): number {
+  const origins = new Set(chains.map(({ origin }) => origin))
+  const logs = new Set(chains.map(({ log }) => log))
   let strangers = 0
   for (const { file, checkpoint } of held.pins) {
     if (!origins.has(checkpoint.origin)) findings.add('pin_chain_missing', { file }, `the pinned checkpoint is of ${checkpoint.origin}, which is not in the bundle`)
   }
   const receipts = [
     ...held.proofs.filter(({ checkpoint }) => !origins.has(checkpoint.origin)).map(({ file, checkpoint }) => ({ file, of: checkpoint.origin })),
-    ...held.receipts.filter(({ log }) => !chains.has(log)).map(({ file, log }) => ({ file, of: log })),
+    ...held.receipts.filter(({ log }) => !logs.has(log)).map(({ file, log }) => ({ file, of: log })),
   ]
   for (const { file, of } of receipts) {
     // A folder may hold receipts of many agents; only an org's bundle claims to have all of their chains.

@@ -1,74 +1,96 @@
 import { bytesToHex } from '@vitrine/core/bytes'
-import type { Findings, Place } from './findings.ts'
+import type { Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 import type { Roots } from './roots.ts'
 
-/** A chain whose entries have been read. */
-export interface KnownChain {
-  origin: string
-  size: number
-  roots: Roots
-  hasCheckpoint(size: number): boolean
-}
-
 /**
- * Compares what the org's chain recorded of the agents' checkpoints with the agents' chains, which stand before it in a
- * bundle. A root can be compared where it was recomputed: at the sizes that were known beforehand.
+ * What the org's chain recorded of its agents' checkpoints. It stands first in a bundle, so that before an agent's chain is
+ * read it is known at which sizes its root is to be recomputed. Memory: each recorded root, until its chain has been read.
  */
 export interface OrgCheckpoints {
   entry(placed: Placed): void
-  finish(): RecordedTotals
+  /** What was recorded of a chain that is about to be read. It is not kept here any longer. */
+  take(log: string): RecordedRoots
+  /** What is left is of chains that the bundle lacks. `lineNumber`: of the bundle's last line. */
+  finish(lineNumber: number): void
+}
+
+/** By size. */
+export type RecordedRoots = ReadonlyMap<number, RecordedRoot>
+
+interface RecordedRoot {
+  /** Hex. */
+  root: string
+  /** The entry that says so. */
+  log: string
+  seq: number
+  line: number
 }
 
 export interface RecordedTotals {
   count: number
   /** Without a signed checkpoint of that size in the bundle: it may not have been signed yet. */
   unsigned: number
-  /** Whose root could not be compared with the entries, as the size was not known in time. */
-  uncompared: number
 }
 
-const MISSING_MAX = 1000
-
-export function createOrgCheckpoints(log: string, chains: ReadonlyMap<string, KnownChain>, findings: Findings): OrgCheckpoints {
-  const missing = new Set<string>()
-  const totals: RecordedTotals = { count: 0, unsigned: 0, uncompared: 0 }
+/** `scope`: of the bundle. That of an agent alone has no such entries. */
+export function createOrgCheckpoints(scope: string, findings: Findings): OrgCheckpoints {
+  const org = scope.startsWith('orgs/') ? scope : undefined
+  const recorded = new Map<string, Map<number, RecordedRoot>>()
 
   return {
-    finish: () => totals,
-    entry({ entry: { action, seq, target, meta }, line }) {
+    entry({ entry: { action, log, seq, target, meta }, line }) {
       if (action !== 'checkpoint') return
-      totals.count += 1
       const { size, root } = meta
       const place = { log, seq, line }
-      const chain = chains.get(target)
-      if (typeof size !== 'number' || typeof root !== 'string' || target === log) {
+      if (log !== org) {
+        findings.add('org_checkpoint_malformed', place, 'only the chain of an org records checkpoints')
+      } else if (target === log || typeof size !== 'number' || size < 1 || typeof root !== 'string') {
         findings.add('org_checkpoint_malformed', place, 'the checkpoint entry does not say of which agent, size and root it is')
-      } else if (chain === undefined) {
-        reportMissing(target, place)
-      } else if (size > chain.size) {
-        const message = `the org recorded a checkpoint of ${target} at ${size} entries, its chain here has ${chain.size}: cut off, or exported before it grew`
-        findings.add('org_checkpoint_beyond_chain', place, message)
+      } else if ((recorded.get(target)?.get(size)?.root ?? root) !== root) {
+        findings.add('org_checkpoint_mismatch', place, `the org recorded two roots of ${target} at ${size} entries: two histories were shown`)
       } else {
-        compare(chain, target, size, root, place)
+        keep(target, size, { root, log: org, seq, line })
+      }
+    },
+    take(log) {
+      const roots = recorded.get(log) ?? new Map<number, RecordedRoot>()
+      recorded.delete(log)
+      return roots
+    },
+    finish(lineNumber) {
+      for (const [target, roots] of recorded) {
+        const { log, seq, line } = roots.values().next().value!
+        findings.add('chain_missing', { log, seq, line }, `the org recorded a checkpoint of ${target}, whose chain does not follow in the bundle`, lineNumber)
       }
     },
   }
 
-  /** Once for each chain, and not without end. */
-  function reportMissing(target: string, place: Place): void {
-    if (missing.has(target) || missing.size >= MISSING_MAX) return
-    missing.add(target)
-    findings.add('chain_missing', place, `the org recorded a checkpoint of ${target}, which is not in the bundle`)
+  function keep(target: string, size: number, root: RecordedRoot): void {
+    const roots = recorded.get(target)
+    if (roots === undefined) recorded.set(target, new Map([[size, root]]))
+    else roots.set(size, root)
   }
+}
 
-  function compare({ roots, hasCheckpoint }: KnownChain, target: string, size: number, root: string, place: Place): void {
-    if (!hasCheckpoint(size)) totals.unsigned += 1
-    const real = roots.rootAt(size)
-    if (real === undefined) totals.uncompared += 1
-    else if (bytesToHex(real) !== root) {
-      const message = `the org recorded another root of ${target} at ${size} entries than its chain here has: two histories were shown`
-      findings.add('org_checkpoint_mismatch', place, message)
+/**
+ * Compares a chain with what was recorded of it. `roots`: of the chain, at the recorded sizes. `isSigned`: whether the bundle
+ * has a checkpoint of that size, be it good or not. `lineNumber`: of the line behind the chain's last.
+ */
+export function compareRecorded(
+  chain: { log: string; roots: Roots; isSigned(size: number): boolean }, recorded: RecordedRoots, findings: Findings, lineNumber: number,
+): RecordedTotals {
+  let unsigned = 0
+  for (const [size, { root, log, seq, line }] of recorded) {
+    if (!chain.isSigned(size)) unsigned += 1
+    const real = chain.roots.rootAt(size)
+    if (real === undefined) {
+      const message = `the org recorded a checkpoint of ${chain.log} at ${size} entries, its chain here has fewer`
+      findings.add('org_checkpoint_beyond_chain', { log, seq, line }, message, lineNumber)
+    } else if (bytesToHex(real) !== root) {
+      const message = `the org recorded another root of ${chain.log} at ${size} entries than its chain here has: two histories were shown`
+      findings.add('org_checkpoint_mismatch', { log, seq, line }, message, lineNumber)
     }
   }
+  return { count: recorded.size, unsigned }
 }

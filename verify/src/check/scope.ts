@@ -1,7 +1,7 @@
 import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
 import type { Findings } from './findings.ts'
 
-/** Whether a bundle holds the chains that it says it holds: those of its scope, each once, in the order of their names. */
+/** Whether a bundle holds the chains that it says it holds: those of its scope, each once, an org's own before its agents' by name. */
 export interface Scope {
   readonly wholeOrg: boolean
   chain(line: ChainLine, lineNumber: number): void
@@ -12,7 +12,7 @@ export interface Scope {
 export function createScope({ project, scope }: BundleHead, findings: Findings): Scope {
   const wholeOrg = scope.startsWith('orgs/')
   let chains = 0
-  let last = ''
+  let last: string | undefined
   let found = false
 
   return {
@@ -21,7 +21,7 @@ export function createScope({ project, scope }: BundleHead, findings: Findings):
       chains += 1
       found ||= log === scope
       const place = { log, line }
-      if (log <= last) findings.add('misplaced_line', place, `the chain ${log} stands behind ${last}`)
+      if (last !== undefined && orderOf(log) <= orderOf(last)) findings.add('misplaced_line', place, `the chain ${log} stands behind ${last}`)
       last = log
       if (origin !== `${project}/${log}`) findings.add('scope_mismatch', place, `the chain ${log} of project ${project} has the origin ${origin}`)
       const belongs = wholeOrg ? `orgs/${orgId}` === scope && (log === scope || log.startsWith('agents/')) : log === scope
@@ -34,5 +34,10 @@ export function createScope({ project, scope }: BundleHead, findings: Findings):
     finish() {
       if (!found) findings.add('chain_missing', { log: scope }, `the bundle is of ${scope}, whose chain is not in it`)
     },
+  }
+
+  /** Sorts like the chains' order. */
+  function orderOf(log: string): string {
+    return log === scope ? '' : log
   }
 }
