@@ -93,6 +93,8 @@ it('[ledger.late-outcome] leaves a call alone whose outcome came while the recon
   gate = Promise.withResolvers()
   const call = callNumbered(agent, both[1].baseUrl)
   await expect.poll(() => upstream.hits.filter(({ url }) => url.includes(agent.id)).length).toBe(1)
+  // Notes how far the chain is closed, so that the next commit of this process is the closing itself.
+  await reconcileOnce(agent, both[0].baseUrl)
   // Made in time, but a while on its way.
   const outcome = holdCommit(proxies[1], 'before')
   gate.resolve()
