@@ -63,6 +63,7 @@ export const REQUIREMENTS = {
   'ledger.killed': 'Chains, meter and upstream hits agree whenever a process is killed.',
   'ledger.reconcile': 'An intent without an outcome is closed once, as unknown.',
   'ledger.late-outcome': 'An outcome that comes after its call was closed as unknown does not close it again.',
+  'ledger.restarted': 'Functions live through a restart of Firestore and lose nothing that it kept.',
   'ledger.pending': 'An outcome that cannot be recorded at once is recorded later.',
 
   'audit.list': 'Owners and auditors page through the record and narrow it down.',
