@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { admin, call, db, done, failed, invoke, newAgent, newAgentWith, newOwner, type Agent, type Owner } from '../e2e/world.ts'
+import { bundle } from '../../functions/src/export/bundle.ts'
+import type { Report } from '../../verify/src/report.ts'
+import { admin, call, db, done, failed, invoke, newAgent, newOwner, register, type Agent, type Owner } from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { stack } from '../stack/stack.ts'
+import { auditParts, entriesOf, got } from './world.ts'
 
 /** What the functions give out, judged by `vitrine-verify` as an auditor runs it: another process that shares no state with them. */
 
@@ -23,76 +27,232 @@ afterAll(async () => {
 
 interface Verdict {
   exitCode: number
-  report: { result: string }
+  report: Report
 }
+
+const CLI = join(import.meta.dirname, '../../verify/dist/cli.js')
 
 async function verify(args: string[], key = ''): Promise<Verdict> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../verify/src/cli.ts'), ...args, '--json'], { env: { ...process.env, VITRINE_KEY: key } })
+  const child = spawn(process.execPath, [CLI, ...args, '--json'], { env: { ...process.env, VITRINE_KEY: key } })
   const [exitCode, out] = await Promise.all([new Promise<number>((resolve) => child.once('close', resolve)), text(child.stdout), text(child.stderr)])
-  return { exitCode, report: JSON.parse(out) as Verdict['report'] }
+  return { exitCode, report: JSON.parse(out) as Report }
 }
 
-/** An agent with every kind of outcome on its chain: answered, failed, given back, refused, erased. */
-async function busyAgent(): Promise<Agent> {
-  const agent = await newAgentWith(`${upstream.origin}/ok`)
-  await done(call('registerTool', { agentId: agent.id, name: 'dead', kind: 'http', url: `${upstream.origin}/resets` }, { bearer: agent.owner.bearer }))
+/** For `expect`, so that what was found is seen. */
+function verdictOf({ exitCode, report: { result, findings } }: Verdict): unknown {
+  return { exitCode, result, findings: findings.list }
+}
+const HOLDS = { exitCode: 0, result: 'holds', findings: [] }
+
+async function agentOf(owner: Owner): Promise<Agent> {
+  const agent = await newAgent(owner)
+  await register(agent, { url: `${upstream.origin}/ok` })
+  return agent
+}
+
+/** Its chain has every kind of outcome: answered, failed, given back, refused. Entries 2 and 3 are its first call, 8 entries in all. */
+async function busyAgent(owner?: Owner): Promise<Agent> {
+  const agent = await agentOf(owner ?? (await newOwner()))
+  await register(agent, { name: 'dead', url: `${upstream.origin}/resets` })
   await done(invoke(agent, { args: { who: 'someone' } }))
-  await done(admin('checkpoint', { agentId: agent.id }, agent.owner))
+  await checkpoint(agent)
   await failed(invoke(agent, { name: 'dead' }), 'upstream_unreachable')
   await failed(invoke(agent, { name: 'nothing' }), 'tool_not_found')
   return agent
 }
 
-async function exportTo(file: string, data: object, by: Owner): Promise<string> {
-  const response = await fetch(`${stack().baseUrl}/exportAudit`, {
-    method: 'POST', headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ data }),
-  })
-  const path = join(dir, file)
-  await writeFile(path, await response.text())
+function checkpoint({ id: agentId, owner }: Agent): Promise<{ note: string; vkey: string; size: number }> {
+  return done(admin('checkpoint', { agentId }, owner))
+}
+
+async function auditorOf(owner: Owner): Promise<Owner> {
+  const auditor = await newOwner()
+  await db().doc(`orgs/${owner.uid}/members/${auditor.uid}`).set({ role: 'auditor' })
+  return auditor
+}
+
+/** A file outside of the operator's reach. */
+async function keep(content: string): Promise<string> {
+  const path = join(dir, randomUUID())
+  await writeFile(path, content)
   return path
 }
 
+async function exportTo(data: object, by: Owner): Promise<string> {
+  const response = await fetch(`${stack().baseUrl}/exportAudit`, {
+    method: 'POST', headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ data }),
+  })
+  return keep(await response.text())
+}
+
+/** A bundle from a file and from the running system. */
+async function verifyBoth(scope: { agentId: string } | { orgId: string }, by: Owner, args: string[] = []): Promise<Verdict[]> {
+  const named = 'agentId' in scope ? ['--agent', scope.agentId] : ['--org', scope.orgId]
+  return [await verify([await exportTo(scope, by), ...args]), await verify(['--url', stack().baseUrl, ...named, ...args], by.bearer)]
+}
+
+/** What somebody keeps who does not trust the operator: the key, a checkpoint, and receipts of both kinds in a folder. */
+async function heldOf(agent: Agent): Promise<{ args: string[]; size: number }> {
+  const answer = await done(invoke(agent))
+  const { note, vkey, size } = await checkpoint(agent)
+  const { proof } = await done<{ proof: string }>(call('getReceipt', { seq: 2 }, { bearer: agent.key }))
+  const receipts = await mkdtemp(join(dir, 'receipts-'))
+  await writeFile(join(receipts, 'answer.json'), JSON.stringify(answer))
+  await writeFile(join(receipts, '2.tlog-proof'), proof)
+  return { args: ['--key', vkey, '--pin', await keep(note), '--receipts', receipts], size }
+}
+
 describe('vitrine-verify', () => {
-  it('accepts an exported chain, with a checkpoint and receipts held outside', async () => {
+  it('accepts an exported chain, with a checkpoint and receipts held outside, and tells how far these reach', async () => {
     const agent = await busyAgent()
-    const { note, vkey } = await done<{ note: string; vkey: string }>(admin('checkpoint', { agentId: agent.id }, agent.owner))
-    const { proof } = await done<{ proof: string }>(call('getReceipt', { seq: 2 }, { bearer: agent.key }))
+    const { args, size } = await heldOf(agent)
     await done(invoke(agent))
-    const bundle = await exportTo('agent.jsonl', { agentId: agent.id }, agent.owner)
-    const [pin, receipts] = [join(dir, 'pinned'), await mkdtemp(join(dir, 'receipts-'))]
-    await writeFile(pin, note)
-    await writeFile(join(receipts, '2.tlog-proof'), proof)
-    expect(await verify([bundle, '--key', vkey, '--pin', pin, '--receipts', receipts])).toMatchObject({ exitCode: 0, report: { result: 'holds' } })
+    const log = `agents/${agent.id}`
+    for (const [by, openings] of [[agent.owner, true], [await auditorOf(agent.owner), false]] as const) {
+      for (const verdict of await verifyBoth({ agentId: agent.id }, by, args)) {
+        expect(verdictOf(verdict)).toEqual(HOLDS)
+        const { report } = verdict
+        expect(report).toMatchObject({ scope: log, openings, keys: { pinned: true }, heldOutside: { pins: 1, receipts: 2 } })
+        expect(report.chains).toMatchObject([{
+          log,
+          size: size + 2,
+          checkpoints: { count: 2, signedSize: size },
+          calls: { intents: 4, outcomes: 4, reconciled: 0, inFlight: 0 },
+          openings: { opened: openings ? 4 : 0 },
+          usage: [{ invoked: 4, credited: 1 }],
+          held: { pins: 1, receipts: 2 },
+          covered: { upTo: size - 1, by: args[3] },
+          operatorAlone: [size, size + 1],
+        }])
+        expect(report.notes.map(({ code }) => code)).toEqual(openings ? [] : ['no_openings'])
+      }
+    }
   })
 
   it('accepts what is left after an erasure, and says that it happened', async () => {
     const agent = await busyAgent()
     await done(admin('redact', { agentId: agent.id, seq: 3, reason: 'asked for' }, agent.owner))
-    await done(admin('checkpoint', { agentId: agent.id }, agent.owner))
-    const { exitCode, report } = await verify([await exportTo('redacted.jsonl', { agentId: agent.id }, agent.owner)])
-    expect({ exitCode, result: report.result }).toEqual({ exitCode: 0, result: 'holds' })
-    expect(JSON.stringify(report)).toMatch(/redact/)
-  })
-
-  it('accepts an organization\'s chains, without openings for an auditor, from a file and from the running system', async () => {
-    const agent = await busyAgent()
-    const orgId = agent.owner.uid
-    await newAgent(agent.owner)
-    await done(admin('checkpoint', { orgId }, agent.owner))
-    const auditor = await newOwner()
-    await db().doc(`orgs/${orgId}/members/${auditor.uid}`).set({ role: 'auditor' })
-    for (const by of [agent.owner, auditor]) {
-      expect(await verify([await exportTo('org.jsonl', { orgId }, by)])).toMatchObject({ exitCode: 0, report: { result: 'holds' } })
-      expect(await verify(['--url', stack().baseUrl, '--org', orgId], by.bearer)).toMatchObject({ exitCode: 0, report: { result: 'holds' } })
+    await checkpoint(agent)
+    for (const verdict of await verifyBoth({ agentId: agent.id }, agent.owner)) {
+      expect(verdictOf(verdict)).toEqual(HOLDS)
+      expect(verdict.report.chains).toMatchObject([{ openings: { opened: 1, redacted: [{ reason: 'asked for' }] } }])
     }
   })
 
-  it('refuses a chain of which something was changed in Firestore', async () => {
+  it('accepts an organization\'s chains, which show each other\'s checkpoints', async () => {
+    const owner = await newOwner()
+    const agents = [await busyAgent(owner), await busyAgent(owner)]
+    const empty = await newAgent(owner)
+    const { note } = await done<{ note: string }>(admin('checkpoint', { orgId: owner.uid }, owner))
+    const { args } = await heldOf(agents[0]!)
+    const [orgLog, ...agentLogs] = [`orgs/${owner.uid}`, ...[...agents, empty].map(({ id }) => `agents/${id}`).sort()]
+    for (const [by, openings] of [[owner, true], [await auditorOf(owner), false]] as const) {
+      for (const verdict of await verifyBoth({ orgId: owner.uid }, by, [...args, '--pin', await keep(note)])) {
+        expect(verdictOf(verdict)).toEqual(HOLDS)
+        const { report } = verdict
+        expect(report.openings).toBe(openings)
+        expect(report.chains.map(({ log }) => log)).toEqual([orgLog, ...agentLogs])
+        const recorded = Object.fromEntries(report.chains.map((chain) => [chain.log, chain.recorded]))
+        expect(recorded).toEqual({
+          [orgLog]: { count: 0, unsigned: 0 },
+          [`agents/${agents[0]!.id}`]: { count: 2, unsigned: 0 },
+          [`agents/${agents[1]!.id}`]: { count: 1, unsigned: 0 },
+          [`agents/${empty.id}`]: { count: 0, unsigned: 0 },
+        })
+        const covered = report.chains.filter((chain) => chain.covered !== null).map(({ log }) => log)
+        expect(covered).toEqual([orgLog, `agents/${agents[0]!.id}`])
+      }
+    }
+  })
+})
+
+describe('while chains grow and checkpoints are made', () => {
+  it('an organization\'s export is not taken for one that was cut', async () => {
+    const owner = await newOwner()
+    const agents = [await agentOf(owner), await agentOf(owner)]
+    for (const agent of agents) await checkpoint(agent)
+    const parts = auditParts()
+    const lines = got(await bundle(parts, { log: `orgs/${owner.uid}`, orgId: owner.uid, openings: true }, undefined))
+    let exported = ''
+    for await (const piece of lines) {
+      exported += piece
+      if (!piece.includes('"type":"chain"')) continue
+      // The length of one chain has just been pinned, and all of them grow.
+      for (const agent of agents) {
+        await done(invoke(agent))
+        await checkpoint(agent)
+      }
+    }
+    const verdict = await verify([await keep(exported)])
+    expect(verdictOf(verdict)).toEqual(HOLDS)
+    const { chains } = verdict.report
+    expect(chains.map(({ recorded }) => recorded.count)).toEqual([0, 1, 1])
+    const sizes = await Promise.all(chains.map(async ({ log }) => (await entriesOf(parts, log)).length))
+    expect(sizes.map((size, i) => size - chains[i]!.size)).toEqual([6, 4, 2])
+  })
+
+  it('exports of a running system hold', async () => {
+    const owner = await newOwner()
+    const agents = [await busyAgent(owner), await busyAgent(owner)]
+    const auditor = await auditorOf(owner)
+    const { args } = await heldOf(agents[0]!)
+    const stop = new AbortController()
+    const load = Promise.all(agents.map(async (agent) => {
+      while (!stop.signal.aborted) {
+        await Promise.all([done(invoke(agent)), done(invoke(agent))])
+        await checkpoint(agent)
+      }
+    }))
+    const verdicts: Verdict[] = []
+    try {
+      for (const by of [owner, auditor]) {
+        verdicts.push(...(await verifyBoth({ orgId: owner.uid }, by, args)), ...(await verifyBoth({ agentId: agents[0]!.id }, by, args)))
+      }
+    } finally {
+      stop.abort()
+      await load
+    }
+    expect(verdicts.map(verdictOf)).toEqual(verdicts.map(() => HOLDS))
+    const sizes = verdicts.map(({ report }) => report.chains.find(({ log }) => log === `agents/${agents[0]!.id}`)!.size)
+    expect(sizes.at(-1)).toBeGreaterThan(sizes[0]!)
+  }, 60_000)
+})
+
+describe('what was done to Firestore behind the functions\' back', () => {
+  it('an entry that was edited', async () => {
     const agent = await busyAgent()
-    await done(admin('checkpoint', { agentId: agent.id }, agent.owner))
-    const segment = (await db().collection(`agents/${agent.id}/audit`).where('first', '==', 2).get()).docs[0]!
+    const segment = (await db().collection(`agents/${agent.id}/audit`).where('first', '==', 3).get()).docs[0]!
     const [entry, ...rest] = segment.data()['entries'] as object[]
     await segment.ref.update({ entries: [{ ...entry, actor: 'user:somebody' }, ...rest] })
-    expect(await verify([await exportTo('tampered.jsonl', { agentId: agent.id }, agent.owner)])).toMatchObject({ exitCode: 1, report: { result: 'fails' } })
+    for (const { exitCode, report } of await verifyBoth({ agentId: agent.id }, agent.owner)) {
+      expect(exitCode).toBe(1)
+      expect(report).toMatchObject({ result: 'fails', findings: { first: { log: `agents/${agent.id}`, seq: 3, looksLike: 'edit' } } })
+    }
+  })
+
+  it('a chain that was cut off, its checkpoints with it: the organization\'s chain names them', async () => {
+    const agent = await busyAgent()
+    await checkpoint(agent)
+    const log = `agents/${agent.id}`
+    for (const found of [await db().collection(`${log}/audit`).where('first', '>', 2).get(), await db().collection(`${log}/checkpoints`).get()]) {
+      await Promise.all(found.docs.map((doc) => doc.ref.delete()))
+    }
+    await db().recursiveDelete(db().collection(`${log}/usage`))
+    for (const { exitCode, report } of await verifyBoth({ orgId: agent.owner.uid }, agent.owner)) {
+      expect(exitCode).toBe(1)
+      expect(report.findings.byCode).toEqual({ org_checkpoint_beyond_chain: 2 })
+    }
+  })
+
+  it('an agent that was hidden: the organization\'s chain names it', async () => {
+    const owner = await newOwner()
+    const [hidden, other] = [await busyAgent(owner), await busyAgent(owner)]
+    await db().doc(`agents/${hidden.id}`).delete()
+    for (const { exitCode, report } of await verifyBoth({ orgId: owner.uid }, owner)) {
+      expect(exitCode).toBe(1)
+      expect(report.chains.map(({ log }) => log)).toEqual([`orgs/${owner.uid}`, `agents/${other.id}`])
+      expect(report.findings).toMatchObject({ count: 1, first: { code: 'chain_missing', log: `orgs/${owner.uid}` } })
+      expect(report.findings.first!.message).toContain(`agents/${hidden.id}`)
+    }
   })
 })
