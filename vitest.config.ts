@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Most system tests wait for other processes; on two cores vitest would run one file at a time.
+    maxWorkers: 3,
     projects: [
       {
         test: { name: 'unit', include: ['{core,functions,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
