@@ -25,6 +25,8 @@ export interface ChildOptions {
   logFile: string
   /** Resolves to false as long as the process does not serve yet. */
   isReady: () => Promise<boolean>
+  /** Called before the process is started again because it ended by itself; without it, that breaks the stack. */
+  onRestart?: (line: string) => void
 }
 
 const READY_MS_MAX = 60_000

@@ -12,21 +12,32 @@ export interface Processes {
   stopAll(): Promise<void>
 }
 
+/** What ends so soon after it was started would do so again. */
+const LIFE_MS_MIN = 2_000
+
 export function processes(): Processes {
   const children = new Map<string, Child>()
   const broken = Promise.withResolvers<string>()
   let stopped = false
+
+  async function start(service: ChildOptions): Promise<void> {
+    if (stopped) throw new Error('the stack is stopping')
+    const child = startChild(service)
+    const startedMs = Date.now()
+    children.set(service.name, child)
+    void child.exited.then((how) => {
+      if (children.get(service.name) !== child) return
+      const line = `${service.name} ended (${how}), see ${service.logFile}`
+      if (!service.onRestart || Date.now() - startedMs < LIFE_MS_MIN) return broken.resolve(line)
+      service.onRestart(line)
+      start(service).catch((error: Error) => broken.resolve(error.message))
+    })
+    await untilReady(child, service)
+  }
+
   return {
     broken: broken.promise,
-    async start(service) {
-      if (stopped) throw new Error('the stack is stopping')
-      const child = startChild(service)
-      children.set(service.name, child)
-      void child.exited.then((how) => {
-        if (children.get(service.name) === child) broken.resolve(`${service.name} ended (${how}), see ${service.logFile}`)
-      })
-      await untilReady(child, service)
-    },
+    start,
     async end(name, signal) {
       const child = children.get(name)
       if (child === undefined) throw new Error(`${name} is not running`)

@@ -66,7 +66,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const snapshot = await latestSnapshot(dir)
     if (snapshot !== null) await importAuth(snapshot, emulators)
   }
-  const startFunctions = (extraEnv: NodeJS.ProcessEnv = {}): Promise<void> => running.start(functionsService(place, extraEnv))
+  // A persistent stack does as production does, where another instance takes over.
+  const onRestart = (line: string): void => log(`${line}; starting it again`)
+  const startFunctions = (extraEnv: NodeJS.ProcessEnv = {}): Promise<void> =>
+    running.start({ ...functionsService(place, extraEnv), ...(persist && { onRestart }) })
 
   let saving = Promise.resolve()
   const save = (): Promise<void> => (saving = saving.catch(() => {}).then(() => takeSnapshot(dir, emulators)))

@@ -9,7 +9,7 @@ import { signIn, signUp } from '../../scripts/stack/auth-users.ts'
 import type { StackInfo } from '../../scripts/stack/info.ts'
 import { freePorts, HOST, isFree } from '../../scripts/stack/ports.ts'
 import { post } from '../../scripts/stack/rpc.ts'
-import { descendants, isAlive, startCli, until, type Cli } from './cli.ts'
+import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cli.ts'
 
 let dir: string
 beforeAll(async () => {
@@ -59,7 +59,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(cli.stderr()).toBe('')
   })
 
-  test('finds its state again, refuses a second start, and takes everything with it when it is killed', async () => {
+  test('finds its state again, refuses a second start, restarts functions that die, and takes everything with it when it is killed', async () => {
     const cli = await startCli(dir)
     const info = await cli.ready()
     expect(await getDocument(info)).toMatchObject({ fields: { note: { stringValue: 'kept' } } })
@@ -72,6 +72,12 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(await second.exited).toBe(1)
     expect(second.stderr()).toMatch(/^vitrine: A stack is running already \(process \d+, .*\n$/)
     expect((await invokeWeather(info)).status).toBe(200)
+
+    const functions = descendants(cli.pid).find((pid) => commandOf(pid).startsWith(process.execPath) && commandOf(pid).includes('functions-server'))
+    process.kill(functions!, 'SIGKILL')
+    await until(() => cli.stderr().includes('starting it again'))
+    await until(async () => (await invokeWeather(info).catch(() => undefined))?.status === 200)
+    expect(cli.stderr()).toMatch(/^vitrine: functions ended \(SIGKILL\), see .*; starting it again\n$/)
 
     const pids = descendants(cli.pid)
     process.kill(cli.pid, 'SIGKILL')
