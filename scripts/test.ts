@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { build } from './build.ts'
-import { ensureCommand } from './debian.ts'
 import { ROOT } from './stack/paths.ts'
 
 /**
@@ -23,9 +22,21 @@ async function testAll(args: readonly string[]): Promise<string[]> {
   await build()
   const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`, ...args]
   if (args.length > 0) return run('vitest', vitest)
-  ensureCommand('chromium', 'chromium')
   const checks = await Promise.all(Object.entries(CHECKS).map(([command, options]) => run(command, options)))
-  return [...checks.flat(), ...(await run('vitest', vitest))]
+  const failed = await run('vitest', vitest)
+  await printSkipped()
+  return [...checks.flat(), ...failed]
+}
+
+interface Report {
+  testResults: { assertionResults: { status: string; ancestorTitles: string[] }[] }[]
+}
+
+/** Tests are skipped when something that they need is not on this machine; their titles say what. */
+async function printSkipped(): Promise<void> {
+  const report = await readFile(REPORT, 'utf8').then((text) => JSON.parse(text) as Report, () => undefined)
+  const skipped = report?.testResults.flatMap((file) => file.assertionResults).filter(({ status }) => status !== 'passed' && status !== 'failed') ?? []
+  for (const title of new Set(skipped.map(({ ancestorTitles }) => ancestorTitles.join(' > ')))) console.log(`Skipped: ${title}`)
 }
 
 /** A terminal's Ctrl-C reaches the commands by itself; what is sent to this process alone, or to npm, has to be passed on. */
