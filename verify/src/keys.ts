@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { base64ToBytes } from '@vitrine/core/bytes'
-import { ED25519_KEY_BYTES } from '@vitrine/core/ed25519'
-import { COSIGNATURE_V1, ED25519, parseVerifierKey, type VerifierKey } from '@vitrine/core/note'
+import { COSIGNATURE_V1, parseVerifierKey, type VerifierKey } from '@vitrine/core/note'
+import { parsePublicKey } from '@vitrine/core/public-key'
 import { badInput } from './bad-input.ts'
 
-/** What precedes the 32 bytes of an Ed25519 key as SubjectPublicKeyInfo (RFC 8410 section 4), the form in which KMS gives it. */
-const SPKI_HEAD = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00]
 const KEY_FILE_BYTES_MAX = 64 * 1024
 
 /**
@@ -16,9 +13,9 @@ const KEY_FILE_BYTES_MAX = 64 * 1024
 export async function readPublicKeys(given: readonly string[]): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = []
   for (const text of given) {
-    const direct = parsePublicKey(text)
+    const direct = publicKeyOf(text)
     if (direct !== undefined) keys.push(direct)
-    else keys.push(...(await fromFile('--key', text, parsePublicKey)))
+    else keys.push(...(await fromFile('--key', text, publicKeyOf)))
   }
   return keys
 }
@@ -42,25 +39,16 @@ async function fromFile<T>(flag: string, path: string, parse: (text: string) => 
     throw badInput(`${flag} ${path}: neither a key nor a file that can be read`)
   }
   if (text.length > KEY_FILE_BYTES_MAX) throw badInput(`${flag} ${path}: too large for a file of keys`)
-  const pem = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*$/.exec(text)?.[1]
-  const lines = pem === undefined ? text.split(/\r?\n/).filter((line) => line.trim() !== '') : [pem.replaceAll(/\s/g, '')]
-  const keys = lines.map((line) => parse(line.trim())).filter((key) => key !== undefined)
-  if (keys.length === 0 || keys.length < lines.length) throw badInput(`${flag} ${path}: not a file of Ed25519 keys`)
+  // PEM is one key in several lines; everything else is one a line.
+  const spellings = text.trim().startsWith('-----') ? [text] : text.split(/\r?\n/).filter((line) => line.trim() !== '')
+  const keys = spellings.map((spelling) => parse(spelling.trim())).filter((key) => key !== undefined)
+  if (keys.length === 0 || keys.length < spellings.length) throw badInput(`${flag} ${path}: not a file of Ed25519 keys`)
   return keys
 }
 
-function parsePublicKey(text: string): Uint8Array | undefined {
-  const verifier = parseVerifierKey(text)
-  if (verifier.ok) return verifier.value.type === ED25519 ? verifier.value.publicKey : undefined
-  let bytes: Uint8Array
-  try {
-    bytes = base64ToBytes(text)
-  } catch {
-    return undefined
-  }
-  const isSpki = bytes.length === SPKI_HEAD.length + ED25519_KEY_BYTES && SPKI_HEAD.every((byte, i) => bytes[i] === byte)
-  const key = isSpki ? bytes.subarray(SPKI_HEAD.length) : bytes
-  return key.length === ED25519_KEY_BYTES ? key : undefined
+function publicKeyOf(text: string): Uint8Array | undefined {
+  const parsed = parsePublicKey(text)
+  return parsed.ok ? parsed.value.publicKey : undefined
 }
 
 function parseWitnessKey(text: string): VerifierKey | undefined {
