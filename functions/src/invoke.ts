@@ -17,7 +17,7 @@ import type { ForwardAbort, ForwardOutcome } from './forward/forward.ts'
 import type { Call } from './http/callable.ts'
 import { parse } from './http/parse.ts'
 import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
-import { lapTimer } from './laps.ts'
+import { lapTimer, timed } from './laps.ts'
 import type { Appended, Item, Receipt } from './ledger/plan.ts'
 import { closingOf } from './reconcile/closing.ts'
 import type { Parts } from './parts.ts'
@@ -73,8 +73,8 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   lap('auth')
   const id = randomUUID()
   const [admitted, credential] = await Promise.all([
-    admit(parts, agent, tool, request, id, guard),
-    parts.openCredential(agentId, tool),
+    timed('commit', admit(parts, agent, tool, request, id, guard)),
+    timed('kms', parts.openCredential(agentId, tool)),
   ])
   lap('admit')
   if (!admitted.ok) {

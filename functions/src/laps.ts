@@ -22,4 +22,11 @@ export function lapTimer(): (step: string) => void {
   }
 }
 
+/** The same for one of several things that happen at once: publishes how long it took. */
+export function timed<T>(step: string, work: Promise<T>): Promise<T> {
+  if (!laps.hasSubscribers) return work
+  const startedMs = performance.now()
+  return work.finally(() => laps.publish({ step, ms: performance.now() - startedMs } satisfies Lap))
+}
+
 function ignore(): void {}

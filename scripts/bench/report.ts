@@ -23,6 +23,6 @@ export function printReport(levels: readonly Level[]): void {
   console.table(
     Object.fromEntries(levels.map(({ parallel, operations, dollarsPerMillion }) => [`${parallel} in parallel`, { ...operations, '$ per million': dollarsPerMillion }])),
   )
-  console.log('Where the time of an invocation goes, mean ms (admit: intent commit and KMS in parallel)')
+  console.log('Where the time of an invocation goes, mean ms (admit lasts as long as the longer of commit and kms)')
   console.table(Object.fromEntries(levels.map(({ parallel, stepsMs }) => [`${parallel} in parallel`, stepsMs])))
 }
