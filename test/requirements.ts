@@ -43,6 +43,7 @@ export const REQUIREMENTS = {
   'identity.kinds': 'Keys and tokens are good for their own kind of caller only.',
   'identity.other-org': "Another organization's agent looks like one that does not exist.",
   'identity.auditor': 'Auditors read and change nothing.',
+  'identity.members': 'Owners and admins appoint members and auditors; nobody raises or removes themselves, and each change is on record.',
   'identity.owner-key': 'Owners use an ID token or an owner key, until that is revoked.',
   'identity.forged': 'ID tokens that are unsigned, expired or of another project are refused.',
 

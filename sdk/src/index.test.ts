@@ -56,6 +56,12 @@ const operations: Operation[] = [
     answer: { orgId: 'o1', allowed: true },
     run: (v) => v.orgs.setCredentialAccess({ orgId: 'o1', allowed: true }),
   },
+  {
+    path: 'admin/setMember',
+    data: { orgId: 'o1', uid: 'u2', role: null },
+    answer: { orgId: 'o1', uid: 'u2', role: null },
+    run: (v) => v.orgs.setMember({ orgId: 'o1', uid: 'u2', role: null }),
+  },
   { path: 'admin/listTools', data: { agentId: 'a1' }, answer: { tools: [] }, run: (v) => v.tools.listAll({ agentId: 'a1' }) },
   {
     path: 'admin/createAgent',

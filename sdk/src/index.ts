@@ -22,7 +22,7 @@ export type { Audit, AuditFilter, AuditPage, AuditQuery, ChainName, SignedCheckp
 export type { CallOptions } from './call.ts'
 export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
-export type { Orgs } from './orgs.ts'
+export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
 export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'

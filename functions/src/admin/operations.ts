@@ -17,6 +17,7 @@ import { redact } from './redact.ts'
 import { revokeOwnerKey } from './revoke-owner-key.ts'
 import { rotateAgentKey } from './rotate-agent-key.ts'
 import { setCredentialAccess } from './set-credential-access.ts'
+import { setMember } from './set-member.ts'
 import { setQuota } from './set-quota.ts'
 import { setToolEnabled } from './set-tool-enabled.ts'
 import { signingKeys } from './signing-keys.ts'
@@ -32,6 +33,7 @@ const OPERATIONS = new Map<string, Operation>(
     disableAgent,
     createOwnerKey,
     revokeOwnerKey,
+    setMember,
     setQuota,
     setToolEnabled,
     setCredentialAccess,

@@ -85,6 +85,7 @@ function addWrite(db: Firestore, batch: WriteBatch, write: Write): void {
   const ref = db.doc(write.path)
   if (write.op === 'create') batch.create(ref, write.data)
   else if (write.op === 'set') batch.set(ref, write.data)
+  else if (write.op === 'delete') batch.delete(ref, { lastUpdateTime: write.version as Timestamp })
   else if (write.version === undefined) batch.update(ref, write.data)
   else batch.update(ref, write.data, { lastUpdateTime: write.version as Timestamp })
 }

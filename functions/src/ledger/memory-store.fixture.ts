@@ -59,7 +59,10 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
     if (!stands) return false
     segments.push(structuredClone(plan.segment))
     if (leases) store.quota = { ...store.quota, leased: store.quota.leased + plan.lease, version: store.quota.version + 1 }
-    for (const { path, data } of writes) store.documents.set(path, { data, version: (store.documents.get(path)?.version ?? 0) + 1 })
+    for (const write of writes) {
+      if (write.op === 'delete') store.documents.delete(write.path)
+      else store.documents.set(write.path, { data: write.data, version: (store.documents.get(write.path)?.version ?? 0) + 1 })
+    }
     return true
   }
 

@@ -23,6 +23,7 @@ export type Write =
   /** `version` is what `readVersioned` gave: a document that has changed since fails the write. */
   | { op: 'update'; path: string; data: object; version?: unknown }
   | { op: 'set'; path: string; data: object }
+  | { op: 'delete'; path: string; version: unknown }
 
 /** What goes into a chain together. */
 export interface Item {
