@@ -15,7 +15,7 @@ export interface Vault {
   open(sealed: Sealed, resource: string): Promise<Result<string>>
 }
 
-/** One try's deadline and all tries' together; a KMS that takes longer is unavailable to a caller who waits. */
+/** The deadline of one try; a KMS that says nothing at all is given up after about ten seconds, tried twice. */
 const CALL = { timeout: 5_000, maxRetries: 2 }
 
 /** gRPC codes that say that this ciphertext will never open here, as opposed to not now. */
