@@ -40,6 +40,7 @@ export default tseslint.config(
   { files: ['**/*.test.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off', 'max-lines': 'off' } },
   boundary('core', ['node:*', '!node:crypto', 'firebase*', '@google-cloud/*', 'undici'], 'core is pure: no I/O, no Firebase.'),
   boundary('functions'),
+  boundary('worker'),
   boundary('sdk', ['node:*'], 'The SDK runs in browsers and has no dependencies but core, bundled in.'),
   boundary('verify'),
   boundary('cli', [], 'The command line imports core and the SDK alone (ARCHITECTURE.md).'),

@@ -6,7 +6,7 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       {
-        test: { name: 'unit', include: ['{core,functions,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
+        test: { name: 'unit', include: ['{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
       },
       {
         // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
