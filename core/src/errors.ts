@@ -47,9 +47,17 @@ const table = {
   opening_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no opening: the entry is no invocation, or its arguments have been erased.'),
   no_credential: e(404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'),
   credential_access_disabled: e(403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'),
+  // what a tool's server said of its commands, and how arguments fit to it
+  args_invalid: e(400, 'INVALID_ARGUMENT', -32602, false, "The arguments do not fit the tool's input schema."),
+  schema_unusable: e(400, 'FAILED_PRECONDITION', -32602, false, "The tool's input schema cannot be checked against, so nothing is forwarded."),
+  manifest_changed: e(409, 'FAILED_PRECONDITION', -32009, false, 'The server changed this command after it was approved; the owner has to approve it again.'),
+  manifest_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no changed manifest of that hash to approve.'),
   // limits and conflicts
   quota_exceeded: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'),
-  duplicate_call: e(409, 'ALREADY_EXISTS', -32009, false, 'An invocation with this idempotency key was already made.'),
+  too_many_calls: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'Too many calls of this tool or agent are under way; try again shortly.'),
+  idempotency_key_reused: e(422, 'FAILED_PRECONDITION', -32602, false, 'This idempotency key was used with other arguments.'),
+  call_running: e(409, 'ABORTED', -32009, true, 'The call with this idempotency key has not ended yet.'),
+  outcome_unknown: e(409, 'FAILED_PRECONDITION', -32009, false, 'The call with this idempotency key was cut off; whether the tool did its work is not known.'),
   conflict: e(409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'),
   // the call to the tool, where there is no answer of its own to pass on
   upstream_unreachable: e(502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'),
@@ -57,6 +65,8 @@ const table = {
   upstream_interrupted: e(502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'),
   upstream_too_large: e(502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'),
   upstream_invalid: e(502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'),
+  upstream_redirect: e(502, 'UNAVAILABLE', -32011, false, 'The tool redirected too often, or to where its calls may not go.'),
+  circuit_open: e(503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'),
   cancelled: e(499, 'CANCELLED', -32013, true, 'The caller went away.'),
   // our own
   kms_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'),

@@ -10,8 +10,23 @@ export const JSON_DEPTH_MAX = 64
 export const CANONICAL_DEPTH_MAX = 512
 /** A credential: more than any bearer token or service account key needs; KMS itself takes 64 KiB. */
 export const TOKEN_BYTES_MAX = 8 * 1024
-/** An upstream's answer, after decoding: bounds the memory of one invocation and stops decompression bombs. */
-export const RESPONSE_BYTES_MAX = 8 * 1024 * 1024
+/** An upstream's answer, after decoding: bounds the memory of one invocation and stops decompression bombs. A registration may ask for less or more. */
+export const RESPONSE_BYTES_DEFAULT = 10 * 1024 * 1024
+/** Cloud Run answers 32 MiB at most, and base64 takes a third more. */
+export const RESPONSE_BYTES_MAX = 20 * 1024 * 1024
+/** Hops that a redirecting tool is followed. */
+export const REDIRECTS_MAX = 3
+/** Response headers: number, and all names and values in bytes. */
+export const RESPONSE_HEADERS_MAX = 100
+export const RESPONSE_HEADERS_BYTES_MAX = 16 * 1024
+/** Calls under way at the same time in one instance, of one tool and of one agent: a tool that hangs takes no more than its share of memory and sockets. */
+export const CALLS_PER_TOOL_MAX = 512
+export const CALLS_PER_AGENT_MAX = 1_024
+/** Tries of one call, the first included. */
+export const TRIES_MAX = 3
+/** JSON pointers (RFC 6901) of a registration whose values never enter an opening. */
+export const REDACT_RULES_MAX = 32
+export const IDEMPOTENCY_HOURS = 24
 export const URL_LENGTH_MAX = 2048
 export const HEADERS_MAX = 32
 export const HEADER_VALUE_LENGTH_MAX = 4096

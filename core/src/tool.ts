@@ -30,6 +30,8 @@ export interface Endpoint {
   auth: AuthScheme
   /** Static headers, lower-case names. */
   headers: Record<string, string>
+  /** Bytes of an answer after decoding. */
+  responseBytesMax: number
 }
 
 /** What an upstream answered, decoded and not yet scrubbed. */
@@ -37,3 +39,12 @@ export type Answer =
   | { type: 'json'; value: JsonValue }
   | { type: 'text'; text: string }
   | { type: 'binary'; bytes: Uint8Array; contentType: string }
+
+/** A piece of an answer while the rest is still coming. */
+export type Piece =
+  | { type: 'text'; text: string }
+  | { type: 'binary'; base64: string }
+  /** A server-sent event (HTML Living Standard, section 9.2). */
+  | { type: 'event'; event?: string; id?: string; data: string }
+  /** MCP `notifications/progress`. */
+  | { type: 'progress'; progress: number; total?: number; message?: string }

@@ -1,5 +1,6 @@
 import type { JsonObject } from '@vitrine/core/json-value'
-import type { Answer, Endpoint } from '@vitrine/core/tool'
+import type { Scrubber } from '@vitrine/core/scrub'
+import type { Answer, Endpoint, Piece } from '@vitrine/core/tool'
 import type { ErrorCode } from '@vitrine/core/errors'
 
 /** One call to an upstream. The credential is used for this call and kept nowhere. */
@@ -11,6 +12,16 @@ export interface ForwardRequest {
   command?: string
   args: JsonObject
   credential: string | null
+  /** Finds the credential in what the upstream says; answers and pieces are scrubbed by the caller, redirect locations here. */
+  scrubber: Scrubber
+  /** Headers of this call alone, lower-case names, such as `idempotency-key`. */
+  headers?: Record<string, string>
+  /**
+   * Where pieces of the answer go as they come, unscrubbed; absent for a call that is answered at once. Resolves when the next piece may
+   * come, so that a slow caller slows the upstream. What went out in pieces is not repeated: the outcome's answer is then JSON null, but
+   * for JSON and MCP results, which are whole there too.
+   */
+  emit?: (piece: Piece) => Promise<void>
   /** Aborts at the deadline or when the caller goes away; `signal.reason` is a ForwardAbort. */
   signal: AbortSignal
 }
@@ -21,8 +32,11 @@ export type ForwardAbort = 'upstream_timeout' | 'cancelled'
 export type ForwardOutcome =
   /** The upstream answered: `status` is its HTTP status (200 for MCP results), `ok` its own verdict. */
   | { answered: true; status: number; ok: boolean; answer: Answer }
-  /** No answer to pass on. `status` is the upstream's when its response line had come before things went wrong, otherwise 0: then the unit is credited back. */
-  | { answered: false; status: number; code: ErrorCode }
+  /**
+   * No answer to pass on. `status` is the upstream's when its response line had come before things went wrong, otherwise 0: then the unit
+   * is credited back. `sent` is false when the request certainly never left (no connection was made).
+   */
+  | { answered: false; status: number; code: ErrorCode; sent: boolean }
 
 /** Never throws: what goes wrong is an outcome. */
 export type Forward = (request: ForwardRequest) => Promise<ForwardOutcome>
