@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { callDigest, envNameProblem, isCommandEnabled, isExactVersion, isIntegrity, isPackageName, isPerUser, isSecretName, isVersionSpec } from './policy.ts'
+
+describe('isPackageName', () => {
+  it.each(['a', 'left-pad', '@modelcontextprotocol/server-github', 'a.b_c'])('takes %s', (name) => {
+    expect(isPackageName(name)).toBe(true)
+  })
+  it.each(['', '-g', '.', '..', '../x', './x', '/x', '@/x', '@a/', '@a/b/c', 'A', 'a b', 'a;b', 'a@1', 'git+ssh://x', 'a/b', 'x.tgz', '@a/x.tar.gz', '_x', 'a\n', 'é', 'a'.repeat(215)])(
+    'refuses %j', (name) => {
+      expect(isPackageName(name)).toBe(false)
+    })
+})
+
+describe('isVersionSpec', () => {
+  it.each(['1.2.3', '2026.8.31', '1.0.0-rc.1+build', '^1.2', '~1', '>=1.2 <2', '1 - 2', '1 || 2', '*', 'latest', 'next-2', 'x'])('takes %s', (version) => {
+    expect(isVersionSpec(version)).toBe(true)
+  })
+  it.each(['', ' 1', '1 ', '-g', '--x', '.', './x', '../x', 'a/b', 'file:x', 'npm:other@1', 'git+https://x', 'https://x', 'x.tgz', 'x.TGZ', '1;rm', '1$(x)', '1`x`', '1&2', '1\n2', '~/x', 'a\\b', '1'.repeat(129)])(
+    'refuses %j', (version) => {
+      expect(isVersionSpec(version)).toBe(false)
+    })
+})
+
+it('tells exact versions from ranges and tags', () => {
+  for (const version of ['0.0.0', '1.2.3', '2026.8.31', '1.0.0-rc.1', '1.0.0+b']) expect(isExactVersion(version), version).toBe(true)
+  for (const version of ['1', '1.2', '^1.2.3', 'v1.2.3', '01.2.3', 'latest', '1.2.3 ', '1.2.x', '1.0.0-', '1.2.3\n']) expect(isExactVersion(version), version).toBe(false)
+})
+
+it('takes integrity as npm states it', () => {
+  expect(isIntegrity(`sha512-${'A'.repeat(86)}==`)).toBe(true)
+  for (const text of ['', 'sha1-x', `sha512-${'A'.repeat(85)}==`, `sha512-${'A'.repeat(86)}==\n`]) expect(isIntegrity(text)).toBe(false)
+})
+
+describe('envNameProblem', () => {
+  it.each(['API_KEY', '_X', 'GITHUB_TOKEN', 'NPM_TOKEN', 'NODE_ENV', 'GIT_AUTHOR_NAME', 'LANG', 'TZ'])('takes %s', (name) => {
+    expect(envNameProblem(name)).toBeNull()
+  })
+  it.each([
+    'NODE_OPTIONS', 'NODE_PATH', 'NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'DYLD_INSERT_LIBRARIES', 'PATH', 'HOME',
+    'NPM_CONFIG_REGISTRY', 'PYTHONPATH', 'PYTHONSTARTUP', 'BASH_ENV', 'ENV', 'PERL5OPT', 'RUBYOPT', 'JAVA_TOOL_OPTIONS', 'GIT_SSH_COMMAND', 'GLIBC_TUNABLES', 'SSLKEYLOGFILE', 'VITRINE_KEY',
+  ])('reserves %s', (name) => {
+    expect(envNameProblem(name)).toContain('cannot be set')
+  })
+  it.each(['', 'api_key', 'npm_config_registry', '1X', 'A-B', 'A=B', 'A B', 'A\n', 'A\0', 'É', 'A'.repeat(129)])('refuses %j', (name) => {
+    expect(envNameProblem(name)).toContain('Must be a name')
+  })
+})
+
+it('names secrets so that their ids cannot run into one another', () => {
+  for (const name of ['github', 'A-1_b']) expect(isSecretName(name)).toBe(true)
+  for (const name of ['', 'a:b', 'a/b', '..', '-a', 'a b', 'a\n']) expect(isSecretName(name)).toBe(false)
+})
+
+it('binds a call to server, command and arguments whatever their order', () => {
+  const body = { server: 's', command: 'c', arguments: { a: 1, b: 'x' } }
+  const digest = callDigest(body)
+  expect(digest).toMatch(/^[A-Za-z0-9_-]{43}$/)
+  expect(callDigest({ arguments: { b: 'x', a: 1 }, command: 'c', server: 's' })).toBe(digest)
+  for (const other of [{ ...body, server: 't' }, { ...body, command: 'd' }, { ...body, arguments: { a: 1 } }]) expect(callDigest(other)).not.toBe(digest)
+})
+
+it('enables all commands, those listed, or none', () => {
+  expect(isCommandEnabled({ enabled: true, commands: null }, 'a')).toBe(true)
+  expect(isCommandEnabled({ enabled: true, commands: ['a'] }, 'a')).toBe(true)
+  expect(isCommandEnabled({ enabled: true, commands: ['a'] }, 'b')).toBe(false)
+  expect(isCommandEnabled({ enabled: false, commands: null }, 'a')).toBe(false)
+})
+
+it('knows which servers need a process per user', () => {
+  expect(isPerUser({ env: [{ name: 'A', source: 'static', value: '' }, { name: 'B', source: 'org_secret', secret: 's' }] })).toBe(false)
+  expect(isPerUser({ env: [{ name: 'A', source: 'user_secret', secret: 's' }] })).toBe(true)
+  expect(isPerUser({ env: [{ name: 'A', source: 'oauth', provider: 'github' }] })).toBe(true)
+})
