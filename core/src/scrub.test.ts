@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createScrubber } from './scrub.ts'
-import { REDACTED } from './redact.ts'
+import { REDACTED_CREDENTIAL as REDACTED } from './redact.ts'
 import type { JsonValue } from './json-value.ts'
-import type { AuthScheme } from './tool.ts'
+import type { Answer, AuthScheme } from './tool.ts'
 
 const BEARER: AuthScheme = { scheme: 'bearer' }
 
@@ -17,12 +17,12 @@ const CREDENTIALS: [what: string, credential: string][] = [
 ]
 
 function scrubText(text: string, credential: string, auth: AuthScheme = BEARER): string {
-  const answer = createScrubber(credential, auth)({ type: 'text', text })
+  const answer = createScrubber(credential, auth).answer({ type: 'text', text }).answer
   return answer.type === 'text' ? answer.text : 'another type'
 }
 
 function scrubJson(value: JsonValue, credential: string, auth: AuthScheme = BEARER): JsonValue {
-  const answer = createScrubber(credential, auth)({ type: 'json', value })
+  const answer = createScrubber(credential, auth).answer({ type: 'json', value }).answer
   return answer.type === 'json' ? answer.value : 'another type'
 }
 
@@ -108,7 +108,7 @@ describe.each(CREDENTIALS)('a credential %s', (_what, credential) => {
   it('echoed in bytes, before they become base64', () => {
     for (const echo of Object.values(ECHOES)) {
       const bytes = Buffer.concat([Buffer.from([0, 0xff, 0xc3]), Buffer.from(echo(credential)), Buffer.from([0x80, 0])])
-      const answer = createScrubber(credential, BEARER)({ type: 'binary', bytes, contentType: `image/png; echo=${echo(credential)}` })
+      const answer = createScrubber(credential, BEARER).answer({ type: 'binary', bytes, contentType: `image/png; echo=${echo(credential)}` }).answer
       expect(answer).toMatchObject({ type: 'binary', contentType: `image/png; echo=${REDACTED}` })
       const left = answer.type === 'binary' ? Buffer.from(answer.bytes) : Buffer.alloc(0)
       expect(left).toEqual(Buffer.concat([Buffer.from([0, 0xff, 0xc3]), Buffer.from(REDACTED), Buffer.from([0x80, 0])]))
@@ -169,13 +169,13 @@ describe('scalars', () => {
 
 describe('edges', () => {
   it('passes what holds no credential, uncopied', () => {
-    const scrub = createScrubber('sk-live_51Hc0QkZx9RtYw7', BEARER)
+    const scrub = (answer: Answer) => createScrubber('sk-live_51Hc0QkZx9RtYw7', BEARER).answer(answer).answer
     const json = { type: 'json', value: { a: [1, 'sk-live_51Hc0QkZx9RtYw', { b: null }] } } as const satisfies { type: 'json'; value: JsonValue }
     expect(scrub(json)).toBe(json)
     const bytes = Uint8Array.of(1, 2, 3)
     const answer = scrub({ type: 'binary', bytes, contentType: 'image/png' })
     expect(answer.type === 'binary' && answer.bytes).toBe(bytes)
-    for (const type of [null, ''] as const) expect(createScrubber(type, BEARER)(json)).toBe(json)
+    for (const type of [null, ''] as const) expect(createScrubber(type, BEARER).answer(json)).toEqual({ answer: json, count: 0 })
   })
 
   it('keeps all values of keys that become alike, and an own key __proto__', () => {
@@ -197,13 +197,13 @@ describe('edges', () => {
   it('replaces what is nested too deeply to walk', () => {
     let deep: JsonValue = 'sk-live_51Hc0QkZx9RtYw7'
     for (let i = 0; i < 100_000; i++) deep = [deep]
-    expect(JSON.stringify(scrubJson(deep, 'sk-live_51Hc0QkZx9RtYw7'))).toMatch(/^\[+"\[redacted\]"\]+$/)
+    expect(JSON.stringify(scrubJson(deep, 'sk-live_51Hc0QkZx9RtYw7'))).toMatch(/^\[+"\[redacted:credential\]"\]+$/)
   })
 
   it('replaces a string whole that holds the credential too often', () => {
     expect(scrubText('ab'.repeat(10_001), 'a')).toBe(REDACTED)
     expect(scrubText('ab'.repeat(10), 'a')).toBe(`${REDACTED}b`.repeat(10))
-    const answer = createScrubber('a', BEARER)({ type: 'binary', bytes: Buffer.from('ab'.repeat(10_001)), contentType: 'x/y' })
+    const answer = createScrubber('a', BEARER).answer({ type: 'binary', bytes: Buffer.from('ab'.repeat(10_001)), contentType: 'x/y' }).answer
     expect(answer.type === 'binary' && Buffer.from(answer.bytes).toString()).toBe(REDACTED)
   })
 

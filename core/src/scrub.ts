@@ -1,5 +1,5 @@
 import { concatBytes, utf8 } from './bytes.ts'
-import { REDACTED } from './redact.ts'
+import { REDACTED_CREDENTIAL as REDACTED } from './redact.ts'
 import { spellingsOf } from './spellings.ts'
 import type { JsonValue } from './json-value.ts'
 import type { Answer, AuthScheme } from './tool.ts'
@@ -19,7 +19,27 @@ import type { Answer, AuthScheme } from './tool.ts'
  * spellings and parts of fewer than four characters are not looked for. What is not found: a credential encrypted, compressed,
  * hashed, split up or reversed, nor one inside of an archive or image.
  */
-export type Scrubber = (answer: Answer) => Answer
+export interface Scrubber {
+  answer(answer: Answer): { answer: Answer; count: number }
+  text(text: string): { text: string; count: number }
+  textStream(): StreamScrubber<string>
+  byteStream(): StreamScrubber<Uint8Array>
+}
+
+/** Scrubs what comes in pieces; all that it gives out is, put together, what scrubbing the whole would give. */
+export interface StreamScrubber<T> {
+  /** What of the text so far can go out; empty when all of it may be the beginning of a spelling. */
+  push(chunk: T): T
+  /** The rest; nothing is pushed afterwards. */
+  end(): T
+  /** Places replaced so far. */
+  readonly count: number
+}
+
+/** Places replaced are counted here while an answer is walked. */
+interface Tally {
+  count: number
+}
 
 /** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
 const DEPTH_MAX = 512
@@ -52,7 +72,7 @@ interface Needles {
 
 /** `auth` says what was made of the credential on the way. Without a credential answers pass as they are. */
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
-  if (credential === null || credential === '') return (answer) => answer
+  if (credential === null || credential === '') return PASSING
   const texts = spellingsOf(credential, auth).map((text) => ({ text, window: text.slice(-WINDOW_LENGTH_MAX), length: text.length }))
   const needles: Needles = {
     texts,
@@ -60,18 +80,55 @@ export function createScrubber(credential: string | null, auth: AuthScheme): Scr
     number: credential.trim() === '' ? Number.NaN : Number(credential),
     boolean: credential === 'true' ? true : credential === 'false' ? false : null,
   }
-  return (answer) => scrub(answer, needles)
+  return {
+    answer(answer) {
+      const tally = { count: 0 }
+      return { answer: scrub(answer, needles, tally), count: tally.count }
+    },
+    text(text) {
+      const tally = { count: 0 }
+      return { text: scrubText(text, needles, tally), count: tally.count }
+    },
+    textStream: () => wholeAtEnd('', (parts) => parts.join(''), (text, tally) => scrubText(text, needles, tally)),
+    byteStream: () => wholeAtEnd<Uint8Array>(new Uint8Array(), (parts) => concatBytes(...parts), (bytes, tally) => scrubBytes(bytes, needles, tally)),
+  }
 }
 
-function scrub(answer: Answer, needles: Needles): Answer {
+const PASSING: Scrubber = {
+  answer: (answer) => ({ answer, count: 0 }),
+  text: (text) => ({ text, count: 0 }),
+  textStream: () => passing(''),
+  byteStream: () => passing(new Uint8Array()),
+}
+
+function passing<T>(empty: T): StreamScrubber<T> {
+  return { push: (chunk) => chunk, end: () => empty, count: 0 }
+}
+
+function wholeAtEnd<T>(empty: T, join: (parts: T[]) => T, scrubWhole: (whole: T, tally: Tally) => T): StreamScrubber<T> {
+  const parts: T[] = []
+  const tally = { count: 0 }
+  return {
+    push(chunk) {
+      parts.push(chunk)
+      return empty
+    },
+    end: () => scrubWhole(join(parts), tally),
+    get count() {
+      return tally.count
+    },
+  }
+}
+
+function scrub(answer: Answer, needles: Needles, tally: Tally): Answer {
   switch (answer.type) {
     case 'json':
       // Looking costs far less than rebuilding, and mostly there is nothing to find.
-      return holds(answer.value, needles, DEPTH_MAX) ? { type: 'json', value: scrubValue(answer.value, needles, DEPTH_MAX) } : answer
+      return holds(answer.value, needles, DEPTH_MAX) ? { type: 'json', value: scrubValue(answer.value, needles, tally, DEPTH_MAX) } : answer
     case 'text':
-      return { type: 'text', text: scrubText(answer.text, needles) }
+      return { type: 'text', text: scrubText(answer.text, needles, tally) }
     case 'binary':
-      return { type: 'binary', bytes: scrubBytes(answer.bytes, needles), contentType: scrubText(answer.contentType, needles) }
+      return { type: 'binary', bytes: scrubBytes(answer.bytes, needles, tally), contentType: scrubText(answer.contentType, needles, tally) }
   }
 }
 
@@ -92,45 +149,50 @@ function isIn(text: string, needles: Needles): boolean {
   return text.length >= needles.lengthMin && needles.texts.some(({ window }) => text.includes(window))
 }
 
-function scrubValue(value: JsonValue, needles: Needles, levels: number): JsonValue {
-  if (typeof value === 'string') return scrubText(value, needles)
-  if (typeof value === 'number') return value === needles.number ? REDACTED : value
-  if (typeof value === 'boolean') return value === needles.boolean ? REDACTED : value
+function scrubValue(value: JsonValue, needles: Needles, tally: Tally, levels: number): JsonValue {
+  if (typeof value === 'string') return scrubText(value, needles, tally)
+  if (typeof value === 'number') return value === needles.number ? marker(tally) : value
+  if (typeof value === 'boolean') return value === needles.boolean ? marker(tally) : value
   if (value === null) return value
-  if (levels === 0) return REDACTED
-  if (Array.isArray(value)) return value.map((item) => scrubValue(item, needles, levels - 1))
+  if (levels === 0) return marker(tally)
+  if (Array.isArray(value)) return value.map((item) => scrubValue(item, needles, tally, levels - 1))
   const entries = new Map<string, JsonValue>()
   for (const [key, inner] of Object.entries(value)) {
-    const scrubbed = scrubText(key, needles)
+    const scrubbed = scrubText(key, needles, tally)
     let name = scrubbed
     // Keys that differ only in how they spell the credential must not swallow one another.
     for (let n = 2; entries.has(name); n++) name = `${scrubbed} (${n})`
-    entries.set(name, scrubValue(inner, needles, levels - 1))
+    entries.set(name, scrubValue(inner, needles, tally, levels - 1))
   }
   return Object.fromEntries(entries)
 }
 
-function scrubText(text: string, needles: Needles): string {
+function marker(tally: Tally): string {
+  tally.count++
+  return REDACTED
+}
+
+function scrubText(text: string, needles: Needles, tally: Tally): string {
   if (!isIn(text, needles)) return text
   const spans = spansOf(needles.texts, (window, from) => text.indexOf(window, from))
-  if (spans === null) return REDACTED
+  if (spans === null) return marker(tally)
   let scrubbed = ''
   let end = 0
   for (const [from, to] of spans) {
-    scrubbed += text.slice(end, from) + REDACTED
+    scrubbed += text.slice(end, from) + marker(tally)
     end = to
   }
   return scrubbed + text.slice(end)
 }
 
-function scrubBytes(bytes: Uint8Array, needles: Needles): Uint8Array {
+function scrubBytes(bytes: Uint8Array, needles: Needles, tally: Tally): Uint8Array {
   const spans = spansOf(needles.texts.map(inUtf8), (window, from) => indexOfBytes(bytes, window, from))
-  if (spans === null) return utf8(REDACTED)
+  if (spans === null) return utf8(marker(tally))
   if (spans.length === 0) return bytes
   const parts: Uint8Array[] = []
   let end = 0
   for (const [from, to] of spans) {
-    parts.push(bytes.subarray(end, from), utf8(REDACTED))
+    parts.push(bytes.subarray(end, from), utf8(marker(tally)))
     end = to
   }
   return concatBytes(...parts, bytes.subarray(end))

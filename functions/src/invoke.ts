@@ -89,7 +89,7 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
       )
     : { answered: false, status: 0, code: credential.error.code }
   lap('forward')
-  const scrubbed = outcome.answered && credential.ok ? toResult(credential.value.scrub(outcome.answer)) : null
+  const scrubbed = outcome.answered && credential.ok ? toResult(credential.value.scrub.answer(outcome.answer).answer) : null
   lap('scrub')
 
   const receipt = await settle(parts, agent, tool, id, admitted.value, outcome, Math.round(performance.now() - startedMs))

@@ -162,7 +162,7 @@ async function discover(parts: Parts, credential: string | null, endpoint: Setti
   const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
   // A server may repeat the credential in what it says of itself, and agents read that.
-  const manifest = toResult(createScrubber(credential, endpoint.auth)({ type: 'json', value: found.value }))
+  const manifest = toResult(createScrubber(credential, endpoint.auth).answer({ type: 'json', value: found.value }).answer)
   return { manifest: JSON.stringify(manifest), manifestHash: sha256Hex(utf8(canonicalize(manifest))) }
 }
 
