@@ -186,6 +186,7 @@ const ACTIONS: Record<Action, true> = {
   'agent.enable': true, 'agent.disable': true,
   'key.create': true, 'key.rotate': true, 'key.revoke': true,
   'quota.update': true, 'quota.release': true, 'policy.update': true,
+  'connector.connect': true, 'connector.event': true, 'secret.put': true, 'secret.delete': true,
   'redaction': true, 'checkpoint': true,
 }
 

@@ -9,6 +9,7 @@ export type Action =
   | 'agent.enable' | 'agent.disable'
   | 'key.create' | 'key.rotate' | 'key.revoke'
   | 'quota.update' | 'quota.release' | 'policy.update'
+  | 'connector.connect' | 'connector.event' | 'secret.put' | 'secret.delete'
   | 'redaction' | 'checkpoint'
 
 /** Scalars only, so that an entry survives Firestore unchanged. Numbers are integers. */

@@ -52,6 +52,15 @@ const table = {
   schema_unusable: e(400, 'FAILED_PRECONDITION', -32602, false, "The tool's input schema cannot be checked against, so nothing is forwarded."),
   manifest_changed: e(409, 'FAILED_PRECONDITION', -32009, false, 'The server changed this command after it was approved; the owner has to approve it again.'),
   manifest_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no changed manifest of that hash to approve.'),
+  // tool policies, their servers and what these need
+  policy_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such tool policy.'),
+  server_not_found: e(404, 'NOT_FOUND', -32004, false, 'The policy has no server of that name.'),
+  team_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such team.'),
+  secret_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such secret.'),
+  slug_taken: e(409, 'ALREADY_EXISTS', -32009, false, 'Another policy for the same agents has a server of that name.'),
+  pin_mismatch: e(409, 'FAILED_PRECONDITION', -32009, false, 'This is not the version of the package that is pinned.'),
+  secret_missing: e(409, 'FAILED_PRECONDITION', -32009, false, 'A secret that the tool needs has not been set.'),
+  connection_required: e(409, 'FAILED_PRECONDITION', -32009, false, 'The tool acts for a user: connect your account.'),
   // limits and conflicts
   quota_exceeded: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'),
   too_many_calls: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'Too many calls of this tool or agent are under way; try again shortly.'),

@@ -52,5 +52,26 @@ export const SEGMENT_BYTES_MAX = 512 * 1024
 /** Openings of one segment share a document; bytes as JSON. */
 export const OPENINGS_BYTES_MAX = 700 * 1024
 
+/** One tool policy is one document, and its servers are as many processes. */
+export const POLICY_SERVERS_MAX = 32
+/** Of a policy as JSON: its document stays well below Firestore's 1 MiB. */
+export const POLICY_BYTES_MAX = 256 * 1024
+export const POLICIES_PER_ORG_MAX = 200
+export const TEAMS_PER_ORG_MAX = 200
+export const SECRETS_PER_SCOPE_MAX = 500
+export const SERVER_ARGS_MAX = 64
+export const SERVER_ARG_LENGTH_MAX = 4096
+export const SERVER_ENV_MAX = 64
+/** A static value; what is a credential belongs into a secret. */
+export const SERVER_ENV_VALUE_LENGTH_MAX = 8 * 1024
+export const SERVER_COMMANDS_MAX = 512
+/** Between heartbeats of a worker. A worker counts as live for WORKER_LIVE_MS after the last one that was written down. */
+export const HEARTBEAT_MS = 2_000
+export const LIVENESS_WRITE_MS = 10_000
+export const WORKER_LIVE_MS = 30_000
+export const WORKERS_PER_POLICY_MAX = 50
+export const SERVER_EVENTS_MAX = 100
+export const SERVER_ERROR_LENGTH_MAX = 500
+
 /** A page of listAudit. */
 export const AUDIT_PAGE_MAX = 500
