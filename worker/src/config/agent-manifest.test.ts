@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest'
+import { applyManifest, parseManifest, type ManifestTool } from './agent-manifest.ts'
+import { indexCapabilities } from './capabilities.ts'
+import { describeProblems } from './problems.ts'
+
+const INDEX = indexCapabilities([{ name: 'web-search', capabilities: ['web.*'] }])
+
+function parsed(yaml: string): ManifestTool[] {
+  const result = parseManifest(yaml)
+  if (!result.ok) throw new Error(describeProblems('agent.yaml', result.problems))
+  return result.value
+}
+
+function problems(yaml: string): string[] {
+  const result = parseManifest(yaml)
+  return result.ok ? [] : describeProblems('agent.yaml', result.problems).split('\n')
+}
+
+const FULL = `spec:
+  tools:
+    - "mcp:web-search"
+    - name: search
+      server: "mcp:web-search"
+      config:
+        allowed_domains:
+          - docs.python.org
+          - "*.pypi.org"
+        max_results_per_query: 10
+        max_calls_per_execution: 30
+        subcommand_allowlist:
+          git: [status, log]
+`
+
+test('reads the simple and the detailed form', () => {
+  const [simple, detailed] = parsed(FULL)
+  expect(simple).toEqual({ server: 'web-search', constraints: {} })
+  expect(detailed).toEqual({
+    server: 'web-search',
+    name: 'search',
+    constraints: {
+      allowedDomains: ['docs.python.org', '*.pypi.org'],
+      maxResultsPerQuery: 10,
+      maxCallsPerExecution: 30,
+      subcommandAllowlist: { git: ['status', 'log'] },
+    },
+  })
+})
+
+test('tells all problems at once, each where it stands', () => {
+  const yaml = `tools:
+  - "web-search"
+  - name: search
+    servr: "mcp:web-search"
+    config: {max_calls_per_execution: many, allowed_domains: [Docs.Python.Org, "http://x.y"], limit: 3}
+  - 7
+version: 1
+`
+  expect(problems(yaml)).toEqual([
+    'agent.yaml:2:5 tools[0]: Must be "mcp:" and the name of a server.',
+    'agent.yaml:3:5 tools[1].server: This field is missing.',
+    'agent.yaml:4:5 Unknown field: tools[1].servr.',
+    'agent.yaml:5:39 tools[1].config.max_calls_per_execution: Must be a whole number from 1 to 1000000.',
+    'agent.yaml:5:63 tools[1].config.allowed_domains[0]: Must be a domain in lower case, like docs.python.org or *.python.org.',
+    'agent.yaml:5:80 tools[1].config.allowed_domains[1]: Must be a domain in lower case, like docs.python.org or *.python.org.',
+    'agent.yaml:5:95 Unknown field: tools[1].config.limit.',
+    'agent.yaml:6:5 tools[2]: Must be a block of fields.',
+    'agent.yaml:7:1 Unknown field: version.',
+  ])
+  expect(problems('tools: ["mcp:a", "mcp:a"]')).toEqual(['agent.yaml:1:18 tools[1]: The tool mcp:a is there twice.'])
+  expect(problems('{}')).toEqual(['agent.yaml:1:1 There is no tools, neither at the top nor under spec.'])
+})
+
+test('applies to a node that has its servers, and to no other', () => {
+  const applied = applyManifest(parsed(FULL), INDEX)
+  expect(applied.ok && [...applied.value.keys()]).toEqual(['web-search'])
+  expect(applyManifest(parsed('tools: ["mcp:web-search", "mcp:gmail"]'), INDEX)).toEqual({
+    ok: false,
+    error: { code: 'tool_not_found', message: 'There is no server mcp:gmail here.', details: { server: 'mcp:gmail' } },
+  })
+})
