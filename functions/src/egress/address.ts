@@ -1,63 +1,74 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { isListed, isWithin, type Cidr, type EgressPolicy } from './policy.ts'
 
-/** Whether a tool may live at an address or host, and in a word or two why; the reason is for logs and tests, not for callers. */
-export interface Verdict {
-  allowed: boolean
-  reason: string
-}
+/** Whether a tool may live at an address; the reason, a word or two, is for logs and tests, not for callers. */
+export type AddressVerdict = { allowed: true; reach: 'global' | 'listed' } | { allowed: false; reason: string }
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 /** What 2000::/3 holds that is not plainly somebody's host: IETF protocols with Teredo, documentation, 6to4, documentation again. */
 const IPV6_BLOCKED = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map((range) => ipaddr.parseCIDR(range))
 const IPV6_GLOBAL = ipaddr.parseCIDR('2000::/3')
 
-/** Azure answers its virtual machines, credentials included, at an address that looks public. */
-const IPV4_BLOCKED = new Set(['168.63.129.16'])
+/**
+ * What no allow-list opens. Metadata services hand out credentials of the machine itself, and an operator who lists a range thinks of
+ * the hosts in it: Amazon, Google, Azure, Oracle, OpenStack and most others at link-local addresses (no tool lives at one), Azure's wire
+ * server, Alibaba, the former Oracle, and in IPv6 Amazon, Google, Linode and Scaleway. Addresses that carry an IPv4 address within
+ * would reach what was listed, or was not, under another name; they have no use of their own, for a dual stack dials IPv4 itself.
+ */
+const NEVER: [reason: string, range: Cidr][] = Object.entries({
+  'this network': ['0.0.0.0/8', '::/128'],
+  'cloud metadata': [
+    '169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32',
+    'fd00:ec2::/64', 'fd20:ce::/64', 'fd00:a9fe:a9fe::/64', 'fd00:42::42/128',
+  ],
+  'link local': ['fe80::/10'],
+  'multicast or broadcast': ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8'],
+  'IPv4-mapped or -translated': ['::ffff:0:0/96', '::ffff:0:0:0/96'],
+  NAT64: ['64:ff9b::/96', '64:ff9b:1::/48'],
+  '6to4 or Teredo': ['2002::/16', '2001::/32'],
+}).flatMap(([reason, ranges]) => ranges.map((range): [string, Cidr] => [reason, ipaddr.parseCIDR(range)]))
+
+const IPV4_COMPATIBLE = ipaddr.parseCIDR('::/96')
 
 /**
- * Names that mean something else inside than outside, or nothing outside at all. What they resolve to is checked as well;
- * this is for networks in which they resolve to public addresses, and for a clear answer at registration.
- * `internal` (ICANN, 2024: private use) is the zone of Google's metadata server and of all Compute Engine names;
- * `localhost` RFC 6761, `local` RFC 6762, `home.arpa` RFC 8375, `localdomain` by custom.
+ * Only global unicast addresses are allowed, and those that the operator lists: a list of what is good, so that nothing special is
+ * forgotten. For IPv6 global is 2000::/3 less the ranges above; it leaves out IPv4-compatible, unique and link local addresses, which
+ * ipaddr.js by itself calls unicast in part. Anything but an address is refused.
  */
-const LOCAL_ZONES = ['internal', 'localhost', 'local', 'home.arpa', 'localdomain']
-
-/**
- * Only global unicast addresses are allowed: a list of what is good, so that nothing special is forgotten.
- * For IPv6 that is 2000::/3 less the ranges above; it leaves out IPv4-mapped, IPv4-compatible, NAT64, unique and link
- * local addresses, which ipaddr.js by itself calls unicast in part. Anything but an address is refused.
- */
-export function classifyAddress(ip: string): Verdict {
+export function classifyAddress(ip: string, policy: EgressPolicy): AddressVerdict {
   // isIP is strict; ipaddr.js would also take 127.1 and 0x7f000001.
   if (isIP(ip) === 0) return refused('not an address')
   if (ip.includes('%')) return refused('has a zone')
-  const address = ipaddr.parse(ip)
+  const address: Address = ipaddr.parse(ip)
+  const never = NEVER.find(([, range]) => isWithin(address, range))?.[0] ?? embedding(address)
+  if (never) return refused(never)
+  if (isListed(address, policy)) return { allowed: true, reach: 'listed' }
   return address instanceof ipaddr.IPv4 ? classifyIpv4(address) : classifyIpv6(address)
 }
 
-/** The same for the host of a URL as the WHATWG parser leaves it: an address (IPv6 with or without brackets) or a name. */
-export function classifyHost(host: string): Verdict {
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-  if (isIP(bare) !== 0) return classifyAddress(bare)
-  const name = bare.toLowerCase().replace(/\.$/, '')
-  // Without a dot it would be looked up in the search domains of the machine that dials.
-  if (!name.includes('.')) return refused('name without a dot')
-  const zone = LOCAL_ZONES.find((local) => name.endsWith(`.${local}`) || name === local)
-  return zone === undefined ? { allowed: true, reason: 'name' } : refused(`name under ${zone}`)
+/** Forms that hold an IPv4 address and are no range, or hold one other address besides. */
+function embedding(address: Address): string | null {
+  if (address instanceof ipaddr.IPv4) return null
+  // ::1 is loopback, the one address in there that is not made of an IPv4 one.
+  if (address.match(IPV4_COMPATIBLE) && address.range() !== 'loopback') return 'IPv4-compatible'
+  // RFC 5214 section 6.1: the interface identifier is 0000:5efe or 0200:5efe and an IPv4 address, behind any prefix.
+  const [, , , , high, low] = address.parts
+  return low === 0x5efe && (high! & ~0x0200) === 0 ? 'ISATAP' : null
 }
 
-function classifyIpv4(address: ipaddr.IPv4): Verdict {
+function classifyIpv4(address: ipaddr.IPv4): AddressVerdict {
   const range = address.range()
-  if (range !== 'unicast') return refused(range)
-  return IPV4_BLOCKED.has(address.toString()) ? refused('cloud metadata') : { allowed: true, reason: 'global' }
+  return range === 'unicast' ? { allowed: true, reach: 'global' } : refused(range)
 }
 
-function classifyIpv6(address: ipaddr.IPv6): Verdict {
+function classifyIpv6(address: ipaddr.IPv6): AddressVerdict {
   if (!address.match(IPV6_GLOBAL)) return refused('outside 2000::/3')
   const blocked = IPV6_BLOCKED.find((range) => address.match(range))
-  return blocked === undefined ? { allowed: true, reason: 'global' } : refused(`in ${blocked[0].toString()}/${blocked[1]}`)
+  return blocked === undefined ? { allowed: true, reach: 'global' } : refused(`in ${blocked[0].toString()}/${blocked[1]}`)
 }
 
-function refused(reason: string): Verdict {
+function refused(reason: string): AddressVerdict {
   return { allowed: false, reason }
 }

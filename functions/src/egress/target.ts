@@ -2,9 +2,10 @@ import { HEADERS_MAX, HEADER_VALUE_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX }
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { AuthScheme } from '@vitrine/core/tool'
 import { utf8 } from '@vitrine/core/bytes'
-import { classifyHost } from './address.ts'
+import { decidePlace } from './decide.ts'
+import type { EgressPolicy } from './policy.ts'
 
-/** What a registration may say about where and how a tool is called. Pure: names are looked up when the tool is called. */
+/** What a registration may say about where and how a tool is called. Pure: names are looked up in reachable.ts, and when the tool is called. */
 
 const NAME_LENGTH_MAX = 100
 /** RFC 9110 section 5.6.2, after lower-casing. */
@@ -27,18 +28,24 @@ const FORBIDDEN_HEADER_PREFIXES = ['proxy-', 'x-google-', 'x-aws-ec2-metadata-']
 
 /**
  * A tool's URL in normal form: absolute, http or https, without credentials and fragment.
- * Errors: invalid_url; blocked_url when the host is a literal address or a name that tools may not reach, unless `allowPrivate`.
+ * Errors: invalid_url; blocked_url for a literal address, a name, a port or a scheme that the policy keeps tools from.
  */
-export function checkUrl(text: string, options: { allowPrivate: boolean }): Result<string> {
-  if (text.length > URL_LENGTH_MAX) return fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
+export function checkUrl(text: string, policy: EgressPolicy): Result<string> {
+  const tooLong = fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
+  if (text.length > URL_LENGTH_MAX) return tooLong
+  const checked = checkPlace(text, policy)
+  return checked.ok && checked.value.length > URL_LENGTH_MAX ? tooLong : checked
+}
+
+/** The same for a URL of any length, such as one with arguments in its query that a server redirects to. */
+export function checkPlace(text: string, policy: EgressPolicy): Result<string> {
   // The WHATWG parser forgives white space, backslashes and missing slashes, and reads a different host than others do.
   if (!/^https?:\/\/[^/?#]/i.test(text) || /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text)) return fail('invalid_url', undefined, { field: 'url' })
   if (/^[^/]*\/\/[^/?#]*@/.test(text)) return fail('invalid_url', 'The URL must not hold credentials; put them into authToken.', { field: 'url' })
   const url = new URL(text)
   url.hash = ''
-  if (url.href.length > URL_LENGTH_MAX) return fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
-  if (!options.allowPrivate && !classifyHost(url.hostname).allowed) return fail('blocked_url', undefined, { field: 'url' })
-  return ok(url.href)
+  const verdict = decidePlace(url, policy)
+  return verdict.allowed ? ok(url.href) : fail('blocked_url', verdict.hint, { field: 'url' })
 }
 
 /** Static headers with lower-case names and trimmed values. Errors: invalid_argument. */

@@ -1,0 +1,68 @@
+import { isIP } from 'node:net'
+import { classifyAddress } from './address.ts'
+import { classifyName } from './host-name.ts'
+import { isOpenPort, type EgressPolicy } from './policy.ts'
+
+/** Decides, without doing anything, where a request may go: the same at registration, at every redirect and at every dial. */
+
+/** Where a request goes: the parts of a WHATWG URL. `port` is empty for the default of the protocol. */
+export interface Place {
+  protocol: string
+  /** A name or an address, IPv6 with or without brackets. */
+  hostname: string
+  port: string
+}
+
+/** `reason` is for logs and tests; `hint` is what a caller is told, where that says more than that the URL is blocked. */
+export type Verdict = { allowed: true } | { allowed: false; reason: string; hint?: string }
+
+const ALLOWED: Verdict = { allowed: true }
+const PLAIN_HTTP = refused('plain http', 'Plain http is only for addresses that the operator allows; use https.')
+
+/** What can be said before a name is resolved; for an address that is everything. */
+export function decidePlace({ protocol, hostname, port }: Place, policy: EgressPolicy): Verdict {
+  const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+  if (!isOpenPort(number, policy)) return refused(`port ${number}`, `Port ${number} is not one that tools may use.`)
+  return decideHost(protocol, bare(hostname), policy)
+}
+
+/**
+ * Whether a name may be dialled at the addresses it resolved to: all of them may, or none. Local names have to be of listed
+ * addresses alone. No addresses are none that may be dialled. Ports are decided about before.
+ */
+export function decideAnswer({ protocol, hostname }: Omit<Place, 'port'>, addresses: readonly string[], policy: EgressPolicy): Verdict {
+  const name = decideHost(protocol, bare(hostname), policy)
+  if (!name.allowed) return name
+  if (addresses.length === 0) return refused('no address')
+  const needsListed = classifyName(bare(hostname)) === 'local'
+  for (const address of addresses) {
+    const verdict = decideAddress(protocol, address, policy, needsListed)
+    if (!verdict.allowed) return verdict
+  }
+  return ALLOWED
+}
+
+function decideHost(protocol: string, host: string, policy: EgressPolicy): Verdict {
+  if (isIP(host) !== 0) return decideAddress(protocol, host, policy)
+  const kind = classifyName(host)
+  if (kind === 'metadata' || kind === 'invalid') return refused(`${kind} name`)
+  const listIsEmpty = policy.allow.length === 0
+  if (kind === 'local' && listIsEmpty) return refused('local name')
+  return protocol === 'https:' || !listIsEmpty ? ALLOWED : PLAIN_HTTP
+}
+
+function decideAddress(protocol: string, address: string, policy: EgressPolicy, needsListed = false): Verdict {
+  const verdict = classifyAddress(address, policy)
+  if (!verdict.allowed) return refused(verdict.reason)
+  if (verdict.reach === 'listed') return ALLOWED
+  if (needsListed) return refused('local name of a public address')
+  return protocol === 'https:' ? ALLOWED : PLAIN_HTTP
+}
+
+function bare(hostname: string): string {
+  return hostname.startsWith('[') && hostname.endsWith(']') ? hostname.slice(1, -1) : hostname
+}
+
+function refused(reason: string, hint?: string): Verdict {
+  return { allowed: false, reason, ...(hint !== undefined && { hint }) }
+}

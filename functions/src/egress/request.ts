@@ -1,0 +1,195 @@
+import type { Dispatcher } from 'undici'
+import type { ErrorCode } from '@vitrine/core/errors'
+import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
+import { BLOCKED } from './agent.ts'
+import type { EgressPolicy } from './policy.ts'
+import { checkPlace } from './target.ts'
+
+/** One request, and what of it may go where. Header names in lower case. */
+export interface OutgoingRequest {
+  /** Without the credential. */
+  url: string
+  method: Dispatcher.HttpMethod
+  /** Harmless ones: those of KEPT_HEADERS survive a change of origin. */
+  headers: Record<string, string>
+  /** The registration's, the credential's and this call's own; they replace harmless ones and end at the first change of origin. */
+  ownHeaders: Record<string, string>
+  /** A credential that travels in the query; added to every URL of the first origin that has no parameter of that name. */
+  queryCredential: { name: string; value: string } | null
+  body: string | null
+  /** A redirect that would make the request a GET is an error: a protocol that only POSTs cannot use the answer. */
+  fixedMethod?: boolean
+  /** Finds the credential in a Location. */
+  scrubber: { text(text: string): { count: number } }
+  /** The deadline of all hops together; `signal.reason` is a ForwardAbort. */
+  signal: AbortSignal
+}
+
+/** What guardedRequest rejects with. */
+export interface EgressFailure extends Error {
+  code: ErrorCode
+  /** False when certainly no request was written to any connection. */
+  sent: boolean
+  /** HTTP status of the last response line that came, 0 when none did. */
+  status: number
+}
+
+/** What a server of another origin may know of a request: nothing that somebody put into a registration or an argument. */
+const KEPT_HEADERS = new Set(['accept', 'accept-encoding', 'content-type', 'user-agent', 'mcp-protocol-version'])
+/** They describe a body (Fetch, "request-body-header name"). */
+const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language', 'content-location']
+/** RFC 9110 section 15.4, those with which a server names another place for this very request. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+/** What a redirect says besides is read no further than this, for the sake of the connection. */
+const REDIRECT_BODY_BYTES_MAX = 16 * 1024
+const REDIRECT_BODY_MS_MAX = 1_000
+
+/** What goes wrong before a response line has come, by the error's code; anything else of the network's is upstream_unreachable. */
+const CODES: Record<string, ErrorCode> = {
+  [BLOCKED]: 'blocked_url',
+  UND_ERR_HEADERS_OVERFLOW: 'upstream_too_large',
+  // A stored URL, header or credential that registration should have refused.
+  ERR_INVALID_URL: 'internal',
+  UND_ERR_INVALID_ARG: 'internal',
+}
+
+/** A request on its way. */
+interface Journey {
+  url: URL
+  method: Dispatcher.HttpMethod
+  body: string | null
+  /** Whether it never left the first origin; what is the registration's own goes no further, also not on a way back. */
+  own: boolean
+  sent: boolean
+  status: number
+}
+
+/**
+ * The one way in which requests leave. Redirects are followed by hand, REDIRECTS_MAX at most: as browsers do, 303 makes a GET, 301 and
+ * 302 make one of a POST, 307 and 308 repeat method and body. Each hop's URL is checked like a registration's and dialled through the guard
+ * of `dispatcher`. At a change of origin the credential and all own headers end, and a Location that holds the credential is not followed there.
+ * 300, 304 and a redirect without a Location are answers.
+ *
+ * Resolves with the final response, whose body the caller has to read or destroy. Rejects with an EgressFailure: blocked_url,
+ * upstream_redirect (too many, or a Location that is not followed), upstream_too_large (more headers than RESPONSE_HEADERS_MAX or
+ * RESPONSE_HEADERS_BYTES_MAX), upstream_unreachable, upstream_invalid (no HTTP), internal, or the reason of the signal's abort.
+ */
+export async function guardedRequest(dispatcher: Dispatcher, policy: EgressPolicy, request: OutgoingRequest): Promise<Dispatcher.ResponseData> {
+  const journey: Journey = { url: new URL(request.url), method: request.method, body: request.body, own: true, sent: false, status: 0 }
+  for (let hops = 0; ; hops++) {
+    const response = await send(dispatcher, request, journey)
+    journey.status = response.statusCode
+    const location = locationOf(response)
+    const code = tooManyHeaders(response.headers) ? 'upstream_too_large' : location === null ? null : hops === REDIRECTS_MAX ? 'upstream_redirect' : follow(journey, request, location, policy)
+    if (code === null && location === null) return response
+    discard(response)
+    if (code !== null) throw failure(code, journey)
+  }
+}
+
+/** One hop. */
+async function send(dispatcher: Dispatcher, request: OutgoingRequest, journey: Journey): Promise<Dispatcher.ResponseData> {
+  const { signal } = request
+  const { origin, pathname, search } = journey.own ? withCredential(journey.url, request.queryCredential) : journey.url
+  const options = { origin, path: pathname + search, method: journey.method, headers: headersOf(request, journey), body: journey.body, signal }
+  try {
+    signal.throwIfAborted()
+    return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
+  } catch (error) {
+    throw failure(signal.aborted ? (signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout') : codeOf(error), journey, error)
+  }
+}
+
+/** Moves on to where a redirect points, or says why not. */
+function follow(journey: Journey, request: OutgoingRequest, location: string, policy: EgressPolicy): ErrorCode | null {
+  const target = targetOf(location, journey.url, policy)
+  if (!target.ok) return target.error.code === 'blocked_url' ? 'blocked_url' : 'upstream_redirect'
+  const url = new URL(target.value)
+  const leaves = url.origin !== new URL(request.url).origin
+  if (leaves && [location, url.href].some((text) => request.scrubber.text(text).count > 0)) return 'upstream_redirect'
+  const becomesGet = journey.status === 303 ? journey.method !== 'GET' && journey.method !== 'HEAD' : journey.status < 303 && journey.method === 'POST'
+  if (becomesGet && request.fixedMethod) return 'upstream_redirect'
+  journey.own &&= !leaves
+  journey.url = url
+  if (becomesGet) Object.assign(journey, { method: 'GET', body: null })
+  return null
+}
+
+/** What is absolute is checked as it was written: a parsed URL no longer shows what was odd about it. */
+function targetOf(location: string, base: URL, policy: EgressPolicy): ReturnType<typeof checkPlace> {
+  const text = location.replaceAll(' ', '%20')
+  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return checkPlace(text, policy)
+  if (/^[/\\]{2}/.test(text)) return checkPlace(base.protocol + text, policy)
+  return checkPlace(/[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text, base) ? '' : new URL(text, base).href, policy)
+}
+
+/** Null when the response is an answer. */
+function locationOf({ statusCode, headers }: Dispatcher.ResponseData): string | null {
+  const location = headers['location']
+  if (!REDIRECTS.has(statusCode) || location === undefined || location === '') return null
+  // Two of them are no place; the odd text is refused as one. Bytes beyond ASCII are not allowed, and where they occur they are UTF-8.
+  return Array.isArray(location) ? '\0' : Buffer.from(location, 'latin1').toString()
+}
+
+function headersOf(request: OutgoingRequest, { own, method, body }: Journey): Record<string, string> {
+  const kept = Object.fromEntries(Object.entries(request.headers).filter(([name]) => own || KEPT_HEADERS.has(name)))
+  const headers = own ? { ...kept, ...request.ownHeaders } : kept
+  // A redirect took the body away.
+  if (method !== request.method || body !== request.body) for (const name of BODY_HEADERS) delete headers[name]
+  return headers
+}
+
+function withCredential(url: URL, credential: OutgoingRequest['queryCredential']): URL {
+  if (credential === null || url.searchParams.has(credential.name)) return url
+  const pair = `${encodeURIComponent(credential.name)}=${encodeURIComponent(credential.value)}`
+  const added = new URL(url)
+  added.search = url.search.length > 1 ? `${url.search}&${pair}` : pair
+  return added
+}
+
+/** Counted with repetitions, as they came. */
+function tooManyHeaders(headers: Dispatcher.ResponseData['headers']): boolean {
+  const values = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text) => name.length + text.length))
+  return values.length > RESPONSE_HEADERS_MAX || values.reduce((sum, length) => sum + length, 0) > RESPONSE_HEADERS_BYTES_MAX
+}
+
+function discard({ body }: Dispatcher.ResponseData): void {
+  body.on('error', () => undefined)
+  void body.dump({ limit: REDIRECT_BODY_BYTES_MAX, signal: AbortSignal.timeout(REDIRECT_BODY_MS_MAX) }).catch(() => undefined)
+}
+
+/** Calls `onStart` when a request is about to be written to a connection: errors by themselves do not tell whether it was. */
+function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
+  return dispatcher.compose((dispatch) => (options, handler) =>
+    dispatch(options, {
+      onRequestStart: (controller, context) => {
+        handler.onRequestStart?.(controller, context)
+        if (!controller.aborted) onStart()
+      },
+      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseData: (...args) => handler.onResponseData?.(...args),
+      onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+      onResponseError: (...args) => handler.onResponseError?.(...args),
+    }))
+}
+
+/** undici heeds the signal of a request once it is on the wire; while it is still resolving and connecting, this does. */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new Error('Given up.'))
+    signal.addEventListener('abort', stop, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+function codeOf(error: unknown): ErrorCode {
+  const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  if (name === 'HTTPParserError') return 'upstream_invalid'
+  // What the network does has a code; anything else is a mistake of ours.
+  return code === undefined ? 'internal' : (CODES[code] ?? 'upstream_unreachable')
+}
+
+function failure(code: ErrorCode, { sent, status }: Journey, cause?: unknown): EgressFailure {
+  return Object.assign(new Error(`The request failed: ${code}.`, { cause }), { code, sent, status })
+}
