@@ -9,7 +9,7 @@ export interface Credential {
   /** Null when the tool has none. */
   token: string | null
   /** Takes it out of what the upstream answers. */
-  scrub: Scrubber
+  scrubber: Scrubber
 }
 
 /**
@@ -22,11 +22,11 @@ export function credentialOpener(vault: Vault, project: string): OpenCredential 
   const shared = coalesce<Result<Credential>>()
 
   return async (agentId, { name, version, authTokenEnc, kmsKey, auth }) => {
-    if (!authTokenEnc || !kmsKey) return ok({ token: null, scrub: createScrubber(null, auth) })
+    if (!authTokenEnc || !kmsKey) return ok({ token: null, scrubber: createScrubber(null, auth) })
     const resource = credentialResource(project, agentId, name)
     return shared(`${resource}@${version}`, async () => {
       const token = await vault.open({ enc: authTokenEnc, kmsKey }, resource)
-      return token.ok ? ok({ token: token.value, scrub: createScrubber(token.value, auth) }) : token
+      return token.ok ? ok({ token: token.value, scrubber: createScrubber(token.value, auth) }) : token
     })
   }
 }

@@ -1,23 +1,96 @@
 import { createHash } from 'node:crypto'
-import { fail, type Result } from '@vitrine/core/result'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorCode } from '@vitrine/core/errors'
+import { canonicalize } from '@vitrine/core/jcs'
+import type { JsonValue } from '@vitrine/core/json-value'
+import { IDEMPOTENCY_HOURS } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { answered } from './deadline.ts'
+import type { Invoked } from './invoke.ts'
 import type { Write } from './ledger/plan.ts'
-import { logs, paths, type IdempotencyDoc } from './store/documents.ts'
+import type { Parts } from './parts.ts'
+import { logs, paths, type IdempotencyDoc, type IdempotencyOutcome } from './store/documents.ts'
+import type { Target } from './target.ts'
 
 /**
- * An idempotency key lets an agent that lost an answer ask again without the tool being called twice. Its document is
- * created in the commit of the intent; a second use is refused and told where the first is recorded. The answer itself
- * is not kept: results never enter the store.
+ * Idempotency keys (draft-ietf-httpapi-idempotency-key-header): within 24 hours the same key of the same agent and tool runs once. Its
+ * document is created in the commit of the intent and completed in that of the outcome, so it holds across processes and crashes. Results
+ * never enter the store: a second use gets the recorded status and the result's digest.
  */
-export function idempotencyPath(agentId: string, key: string): string {
-  return paths.idempotency(agentId, createHash('sha256').update(key).digest('hex'))
+export interface Guard {
+  path: string
+  argsHash: string
 }
 
-export function firstUse(path: string, call: string, seq: number): Write {
-  return { op: 'create', path, data: { call, seq } satisfies IdempotencyDoc }
+const POLL_MS_MIN = 25
+const POLL_MS_MAX = 500
+
+/** Where the key of an agent and tool is kept. */
+export function guardPath(agentId: string, tool: string, key: string): string {
+  return paths.idempotency(agentId, sha256(JSON.stringify([tool, key])))
 }
 
-/** The refusal of a second use: duplicate_call, with the first call's id and intent. */
-export function alreadyMade(agentId: string, used: object | undefined): Result<never> {
-  const { call, seq } = (used ?? {}) as Partial<IdempotencyDoc>
-  return fail('duplicate_call', undefined, { call, receipt: { log: logs.agent(agentId), seq } })
+export function guardOf(path: string, key: string, { command = '', args }: Target): Guard {
+  return { path, argsHash: sha256(JSON.stringify([key, command, canonicalize(args)])) }
+}
+
+/** For the intent's commit: a second one fails on it. */
+export function firstUse(guard: Guard, call: string, seq: number, at: string): Write {
+  return { op: 'create', path: guard.path, data: begun(guard, call, seq, at) }
+}
+
+/** For the outcome's commit. Whole, so that it stands whatever became of the document meanwhile. */
+export function ended(guard: Guard, call: string, intent: { seq: number; at: string }, outcome: IdempotencyOutcome): Write {
+  return { op: 'set', path: guard.path, data: { ...begun(guard, call, intent.seq, intent.at), outcome } }
+}
+
+/** For the outcome of a call that never left: nothing ran, so the key is free again. */
+export function released(guard: Guard): Write {
+  return { op: 'delete', path: guard.path }
+}
+
+function begun({ argsHash }: Guard, call: string, seq: number, at: string): IdempotencyDoc {
+  return { call, seq, at, argsHash, expiresAt: new Date(Date.parse(at) + IDEMPOTENCY_HOURS * 3_600_000), outcome: null }
+}
+
+/** `sha256:` and the hash of a result in canonical form (RFC 8785); empty for one that has none. */
+export function digestOf(result: JsonValue): string {
+  try {
+    return `sha256:${sha256(canonicalize(result))}`
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * Answers a second use with what the first came to, waiting for it as long as the caller would for the tool; undefined when the key is
+ * free after all. Errors: idempotency_key_reused, call_running, outcome_unknown when the first was cut off, and its own error.
+ */
+export async function replay(parts: Parts, agentId: string, guard: Guard, until: { deadlineMs: number; signal: AbortSignal }): Promise<Result<Invoked> | undefined> {
+  for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
+    const snapshot = await answered(parts.db.doc(guard.path).get())
+    if (!snapshot.exists) return undefined
+    const first = snapshot.data() as IdempotencyDoc
+    const ageMs = Date.now() - Date.parse(first.at)
+    if (ageMs > IDEMPOTENCY_HOURS * 3_600_000) {
+      await snapshot.ref.delete({ lastUpdateTime: snapshot.updateTime! }).catch(() => undefined)
+      continue
+    }
+    if (first.argsHash !== guard.argsHash) return fail('idempotency_key_reused', undefined, { field: 'idempotencyKey' })
+    if (first.outcome) return replayed(first.outcome)
+    const about = { call: first.call, receipt: { log: logs.agent(agentId), seq: first.seq } }
+    if (ageMs > parts.reconcileAfterMs) return fail('outcome_unknown', undefined, about)
+    if (until.signal.aborted) return fail('cancelled')
+    if (Date.now() + pollMs > until.deadlineMs) return fail('call_running', undefined, about)
+    await sleep(pollMs)
+  }
+}
+
+function replayed({ receipt, status, ok: isOk, error, resultDigest }: IdempotencyOutcome): Result<Invoked> {
+  if (error !== '') return fail(error as ErrorCode, undefined, { receipt, replayed: true, ...(status > 0 && { status }) })
+  return ok({ status, ok: isOk, result: null, resultDigest, replayed: true, receipt })
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }

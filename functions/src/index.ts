@@ -6,6 +6,7 @@ import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
 import type { Result } from '@vitrine/core/result'
 import { admin as adminOperation } from './admin/operations.ts'
+import { createBreaker } from './breaker.ts'
 import { checkpointAll } from './checkpoint/checkpoint.ts'
 import { credentialOpener } from './credential.ts'
 import { createDispatcher } from './egress/agent.ts'
@@ -13,6 +14,7 @@ import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './export/export-audit.ts'
 import { httpForward } from './forward/http.ts'
 import { mcpForward } from './forward/mcp.ts'
+import { createGate } from './gate.ts'
 import { getToolCredential as readCredential } from './get-tool-credential.ts'
 import { callable, type Call } from './http/callable.ts'
 import { withoutDomains } from './http/no-domains.ts'
@@ -30,6 +32,7 @@ import { createReclaim } from './quota/reclaim.ts'
 import { reconcileAll } from './reconcile/reconcile.ts'
 import { RECONNECT } from './reconnect.ts'
 import { registerTool as register } from './register-tool.ts'
+import { createSlots } from './slots.ts'
 import { createLoad } from './store/load.ts'
 import { createPublisher } from './witness/configured.ts'
 
@@ -42,7 +45,7 @@ const db = getFirestore(app)
 db.settings(RECONNECT)
 const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
 const append = createLedger(createLedgerStore(db))
-const dispatcher = createDispatcher({ allowPrivate: env.allowPrivate })
+const dispatcher = createDispatcher({ policy: env.egress })
 
 const parts: Parts = {
   db,
@@ -52,10 +55,11 @@ const parts: Parts = {
   reclaim: createReclaim(db, append),
   vault,
   openCredential: credentialOpener(vault, env.project),
-  forward: { http: httpForward({ dispatcher }), mcp: mcpForward({ dispatcher }) },
+  forward: { http: httpForward({ dispatcher, egress: env.egress }), mcp: mcpForward({ dispatcher, egress: env.egress }) },
+  gate: createGate(createBreaker(), createSlots()),
   dispatcher,
   project: env.project,
-  allowPrivate: env.allowPrivate,
+  egress: env.egress,
   reconcileAfterMs: env.reconcileAfterMs,
   signer: createSigner(() => kmsClient(env.kmsEmulatorHost), env.signingKey),
   publisher: createPublisher(env, dispatcher),

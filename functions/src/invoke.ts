@@ -1,34 +1,42 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import * as z from 'zod'
-import { commit, openingOf } from '@vitrine/core/commitment'
+import { randomUUID } from 'node:crypto'
 import { decide } from '@vitrine/core/decide'
-import type { Meta } from '@vitrine/core/entry'
-import { checkJson, type JsonObject, type JsonValue } from '@vitrine/core/json-value'
-import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
-import { monthOf } from '@vitrine/core/names'
-import { redactArgs } from '@vitrine/core/redact'
+import type { JsonValue } from '@vitrine/core/json-value'
+import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { authenticateAgent, type Agent } from './auth/agent.ts'
+import { admit, type Dispatch } from './admit.ts'
+import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
-import { withinMs } from './deadline.ts'
+import type { Verdict } from './breaker.ts'
+import type { Credential } from './credential.ts'
+import { startDeadline } from './deadline.ts'
 import { deny } from './deny.ts'
 import { toResult } from './forward/answer.ts'
-import type { ForwardAbort, ForwardOutcome } from './forward/forward.ts'
+import type { ForwardOutcome } from './forward/forward.ts'
+import { withRetries } from './forward/retry.ts'
+import { scrubbedPieces } from './forward/scrubbed-pieces.ts'
+import type { Entered } from './gate.ts'
 import type { Call } from './http/callable.ts'
-import { parse } from './http/parse.ts'
-import { alreadyMade, firstUse, idempotencyPath } from './idempotency.ts'
-import { lapTimer, timed } from './laps.ts'
-import type { Appended, Item, Receipt } from './ledger/plan.ts'
-import { closingOf } from './reconcile/closing.ts'
+import { digestOf, guardOf, guardPath, replay } from './idempotency.ts'
+import { commandMeta, parseInvoke } from './invoke-request.ts'
+import { lapTimer, timed, type LapTimer } from './laps.ts'
+import type { Receipt } from './ledger/plan.ts'
+import { knownVerdict, manifestVerdict } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
-import { logs, paths, type AgentDoc, type ToolDoc } from './store/documents.ts'
-import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
+import { checkArgs } from './schema/check-args.ts'
+import { NOT_FORWARDED, settle, type Ending } from './settle.ts'
+import { paths, toolFrom, type AgentDoc } from './store/documents.ts'
+import { isRepeatable, resolveTarget } from './target.ts'
 
 export interface Invoked {
   /** The upstream's HTTP status; 200 for an MCP result. */
   status: number
   ok: boolean
+  /** Null where it went out in pieces, and for a repeated idempotency key. */
   result: JsonValue
+  /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
+  resultDigest?: string
+  /** The tool was called by an earlier call with this idempotency key. */
+  replayed?: true
   /** `pending` when the outcome is not yet on record: it is repeated until it is. */
   receipt: Receipt & { pending?: true }
 }
@@ -38,163 +46,117 @@ export interface Invoked {
  *
  * 1. parse the request
  * 2. authenticate the agent and 3. load what is needed, in one round trip
- * 4. decide; a refusal of a known agent is recorded too
- * 5. admit: quota and the durable intent in one commit, while KMS decrypts
- * 6. forward, with the credential injected and the deadline running
+ * 4. decide; a refusal of a known agent is recorded too. Arguments that do not fit, a command that changed since it was pinned, a repeated
+ *    idempotency key and an open circuit end here, before anything is charged
+ * 5. admit: quota and the durable intent in one commit, while KMS decrypts and an MCP server is asked whether its tools are the pinned ones
+ * 6. forward, with the credential injected and the deadline running, again where that can do no harm
  * 7. scrub the answer
- * 8. settle: the outcome, and the unit's credit where due, in one commit
+ * 8. settle: the outcome, the unit's credit where due, the circuit breaker, in one commit
  * 9. reply
  */
 export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>> {
   const lap = lapTimer()
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
-  const parsed = parseRequest(call.data)
+  const parsed = parseInvoke(call.data)
   if (!parsed.ok) return parsed
   const request = parsed.value
   lap('parse')
 
   const agentId = key.value.id
   const { name } = request.address
-  const guard = request.idempotencyKey === undefined ? undefined : idempotencyPath(agentId, request.idempotencyKey)
-  const [agentDoc, toolDoc, used] = await parts.load([paths.agent(agentId), paths.tool(agentId, name), ...(guard ? [guard] : [])])
+  const { idempotencyKey } = request
+  const keyPath = idempotencyKey === undefined ? undefined : guardPath(agentId, name, idempotencyKey)
+  const [agentDoc, toolDoc, used] = await parts.load([paths.agent(agentId), paths.tool(agentId, name), ...(keyPath ? [keyPath] : [])])
   lap('load')
   const authenticated = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
 
-  const decision = decide(agent, name, toolDoc as ToolDoc | undefined)
+  const decision = decide(agent, name, toolFrom(toolDoc))
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
-  if (used) return alreadyMade(agentId, used)
+  const known = knownVerdict(tool, target.value.command)
+  if (!known.ok) return deny(parts, agent, name, 'manifest_changed', known.error, commandMeta(request))
+  const fits = await checkArgs(tool, target.value.command, target.value.args)
+  if (!fits.ok) return fits
+
+  const guard = keyPath && idempotencyKey !== undefined ? guardOf(keyPath, idempotencyKey, target.value) : undefined
+  const patience = { deadlineMs: Date.now() + request.timeoutMs, signal: call.signal }
+  const repeated = guard && used && (await replay(parts, agentId, guard, patience))
+  if (repeated) return repeated
 
   lap('auth')
-  const id = randomUUID()
-  const [admitted, credential] = await Promise.all([
-    timed('commit', admit(parts, agent, tool, request, id, guard)),
-    timed('kms', parts.openCredential(agentId, tool)),
-  ])
+  const dispatch: Dispatch = { call: randomUUID(), agent, tool, request, target: target.value, guard }
+  const gate = parts.gate.enter(agentId, tool, Date.now())
+  if ('open' in gate) return deny(parts, agent, name, 'circuit_open', gate.open, commandMeta(request))
+  if ('full' in gate) return { ok: false, error: gate.full }
+  try {
+    const done = await dispatched(parts, call, dispatch, gate, lap)
+    return (guard && !done.ok && done.error.code === 'conflict' && (await replay(parts, agentId, guard, patience))) || done
+  } finally {
+    gate.leave('nothing', Date.now())
+  }
+}
+
+/** Steps 5 to 9, for a call that may go. */
+async function dispatched(parts: Parts, call: Call, dispatch: Dispatch, gate: Entered, lap: LapTimer): Promise<Result<Invoked>> {
+  const { agent, tool, request, guard } = dispatch
+  const [admitted, opened] = await Promise.all([timed('commit', admit(parts, dispatch)), timed('kms', openChecked(parts, dispatch))])
   lap('admit')
   if (!admitted.ok) {
-    if (admitted.error.code === 'quota_exceeded') return deny(parts, agent, name, 'quota_exceeded', admitted.error, commandMeta(request))
-    return guard && admitted.error.code === 'conflict' ? alreadyMade(agentId, (await parts.load([guard]))[0]) : admitted
+    return admitted.error.code === 'quota_exceeded' ? deny(parts, agent, tool.name, 'quota_exceeded', admitted.error, commandMeta(request)) : admitted
   }
-
-  const startedMs = performance.now()
-  const outcome: ForwardOutcome = credential.ok
-    ? await withDeadline(request.timeoutMs, call.signal, (signal) =>
-        parts.forward[tool.kind]({ connection: `${paths.tool(agentId, name)}@${tool.version}`, endpoint: tool, ...target.value, credential: credential.value.token, signal }),
-      )
-    : { answered: false, status: 0, code: credential.error.code }
+  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value) : { ...NOT_FORWARDED(opened.error.code), result: null }
   lap('forward')
-  const scrubbed = outcome.answered && credential.ok ? toResult(credential.value.scrub.answer(outcome.answer).answer) : null
-  lap('scrub')
-
-  const receipt = await settle(parts, agent, tool, id, admitted.value, outcome, Math.round(performance.now() - startedMs))
+  const { outcome } = ending
+  const breaker = gate.leave(verdictOf(outcome), Date.now())
+  const receipt = await settle(parts, dispatch, admitted.value, { ...ending, breaker })
   lap('settle')
-
   if (!outcome.answered) return fail(outcome.code, undefined, { receipt, ...(outcome.status > 0 && { status: outcome.status }) })
-  return ok({ status: outcome.status, ok: outcome.ok, result: scrubbed, receipt })
+  return ok({ status: outcome.status, ok: outcome.ok, result, ...(guard && { resultDigest: ending.resultDigest }), receipt })
 }
 
-interface InvokeRequest {
-  address: ToolAddress
-  /** As the agent wrote it. */
-  name: string
-  args: JsonObject
-  timeoutMs: number
-  idempotencyKey: string | undefined
+/** The credential, and for a pinned MCP command the word that it still is what was pinned. */
+async function openChecked(parts: Parts, { agent, tool, request, target }: Dispatch): Promise<Result<Credential>> {
+  const credential = await parts.openCredential(agent.id, tool)
+  if (!credential.ok || tool.kind !== 'mcp') return credential
+  const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
+  const verdict = await manifestVerdict(parts, agent.id, tool, target.command, credential.value, signal)
+  return verdict.ok ? credential : verdict
 }
 
-const schema = z.strictObject({
-  name: z.string(),
-  args: z.record(z.string(), z.unknown()).default({}),
-  timeoutMs: z.number().int().min(1).default(TIMEOUT_MS_DEFAULT),
-  idempotencyKey: z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX).optional(),
-})
-
-function parseRequest(data: unknown): Result<InvokeRequest> {
-  const parsed = parse(schema, data)
-  if (!parsed.ok) return parsed
-  const { name, timeoutMs, idempotencyKey } = parsed.value
-  const address = parseToolAddress(name)
-  if (!address.ok) return address
-  // zod rebuilds objects; the arguments are checked and forwarded as they came.
-  const args = (data as { args?: unknown }).args ?? {}
-  const json = checkJson(args)
-  if (!json.ok) return json
-  if (Buffer.byteLength(JSON.stringify(args)) > ARGS_BYTES_MAX) return fail('args_too_large', undefined, { field: 'args' })
-  return ok({ address: address.value, name, args: json.value as JsonObject, timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX), idempotencyKey })
-}
-
-function commandMeta({ address: { command } }: InvokeRequest): Meta {
-  return command === undefined ? {} : { command }
-}
-
-/** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. */
-async function admit(parts: Parts, agent: Agent, tool: ToolDoc, request: InvokeRequest, call: string, guard: string | undefined): Promise<Result<Appended>> {
-  const opening = openingOf(redactArgs(request.args), randomBytes(32).toString('hex'))
-  const meta = { kind: tool.kind, argsCommit: commit(opening), timeoutMs: request.timeoutMs, ...commandMeta(request) }
-  const intent: Item = {
-    drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
-    charge: { ownerUid: agent.ownerUid },
-    opening: { call, opening },
-    // The caller has heard that nothing was forwarded, and so it is: the unit goes back.
-    landedLate: (landed) => void settle(parts, agent, tool, call, landed, { answered: false, status: 0, code: 'ledger_unavailable' }, 0),
-    ...(guard && { writes: (seq: number) => [firstUse(guard, call, seq)] }),
+/** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
+async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Credential): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
+  const { agent, tool, request, guard } = dispatch
+  const { command, args } = dispatch.target
+  const startedMs = performance.now()
+  const deadline = startDeadline(request.timeoutMs, call.signal)
+  const pieces = call.emit && scrubbedPieces(credential.scrubber, call.emit)
+  const forwardRequest = {
+    connection: `${paths.tool(agent.id, tool.name)}@${tool.version}`,
+    endpoint: tool,
+    ...(command !== undefined && { command }),
+    args,
+    credential: credential.token,
+    scrubber: credential.scrubber,
+    ...(guard && { headers: { 'idempotency-key': request.idempotencyKey! } }),
+    ...(pieces && { emit: pieces.emit }),
+    signal: deadline.signal,
   }
-  const admitted = await parts.append(logs.agent(agent.id), agent.orgId, intent)
-  if (admitted.ok || admitted.error.code !== 'quota_exceeded') return admitted
-  return (await parts.reclaim(agent.ownerUid)) ? parts.append(logs.agent(agent.id), agent.orgId, intent) : admitted
+  const { outcome, tries } = await withRetries(parts.forward[tool.kind], forwardRequest, { idempotent: isRepeatable(tool, command), deadlineMs: deadline.atMs })
+  await pieces?.end()
+  deadline.clear()
+  const durationMs = Math.round(performance.now() - startedMs)
+  const scrubbed = outcome.answered ? credential.scrubber.answer(outcome.answer) : undefined
+  const result = scrubbed ? toResult(scrubbed.answer) : null
+  return { outcome, tries, durationMs, redactions: (scrubbed?.count ?? 0) + (pieces?.count() ?? 0), resultDigest: guard && scrubbed ? digestOf(result) : '', result }
 }
 
-/** How long a caller waits for the outcome's record before being answered without it. */
-const SETTLE_WAIT_MS = 5_000
-/** How long the record is tried for; then the reconciler closes the call as unknown. */
-const SETTLE_PATIENCE_MS = 15 * 60_000
-
-/** Records the outcome. The tool has been called, so the caller gets its answer whether or not the record stands already. */
-async function settle(
-  parts: Parts,
-  agent: Agent,
-  tool: ToolDoc,
-  call: string,
-  intent: Appended,
-  outcome: ForwardOutcome,
-  durationMs: number,
-): Promise<Invoked['receipt']> {
-  const error = outcome.answered ? '' : outcome.code
-  const meta = { status: outcome.status, ok: outcome.answered && outcome.ok, error, durationMs, credited: false }
-  // A caller who hangs up early has perhaps had the tool do its work: no unit comes back for that.
-  const credit = outcome.status === 0 && error !== 'cancelled' ? { credit: { month: monthOf(intent.at) } } : {}
-  const appended = parts.append(
-    logs.agent(agent.id),
-    agent.orgId,
-    {
-      drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
-      ...credit,
-      writes: (seq, at) => closingOf(parts, logs.agent(agent.id), { call, ts: intent.at }, seq, at),
-    },
-    SETTLE_PATIENCE_MS,
-  )
-  const settled = await withinMs(SETTLE_WAIT_MS, appended)
-  return settled?.ok ? settled.value.receipts[0]! : { ...intent.receipts[0]!, pending: true }
-}
-
-/** Runs `call` with a signal that aborts at the deadline or when the caller goes away, whichever is first. */
-async function withDeadline<T>(ms: number, caller: AbortSignal, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
-  const abort = (reason: ForwardAbort) => controller.abort(reason)
-  const timer = setTimeout(abort, ms, 'upstream_timeout')
-  const onGone = () => abort('cancelled')
-  caller.addEventListener('abort', onGone)
-  if (caller.aborted) onGone()
-  try {
-    return await call(controller.signal)
-  } finally {
-    clearTimeout(timer)
-    caller.removeEventListener('abort', onGone)
-  }
+/** Of what a call's end says about its tool: an answer of 5xx and anything that is not one count against it. */
+function verdictOf(outcome: ForwardOutcome): Verdict {
+  if (outcome.answered) return outcome.status >= 500 ? 'failed' : 'well'
+  return outcome.code.startsWith('upstream_') ? 'failed' : 'nothing'
 }

@@ -8,11 +8,13 @@ export interface Lap {
 
 const laps = channel('vitrine:lap')
 
+export type LapTimer = (step: string) => void
+
 /**
  * Publishes on the diagnostics channel `vitrine:lap` how long each step took since the one before. Costs nothing when
  * nobody listens; the benchmark does.
  */
-export function lapTimer(): (step: string) => void {
+export function lapTimer(): LapTimer {
   if (!laps.hasSubscribers) return ignore
   let last = performance.now()
   return (step) => {

@@ -3,7 +3,9 @@ import type { Firestore } from 'firebase-admin/firestore'
 import type { Dispatcher } from 'undici'
 import type { ToolKind } from '@vitrine/core/tool'
 import type { OpenCredential } from './credential.ts'
+import type { EgressPolicy } from './egress/policy.ts'
 import type { Forward } from './forward/forward.ts'
+import type { Gate } from './gate.ts'
 import type { Signer } from './kms/signer.ts'
 import type { Vault } from './kms/vault.ts'
 import type { Append } from './ledger/ledger.ts'
@@ -22,12 +24,13 @@ export interface Parts {
   vault: Vault
   openCredential: OpenCredential
   forward: Record<ToolKind, Forward>
+  gate: Gate
   /** Connections to tools, behind the egress guard. */
   dispatcher: Dispatcher
   /** GCP project, part of every resource path that a credential is bound to. */
   project: string
-  /** Local stacks only: tools may live on loopback and private addresses. */
-  allowPrivate: boolean
+  /** What tools may reach. */
+  egress: EgressPolicy
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
   signer: Signer

@@ -3,7 +3,8 @@ import { utf8 } from '@vitrine/core/bytes'
 import type { Meta } from '@vitrine/core/entry'
 import { canonicalize } from '@vitrine/core/jcs'
 import type { JsonValue } from '@vitrine/core/json-value'
-import { MANIFEST_TIMEOUT_MS, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { CALLS_PER_TOOL_MAX, MANIFEST_TIMEOUT_MS, REDACT_RULES_MAX, RESPONSE_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { checkPointer } from '@vitrine/core/redact'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub'
 import { sha256Hex } from '@vitrine/core/sha256-node'
@@ -17,7 +18,7 @@ import { id, parse, toolName } from './http/parse.ts'
 import { fetchManifest } from './manifest.ts'
 import type { Parts } from './parts.ts'
 import { retryConflicts } from './store/retry.ts'
-import { logs, paths, type ToolDoc } from './store/documents.ts'
+import { logs, MANIFEST_POLICIES, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from './store/documents.ts'
 
 export interface Registered {
   name: string
@@ -43,7 +44,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
 
   return retryConflicts(async () => {
     const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
-    const stored = snapshot.data() as ToolDoc | undefined
+    const stored = toolFrom(snapshot.data())
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
     const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value))
@@ -55,6 +56,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
       ...(sealed.value ?? { authTokenEnc: stored?.authTokenEnc ?? null, kmsKey: stored?.kmsKey ?? null }),
       ...(manifest ?? keptManifest(settings.value.url, stored)),
       version: (stored?.version ?? 0) + 1,
+      breaker: null,
     }
     return record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
   })
@@ -83,6 +85,8 @@ function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
   return stored?.authTokenEnc && Buffer.from(stored.authTokenEnc).equals(tool.authTokenEnc) ? 'kept' : 'set'
 }
 
+const MANIFEST_AGE_MS_MAX = 3_600_000
+
 const authSchema = z.discriminatedUnion('scheme', [
   z.strictObject({ scheme: z.literal('bearer') }),
   z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
@@ -101,7 +105,18 @@ const schema = z.strictObject({
   headers: z.record(z.string(), z.string()).optional(),
   enabled: z.boolean().optional(),
   credentialAccess: z.boolean().optional(),
+  responseBytesMax: z.number().int().min(1).max(RESPONSE_BYTES_MAX).optional(),
+  concurrencyMax: z.number().int().min(1).max(CALLS_PER_TOOL_MAX).optional(),
+  idempotent: z.boolean().optional(),
+  redact: z.array(z.string().refine(checkPointer, 'A JSON pointer, such as /customer/email or /items/*/iban.')).max(REDACT_RULES_MAX).optional(),
+  manifestPolicy: z.enum(MANIFEST_POLICIES).optional(),
+  manifestMaxAgeMs: z.number().int().min(0).max(MANIFEST_AGE_MS_MAX).optional(),
 })
+
+const HTTP_ONLY = ['method'] as const
+const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
+/** What a registration may say and an update may leave out. */
+const OPTIONS = ['responseBytesMax', 'concurrencyMax', 'idempotent', 'redact', 'manifestPolicy', 'manifestMaxAgeMs'] as const
 
 type Registration = z.infer<typeof schema>
 
@@ -109,7 +124,8 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
   const parsed = parse(schema, data)
   if (!parsed.ok) return parsed
   const request = parsed.value
-  if (request.kind === 'mcp' && request.method !== undefined) return fail('invalid_argument', 'method: An MCP tool has none.', { field: 'method' })
+  const foreign = (request.kind === 'mcp' ? HTTP_ONLY : MCP_ONLY).find((field) => request[field] !== undefined)
+  if (foreign) return fail('invalid_argument', `${foreign}: A tool of kind ${request.kind} has none.`, { field: foreign })
   const url = checkUrl(request.url, { allowPrivate: parts.allowPrivate })
   if (!url.ok) return url
   const headers = checkHeaders(request.headers ?? {})
@@ -119,7 +135,8 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
   return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) })
 }
 
-type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'>
+type Options = Pick<ToolDoc, (typeof OPTIONS)[number]>
+type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'> & Options
 
 /** What holds after the update: as asked for, else as stored, else the default. Errors: a credential that cannot be sent that way. */
 function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
@@ -135,6 +152,7 @@ function effective(request: Registration, stored: ToolDoc | undefined): Result<S
     headers: request.headers ?? stored?.headers ?? {},
     enabled: request.enabled ?? stored?.enabled ?? true,
     credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
+    ...(Object.fromEntries(OPTIONS.map((option) => [option, request[option] ?? (stored ?? TOOL_DEFAULTS)[option]])) as Options),
   })
 }
 
@@ -151,14 +169,15 @@ async function sealToken(parts: Parts, request: Registration): Promise<Result<Pi
   return sealed.ok ? ok({ authTokenEnc: sealed.value.enc, kmsKey: sealed.value.kmsKey }) : sealed
 }
 
-type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash'>
+type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
+const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPending: null, manifestPendingHash: null }
 
 /**
  * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is
  * stored already cannot be sent along: then a server that wants one keeps its stored manifest.
  */
 async function discover(parts: Parts, credential: string | null, endpoint: Settings): Promise<Manifest | undefined> {
-  if (endpoint.kind !== 'mcp') return { manifest: null, manifestHash: null }
+  if (endpoint.kind !== 'mcp') return NO_MANIFEST
   const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
   // A server may repeat the credential in what it says of itself, and agents read that.
@@ -167,5 +186,7 @@ async function discover(parts: Parts, credential: string | null, endpoint: Setti
 }
 
 function keptManifest(url: string, stored: ToolDoc | undefined): Manifest {
-  return stored?.url === url ? { manifest: stored.manifest, manifestHash: stored.manifestHash } : { manifest: null, manifestHash: null }
+  if (stored?.url !== url) return NO_MANIFEST
+  const { manifest, manifestHash, manifestPending, manifestPendingHash } = stored
+  return { manifest, manifestHash, manifestPending, manifestPendingHash }
 }

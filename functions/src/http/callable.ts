@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { readJson } from './body.ts'
+import { eventStream, wantsEventStream } from './event-stream.ts'
 import './own-body.ts'
 
 /** One request, free of HTTP: what handlers work on. */
@@ -13,6 +14,8 @@ export interface Call {
   path: string
   /** Aborts with reason 'cancelled' when the caller goes away before the answer. */
   signal: AbortSignal
+  /** Passes a piece of the answer on at once; there when the caller asked for a stream. Resolves when the next may come. */
+  emit?: (piece: unknown) => Promise<void>
 }
 
 export type Handler = (call: Call) => Promise<Result<unknown>>
@@ -22,21 +25,22 @@ export type FrameworkRequest = IncomingMessage & { path?: string }
 
 /**
  * Serves a handler under the Firebase callable protocol: `POST {data}` answers `{result}` or
- * `{error: {status, message, details: {code, retryable, …}}}` (https://firebase.google.com/docs/functions/callable-reference).
+ * `{error: {status, message, details: {code, retryable, …}}}` (https://firebase.google.com/docs/functions/callable-reference),
+ * in the protocol's streaming form where the request accepts `text/event-stream`.
  * Firebase's own onCall is no use here: it rejects every bearer token that is not an ID token.
  */
 export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return async (req, res) => {
-    const call = await readCall(req, res)
-    if (!call.ok) return replyError(res, call.error)
-    try {
-      const result = await handler(call.value)
-      if (result.ok) reply(res, 200, { result: result.value })
-      else replyError(res, result.error)
-    } catch (error) {
-      replyError(res, unexpected(error))
-    }
+    const stream = wantsEventStream(req.headers.accept) ? eventStream(res) : undefined
+    const result = await readCall(req, res).then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call)).catch(thrown)
+    if (!result.ok) replyError(res, result.error, stream?.end)
+    else if (stream) stream.end(200, { result: result.value })
+    else reply(res, 200, { result: result.value })
   }
+}
+
+function thrown(error: unknown): Result<never> {
+  return { ok: false, error: unexpected(error) }
 }
 
 /** The request of a call, whatever form its answer takes. */
@@ -75,19 +79,22 @@ function isTransient(error: unknown): boolean {
   return isObject(error) && [4, 8, 14].includes(error['code'] as number)
 }
 
-export function replyError(res: ServerResponse, { code, message, details }: Failure): void {
+export function replyError(res: ServerResponse, { code, message, details }: Failure, send: Send = (status, body) => reply(res, status, body)): void {
   const info = ERRORS[code]
-  if (code === 'method_not_allowed') res.setHeader('allow', 'POST')
-  const resetsAt = details?.['resetsAt']
-  if (typeof resetsAt === 'string') {
-    res.setHeader('retry-after', String(Math.max(1, Math.ceil((Date.parse(resetsAt) - Date.now()) / 1000))))
+  if (!res.headersSent) {
+    if (code === 'method_not_allowed') res.setHeader('allow', 'POST')
+    const retryAt = details?.['resetsAt'] ?? details?.['retryAt']
+    if (typeof retryAt === 'string') res.setHeader('retry-after', String(Math.max(1, Math.ceil((Date.parse(retryAt) - Date.now()) / 1000))))
   }
-  reply(res, info.http, {
+  send(info.http, {
     error: { status: info.callable, message: message ?? info.message, details: { code, retryable: info.retryable, ...details } },
   })
 }
 
-function reply(res: ServerResponse, status: number, body: unknown): void {
+type Body = { result: unknown } | { error: unknown }
+type Send = (status: number, body: Body) => void
+
+function reply(res: ServerResponse, status: number, body: Body): void {
   if (res.destroyed) return
   res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
   res.end(JSON.stringify(body))

@@ -32,7 +32,7 @@ export function createLedgerStore(db: Firestore): LedgerStore {
     },
 
     async commit(log, plan, quota) {
-      const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at) ?? [])
+      const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [])
       // Two changes that were made from the same state of a document: in one commit the later would undo the earlier and
       // no precondition would notice. Apart, the later fails and is made again from what the earlier left.
       if (new Set(writes.map(({ path }) => path)).size < writes.length) return 'refused'
@@ -85,7 +85,7 @@ function addWrite(db: Firestore, batch: WriteBatch, write: Write): void {
   const ref = db.doc(write.path)
   if (write.op === 'create') batch.create(ref, write.data)
   else if (write.op === 'set') batch.set(ref, write.data)
-  else if (write.op === 'delete') batch.delete(ref, { lastUpdateTime: write.version as Timestamp })
+  else if (write.op === 'delete') batch.delete(ref, write.version === undefined ? {} : { lastUpdateTime: write.version as Timestamp })
   else if (write.version === undefined) batch.update(ref, write.data)
   else batch.update(ref, write.data, { lastUpdateTime: write.version as Timestamp })
 }

@@ -49,7 +49,7 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
   function apply(log: string, plan: Plan, quota: { value: VersionedQuota } | undefined): boolean {
     const segments = segmentsOf(log)
     const last = segments.at(-1)
-    const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at) ?? [])
+    const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [])
     const leases = quota !== undefined && plan.lease !== 0
     const stands =
       plan.segment.first === (last ? last.first + last.count : 0) &&

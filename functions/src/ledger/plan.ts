@@ -23,7 +23,7 @@ export type Write =
   /** `version` is what `readVersioned` gave: a document that has changed since fails the write. */
   | { op: 'update'; path: string; data: object; version?: unknown }
   | { op: 'set'; path: string; data: object }
-  | { op: 'delete'; path: string; version: unknown }
+  | { op: 'delete'; path: string; version?: unknown }
 
 /** What goes into a chain together. */
 export interface Item {
@@ -35,8 +35,8 @@ export interface Item {
   /** All units that the chain has leased and not spent go back to this owner's quota; `meta.units` of the draft says how many. */
   release?: { ownerUid: string }
   opening?: { call: string; opening: Opening }
-  /** Given the sequence number and the time of the item's first entry. */
-  writes?: (seq: number, at: string) => Write[]
+  /** Given the sequence number, the time and the hash of the item's first entry. */
+  writes?: (seq: number, at: string, hash: string) => Write[]
   /**
    * For what is true only of a chain that nobody else has added to: asked right before each try to write at `seq`, and
    * refused (conflict) when it says no. Since the segment is created at `seq` or not at all, nothing comes in between.

@@ -1,4 +1,5 @@
 import type { Opening } from '@vitrine/core/commitment'
+import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { segmentId } from '@vitrine/core/segment'
 import type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
 
@@ -35,6 +36,50 @@ export interface ToolDoc {
   credentialAccess: boolean
   /** Counts registrations: connections of an older one are not used again. */
   version: number
+  /** Bytes of an answer after decoding. */
+  responseBytesMax: number
+  /** Calls at the same time, in one instance. */
+  concurrencyMax: number
+  /** The owner says that calling twice does what calling once does: failed calls may be tried again. */
+  idempotent: boolean
+  /** JSON pointers (RFC 6901) into the arguments; what they point to never enters an opening. */
+  redact: string[]
+  /** What happens to commands that the server changed after they were pinned: refused, or only recorded. */
+  manifestPolicy: ManifestPolicy
+  /** How old a look at the server's list may be, in one instance; 0 looks before every call. */
+  manifestMaxAgeMs: number
+  /** The server's list where it differs from the pinned one and waits for the owner's approval. */
+  manifestPending: string | null
+  manifestPendingHash: string | null
+  breaker: BreakerDoc | null
+}
+
+export const MANIFEST_POLICIES = ['block', 'warn'] as const
+export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
+
+/** There while the circuit of a tool is open or being probed; times in milliseconds since 1970. */
+export interface BreakerDoc {
+  openUntilMs: number
+  /** How long it was opened for: twice as long after each probe that failed. */
+  openForMs: number
+}
+
+/** What a registration has where it says nothing; documents written before a field existed have it so too. */
+export const TOOL_DEFAULTS = {
+  responseBytesMax: RESPONSE_BYTES_DEFAULT,
+  concurrencyMax: CALLS_PER_TOOL_MAX,
+  idempotent: false,
+  redact: [],
+  manifestPolicy: 'block',
+  manifestMaxAgeMs: 0,
+  manifestPending: null,
+  manifestPendingHash: null,
+  breaker: null,
+} satisfies Partial<ToolDoc>
+
+/** A registration as it was read. */
+export function toolFrom(data: object | undefined): ToolDoc | undefined {
+  return data && { ...TOOL_DEFAULTS, ...(data as ToolDoc) }
 }
 
 export const ROLES = ['owner', 'admin', 'member', 'auditor'] as const
@@ -62,10 +107,28 @@ export interface OwnerDoc {
   monthlyInvocations: number
 }
 
-/** An idempotency key's first use. */
+/** An idempotency key's first use, and what it came to. */
 export interface IdempotencyDoc {
   call: string
+  /** Of the intent; `at` is its time, RFC 3339. */
   seq: number
+  at: string
+  /** SHA-256 of the key and the arguments: the same key with others is a mistake. */
+  argsHash: string
+  /** For Firestore's TTL policy. */
+  expiresAt: Date
+  /** Null while the call has not ended, or nobody knows how it did. */
+  outcome: IdempotencyOutcome | null
+}
+
+export interface IdempotencyOutcome {
+  receipt: { log: string; seq: number; hash: string }
+  status: number
+  ok: boolean
+  /** An ErrorCode where there was no answer, otherwise empty. */
+  error: string
+  /** `sha256:` and the hash of the scrubbed result in canonical form; empty where there is none. */
+  resultDigest: string
 }
 
 /** A signed head of a chain's tree (DESIGN.md section 4). Created unsigned; `root` never changes. */

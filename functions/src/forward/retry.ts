@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TRIES_MAX } from '@vitrine/core/limits'
+import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
+
+/** What a gateway or an overloaded server says, most likely without having done anything lasting (RFC 9110 section 15.6). */
+const PASSING_STATUSES = new Set([502, 503, 504])
+/** What may be otherwise a moment later. Not upstream_timeout: that is the deadline. */
+const PASSING_CODES = new Set(['upstream_unreachable', 'upstream_interrupted'])
+
+const BACKOFF_MS_MIN = 100
+const BACKOFF_MS_MAX = 2_000
+
+export interface Tried {
+  outcome: ForwardOutcome
+  /** How each try ended: a status or an ErrorCode. */
+  tries: string[]
+}
+
+/**
+ * Calls a tool, again where that can do no harm: the request never left, or the call is `idempotent` and failed in a way that passes.
+ * Backoff doubles with full jitter and stays inside the deadline; what has gone out to the caller in pieces is not called for again.
+ */
+export async function withRetries(forward: Forward, request: ForwardRequest, options: { idempotent: boolean; deadlineMs: number }): Promise<Tried> {
+  const tries: string[] = []
+  let emitted = false
+  const { emit } = request
+  const watched: ForwardRequest = emit ? { ...request, emit: (piece) => ((emitted = true), emit(piece)) } : request
+  for (;;) {
+    const outcome = await forward(watched)
+    tries.push(outcome.answered ? String(outcome.status) : outcome.code)
+    const backoffMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
+    const again = tries.length < TRIES_MAX && !emitted && !request.signal.aborted && Date.now() + backoffMs < options.deadlineMs && mayRepeat(outcome, options.idempotent)
+    if (!again) return { outcome, tries }
+    await sleep(backoffMs, undefined, { signal: request.signal }).catch(() => undefined)
+    if (request.signal.aborted) return { outcome, tries }
+  }
+}
+
+function mayRepeat(outcome: ForwardOutcome, idempotent: boolean): boolean {
+  if (outcome.answered) return idempotent && PASSING_STATUSES.has(outcome.status)
+  return PASSING_CODES.has(outcome.code) && (idempotent || !outcome.sent)
+}

@@ -1,0 +1,43 @@
+import * as z from 'zod'
+import type { Meta } from '@vitrine/core/entry'
+import { checkJson, type JsonObject } from '@vitrine/core/json-value'
+import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { parse } from './http/parse.ts'
+import { parseToolAddress, type ToolAddress } from './target.ts'
+
+export interface InvokeRequest {
+  address: ToolAddress
+  args: JsonObject
+  timeoutMs: number
+  idempotencyKey: string | undefined
+}
+
+/** It travels as an HTTP header field: visible ASCII, with spaces inside (RFC 9110 section 5.5). */
+const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+
+const schema = z.strictObject({
+  name: z.string(),
+  args: z.record(z.string(), z.unknown()).default({}),
+  timeoutMs: z.number().int().min(1).default(TIMEOUT_MS_DEFAULT),
+  idempotencyKey: z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX).regex(IDEMPOTENCY_KEY, 'Printable ASCII, without spaces at the ends.').optional(),
+})
+
+/** Errors: invalid_argument, invalid_name, args_too_large. A longer timeout than the longest is that. */
+export function parseInvoke(data: unknown): Result<InvokeRequest> {
+  const parsed = parse(schema, data)
+  if (!parsed.ok) return parsed
+  const { name, timeoutMs, idempotencyKey } = parsed.value
+  const address = parseToolAddress(name)
+  if (!address.ok) return address
+  // zod rebuilds objects; the arguments are checked and forwarded as they came.
+  const args = (data as { args?: unknown }).args ?? {}
+  const json = checkJson(args)
+  if (!json.ok) return json
+  if (Buffer.byteLength(JSON.stringify(args)) > ARGS_BYTES_MAX) return fail('args_too_large', undefined, { field: 'args' })
+  return ok({ address: address.value, args: json.value as JsonObject, timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX), idempotencyKey })
+}
+
+export function commandMeta({ address: { command } }: InvokeRequest): Meta {
+  return command === undefined ? {} : { command }
+}
