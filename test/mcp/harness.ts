@@ -1,9 +1,15 @@
 import { afterEach, beforeEach } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
+import { createScrubber } from '@vitrine/core/scrub'
 import type { Endpoint } from '@vitrine/core/tool'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
+import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
 import { mcpForward } from '../../functions/src/forward/mcp.ts'
+
+/** Where test servers live. */
+export const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 
 /** A forwarder of its own for each test, and what tests say to it. */
 
@@ -12,7 +18,7 @@ let forward: ReturnType<typeof mcpForward>
 const cleanups: (() => Promise<unknown>)[] = []
 
 beforeEach(() => {
-  dispatcher = createDispatcher({ allowPrivate: true })
+  dispatcher = createDispatcher({ policy: LOOPBACK })
   forward = mcpForward({ dispatcher })
 })
 
@@ -30,11 +36,12 @@ export async function up<T extends { close(): Promise<unknown> }>(server: Promis
 }
 
 export function endpointOf(url: string, changes: Partial<Endpoint> = {}): Endpoint {
-  return { kind: 'mcp', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, ...changes }
+  return { kind: 'mcp', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
 }
 
 export function call(url: string, command: string, args: JsonObject = {}, changes: Partial<ForwardRequest> = {}): Promise<ForwardOutcome> {
-  return forward({ connection: `${url}@1`, endpoint: endpointOf(url), command, args, credential: null, signal: new AbortController().signal, ...changes })
+  const request = { connection: `${url}@1`, endpoint: endpointOf(url), command, args, credential: null, signal: new AbortController().signal, ...changes }
+  return forward({ ...request, scrubber: createScrubber(request.credential, request.endpoint.auth) })
 }
 
 export function value(outcome: ForwardOutcome): JsonValue {

@@ -23,16 +23,26 @@ const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
   ['utf-16be', [0xfe, 0xff]],
 ]
 
+export type BodyKind = 'events' | 'json' | 'text' | 'binary'
+
+/** What a Content-Type says a body is; `events` are text too. */
+export function kindOf(contentType: string): BodyKind {
+  const essence = essenceOf(contentType)
+  if (essence === 'text/event-stream') return 'events'
+  if (JSON_TYPE.test(essence)) return 'json'
+  return TEXT_TYPE.test(essence) ? 'text' : 'binary'
+}
+
 /**
  * A response body by its Content-Type: JSON as JSON, text in the charset that it names (UTF-8 with replacement characters where it
  * names none that exists), anything else as bytes. An empty body is JSON null, and JSON that does not parse is text.
  */
 export function toAnswer(contentType: string, bytes: Uint8Array): Answer {
   if (bytes.length === 0) return { type: 'json', value: null }
-  const essence = contentType.split(';', 1)[0]!.trim().toLowerCase()
-  if (JSON_TYPE.test(essence)) return jsonOrText(decodeText(contentType, bytes))
-  if (TEXT_TYPE.test(essence)) return { type: 'text', text: decodeText(contentType, bytes) }
-  const named = /^[^/\s]+\/[^/\s]+$/.test(essence) && contentType.length <= CONTENT_TYPE_LENGTH_MAX
+  const kind = kindOf(contentType)
+  if (kind === 'json') return jsonOrText(decoderFor(contentType, bytes).decode(bytes))
+  if (kind !== 'binary') return { type: 'text', text: decoderFor(contentType, bytes).decode(bytes) }
+  const named = /^[^/\s]+\/[^/\s]+$/.test(essenceOf(contentType)) && contentType.length <= CONTENT_TYPE_LENGTH_MAX
   return { type: 'binary', bytes, contentType: named ? contentType : 'application/octet-stream' }
 }
 
@@ -64,16 +74,22 @@ export function isDeeperThan(value: JsonValue, levels: number): boolean {
   return inner.some((item) => isDeeperThan(item, levels - 1))
 }
 
-function decodeText(contentType: string, bytes: Uint8Array): string {
-  const marked = BYTE_ORDER_MARKS.find(([, mark]) => mark.every((byte, i) => bytes[i] === byte))
+/** A decoder for a text of this type that begins with these bytes. */
+export function decoderFor(contentType: string, beginning: Uint8Array): TextDecoder {
+  const marked = BYTE_ORDER_MARKS.find(([, mark]) => mark.every((byte, i) => beginning[i] === byte))
   const charset = marked?.[0] ?? /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1] ?? 'utf-8'
-  return decoderFor(charset).decode(bytes)
-}
-
-function decoderFor(charset: string): TextDecoder {
   try {
     return new TextDecoder(charset)
   } catch {
     return new TextDecoder()
   }
+}
+
+/** Whether more bytes have to come before it is known if these begin with a byte order mark. */
+export function mayBecomeMark(beginning: Uint8Array): boolean {
+  return BYTE_ORDER_MARKS.some(([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]))
+}
+
+function essenceOf(contentType: string): string {
+  return contentType.split(';', 1)[0]!.trim().toLowerCase()
 }

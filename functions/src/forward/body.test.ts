@@ -1,17 +1,19 @@
 import { Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { decode, readAll } from './body.ts'
+import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
 
 const TEXT = Buffer.from('{"text":"né"}'.repeat(20))
 const BOUND = 1000
 
-async function codeOf(bytes: Uint8Array, encoding: string): Promise<string> {
-  const result = await decode(bytes, encoding, BOUND)
-  return result.ok ? Buffer.from(result.value).toString('latin1') : result.error.code
+const bodyOf = (...chunks: Uint8Array[]) => Readable.from(chunks, { objectMode: false })
+
+/** The decoded text, or the code of what went wrong. */
+function decode(bytes: Uint8Array, encoding: string, bytesMax = BOUND): Promise<string> {
+  return collect(decoded(bodyOf(bytes), encoding, bytesMax)).then((all) => Buffer.from(all).toString('latin1'), (error) => bodyCodeOf(error) ?? String(error))
 }
 
-describe('decode', () => {
+describe('decoded', () => {
   it.each<[string, Buffer]>([
     ['', TEXT],
     ['identity', TEXT],
@@ -20,69 +22,118 @@ describe('decode', () => {
     ['x-gzip', zlib.gzipSync(TEXT)],
     ['identity, gzip', zlib.gzipSync(TEXT)],
     [' gzip ,', zlib.gzipSync(TEXT)],
+    ['gzip', Buffer.concat([zlib.gzipSync(TEXT.subarray(0, 7)), zlib.gzipSync(TEXT.subarray(7))])],
     ['deflate', zlib.deflateSync(TEXT)],
     ['deflate', zlib.deflateRawSync(TEXT)],
     ['br', zlib.brotliCompressSync(TEXT)],
     ['zstd', zlib.zstdCompressSync(TEXT)],
-  ])('undoes %j', async (encoding, bytes) => expect(await decode(bytes, encoding, BOUND)).toEqual({ ok: true, value: TEXT }))
-
-  it('makes nothing of an empty body', async () => {
-    expect(await decode(new Uint8Array(), 'gzip', BOUND)).toEqual({ ok: true, value: new Uint8Array() })
+  ])('undoes %j, whole and byte by byte', async (encoding, bytes) => {
+    expect(await decode(bytes, encoding)).toBe(TEXT.toString('latin1'))
+    const single = Array.from(bytes, (byte) => Uint8Array.of(byte))
+    expect(Buffer.from(await collect(decoded(bodyOf(...single), encoding, BOUND)))).toEqual(TEXT)
   })
 
+  it.each(['gzip', 'deflate', 'br', 'zstd', ''])('makes nothing of an empty body (%j)', async (encoding) => expect(await decode(new Uint8Array(), encoding)).toBe(''))
+
   it.each(['gzip, gzip', 'gzip, br', 'gzip,identity,gzip', 'compress', 'aws-chunked', '__proto__', 'constructor', 'gzip;q=1'])('refuses %j', async (encoding) => {
-    expect(await codeOf(zlib.gzipSync(TEXT), encoding)).toBe('upstream_invalid')
+    expect(await decode(zlib.gzipSync(TEXT), encoding)).toBe('upstream_invalid')
   })
 
   it('undoes one layer only', async () => {
     const inner = zlib.gzipSync(TEXT)
-    expect(await decode(zlib.gzipSync(inner), 'gzip', BOUND)).toEqual({ ok: true, value: inner })
+    expect(await decode(zlib.gzipSync(inner), 'gzip')).toBe(inner.toString('latin1'))
   })
 
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
-    ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['deflate', zlib.deflateRawSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
-  ])('counts after %s', async (encoding, compress) => {
-    expect((await codeOf(compress(Buffer.alloc(BOUND)), encoding)).length).toBe(BOUND)
-    expect(await codeOf(compress(Buffer.alloc(BOUND + 1)), encoding)).toBe('upstream_too_large')
-    expect(await codeOf(compress(Buffer.alloc(5_000_000)), encoding)).toBe('upstream_too_large')
+    ['', Buffer.from], ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['deflate', zlib.deflateRawSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
+  ])('counts after %j', async (encoding, compress) => {
+    expect((await decode(compress(Buffer.alloc(BOUND)), encoding)).length).toBe(BOUND)
+    expect(await decode(compress(Buffer.alloc(BOUND + 1)), encoding)).toBe('upstream_too_large')
+    expect(await decode(compress(Buffer.alloc(5_000_000)), encoding)).toBe('upstream_too_large')
   })
 
-  it('refuses what is not what it says, or ends too early', async () => {
-    for (const encoding of ['gzip', 'deflate', 'br', 'zstd']) expect(await codeOf(Buffer.from('not compressed at all'), encoding)).toMatch(/^upstream_(invalid|interrupted)$/)
-    for (const [encoding, bytes] of [['gzip', zlib.gzipSync(TEXT)], ['deflate', zlib.deflateSync(TEXT)], ['br', zlib.brotliCompressSync(TEXT)]] as const) {
-      expect(await codeOf(bytes.subarray(0, bytes.length - 5), encoding)).toBe('upstream_interrupted')
-    }
+  it.each<[string, (bytes: Uint8Array) => Buffer]>([
+    ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
+  ])('refuses %s that is none or ends too early, wherever that is', async (encoding, compress) => {
+    const bytes = compress(TEXT)
+    expect(await decode(Buffer.from('not compressed at all'), encoding)).toBe('upstream_invalid')
+    for (let length = 1; length < bytes.length; length++) expect([length, await decode(bytes.subarray(0, length), encoding)]).toEqual([length, 'upstream_interrupted'])
   })
 
   it('refuses zstd that wants a window larger than HTTP allows', async () => {
-    const params = { [zlib.constants.ZSTD_c_windowLog]: 27 }
-    const chunks: Buffer[] = []
-    const stream = zlib.createZstdCompress({ params })
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+    const stream = zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_windowLog]: 27 } })
     stream.end(TEXT)
-    await new Promise((resolve) => stream.on('end', resolve))
-    expect(await codeOf(Buffer.concat(chunks), 'zstd')).toBe('upstream_invalid')
+    expect(await decode(await collect(stream), 'zstd')).toBe('upstream_invalid')
+  })
+
+  it('gives up on bytes without end that decode to nothing', async () => {
+    // An empty stored block of deflate (RFC 1951 section 3.2.4), over and over.
+    const nothing = Buffer.from('000000ffff'.repeat(10_000), 'hex')
+    let made = 0
+    const endless = new Readable({ read() { made++; this.push(nothing) } })
+    await expect(collect(decoded(endless, 'deflate', BOUND))).rejects.toMatchObject({ bodyCode: 'upstream_too_large' })
+    expect(endless.destroyed).toBe(true)
+    expect(made).toBeLessThan(10)
+  })
+
+  it.each<[string, zlib.Gzip | zlib.Deflate | zlib.BrotliCompress | zlib.ZstdCompress]>([
+    ['gzip', zlib.createGzip()], ['deflate', zlib.createDeflate()], ['deflate', zlib.createDeflateRaw()], ['br', zlib.createBrotliCompress()], ['zstd', zlib.createZstdCompress()],
+  ])('gives what has been flushed before more comes (%s)', async (encoding, compress) => {
+    const body = new Readable({ read: () => undefined })
+    compress.on('data', (chunk) => body.push(chunk))
+    const chunks = decoded(body, encoding, BOUND)
+    for (const text of ['first', 'second']) {
+      compress.write(text)
+      compress.flush()
+      expect(Buffer.from((await chunks.next()).value!).toString()).toBe(text)
+    }
+    await chunks.return()
+    expect(body.destroyed).toBe(true)
+  })
+
+  it('reads no further than it is asked to', async () => {
+    let made = 0
+    const endless = () => new Readable({ read() { made++; this.push(Buffer.alloc(16_384)) } })
+    const plain = decoded(endless(), '', 10_000_000)
+    await plain.next()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(made).toBeLessThan(10)
+    await plain.return()
+  })
+
+  it('passes on why a body broke, decoding or not', async () => {
+    const broken = () => new Readable({ read() { this.push(zlib.gzipSync(TEXT).subarray(0, 12)); this.destroy(new Error('torn')) } })
+    await expect(collect(decoded(broken(), '', BOUND))).rejects.toThrow('torn')
+    await expect(collect(decoded(broken(), 'gzip', BOUND))).rejects.toThrow('torn')
   })
 })
 
-describe('readAll', () => {
-  it('gives all bytes up to the bound', async () => {
-    expect(await readAll(Readable.from([Buffer.from('ab'), Buffer.from('c')]), 3)).toEqual({ ok: true, value: Buffer.from('abc') })
-    expect(await readAll(Readable.from([]), 3)).toEqual({ ok: true, value: Buffer.alloc(0) })
+describe('a collector', () => {
+  it('gives what was pushed since it was last taken', () => {
+    const bytes = byteCollector()
+    expect(bytes.take()).toHaveLength(0)
+    for (let i = 0; i < 1000; i++) bytes.push(Uint8Array.of(i % 256, 7))
+    const taken = bytes.take()
+    bytes.push(Uint8Array.of(1))
+    expect(taken).toHaveLength(2000)
+    expect([taken[1998], taken[1999], ...bytes.take()]).toEqual([999 % 256, 7, 1])
   })
+})
 
-  it('stops and destroys the stream beyond it', async () => {
-    let made = 0
-    const endless = new Readable({ read() { made++; this.push(Buffer.alloc(10)) } })
-    expect(await readAll(endless, 25)).toMatchObject({ ok: false, error: { code: 'upstream_too_large' } })
-    expect(endless.destroyed).toBe(true)
-    const then = made
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(made).toBe(then)
+describe('withLineBreaks', () => {
+  it.each([
+    [['a', 'b', 'c\nd', 'e'], ['abc\nd', 'e']],
+    [['a\r', '\nb', '\n'], ['a\r', '\nb', '\n'].slice(0, 2).concat('\n')],
+    [['abc'], ['abc']],
+    [[], []],
+  ])('joins %j to %j', async (chunks, joined) => {
+    const seen: string[] = []
+    for await (const chunk of withLineBreaks(bodyOf(...chunks.map((chunk) => Buffer.from(chunk))))) seen.push(Buffer.from(chunk).toString())
+    expect(seen).toEqual(joined)
   })
+})
 
-  it('rejects with the error of the stream', async () => {
-    const broken = new Readable({ read() { this.destroy(new Error('torn')) } })
-    await expect(readAll(broken, 10)).rejects.toThrow('torn')
-  })
+it('takes the default for a registration that states no bound', () => {
+  expect(bytesMaxOf({ responseBytesMax: 7 })).toBe(7)
+  expect(bytesMaxOf({})).toBe(10 * 1024 * 1024)
 })

@@ -1,70 +1,159 @@
-import type { Readable } from 'node:stream'
-import { promisify } from 'node:util'
+import { pipeline, Readable, type Transform } from 'node:stream'
 import zlib from 'node:zlib'
-import { fail, ok, type Result } from '@vitrine/core/result'
+import type { ErrorCode } from '@vitrine/core/errors'
+import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
+import type { Endpoint } from '@vitrine/core/tool'
 
-/** Reading what an upstream sends, with a bound on what that costs. */
+/** Reading what an upstream sends, chunk by chunk, with a bound on what that costs. */
 
-type Decoder = (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>
-
-const inflate: Decoder = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.inflate)
-const inflateRaw: Decoder = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.inflateRaw)
-const gunzip: Decoder = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gunzip)
-const brotli: Decoder = promisify<Uint8Array, zlib.BrotliOptions, Uint8Array>(zlib.brotliDecompress)
-const zstd = promisify<Uint8Array, zlib.ZstdOptions, Uint8Array>(zlib.zstdDecompress)
+/** Thrown by what reads a body; the network's own errors pass through as they are. */
+export interface BodyError extends Error {
+  bodyCode: Extract<ErrorCode, 'upstream_too_large' | 'upstream_invalid' | 'upstream_interrupted'>
+}
 
 /** RFC 9659: a zstd content coding may ask for a window of 8 MiB at most. */
 const ZSTD_WINDOW_LOG_MAX = 23
+/**
+ * Bytes on the wire for each byte that an answer may have. Compression made for single small events costs several times what it saves;
+ * what costs more sends bytes that decode to nothing, and would go on until the deadline.
+ */
+const ENCODED_FACTOR_MAX = 8
+const ENCODED_BYTES_FREE = 64 * 1024
 
-const DECODERS: Record<string, Decoder> = {
-  gzip: gunzip,
-  'x-gzip': gunzip,
+/** Made for the first byte of a body. */
+const DECODERS: Record<string, (first: number) => Transform> = {
+  gzip: () => zlib.createGunzip(),
+  'x-gzip': () => zlib.createGunzip(),
   // RFC 9110 section 8.4.1.2 says zlib; some servers send bare deflate. CM = 8 in the first byte tells them apart.
-  deflate: (bytes, options) => ((bytes[0] ?? 0) % 16 === 8 ? inflate : inflateRaw)(bytes, options),
-  br: brotli,
-  zstd: (bytes, options) => zstd(bytes, { ...options, params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
+  deflate: (first) => (first % 16 === 8 ? zlib.createInflate() : zlib.createInflateRaw()),
+  br: () => zlib.createBrotliDecompress(),
+  zstd: () => zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
+}
+
+/** Bytes that an answer may have after decoding. Registrations of before the bound was theirs have none. */
+export function bytesMaxOf({ responseBytesMax }: Partial<Pick<Endpoint, 'responseBytesMax'>>): number {
+  return responseBytesMax ?? RESPONSE_BYTES_DEFAULT
 }
 
 /**
- * All bytes of a stream. Errors: upstream_too_large beyond `bytesMax`; then the stream is destroyed.
- * Rejects with the stream's own error when it breaks.
+ * The bytes of a body as they come, its Content-Encoding undone. One coding at most: nested ones multiply, and no honest server sends
+ * them. Nothing is read before it is asked for, and whoever stops asking ends the body and its decoder.
+ *
+ * Throws a BodyError: upstream_invalid for more codings, an unknown one, or bytes that are not what it says; upstream_interrupted when
+ * they end too early; upstream_too_large beyond `bytesMax`, having made no more than a chunk more. Throws the body's own error when that breaks.
  */
-export function readAll(stream: Readable, bytesMax: number): Promise<Result<Uint8Array>> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    stream.on('error', reject)
-    stream.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= bytesMax) {
-        chunks.push(chunk)
-      } else {
-        resolve(fail('upstream_too_large'))
-        stream.destroy()
+export async function* decoded(body: Readable, contentEncoding: string, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+  // Where nobody reads it any more, what it says of its end is nobody's business.
+  body.on('error', () => undefined)
+  try {
+    const makeDecoder = decoderOf(contentEncoding)
+    yield* counted(makeDecoder === null ? body : undone(body, makeDecoder, bytesMax), bytesMax)
+  } finally {
+    body.destroy()
+  }
+}
+
+/** All bytes of `chunks`. In one growing buffer: a body in chunks of one byte would cost a hundred times its size if they were kept. */
+export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const bytes = byteCollector()
+  for await (const chunk of chunks) bytes.push(chunk)
+  return bytes.take()
+}
+
+export interface ByteCollector {
+  push(chunk: Uint8Array): void
+  /** What was pushed since it was last taken. */
+  take(): Uint8Array
+}
+
+export function byteCollector(): ByteCollector {
+  let buffer = Buffer.allocUnsafeSlow(0)
+  let length = 0
+  return {
+    push(chunk) {
+      if (length + chunk.length > buffer.length) {
+        const larger = Buffer.allocUnsafeSlow(Math.max(2 * buffer.length, length + chunk.length))
+        buffer.copy(larger, 0, 0, length)
+        buffer = larger
       }
-    })
-    stream.on('end', () => {
-      resolve(ok(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
-    })
-  })
+      buffer.set(chunk, length)
+      length += chunk.length
+    },
+    take() {
+      const taken = buffer.subarray(0, length)
+      buffer = Buffer.allocUnsafeSlow(0)
+      length = 0
+      return taken
+    },
+  }
 }
 
 /**
- * Undoes a Content-Encoding. One coding at most: nested ones multiply, and no honest server sends them.
- * Errors: upstream_invalid for more codings, an unknown one, or bytes that are not what it says; upstream_interrupted when they end
- * too early; upstream_too_large when the result would pass `bytesMax`, having made no more than that.
+ * The same bytes in chunks that have a line break in them, but for the last. Parsers of event streams keep each chunk of an unfinished
+ * line by itself, which costs many times their size when they are small.
  */
-export async function decode(bytes: Uint8Array, contentEncoding: string, bytesMax: number): Promise<Result<Uint8Array>> {
+export async function* withLineBreaks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const held = byteCollector()
+  for await (const chunk of chunks) {
+    held.push(chunk)
+    if (chunk.includes(0x0a) || chunk.includes(0x0d)) yield held.take()
+  }
+  const rest = held.take()
+  if (rest.length > 0) yield rest
+}
+
+/** null where there is nothing to undo. */
+function decoderOf(contentEncoding: string): ((first: number) => Transform) | null {
   const codings = contentEncoding.toLowerCase().split(',').map((coding) => coding.trim()).filter((coding) => coding !== '' && coding !== 'identity')
   const [coding, another] = codings
-  if (coding === undefined || bytes.length === 0) return ok(bytes)
+  if (coding === undefined) return null
   const decoder = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined
-  if (decoder === undefined || another !== undefined) return fail('upstream_invalid')
-  try {
-    return ok(await decoder(bytes, { maxOutputLength: bytesMax }))
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ERR_BUFFER_TOO_LARGE') return fail('upstream_too_large')
-    return fail(code === 'Z_BUF_ERROR' ? 'upstream_interrupted' : 'upstream_invalid')
+  if (decoder === undefined || another !== undefined) throw bodyError('upstream_invalid')
+  return decoder
+}
+
+async function* undone(body: Readable, makeDecoder: (first: number) => Transform, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
+  const { value: first } = await encoded.next()
+  if (!first) return
+  // What went wrong while reading, as opposed to decoding.
+  const broken: unknown[] = []
+  const decoder = makeDecoder(first[0]!)
+  const source = async function* () {
+    try {
+      yield first
+      yield* encoded
+    } catch (error) {
+      broken.push(error)
+      throw error
+    }
   }
+  // Whoever reads the decoder hears of errors.
+  pipeline(Readable.from(source()), decoder, () => undefined)
+  try {
+    yield* decoder as AsyncIterable<Uint8Array>
+  } catch (error) {
+    if (broken.length > 0) throw broken[0]
+    throw bodyError((error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'upstream_interrupted' : 'upstream_invalid')
+  } finally {
+    decoder.destroy()
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+  let size = 0
+  for await (const chunk of chunks) {
+    if (chunk.length === 0) continue
+    size += chunk.length
+    if (size > bytesMax) throw bodyError('upstream_too_large')
+    yield chunk
+  }
+}
+
+function bodyError(bodyCode: BodyError['bodyCode']): BodyError {
+  return Object.assign(new Error(bodyCode), { bodyCode })
+}
+
+export function bodyCodeOf(error: unknown): BodyError['bodyCode'] | null {
+  return error instanceof Error && 'bodyCode' in error ? (error as BodyError).bodyCode : null
 }

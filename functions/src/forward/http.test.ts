@@ -6,15 +6,18 @@ import tls from 'node:tls'
 import zlib from 'node:zlib'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import type { Agent } from 'undici'
-import { RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
+import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { JsonObject } from '@vitrine/core/json-value'
+import { createScrubber } from '@vitrine/core/scrub'
 import type { Endpoint } from '@vitrine/core/tool'
 import { createDispatcher, type LookupAll } from '../egress/agent.ts'
+import { readEgressPolicy, STRICT } from '../egress/policy.ts'
 import { httpForward } from './http.ts'
 import { selfSigned } from './self-signed.fixture.ts'
-import type { ForwardOutcome } from './forward.ts'
+import type { ForwardOutcome, ForwardRequest } from './forward.ts'
 
-const dispatcher = createDispatcher({ allowPrivate: true })
+const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
+const dispatcher = createDispatcher({ policy: LOOPBACK })
 const stops: (() => Promise<unknown>)[] = []
 
 afterEach(async () => {
@@ -51,16 +54,13 @@ interface Call extends Partial<Endpoint> {
   credential?: string | null
   signal?: AbortSignal
   through?: Agent
+  more?: Partial<ForwardRequest>
 }
 
-function call(url: string, { args = {}, credential = null, signal = new AbortController().signal, through = dispatcher, ...endpoint }: Call = {}): Promise<ForwardOutcome> {
-  return httpForward({ dispatcher: through })({
-    connection: 'agents/a/tools/t@1',
-    endpoint: { kind: 'http', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, ...endpoint },
-    args,
-    credential,
-    signal,
-  })
+function call(url: string, { args = {}, credential = null, signal = new AbortController().signal, through = dispatcher, more, ...changes }: Call = {}): Promise<ForwardOutcome> {
+  const endpoint: Endpoint = { kind: 'http', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
+  const scrubber = createScrubber(credential, endpoint.auth)
+  return httpForward({ dispatcher: through })({ connection: 'agents/a/tools/t@1', endpoint, args, credential, scrubber, signal, ...more })
 }
 
 /** Aborts as the pipeline does when `when` comes, or at once. */
@@ -124,10 +124,10 @@ describe('an answer', () => {
   })
 
   it('may be as large as the limit, and no byte larger', async () => {
-    const url = await upstream((request, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(Buffer.alloc(RESPONSE_BYTES_MAX + Number(request.headers['x-more']), 'a')))
+    const url = await upstream((request, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(Buffer.alloc(RESPONSE_BYTES_DEFAULT + Number(request.headers['x-more']), 'a')))
     const atLimit = await call(url, { headers: { 'x-more': '0' } })
-    expect(atLimit.answered && atLimit.answer.type === 'text' && atLimit.answer.text.length).toBe(RESPONSE_BYTES_MAX)
-    expect(await call(url, { headers: { 'x-more': '1' } })).toEqual({ answered: false, status: 200, code: 'upstream_too_large' })
+    expect(atLimit.answered && atLimit.answer.type === 'text' && atLimit.answer.text.length).toBe(RESPONSE_BYTES_DEFAULT)
+    expect(await call(url, { headers: { 'x-more': '1' } })).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
   })
 })
 
@@ -190,7 +190,7 @@ describe('what never answers', () => {
 
   it('a name that does not exist', async () => {
     const lookup: LookupAll = (_host, _options, callback) => callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
-    const through = createDispatcher({ allowPrivate: true, lookup })
+    const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
     expect(await call('http://nowhere.example.com/', { through })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
   })
@@ -219,7 +219,7 @@ describe('what never answers', () => {
       response.end()
     })
     const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
-    const through = createDispatcher({ allowPrivate: false, lookup })
+    const through = createDispatcher({ policy: STRICT, lookup })
     stops.push(() => through.destroy())
     expect(await call(url, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url' })
     expect(await call(`http://api.example.com:${new URL(url).port}/`, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url' })
@@ -248,33 +248,33 @@ describe('what breaks off', () => {
     ['nothing after the headers', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n'],
   ])('%s', async (_what, answer) => {
     const ended = await raw((socket) => socket.end(answer))
-    expect(await call(ended)).toEqual({ answered: false, status: 200, code: 'upstream_interrupted' })
+    expect(await call(ended)).toEqual({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
   })
 
   it('a reset within the body', async () => {
     const url = await raw((socket) => socket.write('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\npart', () => setTimeout(() => socket.resetAndDestroy(), 20)))
-    expect(await call(url)).toEqual({ answered: false, status: 502, code: 'upstream_interrupted' })
+    expect(await call(url)).toEqual({ answered: false, status: 502, code: 'upstream_interrupted', sent: true })
   })
 
   it('a compressed body cut short, though its message is whole', async () => {
     const bytes = zlib.gzipSync('some text that is long enough')
     const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(bytes.subarray(0, -6)))
-    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_interrupted' })
+    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
   })
 })
 
 describe('what is too much', () => {
   it('a bomb', async () => {
-    const bomb = zlib.gzipSync(Buffer.alloc(4 * RESPONSE_BYTES_MAX))
+    const bomb = zlib.gzipSync(Buffer.alloc(4 * RESPONSE_BYTES_DEFAULT))
     const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb))
-    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_too_large' })
+    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
   })
 
   it('two encodings, in one header or in two', async () => {
     const bytes = zlib.gzipSync(zlib.gzipSync('x'))
     const one = await upstream((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).end(bytes))
     const two = await upstream((_request, response) => response.writeHead(200, ['content-encoding', 'gzip', 'content-encoding', 'gzip']).end(bytes))
-    for (const url of [one, two]) expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
+    for (const url of [one, two]) expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
   })
 
   it('a body without end is left, and its connection closed', async () => {
@@ -288,7 +288,7 @@ describe('what is too much', () => {
       response.on('drain', fill)
       fill()
     })
-    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_too_large' })
+    expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
     await closed
   })
 })
@@ -315,7 +315,7 @@ describe('giving up', () => {
         else socket.write('.', () => ++drops === 5 && abort())
       }, 5)
     })
-    expect(await call(url, { signal })).toEqual({ answered: false, status: 200, code: reason })
+    expect(await call(url, { signal })).toEqual({ answered: false, status: 200, code: reason, sent: true })
   })
 
   it('within dripping headers: status 0', async () => {
@@ -337,7 +337,7 @@ describe('giving up', () => {
       if (answers.length === 1) abort()
       else for (const answer of answers) answer()
     }
-    const through = createDispatcher({ allowPrivate: true, lookup })
+    const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
     const slow = `http://slow.example.com:${new URL(url).port}/`
     expect(await call(slow, { signal, through })).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
@@ -365,7 +365,7 @@ describe('giving up', () => {
   })
 
   it('before it began waits for no look-up either', async () => {
-    const through = createDispatcher({ allowPrivate: true, lookup: () => undefined })
+    const through = createDispatcher({ policy: LOOPBACK, lookup: () => undefined })
     stops.push(() => through.destroy())
     expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({ answered: false, status: 0, code: 'cancelled' })
   })
@@ -399,7 +399,7 @@ describe('TLS', () => {
   }
 
   function guest(): Agent {
-    const through = createDispatcher({ allowPrivate: true, lookup })
+    const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
     return through
   }

@@ -1,7 +1,8 @@
+import { abortOf } from './abort.ts'
 import type { ForwardOutcome, ForwardRequest } from './forward.ts'
 import type { Connection, Connector } from './mcp-connect.ts'
 import { closeExchange, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
-import { abortOf, outcomeOf } from './mcp-outcome.ts'
+import { outcomeOf } from './mcp-outcome.ts'
 
 /** A client with its transport and session takes some tens of kilobytes. */
 const CONNECTIONS_MAX = 500
@@ -50,8 +51,8 @@ export function mcpConnections(connector: Connector): Connections {
     return entry.connection
   }
 
-  function start({ connection: key, endpoint, credential }: ForwardRequest): Attempt {
-    const exchange = newExchange(openLease(endpoint, credential))
+  function start({ connection: key, endpoint, credential, scrubber }: ForwardRequest): Attempt {
+    const exchange = newExchange(openLease(endpoint, credential, scrubber))
     const done = connector.connect(exchange).then(
       (connection): Opened => {
         open.set(key, { connection, usedAt: Date.now() })
@@ -100,7 +101,7 @@ function wait(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
         giveUp(attempt.exchange.lease, signal.reason)
         attempt.end()
       }
-      resolve({ ok: false, outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal) } })
+      resolve({ ok: false, outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal), sent: false } })
     }
     attempt.waiting += 1
     signal.addEventListener('abort', leave, { once: true })

@@ -2,7 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RequestId } from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
-import type { Endpoint } from '@vitrine/core/tool'
+import { createScrubber, type Scrubber } from '@vitrine/core/scrub'
+import type { Endpoint, Piece } from '@vitrine/core/tool'
+import { unlessAborted } from './abort.ts'
+
+export { unlessAborted }
 
 /**
  * What one call may use. Connections outlive calls and are shared by them, so they hold none of this: it travels beside
@@ -11,6 +15,8 @@ import type { Endpoint } from '@vitrine/core/tool'
 export interface Lease {
   endpoint: Endpoint
   credential: string | null
+  /** Knows the credential, and goes with it. */
+  scrubber: Scrubber | null
   /** Ends every request made under the lease. */
   stop: AbortController
   open: boolean
@@ -28,6 +34,8 @@ export interface Exchange {
   /** The latest answer is an event stream; `streaming` until that has ended. */
   eventStream: boolean
   streaming: boolean
+  /** A request with the method below may have left. */
+  sent: boolean
   /** The method whose result is for the caller alone. The client gets a stand-in, since it would check the result for nothing. */
   raw: 'tools/call' | 'tools/list' | null
   /** The request that is to be answered, and the answer to the latest one as the server sent it: no schema strips or refuses what it doesn't know. */
@@ -35,7 +43,13 @@ export interface Exchange {
   answer: RpcAnswer | null
   /** Why there will be no answer; nothing is sent any more. */
   failure: ErrorCode | null
+  /** Takes progress as it comes; null where nobody asked for it. */
+  emit: Emit | null
+  /** Settles when all that has come so far is taken; never rejects. */
+  taken: Promise<void>
 }
+
+type Emit = (piece: Piece) => Promise<void>
 
 export type RpcAnswer = { result: JsonObject } | { error: RpcError }
 export interface RpcError {
@@ -49,12 +63,29 @@ const PARTING_MS = 1_000
 
 export const exchanges = new AsyncLocalStorage<Exchange>()
 
-export function openLease(endpoint: Endpoint, credential: string | null): Lease {
-  return { endpoint, credential, stop: new AbortController(), open: true, once: false }
+export function openLease(endpoint: Endpoint, credential: string | null, scrubber = createScrubber(credential, endpoint.auth)): Lease {
+  return { endpoint, credential, scrubber, stop: new AbortController(), open: true, once: false }
 }
 
-export function newExchange(lease: Lease, raw: Exchange['raw'] = null): Exchange {
-  return { lease, raw, status: 0, errorText: null, eventStream: false, streaming: false, awaited: null, answer: null, failure: null }
+export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emit | null = null): Exchange {
+  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, awaited: null, answer: null, failure: null }
+  return { lease, raw, ...nothingYet, emit, taken: Promise.resolve() }
+}
+
+/** Lets a piece be taken after those before it, while the call goes on. A caller who refuses one has gone away. */
+export function pass(exchange: Exchange, piece: Piece): void {
+  const { lease, emit } = exchange
+  exchange.taken = exchange.taken
+    .then(() => (lease.open && exchange.failure === null ? emit?.(piece) : undefined))
+    .catch(() => {
+      exchange.failure ??= 'cancelled'
+      giveUp(lease, 'cancelled')
+    })
+}
+
+/** Waits until the pieces that have come are taken, and no longer than the call may last. */
+export function allTaken({ lease, taken }: Exchange): Promise<void> {
+  return unlessAborted(lease.stop.signal, taken)
 }
 
 /** Ends a call: from now on nothing is sent for it, and the credential is gone. */
@@ -67,6 +98,7 @@ export function closeExchange({ lease, streaming }: Exchange): void {
 export function wipe(lease: Lease): void {
   lease.open = false
   lease.credential = null
+  lease.scrubber = null
 }
 
 /**
@@ -78,13 +110,4 @@ export function giveUp(lease: Lease, reason: unknown): void {
   setTimeout(() => stop.abort(), PARTING_MS).unref()
   const parting = { ...lease, stop, once: true }
   exchanges.run(newExchange(parting), () => lease.stop.abort(reason))
-}
-
-/** Waits for `work` no longer than until the signal, not aborted yet, aborts; rejects then. The work itself goes on. */
-export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new Error('Given up.'))
-    signal.addEventListener('abort', stop, { once: true })
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

@@ -1,12 +1,10 @@
-import type { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
-import { RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
 import { BLOCKED } from '../egress/agent.ts'
-import { decode, readAll } from './body.ts'
-import { exchanges, wipe, type Exchange, type Lease } from './mcp-exchange.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
+import { allTaken, exchanges, wipe, type Exchange, type Lease } from './mcp-exchange.ts'
 import { buildRequest } from './request.ts'
 
 /** What the client looks at; the rest of the upstream's headers ends here. */
@@ -40,6 +38,8 @@ async function send(dispatcher: Dispatcher, exchange: Exchange, url: string | UR
   const { lease } = exchange
   const target = authorized(lease, url)
   if (lease.once) wipe(lease)
+  const sentBefore = exchange.sent
+  exchange.sent ||= method === 'POST' && exchange.raw !== null
   try {
     return await dispatcher.request({
       origin: target.origin,
@@ -50,6 +50,7 @@ async function send(dispatcher: Dispatcher, exchange: Exchange, url: string | UR
       signal: lease.stop.signal,
     })
   } catch (error) {
+    if (error instanceof Error && 'sent' in error && error.sent === false) exchange.sent = sentBefore
     // Asking for the rest of a stream (GET) is tried again.
     if (method === 'POST') exchange.failure = exchange.status === 0 ? codeOf(error) : 'upstream_interrupted'
     throw error
@@ -71,42 +72,34 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
   const init = { status: response.statusCode, headers: headersRead(response) }
-  if (isEventStream(response)) {
-    if (header(response, 'content-encoding') !== '') throw failed(exchange, 'upstream_invalid')
-    return new Response(ReadableStream.from(events(exchange, response.body)) as BodyInit, init)
-  }
-  const bytes = await whole(exchange, response)
+  const chunks = noted(exchange, decoded(response.body, header(response, 'content-encoding'), bytesMaxOf(exchange.lease.endpoint)))
+  if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init)
+  const bytes = await collect(chunks)
   if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX) exchange.errorText = Buffer.from(bytes).toString()
   return new Response(bytes.length === 0 ? null : bytes as BodyInit, init)
 }
 
-async function whole(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Uint8Array> {
-  const raw = await readAll(response.body, RESPONSE_BYTES_MAX).catch(() => {
-    throw failed(exchange, 'upstream_interrupted')
-  })
-  const bytes = raw.ok ? await decode(raw.value, header(response, 'content-encoding'), RESPONSE_BYTES_MAX) : raw
-  if (!bytes.ok) throw failed(exchange, bytes.error.code)
-  return bytes.value
-}
-
-/** The bytes of an event stream, as many as an answer may have in all. */
-async function* events(exchange: Exchange, stream: Readable): AsyncGenerator<Uint8Array> {
-  let size = 0
+/** The bytes of an event stream, as fast as what is in them is taken. */
+async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   exchange.streaming = true
   try {
-    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-      size += chunk.length
-      if (size > RESPONSE_BYTES_MAX) throw failed(exchange, 'upstream_too_large')
+    for await (const chunk of withLineBreaks(chunks)) {
       yield chunk
+      await allTaken(exchange)
     }
   } finally {
     exchange.streaming = false
   }
 }
 
-function failed(exchange: Exchange, code: ErrorCode): Error {
-  exchange.failure ??= code
-  return new Error(code)
+/** The same chunks; why there will be no more is noted. */
+async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+  } catch (error) {
+    exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
+    throw error
+  }
 }
 
 function codeOf(error: unknown): ErrorCode {

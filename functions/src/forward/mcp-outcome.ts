@@ -1,19 +1,20 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from './answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './mcp-exchange.ts'
-import type { ForwardAbort, ForwardOutcome } from './forward.ts'
+import { abortOf } from './abort.ts'
+import type { ForwardOutcome } from './forward.ts'
 
 /**
  * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
  * JSON-RPC or by HTTP alone; answered in something that is not the protocol.
  */
 export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
-  const { status, answer, failure } = exchange
+  const { status, answer, failure, sent } = exchange
   if (answer !== null && 'result' in answer) return answered(200, isGood(answer.result), answer.result)
-  if (signal.aborted) return { answered: false, status, code: abortOf(signal) }
-  if (failure !== null) return { answered: false, status, code: failure }
+  if (signal.aborted) return { answered: false, status, code: abortOf(signal), sent }
+  if (failure !== null) return { answered: false, status, code: failure, sent }
   const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
-  return error === null ? { answered: false, status, code: 'upstream_invalid' } : answered(status, false, { error })
+  return error === null ? { answered: false, status, code: 'upstream_invalid', sent } : answered(status, false, { error })
 }
 
 /** The server's JSON-RPC error, which may come with any HTTP status. */
@@ -23,12 +24,8 @@ export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject 
   return isObject(body) && isObject(body['error']) && typeof body['error']['code'] === 'number' ? body['error'] : null
 }
 
-export function abortOf(signal: AbortSignal): ForwardAbort {
-  return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
-}
-
 function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
-  if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid' }
+  if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid', sent: true }
   return { answered: true, status, ok, answer: { type: 'json', value } }
 }
 

@@ -1,7 +1,7 @@
 import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
-import { exchanges, newExchange, type Exchange } from './mcp-exchange.ts'
+import { exchanges, newExchange, pass, type Exchange } from './mcp-exchange.ts'
 
 /** What the client gets in place of a result that is not for it: it settles the request, for well or ill. */
 const TAKEN = { resultType: 'complete', content: [] }
@@ -51,6 +51,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
 
 /** Keeps an answer in the exchange; what the client is to see of it. */
 function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPCMessage {
+  if (exchange?.emit && 'method' in message && message.method === 'notifications/progress') passProgress(exchange, message.params)
   if ('method' in message || !exchange?.awaited || message.id !== exchange.awaited.id) return message
   const { id, method } = exchange.awaited
   exchange.awaited = null
@@ -60,4 +61,11 @@ function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPC
   }
   exchange.answer = { result: message.result as JsonObject }
   return exchange.raw === method ? { jsonrpc: '2.0', id, result: TAKEN } : message
+}
+
+/** Progress of the very request that is awaited; a server that names another says nothing to this caller. */
+function passProgress(exchange: Exchange, params: Record<string, unknown> = {}): void {
+  const { progressToken, progress, total, message } = params
+  if (progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
+  pass(exchange, { type: 'progress', progress, ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) })
 }

@@ -1,10 +1,11 @@
 import type { StandardSchemaV1 } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
+import { abortOf } from './abort.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './mcp-connect.ts'
 import { mcpConnections } from './mcp-connections.ts'
-import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
-import { abortOf, outcomeOf, rpcErrorOf } from './mcp-outcome.ts'
+import { allTaken, closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './mcp-exchange.ts'
+import { outcomeOf, rpcErrorOf } from './mcp-outcome.ts'
 
 /** JSON-RPC errors of revision 2026-07-28, each before the call is begun: a header that disagrees with the body or is missing. */
 const HEADER_MISMATCH = -32020
@@ -28,8 +29,8 @@ export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward 
 
   const forward: Forward = async (request) => {
     const { command, signal } = request
-    if (command === undefined) return { answered: false, status: 0, code: 'upstream_invalid' }
-    if (signal.aborted) return { answered: false, status: 0, code: abortOf(signal) }
+    if (command === undefined) return { answered: false, status: 0, code: 'upstream_invalid', sent: false }
+    if (signal.aborted) return { answered: false, status: 0, code: abortOf(signal), sent: false }
     const opened = await connections.open(request)
     if (!opened.ok) return opened.outcome
     const first = await callTool(opened.connection, request, command)
@@ -49,14 +50,16 @@ async function callTool(connection: Connection, request: ForwardRequest, name: s
   if (rpcErrorOf(exchange)?.['code'] !== HEADER_MISMATCH || request.signal.aborted) return exchange
   if (!(await learnHeaders(connection, request, name)) || request.signal.aborted) return exchange
   const again = await send(connection, request, name)
-  return { ...again, status: again.status || exchange.status }
+  return { ...again, status: again.status || exchange.status, sent: true }
 }
 
 function send({ client, inHeaders }: Connection, request: ForwardRequest, name: string): Promise<Exchange> {
   const params = { name, arguments: request.args }
   const toolDefinition = inHeaders.get(name)
-  return within(request, 'tools/call', (options) =>
-    toolDefinition ? client.callTool(params, { ...options, toolDefinition }) : client.request({ method: 'tools/call', params }, AS_SENT, options))
+  return within(request, 'tools/call', (shared) => {
+    const options = { ...shared, ...(request.headers && { headers: request.headers }), ...(request.emit && { onprogress: askedFor }) }
+    return toolDefinition ? client.callTool(params, { ...options, toolDefinition }) : client.request({ method: 'tools/call', params }, AS_SENT, options)
+  })
 }
 
 async function learnHeaders({ client, inHeaders }: Connection, request: ForwardRequest, name: string): Promise<boolean> {
@@ -69,19 +72,23 @@ async function learnHeaders({ client, inHeaders }: Connection, request: ForwardR
   return found
 }
 
+/** Has the client ask for progress; it is taken on its way here, by the stream that it comes on. */
+function askedFor(): void {}
+
 /** Lets the client work under a lease for this request. How that ended is in the exchange. */
 async function within(
-  { endpoint, credential, signal }: ForwardRequest,
+  { endpoint, credential, scrubber, emit, signal }: ForwardRequest,
   raw: Exchange['raw'],
   work: (options: { signal: AbortSignal; timeout: number }) => Promise<unknown>,
 ): Promise<Exchange> {
-  const lease = openLease(endpoint, credential)
-  const exchange = newExchange(lease, raw)
+  const lease = openLease(endpoint, credential, scrubber)
+  const exchange = newExchange(lease, raw, emit)
   const stop = () => giveUp(lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
   // It may have aborted while a connection was waited for.
   if (signal.aborted) stop()
   await exchanges.run(exchange, async () => work({ signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })).catch(() => undefined)
+  await allTaken(exchange).catch(() => undefined)
   signal.removeEventListener('abort', stop)
   closeExchange(exchange)
   return exchange
@@ -100,5 +107,5 @@ function isUnbegun(exchange: Exchange, { era, hasSession }: Connection): boolean
 
 /** An answer came before this outcome, so it can't be that none did. */
 function afterAnswer(first: Exchange, outcome: ForwardOutcome): ForwardOutcome {
-  return outcome.answered || outcome.status !== 0 ? outcome : { ...outcome, status: first.status }
+  return outcome.answered ? outcome : { ...outcome, status: outcome.status || first.status, sent: true }
 }
