@@ -1,0 +1,131 @@
+/**
+ * Finds many needles in one pass (Aho and Corasick, 1975), over UTF-16 units or bytes alike: time in proportion to what is read, however
+ * it is made, and for each state the length of what may yet become a needle.
+ *
+ * A state is the longest beginning of a needle that ends what was read. Needles fork from one another early and seldom, so the states of one
+ * are mostly numbered in a row, and about 15 bytes a state hold what other forms need a table for.
+ */
+export interface Automaton {
+  /** The state after one unit more; reading begins in state 0. */
+  step(state: number, unit: number): number
+  /** By state: length of the longest needle that ends here, or 0. */
+  ends: Int32Array
+  /** By state: length of the beginning of a needle that this is. */
+  depths: Int32Array
+}
+
+type Units = ArrayLike<number>
+
+/** What most texts are made of; these first units are looked up in a table. */
+const PLAIN_UNITS = 256
+
+export function automatonOf(needles: readonly Units[]): Automaton {
+  const trie = trieOf(needles)
+  const fails = failuresOf(trie)
+  const { child, ends, depths } = trie
+
+  const first = new Int32Array(PLAIN_UNITS)
+  for (let unit = 0; unit < PLAIN_UNITS; unit++) first[unit] = Math.max(0, child(0, unit))
+
+  return {
+    ends,
+    depths,
+    step(state, unit) {
+      for (let at = state; at !== 0; at = fails[at]!) {
+        const next = child(at, unit)
+        if (next !== NONE) return next
+      }
+      return unit < PLAIN_UNITS ? first[unit]! : Math.max(0, child(0, unit))
+    },
+  }
+}
+
+const NONE = -1
+/** What may follow a state: nothing but others, the state numbered next, or also states numbered elsewhere. */
+const FOLLOWED = 1
+const FORKED = 2
+
+interface Trie {
+  size: number
+  child(state: number, unit: number): number
+  /** Calls back with each state that follows this one, and the unit between. */
+  eachChild(state: number, call: (next: number, unit: number) => void): void
+  ends: Int32Array
+  depths: Int32Array
+}
+
+function trieOf(needles: readonly Units[]): Trie {
+  const sizeMax = needles.reduce((sum, { length }) => sum + length, 1)
+  const units = new Uint16Array(sizeMax)
+  const flags = new Uint8Array(sizeMax)
+  const ends = new Int32Array(sizeMax)
+  const depths = new Int32Array(sizeMax)
+  const forks = new Map<number, Map<number, number>>()
+  let size = 1
+
+  const child = (state: number, unit: number): number => {
+    const flag = flags[state]!
+    if ((flag & FOLLOWED) !== 0 && units[state + 1] === unit) return state + 1
+    return (flag & FORKED) !== 0 ? (forks.get(state)!.get(unit) ?? NONE) : NONE
+  }
+
+  const grow = (state: number, unit: number): number => {
+    const next = size++
+    units[next] = unit
+    depths[next] = depths[state]! + 1
+    if (next === state + 1) {
+      flags[state]! |= FOLLOWED
+    } else {
+      flags[state]! |= FORKED
+      const fork = forks.get(state)
+      if (fork) fork.set(unit, next)
+      else forks.set(state, new Map([[unit, next]]))
+    }
+    return next
+  }
+
+  for (const needle of needles) {
+    let state = 0
+    for (let i = 0; i < needle.length; i++) {
+      const next = child(state, needle[i]!)
+      state = next === NONE ? grow(state, needle[i]!) : next
+    }
+    ends[state] = needle.length
+  }
+
+  return {
+    get size() {
+      return size
+    },
+    child,
+    eachChild(state, call) {
+      if ((flags[state]! & FOLLOWED) !== 0) call(state + 1, units[state + 1]!)
+      if ((flags[state]! & FORKED) !== 0) for (const [unit, next] of forks.get(state)!) call(next, unit)
+    },
+    ends,
+    depths,
+  }
+}
+
+/** For each state the longest shorter one that ends it. A needle that ends there ends in the state too. */
+function failuresOf({ size, child, eachChild, ends }: Trie): Int32Array {
+  const fails = new Int32Array(size)
+  const queue = new Int32Array(size)
+  let queued = 1
+  for (let head = 0; head < queued; head++) {
+    const state = queue[head]!
+    eachChild(state, (next, unit) => {
+      queue[queued++] = next
+      if (state === 0) return
+      let shorter = fails[state]!
+      let found = child(shorter, unit)
+      while (found === NONE && shorter !== 0) {
+        shorter = fails[shorter]!
+        found = child(shorter, unit)
+      }
+      fails[next] = Math.max(0, found)
+      if (ends[next] === 0) ends[next] = ends[fails[next]!]!
+    })
+  }
+  return fails
+}

@@ -1,0 +1,71 @@
+import { REDACTED_CREDENTIAL } from './redact.ts'
+import type { JsonValue } from './json-value.ts'
+
+/** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
+const DEPTH_MAX = 512
+
+type ScrubText = (text: string) => { text: string; count: number }
+
+/** Scrubs strings and keys at any depth, and scalars that are the credential. `mayHold` is quick to say of most texts that they hold nothing. */
+export function jsonScrubber(credential: string, mayHold: (text: string) => boolean, scrubText: ScrubText) {
+  const isCredential = scalarTest(credential)
+
+  const holds = (value: JsonValue, levels: number): boolean => {
+    if (typeof value === 'string') return mayHold(value)
+    if (value === null || typeof value !== 'object') return isCredential(value)
+    if (levels === 0) return true
+    if (Array.isArray(value)) return value.some((item) => holds(item, levels - 1))
+    for (const key of Object.keys(value)) {
+      if (mayHold(key) || holds(value[key]!, levels - 1)) return true
+    }
+    return false
+  }
+
+  return (whole: JsonValue): { value: JsonValue; count: number } => {
+    // Looking costs far less than rebuilding, and mostly there is nothing to find.
+    if (!holds(whole, DEPTH_MAX)) return { value: whole, count: 0 }
+    let count = 0
+
+    const marker = (): string => {
+      count++
+      return REDACTED_CREDENTIAL
+    }
+
+    const scrub = (value: JsonValue, levels: number): JsonValue => {
+      if (typeof value === 'string') return scrubString(value)
+      if (value === null || typeof value !== 'object') return isCredential(value) ? marker() : value
+      if (levels === 0) return marker()
+      if (Array.isArray(value)) return value.map((item) => scrub(item, levels - 1))
+      const nameOf = distinctNames()
+      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [nameOf(scrubString(key)), scrub(inner, levels - 1)]))
+    }
+
+    const scrubString = (text: string): string => {
+      const scrubbed = scrubText(text)
+      count += scrubbed.count
+      return scrubbed.text
+    }
+
+    return { value: scrub(whole, DEPTH_MAX), count }
+  }
+}
+
+/** Keys that differ only in how they spell the credential must not swallow one another: the second of a name gets a number. */
+function distinctNames(): (name: string) => string {
+  const taken = new Set<string>()
+  const numbers = new Map<string, number>()
+  return (name) => {
+    let distinct = name
+    let number = numbers.get(name) ?? 2
+    for (; taken.has(distinct); number++) distinct = `${name} (${number})`
+    numbers.set(name, number)
+    taken.add(distinct)
+    return distinct
+  }
+}
+
+/** Whether a number, boolean or null is what the credential says. */
+function scalarTest(credential: string): (value: number | boolean | null) => boolean {
+  const number = credential.trim() === '' ? Number.NaN : Number(credential)
+  return (value) => (typeof value === 'number' ? value === number : typeof value === 'boolean' && String(value) === credential)
+}
