@@ -3,6 +3,7 @@ import zlib from 'node:zlib'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
+import { zstdFrames, type ZstdFrames } from './body-zstd.ts'
 
 /** Reading what an upstream sends, chunk by chunk, with a bound on what that costs. */
 
@@ -20,14 +21,21 @@ const ZSTD_WINDOW_LOG_MAX = 23
 const ENCODED_FACTOR_MAX = 8
 const ENCODED_BYTES_FREE = 64 * 1024
 
-/** Made for the first byte of a body. */
-const DECODERS: Record<string, (first: number) => Transform> = {
-  gzip: () => zlib.createGunzip(),
-  'x-gzip': () => zlib.createGunzip(),
+interface Decoder {
+  /** Made for the first byte of a body. */
+  make(first: number): Transform
+  /** Tells whether the body is whole where zlib does not. */
+  frames?(): ZstdFrames
+}
+
+const gzip: Decoder = { make: () => zlib.createGunzip() }
+const DECODERS: Record<string, Decoder> = {
+  gzip,
+  'x-gzip': gzip,
   // RFC 9110 section 8.4.1.2 says zlib; some servers send bare deflate. CM = 8 in the first byte tells them apart.
-  deflate: (first) => (first % 16 === 8 ? zlib.createInflate() : zlib.createInflateRaw()),
-  br: () => zlib.createBrotliDecompress(),
-  zstd: () => zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
+  deflate: { make: (first) => (first % 16 === 8 ? zlib.createInflate() : zlib.createInflateRaw()) },
+  br: { make: () => zlib.createBrotliDecompress() },
+  zstd: { make: () => zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }), frames: zstdFrames },
 }
 
 /** Bytes that an answer may have after decoding. Registrations of before the bound was theirs have none. */
@@ -46,8 +54,8 @@ export async function* decoded(body: Readable, contentEncoding: string, bytesMax
   // Where nobody reads it any more, what it says of its end is nobody's business.
   body.on('error', () => undefined)
   try {
-    const makeDecoder = decoderOf(contentEncoding)
-    yield* counted(makeDecoder === null ? body : undone(body, makeDecoder, bytesMax), bytesMax)
+    const decoder = decoderOf(contentEncoding)
+    yield* counted(decoder === null ? body : undone(body, decoder, bytesMax), bytesMax)
   } finally {
     body.destroy()
   }
@@ -103,7 +111,7 @@ export async function* withLineBreaks(chunks: AsyncIterable<Uint8Array>): AsyncG
 }
 
 /** null where there is nothing to undo. */
-function decoderOf(contentEncoding: string): ((first: number) => Transform) | null {
+function decoderOf(contentEncoding: string): Decoder | null {
   const codings = contentEncoding.toLowerCase().split(',').map((coding) => coding.trim()).filter((coding) => coding !== '' && coding !== 'identity')
   const [coding, another] = codings
   if (coding === undefined) return null
@@ -112,17 +120,20 @@ function decoderOf(contentEncoding: string): ((first: number) => Transform) | nu
   return decoder
 }
 
-async function* undone(body: Readable, makeDecoder: (first: number) => Transform, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* undone(body: Readable, { make, frames }: Decoder, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
   const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
   const { value: first } = await encoded.next()
   if (!first) return
   // What went wrong while reading, as opposed to decoding.
   const broken: unknown[] = []
-  const decoder = makeDecoder(first[0]!)
+  const decoder = make(first[0]!)
+  const seen = frames?.()
   const source = async function* () {
     try {
-      yield first
-      yield* encoded
+      for (let chunk: Uint8Array | void = first; chunk; chunk = (await encoded.next()).value) {
+        seen?.push(chunk)
+        yield chunk
+      }
     } catch (error) {
       broken.push(error)
       throw error
@@ -138,6 +149,7 @@ async function* undone(body: Readable, makeDecoder: (first: number) => Transform
   } finally {
     decoder.destroy()
   }
+  if (seen?.complete === false) throw bodyError('upstream_interrupted')
 }
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
