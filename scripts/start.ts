@@ -7,7 +7,7 @@ import { lockDir } from './stack/lock.ts'
 import { ROOT } from './stack/paths.ts'
 import { isFree } from './stack/ports.ts'
 import { DEMO_TOOL } from './stack/seed.ts'
-import type { Ports } from './stack/services.ts'
+import { LOOPBACK, type Ports } from './stack/services.ts'
 import { startStack } from './stack/stack.ts'
 
 /** A port each: the flag `--port-…` wins over the environment variable, which wins over the default. */
@@ -54,6 +54,7 @@ async function main(): Promise<void> {
 /** Runs a stack until it is asked to stop. Errors: it does not start, or one of its processes ends by itself. */
 async function run(dir: string, ports: Ports, stop: AbortSignal): Promise<void> {
   console.log('Starting: Firestore, Auth, KMS, functions …')
+  if (process.env['VITRINE_EGRESS_ALLOW'] === undefined) console.log(`VITRINE_EGRESS_ALLOW is not set: tools may also live on this machine (${LOOPBACK}).`)
   const log = (line: string): void => console.error(`vitrine: ${line}`)
   const stack = await startStack({ dir, ports, persist: true, seed: true, signal: stop, log }).catch(unlessAborted(stop))
   if (stack === undefined) return

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { STRICT } from './egress/policy.ts'
 import { environment } from './environment.ts'
 
 describe('environment', () => {
@@ -7,7 +8,7 @@ describe('environment', () => {
       project: 'acme',
       kmsKey: 'projects/acme/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials',
       kmsEmulatorHost: undefined,
-      allowPrivate: false,
+      egress: STRICT,
       reconcileAfterMs: 65_000,
     })
   })
@@ -21,10 +22,8 @@ describe('environment', () => {
     expect(() => environment({ GCLOUD_PROJECT: 'acme', [name]: '1' })).toThrow(name)
   })
 
-  it('opens private addresses for a demo project only, and only when told so in so many words', () => {
-    const of = (project: string, value: string) => environment({ GCLOUD_PROJECT: project, VITRINE_ALLOW_PRIVATE_UPSTREAMS: value })
-    expect(of('demo-x', 'true').allowPrivate).toBe(true)
-    expect(of('demo-x', '1').allowPrivate).toBe(false)
-    expect(() => of('acme', 'true')).toThrow('demo-*')
+  it('reads what tools may reach, in any project', () => {
+    expect(environment({ GCLOUD_PROJECT: 'acme', VITRINE_EGRESS_ALLOW: '10.0.0.0/8' }).egress.allow).toHaveLength(1)
+    expect(() => environment({ GCLOUD_PROJECT: 'demo-x', VITRINE_EGRESS_ALLOW: '10.0.0.0/8,localhost' })).toThrow('VITRINE_EGRESS_ALLOW: "localhost"')
   })
 })

@@ -1,4 +1,5 @@
 import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
+import { readEgressPolicy, type EgressPolicy } from './egress/policy.ts'
 import { readWitnesses } from './witness/configured.ts'
 import type { Witness } from './witness/witness.ts'
 
@@ -9,8 +10,8 @@ export interface Environment {
   kmsKey: string
   /** host:port of a local KMS instead of Cloud KMS. */
   kmsEmulatorHost: string | undefined
-  /** Whether tools may live on loopback and private addresses. */
-  allowPrivate: boolean
+  /** What tools may reach. */
+  egress: EgressPolicy
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
   /** The version of a Cloud KMS key that signs checkpoints. */
@@ -22,24 +23,23 @@ export interface Environment {
   witnesses: Witness[]
 }
 
-/** Throws when the project is not named, or when something that only a local stack may do is asked for elsewhere. */
+/** Throws when the project is not named, when a variable does not read, or when something that only a local stack may do is asked for elsewhere. */
 export function environment(env: Record<string, string | undefined>): Environment {
   const project = env['GCLOUD_PROJECT'] ?? env['GOOGLE_CLOUD_PROJECT']
   if (!project) throw new Error('GCLOUD_PROJECT is not set')
   // Projects of this name never exist in Google Cloud (firebase-tools), so a leftover variable cannot weaken production.
   const isDemo = project.startsWith('demo-')
   const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
-  const allowPrivate = env['VITRINE_ALLOW_PRIVATE_UPSTREAMS'] === 'true'
   const reconcileAfterMs = env['VITRINE_RECONCILE_AFTER_MS']
   const checkpointDir = env['VITRINE_CHECKPOINT_DIR']
-  if (!isDemo && (kmsEmulatorHost || allowPrivate || reconcileAfterMs || checkpointDir)) {
-    throw new Error('KMS_EMULATOR_HOST, VITRINE_ALLOW_PRIVATE_UPSTREAMS, VITRINE_RECONCILE_AFTER_MS and VITRINE_CHECKPOINT_DIR are for demo-* projects')
+  if (!isDemo && (kmsEmulatorHost || reconcileAfterMs || checkpointDir)) {
+    throw new Error('KMS_EMULATOR_HOST, VITRINE_RECONCILE_AFTER_MS and VITRINE_CHECKPOINT_DIR are for demo-* projects')
   }
   return {
     project,
     kmsKey: env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
     kmsEmulatorHost,
-    allowPrivate,
+    egress: readEgressPolicy(env),
     reconcileAfterMs: reconcileAfterMs === undefined ? RECONCILE_AFTER_MS : Number(reconcileAfterMs),
     signingKey: env['VITRINE_SIGNING_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],

@@ -11,11 +11,12 @@ import { sha256Hex } from '@vitrine/core/sha256-node'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
 import { authenticateOwner, manageableAgent, type Principal } from './auth/owner.ts'
 import { credentialResource } from './credential.ts'
+import { checkReachable } from './egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from './egress/target.ts'
 import { toResult } from './forward/answer.ts'
 import type { Call } from './http/callable.ts'
 import { id, parse, toolName } from './http/parse.ts'
-import { fetchManifest } from './manifest.ts'
+import { fetchManifest } from './manifest/fetch.ts'
 import type { Parts } from './parts.ts'
 import { retryConflicts } from './store/retry.ts'
 import { logs, MANIFEST_POLICIES, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from './store/documents.ts'
@@ -26,6 +27,8 @@ export interface Registered {
   url: string
   manifest: JsonValue
   created: boolean
+  /** What the owner ought to know; only when there is something. */
+  warnings?: string[]
 }
 
 /**
@@ -40,6 +43,8 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
   const { agentId, name } = request.value
   const managed = await manageableAgent(parts.db, principal.value, agentId)
   if (!managed.ok) return managed
+  const reachable = await checkReachable(request.value.url, parts.egress)
+  if (!reachable.ok) return reachable
   let prepared: ReturnType<typeof prepare> | undefined
 
   return retryConflicts(async () => {
@@ -58,7 +63,8 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
       version: (stored?.version ?? 0) + 1,
       breaker: null,
     }
-    return record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
+    const recorded = await record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
+    return recorded.ok && reachable.value.length > 0 ? ok({ ...recorded.value, warnings: reachable.value }) : recorded
   })
 }
 
@@ -126,7 +132,7 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
   const request = parsed.value
   const foreign = (request.kind === 'mcp' ? HTTP_ONLY : MCP_ONLY).find((field) => request[field] !== undefined)
   if (foreign) return fail('invalid_argument', `${foreign}: A tool of kind ${request.kind} has none.`, { field: foreign })
-  const url = checkUrl(request.url, { allowPrivate: parts.allowPrivate })
+  const url = checkUrl(request.url, parts.egress)
   if (!url.ok) return url
   const headers = checkHeaders(request.headers ?? {})
   if (!headers.ok) return headers
@@ -178,7 +184,7 @@ const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPend
  */
 async function discover(parts: Parts, credential: string | null, endpoint: Settings): Promise<Manifest | undefined> {
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
-  const found = await fetchManifest({ dispatcher: parts.dispatcher, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
+  const found = await fetchManifest({ dispatcher: parts.dispatcher, egress: parts.egress, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
   // A server may repeat the credential in what it says of itself, and agents read that.
   const manifest = toResult(createScrubber(credential, endpoint.auth).answer({ type: 'json', value: found.value }).answer)

@@ -24,6 +24,9 @@ export interface Place {
 
 export const REGION = 'us-central1'
 
+/** Where tools may live besides the public internet, unless the environment says otherwise: on this machine. */
+export const LOOPBACK = '127.0.0.0/8,::1/128'
+
 /** What no process of the stack may reach for: Google's metadata server, updates, a user's own configuration. */
 const ISOLATED = { METADATA_SERVER_DETECTION: 'none', CI: '1', NO_UPDATE_NOTIFIER: '1' }
 
@@ -106,7 +109,7 @@ function functionsEnv({ project, dir, ports }: Place): NodeJS.ProcessEnv {
     VITRINE_KMS_KEY: `${keyRing}/cryptoKeys/credentials`,
     VITRINE_SIGNING_KEY: `${keyRing}/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     VITRINE_CHECKPOINT_DIR: join(dir, 'checkpoints'),
-    VITRINE_ALLOW_PRIVATE_UPSTREAMS: 'true',
+    VITRINE_EGRESS_ALLOW: process.env['VITRINE_EGRESS_ALLOW'] ?? LOOPBACK,
     // With it firebase-functions would skip the verification of tokens.
     FUNCTIONS_EMULATOR: undefined,
   }

@@ -12,12 +12,14 @@ import { checkpointChain, type Chain } from '../../functions/src/checkpoint/chec
 import { chainKey, originOf } from '../../functions/src/checkpoint/sign.ts'
 import type { SignedCheckpoint } from '../../functions/src/checkpoint/store.ts'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
+import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
 import { kmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
 import { createLedger } from '../../functions/src/ledger/ledger.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { CheckpointDoc } from '../../functions/src/store/documents.ts'
+import { LOOPBACK } from '../../scripts/stack/services.ts'
 import { stack } from '../stack/stack.ts'
 
 /** The parts that the audit features use, in this process, on the emulators that the functions use. */
@@ -32,7 +34,7 @@ export function auditParts(changes: Partial<Parts> = {}): Parts {
     db,
     append: createLedger(createLedgerStore(db)),
     signer: createSigner(() => kmsClient(kms), signingKey()),
-    dispatcher: createDispatcher({ allowPrivate: true }),
+    dispatcher: createDispatcher({ policy: readEgressPolicy({ VITRINE_EGRESS_ALLOW: LOOPBACK }) }),
     project,
     publisher: undefined,
     witnesses: [],

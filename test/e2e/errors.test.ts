@@ -26,7 +26,7 @@ beforeAll(async () => {
   upstream = await startUpstream()
   proxy = await startFirestoreProxy()
   const closed = `127.0.0.1:${(await freePorts(1))[0]}`
-  broken = await startFunctions({ FIRESTORE_EMULATOR_HOST: proxy.host, FIREBASE_AUTH_EMULATOR_HOST: closed, KMS_EMULATOR_HOST: closed, VITRINE_ALLOW_PRIVATE_UPSTREAMS: undefined })
+  broken = await startFunctions({ FIRESTORE_EMULATOR_HOST: proxy.host, FIREBASE_AUTH_EMULATOR_HOST: closed, KMS_EMULATOR_HOST: closed, VITRINE_EGRESS_ALLOW: '' })
   agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
   ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'ci' }, agent.owner))).key
 })

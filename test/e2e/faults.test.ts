@@ -124,7 +124,7 @@ describe('without an Auth emulator', () => {
 
 describe('where tools may not live on private addresses', () => {
   it('[register.blocked] registers none there and calls none there', async () => {
-    const functions = await startFunctions({ VITRINE_ALLOW_PRIVATE_UPSTREAMS: undefined })
+    const functions = await startFunctions({ VITRINE_EGRESS_ALLOW: '' })
     const { baseUrl } = functions
     const agent = await newAgentWith(`${upstream.origin}/ok/private`, { authToken: newSecret() })
     const { kms, firestore } = stack()

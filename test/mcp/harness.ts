@@ -19,7 +19,7 @@ const cleanups: (() => Promise<unknown>)[] = []
 
 beforeEach(() => {
   dispatcher = createDispatcher({ policy: LOOPBACK })
-  forward = mcpForward({ dispatcher })
+  forward = mcpForward({ dispatcher, egress: LOOPBACK })
 })
 
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { Client, type jsonSchemaValidator, type JsonSchemaValidator, type PriorD
 import type { Dispatcher } from 'undici'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
+import type { EgressPolicy } from '../egress/policy.ts'
 import { exchanges, type Exchange } from './mcp-exchange.ts'
 import { exchangeFetch } from './mcp-fetch.ts'
 import { exchangeTransport } from './mcp-transport.ts'
@@ -38,8 +39,8 @@ const noValidation: jsonSchemaValidator = {
 }
 
 /** Connects clients through `dispatcher` and remembers which servers speak which era, so that only the first connection has to ask. */
-export function mcpConnector({ dispatcher }: { dispatcher: Dispatcher }): Connector {
-  const fetch = exchangeFetch(dispatcher)
+export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; egress: EgressPolicy }): Connector {
+  const fetch = exchangeFetch(dispatcher, egress)
   const verdicts = new Map<string, { prior: PriorDiscovery; at: number }>()
 
   async function connectAs(prior: PriorDiscovery | null, exchange: Exchange): Promise<Connection> {

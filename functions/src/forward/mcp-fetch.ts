@@ -1,25 +1,22 @@
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
-import type { ErrorCode } from '@vitrine/core/errors'
-import { BLOCKED } from '../egress/agent.ts'
+import type { EgressPolicy } from '../egress/policy.ts'
+import { guardedRequest, type EgressFailure, type OutgoingRequest } from '../egress/request.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './mcp-exchange.ts'
-import { buildRequest } from './request.ts'
+import { buildRequest, type HttpRequest } from './request.ts'
 
 /** What the client looks at; the rest of the upstream's headers ends here. */
 const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
 const ERROR_TEXT_BYTES_MAX = 4096
 
-/** What goes wrong before a response line has come, by the error's code; anything else is upstream_unreachable. */
-const CODES_BEFORE_RESPONSE: Record<string, ErrorCode> = { [BLOCKED]: 'blocked_url', UND_ERR_HEADERS_OVERFLOW: 'upstream_too_large' }
-
 /**
  * The fetch under the MCP client. It acts for the exchange in whose async context it is called: only the registered URL, with that
- * call's credential, until that call ends. Redirects are not followed and bodies are bounded after decoding. Outside of an exchange
- * nothing is sent.
+ * call's credential, until that call ends. Redirects that let the method be are followed, bodies are bounded after decoding. Outside of an
+ * exchange nothing is sent.
  */
-export function exchangeFetch(dispatcher: Dispatcher): FetchLike {
+export function exchangeFetch(dispatcher: Dispatcher, egress: EgressPolicy): FetchLike {
   return async (url, init) => {
     const exchange = exchanges.getStore()
     if (!exchange?.lease.open || exchange.failure !== null) throw new Error('No call is under way.')
@@ -27,38 +24,43 @@ export function exchangeFetch(dispatcher: Dispatcher): FetchLike {
     const headers = Object.fromEntries(new Headers(init?.headers))
     // A stream for what the server wants to say unasked would outlive the call; 405 is how a server says that it has none.
     if (method === 'GET' && headers['last-event-id'] === undefined) return new Response(null, { status: 405 })
-    const response = await send(dispatcher, exchange, url, { method, headers, body: typeof init?.body === 'string' ? init.body : null })
+    const response = await send(dispatcher, egress, exchange, url, { method, headers, body: typeof init?.body === 'string' ? init.body : null })
     return method === 'POST' ? received(exchange, response) : body(exchange, response)
   }
 }
 
-type Outgoing = Pick<Dispatcher.RequestOptions, 'method'> & { headers: Record<string, string>; body: string | null }
+type Outgoing = Pick<OutgoingRequest, 'method' | 'headers' | 'body'>
 
-async function send(dispatcher: Dispatcher, exchange: Exchange, url: string | URL, { method, headers, body }: Outgoing): Promise<Dispatcher.ResponseData> {
+async function send(dispatcher: Dispatcher, egress: EgressPolicy, exchange: Exchange, url: string | URL, { method, headers, body }: Outgoing): Promise<Dispatcher.ResponseData> {
   const { lease } = exchange
   const target = authorized(lease, url)
+  const scrubber = lease.scrubber!
   if (lease.once) wipe(lease)
   const sentBefore = exchange.sent
   exchange.sent ||= method === 'POST' && exchange.raw !== null
   try {
-    return await dispatcher.request({
-      origin: target.origin,
-      path: target.path,
+    return await guardedRequest(dispatcher, egress, {
+      ...target,
       method,
       headers: { ...target.headers, ...headers, 'accept-encoding': 'identity' },
+      ownHeaders: { ...target.ownHeaders, ...headers },
       body,
+      fixedMethod: true,
+      scrubber,
       signal: lease.stop.signal,
     })
   } catch (error) {
-    if (error instanceof Error && 'sent' in error && error.sent === false) exchange.sent = sentBefore
+    const { code, sent, status } = error as EgressFailure
+    if (!sent) exchange.sent = sentBefore
     // Asking for the rest of a stream (GET) is tried again.
-    if (method === 'POST') exchange.failure = exchange.status === 0 ? codeOf(error) : 'upstream_interrupted'
+    if (method === 'POST') exchange.failure = code === 'upstream_unreachable' && exchange.status !== 0 ? 'upstream_interrupted' : code
+    if (method === 'POST' && status !== 0) exchange.status = status
     throw error
   }
 }
 
 /** Where a request goes and what it says beside the protocol's own headers: static headers and the credential. */
-function authorized({ endpoint, credential }: Lease, url: string | URL): { origin: string; path: string; headers: Record<string, string> } {
+function authorized({ endpoint, credential }: Lease, url: string | URL): HttpRequest {
   if (new URL(url).href !== new URL(endpoint.url).href) throw new Error('Not the registered URL.')
   return buildRequest({ ...endpoint, method: 'POST' }, {}, credential)
 }
@@ -100,12 +102,6 @@ async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): As
     exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
     throw error
   }
-}
-
-function codeOf(error: unknown): ErrorCode {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (code.startsWith('HPE_')) return 'upstream_invalid'
-  return CODES_BEFORE_RESPONSE[code] ?? 'upstream_unreachable'
 }
 
 function isEventStream(response: Dispatcher.ResponseData): boolean {

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
+import type { EgressPolicy } from '../egress/policy.ts'
 import { abortOf } from './abort.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './mcp-connect.ts'
@@ -24,8 +25,8 @@ const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine'
  * time; credentials are not part of them. Results are passed on as the server sent them. A call is repeated only when the
  * server cannot have begun it: it did not know the session, or it refused the revision or the headers.
  */
-export function mcpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward & { close(): void } {
-  const connections = mcpConnections(mcpConnector({ dispatcher }))
+export function mcpForward(network: { dispatcher: Dispatcher; egress: EgressPolicy }): Forward & { close(): void } {
+  const connections = mcpConnections(mcpConnector(network))
 
   const forward: Forward = async (request) => {
     const { command, signal } = request

@@ -1,18 +1,12 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import type { AuthScheme, Endpoint, HttpMethod } from '@vitrine/core/tool'
+import type { OutgoingRequest } from '../egress/request.ts'
 
-/** One request in the parts that undici takes. */
-export interface HttpRequest {
-  origin: string
-  /** With the query. */
-  path: string
-  method: HttpMethod
-  headers: Record<string, string>
-  body: string | null
-}
+/** One request, apart from how it is sent. What is the registration's own and the credential are told from what any server may know. */
+export type HttpRequest = Pick<OutgoingRequest, 'url' | 'headers' | 'ownHeaders' | 'queryCredential' | 'body'> & { method: HttpMethod }
 
-/** A registration's static headers replace these. */
-const DEFAULT_HEADERS = { accept: 'application/json, text/*;q=0.9, */*;q=0.8', 'user-agent': 'vitrine' }
+/** A registration's static headers replace the first two. */
+const DEFAULT_HEADERS = { accept: 'application/json, text/*;q=0.9, */*;q=0.8', 'user-agent': 'vitrine', 'accept-encoding': 'gzip, br' }
 
 /**
  * The request that a call of an `http` tool makes. What the registration fixes, the arguments cannot change: not the host or path, nor
@@ -25,19 +19,15 @@ export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: s
   const inQuery = auth.scheme === 'query' ? auth.name : null
   const fixed = url.search.slice(1).split('&').filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
   const fromArgs = argsInQuery ? queryOf(args, reservedNames(fixed, inQuery)) : []
-  const secret = credential !== null && inQuery !== null ? [pairOf(inQuery, credential)] : []
-  const query = [...fixed, ...fromArgs, ...secret].join('&')
+  url.search = [...fixed, ...fromArgs].join('&')
+  // How answers are encoded is ours to say.
+  const { 'accept-encoding': _, ...ownHeaders } = endpoint.headers
   return {
-    origin: url.origin,
-    path: query === '' ? url.pathname : `${url.pathname}?${query}`,
+    url: url.href,
     method,
-    headers: {
-      ...DEFAULT_HEADERS,
-      ...(!argsInQuery && { 'content-type': 'application/json' }),
-      ...endpoint.headers,
-      'accept-encoding': 'gzip, br',
-      ...(credential !== null && authHeaders(auth, credential)),
-    },
+    headers: { ...DEFAULT_HEADERS, ...(!argsInQuery && { 'content-type': 'application/json' }) },
+    ownHeaders: { ...ownHeaders, ...(credential !== null && authHeaders(auth, credential)) },
+    queryCredential: credential !== null && inQuery !== null ? { name: inQuery, value: credential } : null,
     body: argsInQuery ? null : JSON.stringify(args),
   }
 }
