@@ -1,44 +1,48 @@
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { Answer } from '@vitrine/core/tool'
-import { BLOCKED } from '../egress/agent.ts'
+import type { EgressPolicy } from '../egress/policy.ts'
+import { guardedRequest, type EgressFailure } from '../egress/request.ts'
 import { abortOf, unlessAborted } from './abort.ts'
 import { kindOf, toAnswer } from './answer.ts'
 import { toPieces } from './answer-pieces.ts'
 import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded } from './body.ts'
 import { buildRequest } from './request.ts'
-import type { Forward, ForwardRequest } from './forward.ts'
+import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 
-/** What goes wrong before a response line has come, by the error's code; anything else of the network's is upstream_unreachable. */
-const CODES_BEFORE_RESPONSE: Record<string, ErrorCode> = {
-  [BLOCKED]: 'blocked_url',
-  UND_ERR_HEADERS_OVERFLOW: 'upstream_too_large',
-  // A stored URL, header or credential that registration should have refused.
-  ERR_INVALID_URL: 'internal',
-  UND_ERR_INVALID_ARG: 'internal',
-}
+type Unanswered = Extract<ForwardOutcome, { answered: false }>
 
+/** Code of the error with which a caller takes no more pieces. */
 const CALLER_GONE = 'caller_gone'
 
 /**
- * Calls `http` tools. Redirects are not followed: a 3xx is the upstream's answer like any other, and the credential
- * goes to the registered origin alone. The body is decoded and bounded while it comes, and passed on in pieces where they are asked for.
+ * Calls `http` tools. Redirects are followed as egress/request.ts says. The body is decoded and bounded while it comes, and passed on in
+ * pieces where they are asked for; whatever its status, it is the upstream's answer.
  */
-export function httpForward({ dispatcher }: { dispatcher: Dispatcher }): Forward {
+export function httpForward({ dispatcher, egress }: { dispatcher: Dispatcher; egress: EgressPolicy }): Forward {
   return async (request) => {
     const { signal } = request
     if (signal.aborted) return { answered: false, status: 0, code: abortOf(signal), sent: false }
-    let status = 0
+    const response = await responseOf(request, dispatcher, egress)
+    if ('answered' in response) return response
+    const status = response.statusCode
     try {
-      const { endpoint, args, credential, headers } = request
-      const outgoing = buildRequest({ ...endpoint, headers: { ...endpoint.headers, ...headers } }, args, credential)
-      const response = await unlessAborted(signal, dispatcher.request({ ...outgoing, signal }))
-      status = response.statusCode
-      const answer = await answerOf(request, response)
-      return { answered: true, status, ok: status >= 200 && status < 300, answer }
+      return { answered: true, status, ok: status >= 200 && status < 300, answer: await answerOf(request, response) }
     } catch (error) {
-      return { answered: false, status, code: signal.aborted ? abortOf(signal) : codeOf(error, status), sent: status !== 0 || wasSent(error) }
+      return { answered: false, status, code: signal.aborted ? abortOf(signal) : codeOf(error), sent: true }
     }
+  }
+}
+
+async function responseOf(request: ForwardRequest, dispatcher: Dispatcher, egress: EgressPolicy): Promise<Dispatcher.ResponseData | Unanswered> {
+  const { endpoint, args, credential, headers, scrubber, signal } = request
+  try {
+    const outgoing = buildRequest({ ...endpoint, headers: { ...endpoint.headers, ...headers } }, args, credential)
+    return await guardedRequest(dispatcher, egress, { ...outgoing, scrubber, signal })
+  } catch (error) {
+    // A stored URL that registration should have refused fails before the request is one.
+    const { code, sent, status } = isEgressFailure(error) ? error : { code: 'internal' as const, sent: false, status: 0 }
+    return { answered: false, status, code, sent }
   }
 }
 
@@ -68,20 +72,16 @@ function callerGone(): never {
   throw Object.assign(new Error('The pieces are not taken any more.'), { code: CALLER_GONE })
 }
 
-function codeOf(error: unknown, status: number): ErrorCode {
+/** Why an answer that had begun did not come to its end. */
+function codeOf(error: unknown): ErrorCode {
   const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
   if (code === CALLER_GONE) return 'cancelled'
-  const isNoHttp = name === 'HTTPParserError'
   // What the network does has a code, but for what undici cannot parse; anything else is a mistake of ours.
-  if (code === undefined && !isNoHttp) return bodyCodeOf(error) ?? 'internal'
-  if (status !== 0) return 'upstream_interrupted'
-  if (code === undefined || isNoHttp) return 'upstream_invalid'
-  return CODES_BEFORE_RESPONSE[code] ?? 'upstream_unreachable'
+  return bodyCodeOf(error) ?? (code !== undefined || name === 'HTTPParserError' ? 'upstream_interrupted' : 'internal')
 }
 
-/** Whether any of the request may have left; so it is assumed where the error does not say. */
-function wasSent(error: unknown): boolean {
-  return !(error instanceof Error && 'sent' in error && error.sent === false)
+function isEgressFailure(error: unknown): error is EgressFailure {
+  return error instanceof Error && 'code' in error && 'sent' in error && 'status' in error
 }
 
 /** A header of the response; repeated ones are joined, as RFC 9110 section 5.2 says. */
