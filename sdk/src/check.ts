@@ -73,6 +73,9 @@ export const time: Check = such(
   'must be a time as in RFC 3339',
 )
 
+export const hash: Check = such((value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value), 'must be a SHA-256 in hex')
+export const pointer: Check = such((value) => typeof value === 'string' && value.startsWith('/'), 'must be a JSON pointer')
+
 export const toolName: Check = (value, field) => {
   if (typeof value !== 'string' || !isToolName(value)) throw reject('invalid_name', field)
 }

@@ -16,7 +16,7 @@ export type { Action, Entry, Meta } from '@vitrine/core/entry'
 export type { Opening } from '@vitrine/core/commitment'
 export type { Outcome } from '@vitrine/core/facets'
 export type { JsonObject, JsonValue } from '@vitrine/core/json-value'
-export type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
+export type { AuthScheme, HttpMethod, Piece, ToolKind } from '@vitrine/core/tool'
 export type { Agents, AgentState, CreateAgentInput } from './agents.ts'
 export type { Audit, AuditFilter, AuditPage, AuditQuery, ChainName, SignedCheckpoint, SigningKey } from './audit.ts'
 export type { CallOptions } from './call.ts'
@@ -27,7 +27,8 @@ export type { OwnerKeys } from './owner-keys.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
 export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'
 export type { ReceiptTrust } from './receipt-trust.ts'
-export type { CredentialAccess, Invocation, InvokeInput, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
+export type { StreamPart } from './invoke-stream.ts'
+export type { CredentialAccess, Invocation, InvokeInput, ManifestDiff, ManifestPolicy, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
 
 /**
  * A connection to one Vitrine deployment under one identity: an agent's key, an owner's key, or a signed-in person.
@@ -45,11 +46,12 @@ export class Vitrine {
   constructor(options: VitrineOptions) {
     const settings = readOptions(options)
     const call = createCall(settings)
-    this.tools = createTools(call)
+    const stream = createStream(settings)
+    this.tools = createTools(call, stream)
     this.agents = createAgents(call)
     this.orgs = createOrgs(call)
     this.ownerKeys = createOwnerKeys(call)
     this.quota = createQuota(call)
-    this.audit = createAudit(call, createStream(settings))
+    this.audit = createAudit(call, stream)
   }
 }

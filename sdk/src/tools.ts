@@ -1,7 +1,10 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme, type HttpMethod, type ToolKind } from '@vitrine/core/tool'
+import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
+import { invokeStream, type StreamPart } from './invoke-stream.ts'
+import type { Stream } from './stream.ts'
 
 export interface RegisterInput {
   agentId: string
@@ -19,7 +22,21 @@ export interface RegisterInput {
   enabled?: boolean
   /** Whether the agent may read the credential itself (`getCredential`). */
   credentialAccess?: boolean
+  /** Bytes of an answer after decoding; 10 MiB unless said otherwise, 20 MiB at most. */
+  responseBytesMax?: number
+  /** Calls at the same time in one instance of the functions; 512 unless said otherwise, which is also the most. */
+  concurrencyMax?: number
+  /** Calling twice does what calling once does: a call that failed in a way that passes is tried again, within its deadline. */
+  idempotent?: boolean
+  /** JSON pointers into the arguments (`/customer/email`, `/items/0/iban`); what they point to is not kept with the audit log. */
+  redact?: string[]
+  /** For `mcp`: what happens to commands that the server changes after registration. `block` (unless said otherwise) refuses them until they are approved. */
+  manifestPolicy?: ManifestPolicy
+  /** For `mcp`: how old a look at the server's list of tools may be. 0, unless said otherwise, looks before every call. */
+  manifestMaxAgeMs?: number
 }
+
+export type ManifestPolicy = 'block' | 'warn'
 
 /** A tool as an agent sees it. `manifest` is what an MCP server said of its tools; null when it has said nothing yet. */
 export interface Tool {
@@ -30,7 +47,11 @@ export interface Tool {
 }
 
 /** `created` is false when the name was registered already and has been updated. */
-export type Registration = Tool & { created: boolean }
+export type Registration = Tool & {
+  created: boolean
+  /** What the owner ought to know, such as a host name that does not resolve at present. */
+  warnings?: string[]
+}
 
 /** A tool as its owner sees it. */
 export interface OwnedTool extends Tool {
@@ -41,6 +62,29 @@ export interface OwnedTool extends Tool {
   enabled: boolean
   credentialAccess: boolean
   hasCredential: boolean
+  responseBytesMax: number
+  concurrencyMax: number
+  idempotent: boolean
+  redact: string[]
+  /** The circuit opens when at least half of ten or more calls in half a minute failed; `half_open` lets a call through to try. */
+  breaker: { state: 'closed' | 'open' | 'half_open'; until?: string }
+  /** For `mcp` only, these four. A pending hash is that of a list that differs from the pinned one and waits for approval. */
+  manifestPolicy?: ManifestPolicy
+  manifestMaxAgeMs?: number
+  manifestHash?: string | null
+  manifestPendingHash?: string | null
+}
+
+/** How a server's list of tools differs from the pinned one; `before` and `after` are tools as the server describes them. */
+export interface ManifestDiff {
+  name: string
+  policy: ManifestPolicy
+  pinnedHash: string | null
+  /** Null when nothing waits for approval. */
+  liveHash: string | null
+  added: JsonObject[]
+  removed: JsonObject[]
+  changed: { name: string; before: JsonObject; after: JsonObject }[]
 }
 
 export interface InvokeInput {
@@ -50,7 +94,10 @@ export interface InvokeInput {
   args?: object
   /** How long the tool may take; 15,000 unless said otherwise. The server takes more than 60,000 for 60,000. */
   timeoutMs?: number
-  /** A second invocation under the same key is refused with `duplicate_call` instead of reaching the tool. */
+  /**
+   * The same key for the same tool runs once in 24 hours: a second invocation gets the status and the digest of the first one's result, or
+   * waits for it. Sent to the tool as `Idempotency-Key`.
+   */
   idempotencyKey?: string
 }
 
@@ -69,7 +116,12 @@ export interface Invocation {
   status: number
   /** Whether the tool says that it succeeded. A tool's own failure is an answer, not an error. */
   ok: boolean
+  /** Null for a repeated idempotency key, and where it came in pieces (`stream`). */
   result: JsonValue
+  /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
+  resultDigest?: string
+  /** An earlier invocation with this idempotency key called the tool. */
+  replayed?: boolean
   receipt: Receipt
 }
 
@@ -90,6 +142,12 @@ const REGISTER: check.Checks<RegisterInput> = {
   headers: check.optional(check.object),
   enabled: check.optional(check.flag),
   credentialAccess: check.optional(check.flag),
+  responseBytesMax: check.optional(check.whole(1, RESPONSE_BYTES_MAX)),
+  concurrencyMax: check.optional(check.whole(1, CALLS_PER_TOOL_MAX)),
+  idempotent: check.optional(check.flag),
+  redact: check.optional(check.listOf(check.pointer)),
+  manifestPolicy: check.optional(check.oneOf('block', 'warn')),
+  manifestMaxAgeMs: check.optional(check.whole(0, 3_600_000)),
 }
 
 const INVOKE: check.Checks<InvokeInput> = {
@@ -115,11 +173,20 @@ export interface Tools {
   list(options?: CallOptions): Promise<{ tools: Tool[] }>
   /** Agent: calls a tool, once. What the tool answers is the result, whatever its status. */
   invoke(input: InvokeInput, options?: CallOptions): Promise<Invocation>
+  /**
+   * Agent: calls a tool, once, and gives its answer as it comes: text, bytes, server-sent events or an MCP tool's progress, and at last a
+   * part of type `result`, when the call is on record. Leaving the loop early ends the call.
+   */
+  stream(input: InvokeInput, options?: CallOptions): AsyncGenerator<StreamPart, void, undefined>
+  /** Owner: how an MCP server's tools differ from the pinned ones. */
+  manifestDiff(input: { agentId: string; name: string }, options?: CallOptions): Promise<ManifestDiff>
+  /** Owner: pins the list that waits for approval, if it is the one of this hash (`liveHash`). Errors: manifest_not_found. */
+  approveManifest(input: { agentId: string; name: string; manifestHash: string }, options?: CallOptions): Promise<{ name: string; manifestHash: string }>
   /** Agent: the tool's credential itself, where the owner allows that. Each reading is in the audit log. */
   getCredential(input: { name: string }, options?: CallOptions): Promise<{ token: string }>
 }
 
-export function createTools(call: Call): Tools {
+export function createTools(call: Call, stream: Stream): Tools {
   return {
     async register(input, options) {
       check.checkFields(input, REGISTER)
@@ -143,6 +210,18 @@ export function createTools(call: Call): Tools {
     async invoke(input, options) {
       check.checkFields(input, INVOKE)
       return call('invokeTool', input, { status: 'number', ok: 'boolean', receipt: 'object' }, options)
+    },
+    stream(input, options) {
+      check.checkFields(input, INVOKE)
+      return invokeStream(stream, input, options)
+    },
+    async manifestDiff(input, options) {
+      check.checkFields(input, { agentId: check.id, name: check.toolName })
+      return call('admin/getManifestDiff', input, { name: 'string', added: 'array', removed: 'array', changed: 'array' }, options)
+    },
+    async approveManifest(input, options) {
+      check.checkFields(input, { agentId: check.id, name: check.toolName, manifestHash: check.hash })
+      return call('admin/approveManifest', input, { name: 'string', manifestHash: 'string' }, options)
     },
     async getCredential(input, options) {
       check.checkFields(input, { name: check.toolName })

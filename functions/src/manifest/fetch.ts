@@ -3,11 +3,12 @@ import type { JsonValue } from '@vitrine/core/json-value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
-import { ANSWER_DEPTH_MAX, isDeeperThan } from './forward/answer.ts'
-import type { ForwardOutcome } from './forward/forward.ts'
-import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './forward/mcp-connect.ts'
-import { closeExchange, exchanges, giveUp, newExchange, openLease, unlessAborted, type Exchange } from './forward/mcp-exchange.ts'
-import { outcomeOf } from './forward/mcp-outcome.ts'
+import type { EgressPolicy } from '../egress/policy.ts'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from '../forward/answer.ts'
+import type { ForwardOutcome } from '../forward/forward.ts'
+import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from '../forward/mcp-connect.ts'
+import { closeExchange, exchanges, giveUp, newExchange, openLease, unlessAborted, type Exchange } from '../forward/mcp-exchange.ts'
+import { outcomeOf } from '../forward/mcp-outcome.ts'
 
 const PAGES_MAX = 64
 /** JSON-RPC: the server has no tools at all. */
@@ -22,6 +23,7 @@ export type Manifest = {
 
 export interface ManifestRequest {
   dispatcher: Dispatcher
+  egress: EgressPolicy
   endpoint: Endpoint
   credential: string | null
   /** The deadline for all of it. */
@@ -33,13 +35,13 @@ export interface ManifestRequest {
  * `upstream_timeout`, …); upstream_invalid when the server refuses or answers in something else; upstream_too_large beyond
  * MANIFEST_BYTES_MAX or 64 pages.
  */
-export async function fetchManifest({ dispatcher, endpoint, credential, signal }: ManifestRequest): Promise<Result<Manifest>> {
+export async function fetchManifest({ dispatcher, egress, endpoint, credential, signal }: ManifestRequest): Promise<Result<Manifest>> {
   const exchange = newExchange(openLease(endpoint, credential), 'tools/list')
   const stop = () => giveUp(exchange.lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
   try {
     signal.throwIfAborted()
-    const connection = await unlessAborted(signal, mcpConnector({ dispatcher }).connect(exchange))
+    const connection = await unlessAborted(signal, mcpConnector({ dispatcher, egress }).connect(exchange))
     const tools = await exchanges.run(exchange, () => listTools(connection, exchange))
     if (connection.hasSession) await exchanges.run(exchange, () => connection.endSession()).catch(() => undefined)
     return tools.ok ? manifestOf(connection, tools.value) : tools
