@@ -61,7 +61,7 @@ describe.each(servers)('a server of $name', ({ start }) => {
     const outcome = call(server.url, 'slow', {}, { signal: caller.signal })
     await server.started
     caller.abort('cancelled')
-    expect(await outcome).toEqual({ answered: false, status: expect.any(Number), code: 'cancelled' })
+    expect(await outcome).toEqual({ answered: false, status: expect.any(Number), code: 'cancelled', sent: true })
     await server.aborted
   })
 
@@ -80,7 +80,7 @@ describe.each(servers)('a server of $name', ({ start }) => {
     const server = await start()
     await call(server.url, 'add', { a: 1, b: 1 })
     await server.close()
-    expect(await call(server.url, 'add', { a: 1, b: 1 })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(server.url, 'add', { a: 1, b: 1 })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: expect.any(Boolean) })
     const restarted = await up(start(server.port))
     const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => call(server.url, 'add', { a: i, b: 0 })))
     expect(outcomes.map(said)).toEqual(Array.from({ length: 10 }, (_, i) => String(i)))

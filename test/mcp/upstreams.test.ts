@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getHeapSnapshot } from 'node:v8'
 import { describe, expect, test } from 'vitest'
-import { RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
+import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { call, endpointOf, said, up, value } from './harness.ts'
 import { everythingServer, freePort, httpServer, legacyServer, modernServer, serverApart, type TestServer } from './servers.ts'
 
@@ -57,8 +57,8 @@ describe('server-everything, as a process', () => {
     const structured = value(await call(first.url, 'get-structured-content', { location: 'Chicago' }))
     expect(structured).toMatchObject({ structuredContent: { conditions: expect.any(String) } })
     await first.stop()
-    expect(await slow).toMatchObject({ answered: false, status: 200, code: 'upstream_interrupted' })
-    expect(await call(first.url, 'echo', { message: 'two' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await slow).toMatchObject({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
+    expect(await call(first.url, 'echo', { message: 'two' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
     await everything(port)
     // It answers 400, not 404, to a session that it does not know.
     expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
@@ -145,15 +145,12 @@ describe('credentials', () => {
     await expect.poll(secretsAlive, { timeout: 15_000 }).toEqual([held.text])
   })
 
-  test('do not follow a redirect, to another origin or within', async () => {
-    const other = await up(httpServer((_request, response) => response.writeHead(200).end()))
-    for (const location of [other.url, '/elsewhere']) {
-      const server = await up(httpServer((_request, response) => response.writeHead(307, { location }).end()))
-      const outcome = await call(server.url, 'any', {}, { credential: 's3cret' })
-      expect(outcome).toMatchObject({ answered: true, status: 307, ok: false })
-      expect(server.seen.map(({ url }) => url)).not.toContain('/elsewhere')
-    }
-    expect(other.seen).toEqual([])
+  test('end where a redirect leads to another origin, and stay within their own', async () => {
+    const other = await up(modernServer())
+    const server = await up(httpServer((_request, response) => response.writeHead(307, { location: other.url }).end()))
+    const endpoint = endpointOf(server.url, { headers: { 'x-team': 'blue' } })
+    expect(said(await call(server.url, 'whoami', {}, { endpoint, credential: 's3cret', headers: { 'idempotency-key': 'k1' } }))).toBe('nobody')
+    expect(JSON.stringify(other.seen)).not.toMatch(/s3cret|blue|k1/)
   })
 
   test('one that is refused while connecting is its own caller\'s trouble', async () => {
@@ -199,7 +196,7 @@ describe('what does not answer as it should', () => {
   test('nothing listens: no response line, so status 0', async () => {
     const port = await freePort()
     const outcomes = await Promise.all([1, 2, 3].map(() => call(`http://127.0.0.1:${port}/mcp`, 'any')))
-    for (const outcome of outcomes) expect(outcome).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    for (const outcome of outcomes) expect(outcome).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
   })
 
   test('a failed connection is not remembered', async () => {
@@ -212,7 +209,7 @@ describe('what does not answer as it should', () => {
 
   test('a page of HTML is not MCP', async () => {
     const server = await up(httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>')))
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_invalid' })
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_invalid', sent: false })
   })
 
   test.each([
@@ -224,7 +221,7 @@ describe('what does not answer as it should', () => {
     ['HTML', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')],
   ])('%s in place of a result', async (_name, answer) => {
     const server = await scripted(answer)
-    expect(await call(server.url, 'any')).toMatchObject({ answered: false, status: expect.any(Number), code: 'upstream_invalid' })
+    expect(await call(server.url, 'any')).toMatchObject({ answered: false, status: expect.any(Number), code: 'upstream_invalid', sent: true })
   })
 
   test.each([
@@ -233,7 +230,7 @@ describe('what does not answer as it should', () => {
     ['a body that breaks off', (response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('{', () => response.destroy())],
   ])('%s', async (_name, answer) => {
     const server = await scripted((_id, response) => void answer(response))
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_interrupted' })
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
   })
 
   test('a stream that is cut and continued where the server offers that', async () => {
@@ -250,11 +247,11 @@ describe('what does not answer as it should', () => {
   })
 
   test.each([
-    ['JSON', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'x'.repeat(RESPONSE_BYTES_MAX) }] } })],
-    ['a stream', (_id: number, response: ServerResponse) => events(response).end(`: ${'x'.repeat(1000)}\n`.repeat(RESPONSE_BYTES_MAX / 1000))],
+    ['JSON', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'x'.repeat(RESPONSE_BYTES_DEFAULT) }] } })],
+    ['a stream', (_id: number, response: ServerResponse) => events(response).end(`: ${'x'.repeat(1000)}\n`.repeat(RESPONSE_BYTES_DEFAULT / 1000))],
   ])('%s larger than it may be', async (_name, answer) => {
     const server = await scripted(answer)
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_too_large' })
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
   })
 
   test.each([403, 429, 500, 503])('HTTP %i', async (status) => {
@@ -273,7 +270,7 @@ describe('what does not answer as it should', () => {
 
   test('a reset before the response line', async () => {
     const server = await scripted((_id, _response, request) => request.socket.destroy())
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: true })
   })
 
   test('a session that is lost over and over is not asked for without end', async () => {
@@ -311,7 +308,7 @@ describe('what does not answer as it should', () => {
 describe('giving up', () => {
   test('before it began', async () => {
     const server = await up(legacyServer())
-    expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
     expect(server.seen).toEqual([])
   })
 
@@ -322,7 +319,7 @@ describe('giving up', () => {
     const caller = new AbortController()
     const given = call(server.url, 'slow', {}, { signal: caller.signal })
     caller.abort('cancelled')
-    expect(await given).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(await given).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
     expect(server.seen).toHaveLength(before)
   })
 
@@ -342,7 +339,7 @@ describe('giving up', () => {
     const waiting = call(server.url, 'any')
     await asked.promise
     first.abort('upstream_timeout')
-    expect(await given).toEqual({ answered: false, status: 404, code: 'upstream_timeout' })
+    expect(await given).toEqual({ answered: false, status: 404, code: 'upstream_timeout', sent: false })
     go.resolve()
     expect(await waiting).toMatchObject({ answered: true, ok: true })
     expect(server.seen.filter(({ rpc }) => rpc === 'initialize')).toHaveLength(1)
@@ -362,11 +359,11 @@ describe('giving up', () => {
     // Whoever comes now is not to wait for what has just been given up.
     const another = new AbortController()
     const next = call(server.url, 'any', {}, { signal: another.signal })
-    expect(await given).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
+    expect(await given).toEqual({ answered: false, status: 0, code: 'upstream_timeout', sent: false })
     await closed.promise
     await expect.poll(() => server.seen.length).toBe(2)
     another.abort('cancelled')
-    expect(await next).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(await next).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
   })
 
   test('tells a server of the older revisions, with the credential', async () => {

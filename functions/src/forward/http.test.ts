@@ -166,17 +166,28 @@ describe('connections', () => {
 })
 
 describe('a redirect', () => {
-  it.each([301, 302, 303, 307, 308])('%i is the answer; its target sees neither the call nor the credential', async (status) => {
-    const seen: unknown[] = []
+  const auths = [{ scheme: 'bearer' }, { scheme: 'header', name: 'x-api-key' }, { scheme: 'query', name: 'k' }] as const
+
+  it.each([301, 302, 303, 307, 308])('%i is followed; another origin gets nothing of the credential', async (status) => {
+    const seen: string[] = []
     const elsewhere = await upstream((request, response) => {
-      seen.push(request.headers)
-      response.end()
+      seen.push(JSON.stringify([request.url, request.rawHeaders]))
+      response.end('"there"')
     })
-    const url = await upstream((_request, response) => response.writeHead(status, { location: elsewhere, 'content-type': 'text/plain' }).end('moved'))
-    for (const auth of [{ scheme: 'bearer' }, { scheme: 'header', name: 'x-api-key' }, { scheme: 'query', name: 'k' }] as const) {
-      expect(await call(url, { auth, credential: 's3cret' })).toEqual({ answered: true, status, ok: false, answer: { type: 'text', text: 'moved' } })
-    }
-    expect(seen).toEqual([])
+    const url = await upstream((_request, response) => response.writeHead(status, { location: elsewhere }).end('moved'))
+    for (const auth of auths) expect(await call(url, { auth, credential: 's3cret', headers: { 'x-team': 'blue' } })).toMatchObject({ answered: true, status: 200, ok: true })
+    expect(seen).toHaveLength(3)
+    expect(seen.join()).not.toMatch(/s3cret|blue/)
+  })
+
+  it('that goes on for ever is given up, in whatever way it was asked', async () => {
+    const url = await upstream((request, response) => response.writeHead(307, { location: `${request.url}x` }).end())
+    expect(await call(url)).toEqual({ answered: false, status: 307, code: 'upstream_redirect', sent: true })
+  })
+
+  it('without a place to go is the answer', async () => {
+    const url = await upstream((_request, response) => response.writeHead(302, { 'content-type': 'text/plain' }).end('moved'))
+    expect(await call(url)).toEqual({ answered: true, status: 302, ok: false, answer: { type: 'text', text: 'moved' } })
   })
 })
 
@@ -185,31 +196,31 @@ describe('what never answers', () => {
     const server = net.createServer()
     const port = await listen(server)
     await stops.pop()!()
-    expect(await call(`http://127.0.0.1:${port}/`)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(`http://127.0.0.1:${port}/`)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
   })
 
   it('a name that does not exist', async () => {
     const lookup: LookupAll = (_host, _options, callback) => callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
     const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
-    expect(await call('http://nowhere.example.com/', { through })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call('http://nowhere.example.com/', { through })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
   })
 
   it('a reset or an end before the response line, and one within it', async () => {
     const resets = await raw((socket) => socket.resetAndDestroy())
     const ends = await raw((socket) => socket.end())
     const begins = await raw((socket) => socket.end('HTTP/1.1 200'))
-    for (const url of [resets, ends, begins]) expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    for (const url of [resets, ends, begins]) expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: true })
   })
 
   it('what is no HTTP', async () => {
     const url = await raw((socket) => socket.end('SSH-2.0-OpenSSH_9.9\r\n'))
-    expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_invalid' })
+    expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_invalid', sent: true })
   })
 
   it('headers without end', async () => {
     const url = await raw((socket) => socket.write(`HTTP/1.1 200 OK\r\nX-Big: ${'a'.repeat(200_000)}`))
-    expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_too_large' })
+    expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_too_large', sent: true })
   })
 
   it('an address that the guard refuses, whether literal or looked up', async () => {
@@ -221,8 +232,8 @@ describe('what never answers', () => {
     const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
     const through = createDispatcher({ policy: STRICT, lookup })
     stops.push(() => through.destroy())
-    expect(await call(url, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url' })
-    expect(await call(`http://api.example.com:${new URL(url).port}/`, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url' })
+    expect(await call(url, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url', sent: false })
+    expect(await call(`http://api.example.com:${new URL(url).port}/`, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url', sent: false })
     expect(hits).toBe(0)
   })
 
@@ -232,10 +243,10 @@ describe('what never answers', () => {
       hits++
       response.end()
     })
-    expect(await call(url, { credential: 'a\r\nX-Evil: 1' })).toEqual({ answered: false, status: 0, code: 'internal' })
-    expect(await call(url, { headers: { 'x-a': 'b\r\nX-Evil: 1' } })).toEqual({ answered: false, status: 0, code: 'internal' })
-    expect(await call(url, { headers: { 'x a\r\n': 'b' } })).toEqual({ answered: false, status: 0, code: 'internal' })
-    expect(await call('not a url')).toEqual({ answered: false, status: 0, code: 'internal' })
+    expect(await call(url, { credential: 'a\r\nX-Evil: 1' })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
+    expect(await call(url, { headers: { 'x-a': 'b\r\nX-Evil: 1' } })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
+    expect(await call(url, { headers: { 'x a\r\n': 'b' } })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
+    expect(await call('not a url')).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
     expect(hits).toBe(0)
   })
 })
@@ -301,7 +312,7 @@ describe('giving up', () => {
       closed = once(request.socket, 'close')
       abort()
     })
-    expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: reason })
+    expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: reason, sent: true })
     await closed
   })
 
@@ -321,7 +332,7 @@ describe('giving up', () => {
   it('within dripping headers: status 0', async () => {
     const { signal, abort } = abortable('upstream_timeout')
     const url = await raw((socket) => socket.write('HTTP/1.1 200 OK\r\nX-Slow: ', () => setTimeout(abort, 20)))
-    expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
+    expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: 'upstream_timeout', sent: true })
   })
 
   it('while a name is looked up, and later sends nothing', async () => {
@@ -334,13 +345,13 @@ describe('giving up', () => {
     const answers: (() => void)[] = []
     const lookup: LookupAll = (_host, _options, callback) => {
       answers.push(() => callback(null, [{ address: '127.0.0.1', family: 4 }]))
-      if (answers.length === 1) abort()
+      if (answers.length === 1) setImmediate(abort)
       else for (const answer of answers) answer()
     }
     const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
     const slow = `http://slow.example.com:${new URL(url).port}/`
-    expect(await call(slow, { signal, through })).toEqual({ answered: false, status: 0, code: 'upstream_timeout' })
+    expect(await call(slow, { signal, through })).toEqual({ answered: false, status: 0, code: 'upstream_timeout', sent: false })
     // Now another call goes the same way; by when it is through, the first would have arrived too.
     expect(await call(slow, { through })).toMatchObject({ answered: true })
     expect(hits).toBe(1)
@@ -349,7 +360,7 @@ describe('giving up', () => {
   it('while TLS is being set up with somebody who says nothing', async () => {
     const { signal, abort } = abortable('cancelled')
     const port = await listen(net.createServer((socket) => socket.once('data', abort)))
-    expect(await call(`https://127.0.0.1:${port}/`, { signal })).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(await call(`https://127.0.0.1:${port}/`, { signal })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
   })
 
   it('before it began sends nothing', async () => {
@@ -359,7 +370,7 @@ describe('giving up', () => {
       response.end()
     })
     for (const reason of ['cancelled', 'upstream_timeout'] as const) {
-      expect(await call(url, { signal: AbortSignal.abort(reason) })).toEqual({ answered: false, status: 0, code: reason })
+      expect(await call(url, { signal: AbortSignal.abort(reason) })).toEqual({ answered: false, status: 0, code: reason, sent: false })
     }
     expect(hits).toBe(0)
   })
@@ -367,7 +378,7 @@ describe('giving up', () => {
   it('before it began waits for no look-up either', async () => {
     const through = createDispatcher({ policy: LOOPBACK, lookup: () => undefined })
     stops.push(() => through.destroy())
-    expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({ answered: false, status: 0, code: 'cancelled' })
+    expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
   })
 
   it('leaves no listener on the signal of a call that ended well', async () => {
@@ -413,7 +424,7 @@ describe('TLS', () => {
     stops.push(() => Promise.resolve(tls.setDefaultCACertificates(trusted)))
     expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toMatchObject({ answered: true, status: 200 })
     expect(calls).toEqual(['Bearer s3cret'])
-    expect(await call(`https://other.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(`https://other.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
     expect(calls).toHaveLength(1)
   })
 
@@ -427,12 +438,12 @@ describe('TLS', () => {
     const trusted = tls.getCACertificates('default')
     if (trust) tls.setDefaultCACertificates([...trusted, certificate.cert])
     stops.push(() => Promise.resolve(tls.setDefaultCACertificates(trusted)))
-    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
     expect(calls).toEqual([])
   })
 
   it('refuses a server that speaks no TLS', async () => {
     const url = await upstream((_request, response) => response.end())
-    expect(await call(url.replace('http:', 'https:'))).toEqual({ answered: false, status: 0, code: 'upstream_unreachable' })
+    expect(await call(url.replace('http:', 'https:'))).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
   })
 })
