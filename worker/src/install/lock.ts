@@ -1,0 +1,42 @@
+import { open, readFile, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startTimeOf } from '../server/proc.ts'
+
+const RETRY_MS = 100
+
+/**
+ * Lets one process of this machine at a time do `work`; the lock of one that died is taken over. It only saves doing things twice: two
+ * that see each other's lock as abandoned (over a shared volume) both work, so the work must bear that.
+ */
+export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  while (!(await acquire(path))) {
+    if (await isAbandoned(path)) await rm(path, { force: true })
+    else await sleep(RETRY_MS, undefined, { signal })
+  }
+  try {
+    return await work()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function acquire(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx')
+    await file.writeFile(`${process.pid} ${startTimeOf(process.pid)}`)
+    await file.close()
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** A process id is used again some day; together with the process's start time it is not. */
+async function isAbandoned(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => null)
+  // Released meanwhile, or not written yet: look again.
+  if (text === null || text === '') return false
+  const [pid, start] = text.split(' ').map(Number)
+  return startTimeOf(pid!) !== start
+}

@@ -1,0 +1,63 @@
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+
+/** What this machine lets us do to contain a server; what it does not is in `missing`, in words for the operator. */
+export interface Containment {
+  /** Each process runs as a user of its own, so it sees nothing of the worker's memory, environment and files, nor of other servers'. */
+  ownUser: boolean
+  /** Path of util-linux' prlimit; null means no limits on files, descriptors and core dumps. */
+  prlimit: string | null
+  /** Path of util-linux' setpriv; null means that a setuid program could gain privileges. */
+  setpriv: string | null
+  missing: string[]
+}
+
+/** User ids that processes get: above people and services, below systemd's dynamic ones, within the 65,536 that containers have. */
+export const USER_FIRST = 20_000
+export const USER_LAST = 59_999
+
+/** `paths` are what a server has to read: a user of its own is no use if it cannot. */
+export function findContainment(paths: string[]): Containment {
+  const prlimit = findProgram('prlimit')
+  const setpriv = findProgram('setpriv')
+  const missing: string[] = []
+  if (prlimit === null) missing.push('prlimit is not installed (util-linux): sizes of files and numbers of descriptors are not limited.')
+  if (setpriv === null) missing.push('setpriv is not installed (util-linux): programs with the setuid bit keep it.')
+  const obstacle = ownUserObstacle([process.execPath, ...paths])
+  if (obstacle !== null) missing.push(`Servers run as the worker's own user: ${obstacle}.`)
+  return { ownUser: obstacle === null, prlimit, setpriv, missing }
+}
+
+/** Looks a program up in the worker's own PATH. */
+export function findProgram(name: string): string | null {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, name)
+    try {
+      if (!folder.startsWith('/') || !statSync(path).isFile()) continue
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      continue
+    }
+  }
+  return null
+}
+
+function ownUserObstacle(paths: string[]): string | null {
+  if (process.getuid?.() !== 0) return 'the worker is not root'
+  const mapped = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n').some((line) => {
+    const [first, , count] = line.trim().split(/\s+/).map(Number)
+    return first! <= USER_FIRST && first! + count! > USER_LAST
+  })
+  if (!mapped) return 'this container has too few user ids'
+  const closed = paths.find((path) => !isOpenToOthers(path))
+  return closed === undefined ? null : `${closed} is closed to others`
+}
+
+/** Whether any user may reach it. */
+function isOpenToOthers(path: string): boolean {
+  for (let at = realpathSync(path); ; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return false
+    if (at === dirname(at)) return true
+  }
+}

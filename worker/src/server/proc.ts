@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** What /proc says about a process (proc_pid_stat(5)). */
+export interface ProcessInfo {
+  pid: number
+  parent: number
+  group: number
+  session: number
+  /** Clock ticks since boot: with the process id it names a process for good. */
+  startTime: number
+  /** Resident set, in pages. */
+  residentPages: number
+  isZombie: boolean
+}
+
+/** Every process of the machine (or container). Reading /proc does not block: it is memory. */
+export function listProcesses(): ProcessInfo[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => readProcess(Number(name))).filter((info) => info !== null)
+}
+
+/** null when there is none. */
+export function readProcess(pid: number): ProcessInfo | null {
+  const text = readOrNull(`/proc/${pid}/stat`)
+  if (text === null) return null
+  // The second field is the name, in parentheses, and may hold anything, parentheses too.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const field = (number: number) => Number(fields[number - 3])
+  return { pid, isZombie: fields[0] === 'Z', parent: field(4), group: field(5), session: field(6), startTime: field(22), residentPages: field(24) }
+}
+
+/** null when there is no such process. */
+export function startTimeOf(pid: number): number | null {
+  return readProcess(pid)?.startTime ?? null
+}
+
+/** The value of a variable in the environment that the process was started with; null when it has none or does not let us look. */
+export function variableOf(pid: number, name: string): string | null {
+  const found = readOrNull(`/proc/${pid}/environ`)?.split('\0').find((entry) => entry.startsWith(`${name}=`))
+  return found === undefined ? null : found.slice(name.length + 1)
+}
+
+/** The user that it runs as; null when there is no such process. (The owner of its folder in /proc is another when it is not dumpable.) */
+export function userOf(pid: number): number | null {
+  const user = /^Uid:\t(\d+)/m.exec(readOrNull(`/proc/${pid}/status`) ?? '')?.[1]
+  return user === undefined ? null : Number(user)
+}
+
+function readOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,152 @@
+import { Client, ProtocolError, type jsonSchemaValidator, type JsonSchemaValidator, type StandardSchemaV1 } from '@modelcontextprotocol/client'
+import type { ErrorCode } from '@vitrine/core/errors'
+import type { JsonObject } from '@vitrine/core/json-value'
+import type { HealthCheck } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { CallOutcome, PoolCall } from './api.ts'
+import { CALLS_PER_PROCESS_MAX, TOOL_PAGES_MAX, TOOLS_MAX } from './bounds.ts'
+import type { ServerProcess } from './processes.ts'
+import type { Secrets } from './secrets.ts'
+import { INVALID_ANSWER, stdioTransport } from './transport.ts'
+
+/** A process that speaks MCP. */
+export interface Session {
+  /** Raw tool objects, as last listed. */
+  tools: JsonObject[]
+  inFlight: number
+  /** When the latest call ended, in ms since the epoch. */
+  usedAt: number
+  /** Never rejects. Ends with the process at the latest. */
+  call(request: Pick<PoolCall, 'command' | 'arguments' | 'signal' | 'onProgress'>): Promise<CallOutcome>
+  /** null when it is healthy, else what is wrong. A list also renews `tools`. */
+  check(method: HealthCheck['method'], timeoutMs: number): Promise<string | null>
+  /** Resolves with how the process ended. */
+  ended: Promise<string>
+  /** Resolves when nothing of it is left. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface SessionOptions {
+  child: ServerProcess
+  secrets: Secrets
+  startMs: number
+  onTools(tools: JsonObject[]): void
+}
+
+/** What the server sends is the caller's to read: no schema strips fields that this SDK doesn't know. */
+const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
+/** Compiling output schemas would cost time and, with Ajv, memory that never comes back. */
+const noValidation: jsonSchemaValidator = {
+  getValidator: <T>(): JsonSchemaValidator<T> => (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
+}
+/** Deadlines are the caller's, whose signal ends a request; the SDK's own must come after any of them. */
+const NO_TIMEOUT_MS = 2 ** 31 - 1
+
+/** Shakes hands with a server and lists its tools. Errors: upstream_unreachable, the process stopped then, with the reason in words. */
+export async function openSession({ child, secrets, startMs, onTools }: SessionOptions): Promise<Result<Session>> {
+  const transport = stdioTransport(child)
+  // Without capabilities of ours a server may not ask for anything; one that does is answered "method not found".
+  const client = new Client({ name: 'vitrine', version: '0.1.0' }, { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation })
+  client.onerror = () => undefined
+  const signal = AbortSignal.timeout(startMs)
+  try {
+    await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
+    const session = sessionOf({ child, client, secrets, onTools, isTooLong: () => transport.tooLong })
+    await session.list(signal)
+    return ok(session)
+  } catch (error) {
+    const late = signal.aborted
+    void child.stop(0)
+    const why = late ? `no answer within ${startMs / 1000} s` : error instanceof ProtocolError ? `answered "${error.message}"` : await child.exited
+    return fail('upstream_unreachable', secrets.text(`The server did not start: ${why}.`))
+  }
+}
+
+interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'onTools'> {
+  client: Client
+  isTooLong(): boolean
+}
+
+function sessionOf({ child, client, secrets, onTools, isTooLong }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
+  const request = (method: string, params: JsonObject, signal: AbortSignal, onprogress?: (progress: JsonObject) => void) =>
+    client.request({ method, params }, AS_SENT, {
+      signal,
+      timeout: NO_TIMEOUT_MS,
+      ...(onprogress && { onprogress: (progress) => onprogress(secrets.object(progress as unknown as JsonObject)) }),
+    }) as Promise<JsonObject>
+
+  async function list(signal: AbortSignal): Promise<void> {
+    const tools: JsonObject[] = []
+    let cursor: string | undefined
+    for (let page = 0; page < TOOL_PAGES_MAX; page++) {
+      const answer = await request('tools/list', cursor === undefined ? {} : { cursor }, signal)
+      if (Array.isArray(answer['tools'])) tools.push(...answer['tools'].filter(isTool).map((tool) => secrets.object(tool)))
+      cursor = typeof answer['nextCursor'] === 'string' ? answer['nextCursor'] : undefined
+      if (cursor === undefined || tools.length > TOOLS_MAX) break
+    }
+    session.tools = tools.slice(0, TOOLS_MAX)
+    onTools(session.tools)
+  }
+
+  const session: ReturnType<typeof sessionOf> = {
+    tools: [],
+    inFlight: 0,
+    usedAt: Date.now(),
+    ended: child.exited,
+    list,
+    stop: (graceMs) => child.stop(graceMs),
+    async call({ command, arguments: args, signal, onProgress }) {
+      if (session.inFlight >= CALLS_PER_PROCESS_MAX) return refused('too_many_calls', 'Too many calls of this server are under way.')
+      if (signal.aborted) return refused(abortCode(signal), 'The call was given up.')
+      session.inFlight++
+      try {
+        return { ok: true, result: secrets.object(await request('tools/call', { name: command, arguments: args }, signal, onProgress)) }
+      } catch (error) {
+        if (error instanceof ProtocolError && error.code === INVALID_ANSWER) return refused('upstream_invalid', 'The server did not answer in the protocol.')
+        if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
+        if (signal.aborted) return refused(abortCode(signal), 'The server did not answer in time.')
+        // Whose the long line was can't be known when there are several.
+        if (isTooLong() && session.inFlight === 1) return refused('upstream_too_large', 'The answer of the server is too large.')
+        return refused('upstream_interrupted', 'The server ended during the call.')
+      } finally {
+        session.inFlight--
+        session.usedAt = Date.now()
+      }
+    },
+    async check(method, timeoutMs) {
+      const signal = AbortSignal.timeout(timeoutMs)
+      try {
+        await (method === 'ping' ? request('ping', {}, signal) : list(signal))
+        return null
+      } catch (error) {
+        // A server need not know how to ping to be well; that it answers is enough.
+        if (error instanceof ProtocolError && method === 'ping') return null
+        return signal.aborted ? `no answer to ${method} within ${timeoutMs / 1000} s` : `${method} failed`
+      }
+    },
+  }
+  let listing: Promise<void> | null = null
+  client.setNotificationHandler('notifications/tools/list_changed', async () => {
+    listing ??= list(new AbortController().signal).catch(() => undefined).finally(() => {
+      listing = null
+    })
+  })
+  return session
+}
+
+function isTool(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && typeof (value as JsonObject)['name'] === 'string'
+}
+
+function rpcErrorResult({ code, message, data }: ProtocolError): JsonObject {
+  const error = { code, message, ...(data !== undefined && { data: data as JsonObject }) }
+  return { isError: true, content: [{ type: 'text', text: message }], error }
+}
+
+function abortCode(signal: AbortSignal): ErrorCode {
+  return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
+}
+
+function refused(code: ErrorCode, message: string): CallOutcome {
+  return { ok: false, code, message }
+}

@@ -1,0 +1,46 @@
+import type { Readable } from 'node:stream'
+import { STDERR_BYTES_MAX, STDERR_LINES_MAX, STDERR_LINE_BYTES_MAX, STDERR_LINE_LENGTH_MAX, STDERR_WINDOW_MS } from './bounds.ts'
+import { lineSplitter } from './lines.ts'
+import type { Secrets } from './secrets.ts'
+
+/** The last lines that the processes of one server wrote to stderr. */
+export interface StderrLog {
+  add(line: string): void
+  lines(): string[]
+}
+
+export function createStderrLog(): StderrLog {
+  const lines: string[] = []
+  return {
+    add(line) {
+      lines.push(line)
+      if (lines.length > STDERR_LINES_MAX) lines.shift()
+    },
+    lines: () => [...lines],
+  }
+}
+
+/** Reads a process's stderr into the log, credentials taken out, and no faster than it is worth: a process that floods it waits. */
+export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): void {
+  const add = (line: string) => log.add(cut(secrets.text(line.trimEnd())))
+  const split = lineSplitter({ bytesMax: STDERR_LINE_BYTES_MAX, onLine: add, onLong: add })
+  let budget = STDERR_BYTES_MAX
+  const refill = setInterval(() => {
+    budget = STDERR_BYTES_MAX
+    stream.resume()
+  }, STDERR_WINDOW_MS).unref()
+  stream.on('data', (chunk: Buffer) => {
+    split(chunk)
+    budget -= chunk.length
+    if (budget <= 0) stream.pause()
+  })
+  stream.on('error', () => undefined)
+  stream.once('close', () => {
+    clearInterval(refill)
+    split(Buffer.from('\n'))
+  })
+}
+
+function cut(line: string): string {
+  return line.length <= STDERR_LINE_LENGTH_MAX ? line : `${line.slice(0, STDERR_LINE_LENGTH_MAX)}…`
+}

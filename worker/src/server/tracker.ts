@@ -1,0 +1,105 @@
+import { listProcesses, userOf, variableOf, type ProcessInfo } from './proc.ts'
+
+/** The variable by which the processes of a server are known, however they detach themselves. */
+export const MARKER = 'VITRINE_PROCESS_ID'
+
+/** A server's first process, whose descendants are to be found. */
+export interface Tracked {
+  /** Value of the marker. */
+  id: string
+  pid: number
+  /** The user that only this server's processes run as; null when it shares the worker's. */
+  user: number | null
+  /** Called about every `watchMs` with what all its processes use together. */
+  onUsage(usage: Usage): void
+}
+
+export interface Usage {
+  processes: number
+  /** Sum of the resident sets: what they share counts for each. */
+  residentBytes: number
+}
+
+export interface Tracker {
+  track(tracked: Tracked): void
+  /** The processes of a server that live now, zombies left out. */
+  membersOf(tracked: Tracked): ProcessInfo[]
+  release(tracked: Tracked): void
+  close(): void
+}
+
+const PAGE_BYTES = 4096
+
+/**
+ * Finds all descendants of servers. A process belongs to a server when its parent did when it was first seen, when it is in the server's
+ * process group or session, runs as the server's own user, or carries the marker. What it was found to be it remains, also when its
+ * parents die or it detaches. With a user of its own nothing gets away; without, a process would have to detach and to shed its
+ * environment between two looks.
+ */
+export function createTracker({ watchMs }: { watchMs: number }): Tracker {
+  const tracked = new Set<Tracked>()
+  /** Whose each process is, by process id and start time. */
+  let owners = new Map<string, Tracked | null>()
+  let timer: NodeJS.Timeout | undefined
+
+  function look(): Map<Tracked, ProcessInfo[]> {
+    const processes = new Map(listProcesses().map((info) => [info.pid, info]))
+    const known = owners
+    owners = new Map()
+    const members = new Map<Tracked, ProcessInfo[]>()
+
+    const ownerOf = (info: ProcessInfo): Tracked | null => {
+      const key = `${info.pid} ${info.startTime}`
+      let owner = owners.get(key) ?? known.get(key)
+      if (owner === undefined) {
+        const parent = processes.get(info.parent)
+        owner = ownOwner(info, tracked) ?? (parent && parent.pid !== process.pid ? ownerOf(parent) : null)
+      }
+      owners.set(key, owner)
+      return owner
+    }
+    for (const info of processes.values()) {
+      const owner = ownerOf(info)
+      if (owner && tracked.has(owner) && !info.isZombie) members.set(owner, [...members.get(owner) ?? [], info])
+    }
+    return members
+  }
+
+  function watch(): void {
+    for (const [owner, members] of look()) {
+      const pages = members.reduce((sum, { residentPages }) => sum + residentPages, 0)
+      owner.onUsage({ processes: members.length, residentBytes: pages * PAGE_BYTES })
+    }
+  }
+
+  const stopWatching = () => {
+    clearInterval(timer)
+    timer = undefined
+  }
+  return {
+    track(one) {
+      tracked.add(one)
+      timer ??= setInterval(watch, watchMs).unref()
+    },
+    membersOf: (one) => look().get(one) ?? [],
+    release(one) {
+      tracked.delete(one)
+      if (tracked.size === 0) stopWatching()
+    },
+    close: stopWatching,
+  }
+}
+
+/** Whose a process is by what it is itself. */
+function ownOwner(info: ProcessInfo, tracked: Set<Tracked>): Tracked | null {
+  let user: number | null | undefined
+  let marker: string | null | undefined
+  for (const one of tracked) {
+    if (info.pid === one.pid || info.group === one.pid || info.session === one.pid) return one
+    if (one.user !== null && (user ??= userOf(info.pid)) === one.user) return one
+  }
+  for (const one of tracked) {
+    if ((marker ??= variableOf(info.pid, MARKER)) === one.id) return one
+  }
+  return null
+}

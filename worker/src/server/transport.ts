@@ -1,0 +1,101 @@
+import { isJSONRPCErrorResponse, isJSONRPCNotification, isJSONRPCRequest, isJSONRPCResultResponse, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
+import { LINE_BYTES_MAX, STDIN_BYTES_MAX, WASTE_BYTES_MAX, WASTE_LINE_BYTES_MIN, WASTE_WINDOW_MS } from './bounds.ts'
+import { lineSplitter } from './lines.ts'
+import type { ServerProcess } from './processes.ts'
+
+/** A process that has ended may have written its last answers before; they are in the pipe for so long at most. */
+const LAST_WORDS_MS = 100
+
+export interface StdioTransport extends Transport {
+  /** The process was ended for a line that is too long. */
+  readonly tooLong: boolean
+}
+
+/**
+ * MCP's stdio transport (specification 2025-11-25, basic/transports) over the pipes of a process that is already there. Unlike the SDK's own
+ * it bounds what it holds, ends a server that floods, and ends when the process does.
+ */
+export function stdioTransport(child: ServerProcess): StdioTransport {
+  const waste = wasteBudget()
+  let tooLong = false
+  let open = true
+
+  const transport: Omit<StdioTransport, 'tooLong'> = {
+    start: async () => {
+      child.stdout.on('data', lineSplitter({ bytesMax: LINE_BYTES_MAX, onLine, onLong }))
+      child.stdout.on('error', () => undefined)
+      void child.exited.then(async () => {
+        await ended(child)
+        transport.onclose?.()
+      })
+    },
+    send: async (message) => {
+      if (!open || child.stdin.destroyed) throw new Error('The server has ended.')
+      if (child.stdin.writableLength > STDIN_BYTES_MAX) throw new Error('The server does not read what it is sent.')
+      child.stdin.write(`${JSON.stringify(message)}\n`)
+    },
+    close: async () => {
+      open = false
+    },
+  }
+
+  function onLine(line: string): void {
+    if (!open) return
+    const message = parse(line)
+    if (message === null || 'method' in message) {
+      if (!waste.spend(line.length)) return child.kill('flooded its stdout')
+    }
+    if (message !== null) transport.onmessage?.(message)
+  }
+  function onLong(): void {
+    tooLong = true
+    child.kill(`wrote a line of more than ${LINE_BYTES_MAX} bytes`)
+  }
+  return Object.defineProperty(transport, 'tooLong', { get: () => tooLong }) as StdioTransport
+}
+
+/** The code of the answer that stands in for one that is no JSON-RPC; none of JSON-RPC or MCP. */
+export const INVALID_ANSWER = 0
+
+const IS_MESSAGE = [isJSONRPCResultResponse, isJSONRPCErrorResponse, isJSONRPCNotification, isJSONRPCRequest]
+
+/** null for what is no JSON-RPC message: servers that print to stdout are wrong, but many do. */
+function parse(line: string): JSONRPCMessage | null {
+  if (!line.trimStart().startsWith('{')) return null
+  try {
+    const value = JSON.parse(line) as JSONRPCMessage
+    if (IS_MESSAGE.some((is) => is(value))) return value
+    // An answer that is none would leave its request waiting.
+    if (!('id' in value) || 'method' in value || typeof value.id !== 'number') return null
+    return { jsonrpc: '2.0', id: value.id, error: { code: INVALID_ANSWER, message: 'That is no JSON-RPC answer.' } }
+  } catch {
+    return null
+  }
+}
+
+function ended({ stdout }: ServerProcess): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LAST_WORDS_MS)
+    const done = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+    if (stdout.readableEnded || stdout.destroyed) done()
+    else stdout.once('end', done).once('close', done)
+  })
+}
+
+function wasteBudget(): { spend(bytes: number): boolean } {
+  let since = Date.now()
+  let left = WASTE_BYTES_MAX
+  return {
+    spend(bytes) {
+      if (Date.now() - since > WASTE_WINDOW_MS) {
+        since = Date.now()
+        left = WASTE_BYTES_MAX
+      }
+      left -= Math.max(bytes, WASTE_LINE_BYTES_MIN)
+      return left >= 0
+    },
+  }
+}
