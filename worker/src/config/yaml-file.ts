@@ -1,5 +1,5 @@
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
-import * as z from 'zod'
+import type * as z from 'zod'
 import type { Problem } from './problems.ts'
 
 /** More than any configuration that a person keeps; bounds what the parser is given. */

@@ -1,0 +1,62 @@
+import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
+import type { ConnectAnswer, ConnectRequest, DispatchKey, HeartbeatAnswer, HeartbeatRequest, ReportRequest } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+
+/**
+ * The control plane's function `worker`, one method an operation. Errors: the codes that it answers with, among them invalid_key once the
+ * connector key is not valid any more; unavailable when it does not answer, or with something else than an answer.
+ */
+export interface ControlClient {
+  connect(data: ConnectRequest): Promise<Result<ConnectAnswer>>
+  heartbeat(data: HeartbeatRequest): Promise<Result<HeartbeatAnswer>>
+  report(data: ReportRequest): Promise<Result<unknown>>
+  keys(): Promise<Result<DispatchKey[]>>
+  disconnect(data: { instanceId: string }): Promise<Result<unknown>>
+}
+
+export interface ControlClientOptions {
+  /** Base URL of the functions. */
+  url: string
+  /** The connector key. It goes into one header and nowhere else. */
+  key: string
+}
+
+const REQUEST_MS_MAX = 10_000
+/** Waiting longer for a farewell would only keep the process alive. */
+const FAREWELL_MS_MAX = 1_500
+
+export function controlClient({ url, key }: ControlClientOptions): ControlClient {
+  async function call<T>(operation: string, data: unknown, ms = REQUEST_MS_MAX): Promise<Result<T>> {
+    try {
+      const response = await fetch(`${url}/worker/${operation}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ data }),
+        // The key is for this address alone.
+        redirect: 'error',
+        signal: AbortSignal.timeout(ms),
+      })
+      return answerOf(response.status, (await response.json()) as unknown)
+    } catch {
+      // What fetch says may quote the request; that nothing came back is all there is to know.
+      return fail('unavailable', `The control plane does not answer ${operation}.`)
+    }
+  }
+  return {
+    connect: (data) => call('connect', data),
+    heartbeat: (data) => call('heartbeat', data),
+    report: (data) => call('report', data),
+    async keys() {
+      const answer = await call<{ keys: DispatchKey[] }>('keys', {})
+      return answer.ok ? ok(answer.value.keys) : answer
+    },
+    disconnect: (data) => call('disconnect', data, FAREWELL_MS_MAX),
+  }
+}
+
+function answerOf<T>(status: number, body: unknown): Result<T> {
+  const { result, error } = (body ?? {}) as { result?: unknown; error?: { message?: unknown; details?: { code?: unknown } } }
+  if (status === 200 && result !== undefined) return ok(result as T)
+  const code: ErrorCode = isErrorCode(error?.details?.code) ? error.details.code : status === 401 ? 'invalid_key' : 'unavailable'
+  return fail(code, typeof error?.message === 'string' ? error.message.slice(0, 500) : undefined)
+}

@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http'
+import * as z from 'zod'
+import { checkJson, type JsonObject } from '@vitrine/core/json-value'
+import { REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
+import { isCommand, isSlug, type CallBody, type Sealed } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+
+const sealed: z.ZodType<Sealed> = z.union([
+  z.strictObject({ enc: z.base64(), kmsKey: z.string().max(512), resource: z.string().max(1_500) }),
+  z.strictObject({ env: z.string().max(256) }),
+  z.strictObject({ secretManager: z.string().max(512) }),
+])
+
+const shape = z.strictObject({
+  call: z.string().min(1).max(256),
+  server: z.string().refine(isSlug),
+  command: z.string().refine(isCommand),
+  arguments: z.record(z.string(), z.unknown()),
+  timeoutMs: z.number().int().min(1).transform((ms) => Math.min(ms, TIMEOUT_MS_MAX)),
+  stream: z.boolean().optional(),
+  user: z.string().min(1).max(256).optional(),
+  userSecrets: z.record(z.string().max(128), sealed).optional(),
+})
+
+/** The body of a call. Errors: request_too_large, invalid_json, invalid_argument, cancelled. */
+export async function readCallBody(req: IncomingMessage): Promise<Result<CallBody>> {
+  const bytes = await readBytes(req)
+  if (!bytes.ok) return bytes
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.value))
+  } catch {
+    return fail('invalid_json')
+  }
+  const parsed = shape.safeParse(json)
+  if (!parsed.success) return fail('invalid_argument', undefined, { field: parsed.error.issues[0]?.path.join('.').slice(0, 100) })
+  const args = checkJson(parsed.data.arguments, 'arguments')
+  if (!args.ok) return args
+  const { stream, user, userSecrets, ...rest } = parsed.data
+  return ok({
+    ...rest,
+    arguments: args.value as JsonObject,
+    ...(stream !== undefined && { stream }),
+    ...(user !== undefined && { user }),
+    ...(userSecrets && { userSecrets }),
+  })
+}
+
+function readBytes(req: IncomingMessage): Promise<Result<Uint8Array>> {
+  return new Promise((resolve) => {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    req.on('data', (chunk: Uint8Array) => {
+      length += chunk.length
+      if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
+      else resolve(fail('request_too_large'))
+    })
+    req.once('end', () => resolve(ok(Buffer.concat(chunks))))
+    req.once('close', () => resolve(fail('cancelled')))
+  })
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { logError } from '../log.ts'
+import { eventStream, refuse, replyJson, replyResult } from './answer.ts'
+import { admitCall, makeCall, type CallParts } from './serve-call.ts'
+
+export interface DispatchOptions extends CallParts {
+  /** What `GET /healthz` tells anybody. */
+  health(): unknown
+  callsMax?: number
+}
+
+export interface Dispatch {
+  /** Resolves with the port. Errors: it is taken. */
+  listen(port: number, host: string): Promise<number>
+  /** Takes no more calls and resolves when the last one is answered, after `ms` at the latest. */
+  drain(ms: number): Promise<void>
+  /** Cancels the calls that are still under way and lets go of the port. */
+  close(): Promise<void>
+}
+
+/** More at once than one machine's servers can work on. */
+const CALLS_MAX = 512
+const CONNECTIONS_MAX = 2_048
+/** From the first byte to the last of a request. */
+const REQUEST_MS_MAX = 30_000
+/** Longer than any load balancer keeps an idle connection, so that it is never ours that is closed under a request. */
+const KEEP_ALIVE_MS = 620_000
+
+/** The worker's HTTP surface: `POST /call` for the control plane, `GET /healthz` for who keeps the worker running. */
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { callsMax = CALLS_MAX, health } = options
+  const underWay = new Set<AbortController>()
+  let closing = false
+
+  const server = createServer({ requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => {
+    route(req, res).catch((error: unknown) => {
+      logError(`A call failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      refuse(res, { code: 'internal' })
+      res.destroy()
+    })
+  })
+  server.maxConnections = CONNECTIONS_MAX
+
+  async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (req.url === '/healthz' && req.method === 'GET') return replyJson(res, closing ? 503 : 200, health())
+    if (req.url !== '/call') return refuse(res, { code: 'unknown_operation' })
+    if (req.method !== 'POST') return refuse(res, { code: 'method_not_allowed' })
+    if (closing) return refuse(res, { code: 'unavailable', message: 'This worker is stopping.' })
+    if (underWay.size >= callsMax) return refuse(res, { code: 'too_many_calls' })
+    const caller = new AbortController()
+    res.once('close', () => {
+      if (!res.writableEnded) caller.abort('cancelled')
+    })
+    underWay.add(caller)
+    try {
+      await serve(req, res, caller)
+    } finally {
+      underWay.delete(caller)
+    }
+  }
+
+  async function serve(req: IncomingMessage, res: ServerResponse, caller: AbortController): Promise<void> {
+    const body = await admitCall(options, req)
+    if (!body.ok) return refuse(res, body.error)
+    if (!body.value.stream) return replyResult(res, await makeCall(options, body.value, caller))
+    const stream = eventStream(res)
+    stream.end(await makeCall(options, body.value, caller, stream.progress))
+  }
+
+  return {
+    async listen(port, host) {
+      server.listen(port, host)
+      await once(server, 'listening')
+      return (server.address() as AddressInfo).port
+    },
+    async drain(ms) {
+      closing = true
+      const deadline = Date.now() + ms
+      while (underWay.size > 0 && Date.now() < deadline) await sleep(20)
+    },
+    async close() {
+      closing = true
+      for (const caller of underWay) caller.abort('cancelled')
+      if (!server.listening) return
+      const closed = once(server, 'close')
+      server.close()
+      // A cancelled call is answered at once.
+      await sleep(50)
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http'
+import type { JsonObject } from '@vitrine/core/json-value'
+import type { CallBody, CallClaims } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Pool } from '../server/api.ts'
+import { readCallBody } from './body.ts'
+import type { SeenCalls } from './replay.ts'
+import { boundTo, SKEW_SECONDS, type VerifyToken } from './token.ts'
+
+export interface CallParts {
+  verify: VerifyToken
+  seen: SeenCalls
+  /** Whether the policy that holds now lets agents use this command. */
+  isEnabled(server: string, command: string): boolean
+  pool: Pick<Pool, 'call'>
+}
+
+/**
+ * A call that may be made, its body read: authenticate, read, compare the body with what was signed, refuse what was made before.
+ * The token is looked at first, so that only the control plane can make this process read a body.
+ * Errors: unauthenticated, invalid_key, unavailable, those of `readCallBody`, tool_not_found.
+ */
+export async function admitCall(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
+  const claims = await parts.verify(req.headers.authorization)
+  if (!claims.ok) return claims
+  const body = await readCallBody(req)
+  if (!body.ok) return body
+  if (!boundTo(claims.value, body.value)) return fail('invalid_key', 'The token was made for another call.')
+  const once = firstTime(parts.seen, claims.value)
+  if (!once.ok) return once
+  const { server, command } = body.value
+  return parts.isEnabled(server, command) ? body : fail('tool_not_found')
+}
+
+function firstTime(seen: SeenCalls, { call, exp }: CallClaims): Result<void> {
+  switch (seen.add(call, (exp + SKEW_SECONDS) * 1_000)) {
+    case 'new':
+      return ok(undefined)
+    case 'seen':
+      return fail('invalid_key', 'This call was made already.')
+    case 'full':
+      return fail('too_many_calls')
+  }
+}
+
+/** Makes the call and ends it at its deadline; `caller` ends it when who asked has gone away. */
+export async function makeCall(
+  { pool }: CallParts,
+  { server, command, arguments: args, timeoutMs, user, userSecrets }: CallBody,
+  caller: AbortController,
+  onProgress?: (progress: JsonObject) => void,
+): Promise<Result<JsonObject>> {
+  const timer = setTimeout(() => caller.abort('timed out'), timeoutMs)
+  try {
+    const outcome = await pool.call({
+      server,
+      command,
+      arguments: args,
+      signal: caller.signal,
+      ...(user !== undefined && { user }),
+      ...(userSecrets && { userSecrets }),
+      ...(onProgress && { onProgress }),
+    })
+    return outcome.ok ? ok(outcome.result) : fail(outcome.code, outcome.message)
+  } finally {
+    clearTimeout(timer)
+  }
+}

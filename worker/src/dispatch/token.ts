@@ -1,0 +1,70 @@
+import { errors, jwtVerify, type CryptoKey } from 'jose'
+import * as z from 'zod'
+import { callAudience, callDigest, TOKEN_ISSUER, TOKEN_SECONDS_MAX, type CallBody, type CallClaims } from '@vitrine/core/policy'
+import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
+
+/** How far the clocks of the control plane and of this machine may be apart. */
+export const SKEW_SECONDS = 5
+
+const claimsOf = z.object({
+  iss: z.literal(TOKEN_ISSUER),
+  aud: z.string(),
+  sub: z.string().min(1).max(256),
+  call: z.string().min(1).max(256),
+  user: z.string().min(1).max(256).optional(),
+  args: z.string().length(43),
+  iat: z.number(),
+  exp: z.number(),
+})
+
+export interface TokenOptions {
+  policyId: string
+  /** Errors: invalid_key, unavailable. */
+  findKey(kid: string): Promise<Result<CryptoKey>>
+  /** Milliseconds. */
+  now: () => number
+}
+
+export type VerifyToken = (authorization: string | undefined) => Promise<Result<CallClaims>>
+
+/**
+ * Checks the token of a call (JWT, RFC 7519; EdDSA alone, RFC 8037): signed by a key of the control plane, for this policy, not expired
+ * and not valid for longer than any call needs. What it says of the body is compared by `boundTo`.
+ * Errors: unauthenticated, invalid_key, unavailable.
+ */
+export function tokenVerifier({ policyId, findKey, now }: TokenOptions): VerifyToken {
+  const fixed = {
+    algorithms: ['EdDSA'],
+    issuer: TOKEN_ISSUER,
+    audience: callAudience(policyId),
+    clockTolerance: SKEW_SECONDS,
+    maxTokenAge: TOKEN_SECONDS_MAX,
+    requiredClaims: ['exp', 'iat'],
+  }
+  return async (authorization) => {
+    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1]
+    if (token === undefined) return fail('unauthenticated', 'Send "Authorization: Bearer" with the token of the call.')
+    let refused: Failure = { code: 'invalid_key' }
+    const key = async ({ kid }: { kid?: string }): Promise<CryptoKey> => {
+      const found = typeof kid === 'string' && kid.length <= 256 ? await findKey(kid) : fail('invalid_key')
+      if (found.ok) return found.value
+      refused = found.error
+      throw new errors.JWKSNoMatchingKey()
+    }
+    try {
+      const { payload } = await jwtVerify(token, key, { ...fixed, currentDate: new Date(now()) })
+      const claims = claimsOf.safeParse(payload)
+      if (!claims.success || claims.data.exp - claims.data.iat > TOKEN_SECONDS_MAX) return fail('invalid_key')
+      const { user, ...rest } = claims.data
+      return ok({ ...rest, ...(user !== undefined && { user }) })
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return { ok: false, error: refused }
+      throw error
+    }
+  }
+}
+
+/** Whether this body is the one that the token was made for. */
+export function boundTo({ call, user, args }: CallClaims, body: CallBody): boolean {
+  return body.call === call && body.user === user && callDigest(body) === args
+}

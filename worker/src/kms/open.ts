@@ -1,0 +1,25 @@
+import type { KeyManagementServiceClient } from '@google-cloud/kms'
+import type { Sealed } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { decrypt } from './decrypt.ts'
+import { readSecret } from './secret-manager.ts'
+
+/** The plaintext of a stored secret; it is handed on and not kept. Errors: credential_unreadable, kms_unavailable, unavailable. */
+export type Open = (sealed: Sealed) => Promise<Result<string>>
+
+export interface OpenOptions {
+  kms: () => Promise<KeyManagementServiceClient>
+  /** Names of variables that the operator listed: a policy reads no others. */
+  allowed: ReadonlySet<string>
+  /** The worker's own environment, and what worker.yaml has resolved, by names that no variable can have. */
+  values: Readonly<Record<string, string | undefined>>
+}
+
+export function opener({ kms, allowed, values }: OpenOptions): Open {
+  return async (sealed) => {
+    if ('enc' in sealed) return decrypt(kms, sealed)
+    if ('secretManager' in sealed) return readSecret(sealed.secretManager)
+    const value = allowed.has(sealed.env) ? values[sealed.env] : undefined
+    return value === undefined ? fail('credential_unreadable', 'This variable of the worker is not set, or is not listed in VITRINE_SECRET_ENV.') : ok(value)
+  }
+}
