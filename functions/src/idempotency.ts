@@ -34,6 +34,14 @@ export function guardOf(path: string, key: string, { command = '', args }: Targe
   return { path, argsHash: sha256(JSON.stringify([key, command, canonicalize(args)])) }
 }
 
+/** Visible ASCII with spaces inside: what a header field holds unchanged (RFC 9110 section 5.5). */
+const FIELD_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
+
+/** The key as it is sent to the tool: as it is, or percent-encoded where a header could not hold it. */
+export function keyHeader(key: string): Record<string, string> {
+  return { 'idempotency-key': FIELD_VALUE.test(key) ? key : encodeURIComponent(key) }
+}
+
 /** For the intent's commit: a second one fails on it. */
 export function firstUse(guard: Guard, call: string, seq: number, at: string): Write {
   return { op: 'create', path: guard.path, data: begun(guard, call, seq, at) }

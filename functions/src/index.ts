@@ -26,6 +26,7 @@ import { createVault } from './kms/vault.ts'
 import { createLedgerStore } from './ledger/firestore-store.ts'
 import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './list-tools.ts'
+import { manifestChecker } from './manifest/check.ts'
 import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './receipt/get-receipt.ts'
 import { createReclaim } from './quota/reclaim.ts'
@@ -57,6 +58,7 @@ const parts: Parts = {
   openCredential: credentialOpener(vault, env.project),
   forward: { http: httpForward({ dispatcher, egress: env.egress }), mcp: mcpForward({ dispatcher, egress: env.egress }) },
   gate: createGate(createBreaker(), createSlots()),
+  checkManifest: manifestChecker({ dispatcher, egress: env.egress }),
   dispatcher,
   project: env.project,
   egress: env.egress,

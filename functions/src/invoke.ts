@@ -16,7 +16,7 @@ import { withRetries } from './forward/retry.ts'
 import { scrubbedPieces } from './forward/scrubbed-pieces.ts'
 import type { Entered } from './gate.ts'
 import type { Call } from './http/callable.ts'
-import { digestOf, guardOf, guardPath, replay } from './idempotency.ts'
+import { digestOf, guardOf, guardPath, keyHeader, replay } from './idempotency.ts'
 import { commandMeta, parseInvoke } from './invoke-request.ts'
 import { lapTimer, timed, type LapTimer } from './laps.ts'
 import type { Receipt } from './ledger/plan.ts'
@@ -79,7 +79,7 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
   const known = knownVerdict(tool, target.value.command)
-  if (!known.ok) return deny(parts, agent, name, 'manifest_changed', known.error, commandMeta(request))
+  if (!known.ok) return deny(parts, agent, name, known.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered', known.error, commandMeta(request))
   const fits = await checkArgs(tool, target.value.command, target.value.args)
   if (!fits.ok) return fits
 
@@ -109,8 +109,7 @@ async function dispatched(parts: Parts, call: Call, dispatch: Dispatch, gate: En
   if (!admitted.ok) {
     return admitted.error.code === 'quota_exceeded' ? deny(parts, agent, tool.name, 'quota_exceeded', admitted.error, commandMeta(request)) : admitted
   }
-  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value) : { ...NOT_FORWARDED(opened.error.code), result: null }
-  lap('forward')
+  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value, lap) : { ...NOT_FORWARDED(opened.error.code), result: null }
   const { outcome } = ending
   const breaker = gate.leave(verdictOf(outcome), Date.now())
   const receipt = await settle(parts, dispatch, admitted.value, { ...ending, breaker })
@@ -129,7 +128,7 @@ async function openChecked(parts: Parts, { agent, tool, request, target }: Dispa
 }
 
 /** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
-async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Credential): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
+async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Credential, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
   const { agent, tool, request, guard } = dispatch
   const { command, args } = dispatch.target
   const startedMs = performance.now()
@@ -142,7 +141,7 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Cre
     args,
     credential: credential.token,
     scrubber: credential.scrubber,
-    ...(guard && { headers: { 'idempotency-key': request.idempotencyKey! } }),
+    ...(request.idempotencyKey !== undefined && { headers: keyHeader(request.idempotencyKey) }),
     ...(pieces && { emit: pieces.emit }),
     signal: deadline.signal,
   }
@@ -150,8 +149,10 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Cre
   await pieces?.end()
   deadline.clear()
   const durationMs = Math.round(performance.now() - startedMs)
+  lap('forward')
   const scrubbed = outcome.answered ? credential.scrubber.answer(outcome.answer) : undefined
   const result = scrubbed ? toResult(scrubbed.answer) : null
+  lap('scrub')
   return { outcome, tries, durationMs, redactions: (scrubbed?.count ?? 0) + (pieces?.count() ?? 0), resultDigest: guard && scrubbed ? digestOf(result) : '', result }
 }
 

@@ -10,6 +10,7 @@ import type { Signer } from './kms/signer.ts'
 import type { Vault } from './kms/vault.ts'
 import type { Append } from './ledger/ledger.ts'
 import type { Reclaim } from './quota/reclaim.ts'
+import type { CheckManifest } from './manifest/check.ts'
 import type { Load } from './store/load.ts'
 import type { Publisher } from './witness/publish.ts'
 import type { Witness } from './witness/witness.ts'
@@ -25,6 +26,7 @@ export interface Parts {
   openCredential: OpenCredential
   forward: Record<ToolKind, Forward>
   gate: Gate
+  checkManifest: CheckManifest
   /** Connections to tools, behind the egress guard. */
   dispatcher: Dispatcher
   /** GCP project, part of every resource path that a credential is bound to. */

@@ -1,22 +1,19 @@
 import * as z from 'zod'
-import { utf8 } from '@vitrine/core/bytes'
 import type { Meta } from '@vitrine/core/entry'
-import { canonicalize } from '@vitrine/core/jcs'
 import type { JsonValue } from '@vitrine/core/json-value'
 import { CALLS_PER_TOOL_MAX, MANIFEST_TIMEOUT_MS, REDACT_RULES_MAX, RESPONSE_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
 import { checkPointer } from '@vitrine/core/redact'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub'
-import { sha256Hex } from '@vitrine/core/sha256-node'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
 import { authenticateOwner, manageableAgent, type Principal } from './auth/owner.ts'
 import { credentialResource } from './credential.ts'
 import { checkReachable } from './egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from './egress/target.ts'
-import { toResult } from './forward/answer.ts'
 import type { Call } from './http/callable.ts'
 import { id, parse, toolName } from './http/parse.ts'
 import { fetchManifest } from './manifest/fetch.ts'
+import { pinOf } from './manifest/pin.ts'
 import type { Parts } from './parts.ts'
 import { retryConflicts } from './store/retry.ts'
 import { logs, MANIFEST_POLICIES, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from './store/documents.ts'
@@ -186,9 +183,8 @@ async function discover(parts: Parts, credential: string | null, endpoint: Setti
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
   const found = await fetchManifest({ dispatcher: parts.dispatcher, egress: parts.egress, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
-  // A server may repeat the credential in what it says of itself, and agents read that.
-  const manifest = toResult(createScrubber(credential, endpoint.auth).answer({ type: 'json', value: found.value }).answer)
-  return { manifest: JSON.stringify(manifest), manifestHash: sha256Hex(utf8(canonicalize(manifest))) }
+  const pin = pinOf(found.value, createScrubber(credential, endpoint.auth))
+  return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined
 }
 
 function keptManifest(url: string, stored: ToolDoc | undefined): Manifest {

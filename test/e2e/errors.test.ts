@@ -101,16 +101,34 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     await setLimit(poor.owner, 0)
     return invoke(poor)
   },
-  duplicate_call: async () => {
+  args_invalid: { elsewhere: 'test/mcp/pins.test.ts: it takes an MCP server with a schema' },
+  schema_unusable: { elsewhere: 'test/mcp/pins.test.ts' },
+  manifest_changed: { elsewhere: 'test/mcp/pins.test.ts: it takes a server whose tools change' },
+  manifest_not_found: () => admin('approveManifest', { agentId: agent.id, name: 'tool', manifestHash: '0'.repeat(64) }, agent.owner),
+  too_many_calls: { elsewhere: 'resilience.test.ts holds calls at their tool' },
+  idempotency_key_reused: async () => {
     await done(invoke(agent, { idempotencyKey: 'one' }))
-    return invoke(agent, { idempotencyKey: 'one' })
+    return invoke(agent, { idempotencyKey: 'one', args: { other: true } })
   },
+  call_running: async () => {
+    const slow = await newAgentWith(`${upstream.origin}/hangs`)
+    void invoke(slow, { idempotencyKey: 'one', timeoutMs: 2_000 })
+    await expect.poll(async () => (await checkChain(`agents/${slow.id}`)).open.length).toBe(1)
+    return invoke(slow, { idempotencyKey: 'one', timeoutMs: 100 })
+  },
+  outcome_unknown: { elsewhere: 'idempotency.test.ts kills a process' },
   // gRPC FAILED_PRECONDITION: another change was first, each time.
   conflict: () => withCommits(9, () => call('admin/rotateAgentKey', { agentId: agent.id }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
   upstream_unreachable: async () => toolAt(await deadUrl()),
   upstream_timeout: () => toolAt(`${upstream.origin}/hangs`, { timeoutMs: 200 }),
   upstream_interrupted: () => toolAt(`${upstream.origin}/breaks`),
   upstream_too_large: () => toolAt(`${upstream.origin}/big`),
+  upstream_redirect: () => toolAt(`${upstream.origin}/loops`),
+  circuit_open: async () => {
+    const failing = await newAgentWith(`${upstream.origin}/fails`)
+    for (let n = 0; n < 10; n++) await done(invoke(failing))
+    return invoke(failing)
+  },
   upstream_invalid: () => toolAt(`${upstream.origin}/garbles`),
   cancelled: { elsewhere: 'nobody is left to hear it; invoke.test.ts finds it on record' },
   kms_unavailable: () => invoke(agent, {}, { baseUrl: broken.baseUrl }),

@@ -87,20 +87,6 @@ describe('invokeTool', () => {
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['reason']).sort()).toEqual(['not_allowed', 'not_registered', 'not_registered', 'tool_disabled'])
   })
-
-  it('[invoke.idempotent] calls the tool once for one idempotency key, however often it is asked at the same time', async () => {
-    const agent = await newAgentWith(`${upstream.origin}/ok/once`)
-    const answers = await Promise.all(Array.from({ length: 12 }, () => invoke(agent, { idempotencyKey: 'order/1 ✓' })))
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
-    expect(answers.filter(({ status }) => status === 409)).toHaveLength(11)
-    const { details } = await failed(invoke(agent, { idempotencyKey: 'order/1 ✓' }), 'duplicate_call')
-    const { entries } = await checkChain(`agents/${agent.id}`)
-    const intent = entries.find(({ action }) => action === 'tool.invoke.intent')!
-    expect(details).toMatchObject({ call: intent.call, receipt: { log: `agents/${agent.id}`, seq: intent.seq } })
-    expect(upstream.at('/ok/once')).toHaveLength(1)
-    expect(await usageOf(agent)).toMatchObject({ invoked: 1 })
-    await done(invoke(await newAgentWith(`${upstream.origin}/ok/once`), { idempotencyKey: 'order/1 ✓' }))
-  })
 })
 
 describe('no answer from the tool', () => {
