@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { isToolName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { definitionOf, pinnedOf } from './manifest/pinned.ts'
 import type { ToolDoc } from './store/documents.ts'
 
 /** A tool's name as an agent writes it: `github`, or one command of an MCP server, `github__create_issue`. */
@@ -18,6 +19,10 @@ export interface Target {
 /** MCP allows 1 to 128 of these (specification 2025-11-25, server/tools, "Tool Names"). */
 const COMMAND = /^[A-Za-z0-9_.-]{1,128}$/
 
+export function isCommand(name: string): boolean {
+  return COMMAND.test(name)
+}
+
 /** Errors: invalid_name. */
 export function parseToolAddress(text: string): Result<ToolAddress> {
   const split = text.indexOf('__')
@@ -25,7 +30,7 @@ export function parseToolAddress(text: string): Result<ToolAddress> {
   if (!isToolName(name)) return fail('invalid_name', undefined, { field: 'name' })
   if (split < 0) return ok({ name })
   const command = text.slice(split + 2)
-  return COMMAND.test(command) ? ok({ name, command }) : fail('invalid_name', undefined, { field: 'name' })
+  return isCommand(command) ? ok({ name, command }) : fail('invalid_name', undefined, { field: 'name' })
 }
 
 /**
@@ -45,16 +50,26 @@ export function resolveTarget(tool: ToolDoc, address: ToolAddress, args: JsonObj
 
 function isAggregated(args: JsonObject): args is { command: string; arguments?: JsonObject } {
   const { command, arguments: inner, ...rest } = args
-  return typeof command === 'string' && COMMAND.test(command) && (inner === undefined || isObject(inner)) && Object.keys(rest).length === 0
+  return typeof command === 'string' && isCommand(command) && (inner === undefined || isObject(inner)) && Object.keys(rest).length === 0
 }
 
 function impliedCommand(tool: ToolDoc): string | undefined {
-  if (tool.manifest === null) return undefined
-  const { tools } = JSON.parse(tool.manifest) as { tools?: { name: string }[] }
-  if (!Array.isArray(tools)) return undefined
-  return tools.length === 1 ? tools[0]!.name : tools.find(({ name }) => name === tool.name)?.name
+  const commands = pinnedOf(tool)?.commands
+  const [only] = commands?.size === 1 ? commands.keys() : []
+  if (only !== undefined && isCommand(only)) return only
+  return commands?.has(tool.name) ? tool.name : undefined
 }
 
-function isObject(value: JsonValue): value is JsonObject {
+/**
+ * Whether a call may be made twice for one: the owner says so, or the server of its command does (MCP 2025-03-26, `readOnlyHint` and
+ * `idempotentHint`), as pinned.
+ */
+export function isRepeatable(tool: ToolDoc, command: string | undefined): boolean {
+  if (tool.idempotent) return true
+  const annotations = tool.kind === 'mcp' && command !== undefined ? definitionOf(pinnedOf(tool), command)?.['annotations'] : undefined
+  return isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,15 +3,16 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
-import { fetchManifest, type Manifest } from '../../functions/src/manifest.ts'
-import { endpointOf, up } from './harness.ts'
+import { fetchManifest, type Manifest } from '../../functions/src/manifest/fetch.ts'
+import { STRICT } from '../../functions/src/egress/policy.ts'
+import { endpointOf, LOOPBACK, up } from './harness.ts'
 import { freePort, httpServer, legacyServer, modernServer, type TestServer } from './servers.ts'
 
-const dispatcher = createDispatcher({ allowPrivate: true })
+const dispatcher = createDispatcher({ policy: LOOPBACK })
 afterAll(() => dispatcher.destroy())
 
 function manifestOf(url: string, credential: string | null = null, signal = new AbortController().signal): ReturnType<typeof fetchManifest> {
-  return fetchManifest({ dispatcher, endpoint: endpointOf(url), credential, signal })
+  return fetchManifest({ dispatcher, egress: LOOPBACK, endpoint: endpointOf(url), credential, signal })
 }
 
 async function got(url: string): Promise<Manifest> {
@@ -109,8 +110,8 @@ describe('no manifest, and no exception', () => {
 
   test('from an address that tools may not reach', async () => {
     const server = await up(modernServer())
-    const guarded = createDispatcher({ allowPrivate: false })
-    const manifest = await fetchManifest({ dispatcher: guarded, endpoint: endpointOf(server.url), credential: null, signal: new AbortController().signal })
+    const guarded = createDispatcher({ policy: STRICT })
+    const manifest = await fetchManifest({ dispatcher: guarded, egress: STRICT, endpoint: endpointOf(server.url), credential: null, signal: new AbortController().signal })
     await guarded.destroy()
     expect(manifest).toEqual({ ok: false, error: { code: 'blocked_url' } })
     expect(server.seen).toEqual([])

@@ -3,10 +3,12 @@ import { fail } from '@vitrine/core/result'
 import { authenticateOwner, type Principal } from '../auth/owner.ts'
 import type { Call } from '../http/callable.ts'
 import type { Parts } from '../parts.ts'
+import { approveManifest } from './approve-manifest.ts'
 import { checkpoint } from './checkpoint.ts'
 import { createAgent } from './create-agent.ts'
 import { createOwnerKey } from './create-owner-key.ts'
 import { disableAgent } from './disable-agent.ts'
+import { getManifestDiff } from './get-manifest-diff.ts'
 import { getOpening } from './get-opening.ts'
 import { getReceipt } from './get-receipt.ts'
 import { getUsage } from './get-usage.ts'
@@ -38,6 +40,8 @@ const OPERATIONS = new Map<string, Operation>(
     setToolEnabled,
     setCredentialAccess,
     listTools,
+    getManifestDiff,
+    approveManifest,
     getUsage,
     listAudit,
     reconcile,

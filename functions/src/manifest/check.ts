@@ -1,0 +1,55 @@
+import type { Dispatcher } from 'undici'
+import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { coalesce } from '../coalesce.ts'
+import type { Credential } from '../credential.ts'
+import type { EgressPolicy } from '../egress/policy.ts'
+import { abortOf, unlessAborted } from '../forward/abort.ts'
+import { mcpConnector } from '../forward/mcp-connect.ts'
+import { mcpConnections } from '../forward/mcp-connections.ts'
+import { openLease } from '../forward/mcp-exchange.ts'
+import { weightedLru } from '../schema/weighted-lru.ts'
+import { paths, type ToolDoc } from '../store/documents.ts'
+import { listManifest, notListed } from './fetch.ts'
+import { pinOf, type Pin } from './pin.ts'
+
+/**
+ * What the server of a registration lists right now, or did within `manifestMaxAgeMs`. Concurrent callers share one look, which starts
+ * after all of them came. Errors: those of listManifest and pinOf; upstream_timeout and cancelled when `signal` aborts.
+ */
+export type CheckManifest = (agentId: string, tool: ToolDoc, credential: Credential, signal: AbortSignal) => Promise<Result<Pin>>
+
+/** Length of all manifests that are kept for `manifestMaxAgeMs`. */
+const KEPT_LENGTH_MAX = 16 * 1024 * 1024
+
+/** `close` lets go of connections. They are kept between checks, for a handshake costs as much as a check. */
+export function manifestChecker(network: { dispatcher: Dispatcher; egress: EgressPolicy }): CheckManifest & { close(): void } {
+  const connections = mcpConnections(mcpConnector(network))
+  const shared = coalesce<Result<Pin>>()
+  const recent = weightedLru<{ live: Pin; atMs: number }>(KEPT_LENGTH_MAX)
+
+  async function look(key: string, tool: ToolDoc, { token, scrubber }: Credential): Promise<Result<Pin>> {
+    const atMs = Date.now()
+    const signal = AbortSignal.timeout(MANIFEST_TIMEOUT_MS)
+    const request = { connection: key, endpoint: tool, args: {}, credential: token, scrubber, signal }
+    for (let again = false; ; again = true) {
+      const opened = await connections.open(request)
+      if (!opened.ok) return notListed(opened.outcome)
+      const listed = await listManifest(opened.connection, openLease(tool, token, scrubber), signal)
+      const live = listed.ok ? pinOf(listed.value, scrubber) : listed
+      if (live.ok && tool.manifestMaxAgeMs > 0) recent.set(key, { live: live.value, atMs }, live.value.manifest.length)
+      // The server may have forgotten the session, or speak another revision by now.
+      if (live.ok || live.error.code !== 'upstream_invalid' || again || signal.aborted) return live
+      connections.drop(request, opened.connection)
+    }
+  }
+
+  const check: CheckManifest = async (agentId, tool, credential, signal) => {
+    const key = `${paths.tool(agentId, tool.name)}@${tool.version}`
+    const known = tool.manifestMaxAgeMs > 0 ? recent.get(key) : undefined
+    if (known && Date.now() - known.atMs < tool.manifestMaxAgeMs) return ok(known.live)
+    if (signal.aborted) return fail(abortOf(signal))
+    return unlessAborted(signal, shared(key, () => look(key, tool, credential))).catch(() => fail(abortOf(signal)))
+  }
+  return Object.assign(check, { close: connections.close })
+}

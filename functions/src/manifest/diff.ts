@@ -1,0 +1,52 @@
+import { utf8 } from '@vitrine/core/bytes'
+import { canonicalize } from '@vitrine/core/jcs'
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import { sha256Hex } from '@vitrine/core/sha256-node'
+
+/**
+ * Tool objects by name, in the order of the list. A name may stand twice; what has no name has the name '', which nobody can call.
+ */
+export type ToolsByName = Map<string, JsonObject[]>
+
+export interface ManifestDiff {
+  /** Names, sorted. */
+  added: string[]
+  removed: string[]
+  changed: string[]
+}
+
+export function toolsByName(tools: readonly JsonValue[]): ToolsByName {
+  const byName: ToolsByName = new Map()
+  for (const tool of tools) {
+    const object = typeof tool === 'object' && tool !== null && !Array.isArray(tool) ? tool : { '': tool }
+    const name = typeof object['name'] === 'string' ? object['name'] : ''
+    byName.set(name, [...(byName.get(name) ?? []), object])
+  }
+  return byName
+}
+
+/**
+ * SHA-256, hex, of the tools alone: each whole object as the server sent it, in canonical form, so that a change of any field shows. The
+ * order of different names does not count, nor the version that the server gives itself. Throws TypeError on what JCS cannot represent.
+ */
+export function toolsHash(tools: ToolsByName): string {
+  return sha256Hex(utf8(canonicalize([...tools].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, all]) => [name, definitionHash(all)]))))
+}
+
+export function diffTools(before: ToolsByName, after: ToolsByName): ManifestDiff {
+  const names = [...new Set([...before.keys(), ...after.keys()])].sort()
+  return {
+    added: names.filter((name) => !before.has(name)),
+    removed: names.filter((name) => !after.has(name)),
+    changed: names.filter((name) => before.has(name) && after.has(name) && !isSame(before.get(name), after.get(name))),
+  }
+}
+
+/** Whether two lists define a command alike; undefined is a list that does not have it. */
+export function isSame(before: JsonObject[] | undefined, after: JsonObject[] | undefined): boolean {
+  return before !== undefined && after !== undefined && canonicalize(before) === canonicalize(after)
+}
+
+function definitionHash(definitions: JsonObject[]): string {
+  return sha256Hex(utf8(canonicalize(definitions)))
+}

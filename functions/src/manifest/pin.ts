@@ -1,0 +1,33 @@
+import type { JsonValue } from '@vitrine/core/json-value'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Scrubber } from '@vitrine/core/scrub'
+import { toResult } from '../forward/answer.ts'
+import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
+import type { Manifest } from './fetch.ts'
+
+/** A manifest as it is stored and compared. */
+export interface Pin {
+  /** As JSON text. */
+  manifest: string
+  /** See toolsHash. */
+  manifestHash: string
+  commands: ToolsByName
+}
+
+/**
+ * Takes the credential out of what a server said of itself, since agents and owners read that. Errors: upstream_too_large;
+ * upstream_invalid for text or numbers that could not be hashed.
+ */
+export function pinOf(found: Manifest, scrubber: Scrubber): Result<Pin> {
+  const scrubbed = toResult(scrubber.answer({ type: 'json', value: found }).answer) as { tools?: JsonValue }
+  const manifest = JSON.stringify(scrubbed)
+  // What stands in place of a credential may be longer than it.
+  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The manifest is too large.')
+  const commands = toolsByName(Array.isArray(scrubbed.tools) ? scrubbed.tools : [])
+  try {
+    return ok({ manifest, manifestHash: toolsHash(commands), commands })
+  } catch {
+    return fail('upstream_invalid')
+  }
+}

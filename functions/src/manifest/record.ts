@@ -1,0 +1,77 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Meta } from '@vitrine/core/entry'
+import { ok, type Result } from '@vitrine/core/result'
+import { coalesce } from '../coalesce.ts'
+import { answered } from '../deadline.ts'
+import type { Append } from '../ledger/ledger.ts'
+import { logs, paths, toolFrom, type ToolDoc } from '../store/documents.ts'
+import { retryConflicts } from '../store/retry.ts'
+import { isCommand } from '../target.ts'
+import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
+import type { Pin } from './pin.ts'
+import { pinnedOf } from './pinned.ts'
+
+/** What a registration is pinned to, and what waits for approval. */
+export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
+
+/** In an entry's meta; a list may have thousands. */
+const NAMES_LENGTH_MAX = 200
+
+const shared = coalesce<Result<Pins>>()
+
+/** Whether `live` says anything that the document does not have yet. */
+export function isNews(tool: Pins, live: Pin): boolean {
+  const pinned = pinnedOf(tool)
+  if (pinned === null) return true
+  return pinned.hash === live.manifestHash ? tool.manifestPendingHash !== null : tool.manifestPendingHash !== live.manifestHash
+}
+
+/**
+ * Brings the pins of a registration up to what its server lists, in one commit with the entry `tool.manifestChanged`: a first list is
+ * pinned, one that differs waits for approval, and nothing waits any more when the server went back. Each of them once, however many
+ * calls and processes find it at the same time. Gives the pins that hold then. Errors: conflict, ledger_unavailable.
+ */
+export function recordManifest(parts: { db: Firestore; append: Append }, agentId: string, tool: ToolDoc, live: Pin): Promise<Result<Pins>> {
+  const path = paths.tool(agentId, tool.name)
+  return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
+    retryConflicts(async () => {
+      const snapshot = await answered(parts.db.doc(path).get())
+      const stored = toolFrom(snapshot.data())
+      // Registered anew or gone meanwhile: this look was at another registration.
+      if (!stored || stored.version !== tool.version) return ok(tool)
+      if (!isNews(stored, live)) return ok(stored)
+      const { meta, pins } = changeTo(stored, live)
+      const appended = await parts.append(logs.agent(agentId), stored.orgId, {
+        drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
+        writes: () => [{ op: 'update', path, data: pins, version: snapshot.updateTime }],
+      })
+      return appended.ok ? ok({ ...stored, ...pins }) : appended
+    }),
+  )
+}
+
+function changeTo(stored: Pins, { manifest, manifestHash, commands }: Pin): { meta: Meta; pins: Pins } {
+  const nothingPending = { manifestPending: null, manifestPendingHash: null }
+  const pinned = pinnedOf(stored)
+  if (pinned === null) return { meta: { first: true, manifestHash, ...counts(new Map(), commands) }, pins: { manifest, manifestHash, ...nothingPending } }
+  const { manifest: text, manifestHash: hash } = stored
+  const meta = { manifestHash: hash ?? pinned.hash, liveHash: manifestHash }
+  if (pinned.hash === manifestHash) return { meta: { reverted: true, ...meta }, pins: { manifest: text, manifestHash: hash, ...nothingPending } }
+  return { meta: { ...meta, ...counts(pinned.commands, commands) }, pins: { manifest: text, manifestHash: hash, manifestPending: manifest, manifestPendingHash: manifestHash } }
+}
+
+function counts(before: ToolsByName, after: ToolsByName): Meta {
+  const diff = diffTools(before, after)
+  return { added: diff.added.length, removed: diff.removed.length, changed: diff.changed.length, names: namesOf(diff) }
+}
+
+/** `+added -removed ~changed`, as many as fit. What is no name of a command only counts: the server may write anything there. */
+function namesOf({ added, removed, changed }: ManifestDiff): string {
+  const marked = Object.entries({ '~': changed, '+': added, '-': removed }).flatMap(([mark, names]) => names.filter(isCommand).map((name) => mark + name))
+  let text = ''
+  for (const name of marked) {
+    if (text.length + name.length >= NAMES_LENGTH_MAX) return `${text} …`
+    text += (text && ' ') + name
+  }
+  return text
+}

@@ -1,0 +1,63 @@
+import type { ErrorObject } from 'ajv'
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { definitionOf, pinnedOf } from '../manifest/pinned.ts'
+import type { ToolDoc } from '../store/documents.ts'
+import { compileSchema, type Checked, type Validator } from './compile.ts'
+import { isSchema } from './keywords.ts'
+import { weightedLru } from './weighted-lru.ts'
+
+/** Length of a schema as JSON. */
+const SCHEMA_LENGTH_MAX = 128 * 1024
+/** Of all schemas whose validators are kept. Code takes about ten times that. */
+const KEPT_LENGTH_MAX = 4 * 1024 * 1024
+/** A text beyond this says nothing more. */
+const MESSAGE_LENGTH_MAX = 300
+
+/** By manifest and command; what cannot be used is kept too, so that finding that out again costs nothing. */
+const validators = weightedLru<Promise<Validator | string>>(KEPT_LENGTH_MAX)
+
+/**
+ * Checks a call's arguments against the input schema of its command, as pinned. What has no schema is not checked. Errors:
+ * args_invalid, which says where and by which keyword, and never repeats a value; schema_unusable for a schema that cannot be checked
+ * against, or not within bounds.
+ */
+export async function checkArgs(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>, command: string | undefined, args: JsonObject): Promise<Result<void>> {
+  if (command === undefined) return ok(undefined)
+  const schema = definitionOf(pinnedOf(tool), command)?.['inputSchema']
+  if (schema === undefined) return ok(undefined)
+  const validator = await validatorOf(schema, `${tool.manifestHash} ${command}`)
+  if (typeof validator === 'string') return unusable(command, validator)
+  const checked = validator(args)
+  if (checked === 'too-long') return unusable(command, 'checking these arguments against it takes too long')
+  return checked === 'ok' ? ok(undefined) : invalid(checked)
+}
+
+function validatorOf(schema: JsonValue, key: string): Promise<Validator | string> {
+  const known = validators.get(key)
+  if (known) return known
+  const { length } = JSON.stringify(schema)
+  const made = length > SCHEMA_LENGTH_MAX ? Promise.resolve('it is too large') : isSchema(schema) ? compileSchema(schema) : Promise.resolve('it is no schema')
+  validators.set(key, made, 1_000 + length)
+  // What failed for reasons of ours may work the next time.
+  made.catch(() => validators.delete(key))
+  return made
+}
+
+function unusable(command: string, why: string): Result<never> {
+  return fail('schema_unusable', `The input schema of "${command}" cannot be used: ${why}.`, { field: 'args' })
+}
+
+/** The last error is about the outermost schema; those before say why, where one of several had to fit. */
+function invalid(errors: Exclude<Checked, string>): Result<never> {
+  const outermost = errors.at(-1)!
+  const reasons = [...new Set(errors.slice(0, -1).map((error) => describe(error)))].slice(0, 3)
+  const text = describe(outermost) + (reasons.length > 0 ? ` (${reasons.join('; ')})` : '')
+  const message = text.length > MESSAGE_LENGTH_MAX ? `${text.slice(0, MESSAGE_LENGTH_MAX)}…` : text
+  return fail('args_invalid', message.toWellFormed(), { field: 'args', pointer: outermost.instancePath, keyword: outermost.keyword })
+}
+
+function describe({ instancePath, message, keyword, params }: ErrorObject): string {
+  const named = keyword === 'additionalProperties' ? ` ${JSON.stringify(params['additionalProperty'])}` : ''
+  return `args${instancePath} ${message}${named}`
+}

@@ -1,0 +1,101 @@
+import type { ErrorObject, FuncKeywordDefinition, KeywordCxt } from 'ajv'
+import { canonicalize } from '@vitrine/core/jcs'
+import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import { readDocument } from './document.ts'
+import { emit, SPEND } from './emit.ts'
+import { inPlaceProblem } from './in-place.ts'
+import type { Schema } from './keywords.ts'
+import { createMeter, type Meter } from './meter.ts'
+import { loadPatterns, type Pattern } from './pattern.ts'
+
+/** What a check finds: nothing, the errors of one that ended at the first, or that the arguments take too long. */
+export type Checked = 'ok' | 'too-long' | ErrorObject[]
+export type Validator = (args: JsonObject) => Checked
+
+/**
+ * Makes code that checks values against a schema which may be meant to do harm. What reaches the compiler was put together anew from
+ * what was understood; validators count their steps and stop. A text says why a schema cannot be used. Each has an
+ * Ajv of its own, for an Ajv keeps what it compiled for ever.
+ */
+export async function compileSchema(root: Schema): Promise<Validator | string> {
+  const document = readDocument(root)
+  if (typeof document === 'string') return document
+  const problem = inPlaceProblem(document)
+  if (problem !== undefined) return problem
+  const patterns = await loadPatterns()
+  const { Ajv2020, _ } = await import('ajv/dist/2020.js')
+
+  const emitted = emit(document, patterns)
+  const meter = createMeter()
+  const ajv = new Ajv2020({
+    // Everything was checked on reading, and nothing is to be looked up: there are no meta-schemas, and no way to load any.
+    meta: false, validateSchema: false, strict: false, validateFormats: false, logger: false,
+    // What an object inherits is none of its properties.
+    ownProperties: true,
+    // A referenced schema has a function of its own, or code would grow like the tree that references unfold to.
+    inlineRefs: false,
+    multipleOfPrecision: 9,
+    code: { regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), { code: 'metered' }), optimize: false },
+  })
+  // Ajv2020 sets it for good, and each schema would carry lists of what was evaluated that nobody asks for.
+  ajv.opts.unevaluated = emitted.unevaluated
+  for (const definition of linear(meter)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
+  ajv.addKeyword({
+    keyword: SPEND,
+    code: ({ gen, schema, data }: KeywordCxt) => {
+      const [once, perPart] = schema as [number, number]
+      gen.code(_`${gen.scopeValue('func', { ref: meter.look })}(${once}, ${perPart}, ${data}, vErrors)`)
+    },
+  })
+  try {
+    const validate = ajv.compile(emitted.schema as JsonObject)
+    return (args) => meter.run(() => (validate(args) ? 'ok' : validate.errors!))
+  } catch {
+    return 'it is too large or too deep'
+  }
+}
+
+function metered(source: string, pattern: Pattern, meter: Meter): { test(text: string): boolean; toString(): string } {
+  return {
+    test: (text) => {
+      meter.spend((text.length * pattern.size) >> 1)
+      return pattern.test(text)
+    },
+    // Ajv tells patterns apart by this.
+    toString: () => `/${source}/u`,
+  }
+}
+
+/** Ajv compares every item to every other one, and every value to every item of `enum`. */
+function linear(meter: Meter): FuncKeywordDefinition[] {
+  return [
+    {
+      keyword: 'enum',
+      compile: (values: JsonValue[]) => isOneOf(values, meter),
+      error: { message: 'must be equal to one of the allowed values' },
+    },
+    {
+      keyword: 'const',
+      compile: (value: JsonValue) => isOneOf([value], meter),
+      error: { message: 'must be equal to the constant of the schema' },
+    },
+    {
+      keyword: 'uniqueItems', type: 'array',
+      compile: (wanted: boolean) => (items: JsonValue[]) => !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
+      error: { message: 'must NOT have duplicate items' },
+    },
+  ]
+}
+
+function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boolean {
+  const keys = new Set(values.map((value) => keyOf(value, null)))
+  const containers = values.some((value) => typeof value === 'object' && value !== null)
+  return (value) => (containers || typeof value !== 'object' || value === null) && keys.has(keyOf(value, meter))
+}
+
+/** The same for equal values only (Core 2020-12, section 4.2.2), found in time proportional to the value. */
+function keyOf(value: JsonValue, meter: Meter | null): string {
+  const key = canonicalize(value)
+  meter?.spend(key.length >> 3)
+  return key
+}

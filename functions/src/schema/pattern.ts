@@ -1,0 +1,52 @@
+import type { RE2JS } from 're2js'
+
+/** A regular expression whose search takes time in proportion to text and program. */
+export interface Pattern {
+  test(text: string): boolean
+  /** Instructions. */
+  size: number
+}
+
+const PATTERN_LENGTH_MAX = 1_000
+/** Length times the sum of all repeat counts: an upper estimate of the program, before it is made. */
+const ESTIMATE_MAX = 50_000
+const SIZE_MAX = 3_000
+
+/**
+ * ECMA-262 patterns as RE2 understands them; undefined for what it does not (lookaround, backreferences) or what is too large. Those
+ * are not checked: the engine of V8 can be kept busy for years by a pattern made for it.
+ */
+export type Patterns = (source: string) => Pattern | undefined
+
+export async function loadPatterns(): Promise<Patterns> {
+  const { RE2JS } = await import('re2js')
+  return (source) => compile(RE2JS, source)
+}
+
+function compile(engine: typeof RE2JS, source: string): Pattern | undefined {
+  if (source.length > PATTERN_LENGTH_MAX || estimate(source) > ESTIMATE_MAX) return undefined
+  try {
+    const compiled = engine.compile(engine.translateRegExp(asInEcma(source)))
+    const size = compiled.programSize()
+    return size > SIZE_MAX ? undefined : { test: (text) => compiled.test(text), size }
+  } catch {
+    return undefined
+  }
+}
+
+function estimate(source: string): number {
+  const repeats = [...source.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].reduce((sum, [, least, most]) => sum + Math.max(Number(least), Number(most ?? 0)), 0)
+  return source.length * Math.max(1, repeats)
+}
+
+/** White space in ECMA-262 is more than in RE2. */
+function asInEcma(source: string): string {
+  let inClass = false
+  return source.replace(/\\s|\\[\s\S]|[[\]]/g, (token) => {
+    if (token === '[') inClass = true
+    if (token === ']') inClass = false
+    if (token !== '\\s') return token
+    const space = '\\s\\v\\x{a0}\\x{feff}\\x{2028}\\x{2029}\\p{Zs}'
+    return inClass ? space : `[${space}]`
+  })
+}
