@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { classifyAddress, classifyHost } from './address.ts'
+import { classifyAddress } from './address.ts'
+import { readEgressPolicy, STRICT } from './policy.ts'
 
 /** First and last of every block that is not global unicast (IANA special-purpose registries, RFC 6890), and what clouds put elsewhere. */
 const REFUSED: Record<string, string[]> = {
@@ -26,7 +27,8 @@ const REFUSED: Record<string, string[]> = {
   '6to4': ['2002::', '2002:7f00:1::', '2002:808:808::', '2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
   'segment routing': ['5f00::', '5f00:ffff::'],
   'unique local': ['fc00::', 'fd00:ec2::254', 'fd20:ce::254', 'fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
-  'link and site local': ['fe80::', 'fe80::1', 'febf::1', 'fec0::1'],
+  'link local of IPv6': ['fe80::', 'fe80::1', 'febf::1'],
+  'site local': ['fec0::1', 'feff::1'],
   'multicast of IPv6': ['ff00::', 'ff02::1', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
   'outside of 2000::/3': ['1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', '4000::'],
   'with a zone': ['fe80::1%eth0', '2606:4700::1%eth0', '::1%1'],
@@ -40,22 +42,43 @@ const ALLOWED = [
   '2000::', '2001:200::', '2001:4860:4860::8888', '2001:db7:ffff::1', '2001:db9::', '2003::', '2606:4700:4700::1111', '2a00:1450::1', '3ffe:ffff::', '3fff:1000::',
 ]
 
+/** Everything that the operator can list. */
+const EVERYTHING = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '0.0.0.0/0,::/0' })
+
 describe('classifyAddress', () => {
   for (const [what, addresses] of Object.entries(REFUSED)) {
-    it.each(addresses)(`refuses %s (${what})`, (address) => expect(classifyAddress(address)).toMatchObject({ allowed: false }))
+    it.each(addresses)(`refuses %s (${what})`, (address) => expect(classifyAddress(address, STRICT)).toMatchObject({ allowed: false }))
   }
 
-  it.each(ALLOWED)('allows %s', (address) => expect(classifyAddress(address)).toEqual({ allowed: true, reason: 'global' }))
+  it.each(ALLOWED)('allows %s', (address) => expect(classifyAddress(address, STRICT)).toEqual({ allowed: true, reach: 'global' }))
 })
 
-describe('classifyHost', () => {
+describe('classifyAddress with an allow-list', () => {
   it.each([
-    'localhost', 'LOCALHOST', 'localhost.', 'app.localhost', 'metadata.google.internal', 'Metadata.Google.Internal.', 'vm.c.project.internal', 'internal',
-    'printer.local', 'router.home.arpa', 'localhost.localdomain', 'metadata', 'kubernetes', '', '.', '[::1]', '[::ffff:7f00:1]', '127.0.0.1', '[fe80::1]',
-  ])('refuses %j', (host) => expect(classifyHost(host)).toMatchObject({ allowed: false }))
+    'this network', 'link local', 'Azure wire server', 'IPv4-mapped', 'IPv4-compatible', 'IPv4-translated', 'NAT64', '6to4', 'link local of IPv6',
+    'multicast', 'multicast of IPv6', 'with a zone', 'not an address',
+  ])('opens nothing of: %s', (what) => {
+    for (const address of REFUSED[what]!) expect(classifyAddress(address, EVERYTHING), address).toMatchObject({ allowed: false })
+  })
 
-  it.each(['example.com', 'example.com.', 'internal.example.com', 'local.example', 'mylocal.dev', 'notinternal.com', '8.8.8.8', '[2606:4700::1]', '2606:4700::1', 'xn--nxasmq6b.com'])(
-    'allows %j',
-    (host) => expect(classifyHost(host)).toMatchObject({ allowed: true }),
+  it.each(['100.100.100.200', '192.0.0.192', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254', 'fd00:a9fe:a9fe::1', 'fd00:42::42', '2001:0:7f00:1::', '255.255.255.255', '::'])(
+    'never opens %s',
+    (address) => expect(classifyAddress(address, EVERYTHING)).toMatchObject({ allowed: false }),
   )
+
+  it.each(['2a00:1450::5efe:808:808', '2a00:1450::200:5efe:808:808', 'fd00::5efe:a00:1'])('never opens the ISATAP address %s', (address) => {
+    expect(classifyAddress(address, STRICT)).toMatchObject({ allowed: false })
+    expect(classifyAddress(address, EVERYTHING)).toMatchObject({ allowed: false })
+  })
+
+  it.each(['10.0.0.1', '127.0.0.1', '::1', '100.64.0.1', '192.168.1.1', 'fd00::1', '240.0.0.1', '8.8.8.8', '2606:4700::1', '2001:db8::1'])('opens %s', (address) =>
+    expect(classifyAddress(address, EVERYTHING)).toEqual({ allowed: true, reach: 'listed' }))
+
+  it('opens what is in its ranges alone', () => {
+    const policy = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '10.1.2.0/23, fd12:3400::/24,192.168.0.7' })
+    const opened = ['10.1.1.255', '10.1.2.0', '10.1.3.255', '10.1.4.0', 'fd12:33ff::', 'fd12:3400::', 'fd12:34ff::1', 'fd12:3500::', '192.168.0.6', '192.168.0.7', '192.168.0.8', '127.0.0.1', '::1']
+      .filter((address) => classifyAddress(address, policy).allowed)
+    expect(opened).toEqual(['10.1.2.0', '10.1.3.255', 'fd12:3400::', 'fd12:34ff::1', '192.168.0.7'])
+    expect(classifyAddress('::ffff:10.1.2.0', policy)).toMatchObject({ allowed: false })
+  })
 })

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { LookupAll } from './agent.ts'
 import { decideAnswer } from './decide.ts'
+import { classifyName } from './host-name.ts'
 import type { EgressPolicy } from './policy.ts'
 
 /** A resolver that takes longer is not waited for. */
@@ -17,6 +18,8 @@ export async function checkReachable(href: string, policy: EgressPolicy, lookup:
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])
   const addresses = await addressesOf(hostname, lookup)
+  // A local name has no meaning but its addresses, so without any there is nothing to allow.
+  if (addresses === null && classifyName(hostname) === 'local') return fail('blocked_url', undefined, { field: 'url' })
   if (addresses === null) return ok([`The name ${hostname} does not resolve here at present; calls fail until it does.`])
   const verdict = decideAnswer({ protocol, hostname }, addresses, policy)
   return verdict.allowed ? ok([]) : fail('blocked_url', verdict.hint, { field: 'url' })

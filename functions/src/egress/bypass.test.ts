@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import type { LookupAll } from './agent.ts'
+import { readEgressPolicy, STRICT } from './policy.ts'
+import { checkReachable } from './reachable.ts'
+import { checkUrl } from './target.ts'
+
+interface Bypass {
+  url: string
+  why: string
+  /** What a registration comes to without an allow-list, and with the one that `npm start` sets. */
+  strict: string
+  listed: string
+  /** What the name is made to resolve to. */
+  resolves?: string[]
+}
+
+const BYPASSES = JSON.parse(readFileSync(new URL('../../../test/egress/bypass-urls.json', import.meta.url), 'utf8')) as Bypass[]
+const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1/128' })
+
+/** What a registration does with a URL. */
+async function checked({ url, resolves }: Bypass, policy: typeof STRICT): Promise<string> {
+  const lookup: LookupAll = (_host, _options, callback) => {
+    if (resolves) callback(null, resolves.map((address) => ({ address, family: isIP(address) })))
+    else callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
+  }
+  const target = checkUrl(url, policy)
+  const result = target.ok ? await checkReachable(target.value, policy, lookup) : target
+  return result.ok ? 'ok' : result.error.code
+}
+
+describe('registering', () => {
+  it.each(BYPASSES)('$url ($why): $strict without an allow-list', async (bypass) => expect(await checked(bypass, STRICT)).toBe(bypass.strict))
+  it.each(BYPASSES)('$url ($why): $listed where loopback is listed', async (bypass) => expect(await checked(bypass, LISTED)).toBe(bypass.listed))
+})
