@@ -1,3 +1,6 @@
+import { distinctNames } from './distinct-names.ts'
+import { parsePointer, pointersInto, type Pointer } from './redact-pointer.ts'
+import { replaceSecrets } from './secrets.ts'
 import type { JsonValue } from './json-value.ts'
 
 /** Stands in for what must not be kept. */
@@ -8,12 +11,26 @@ export const REDACTED_CREDENTIAL = '[redacted:credential]'
 /** Field names whose values are credentials whatever they hold; compared without case, "-" and "_". */
 const SENSITIVE = /(?:password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|credential|authorization|cookie|sessionid|otp|pin$|cvv|cvc|cardnumber|iban|ssn)/
 
-/** A copy of the arguments with the values of sensitive fields replaced, at every depth. */
-export function redactArgs(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map((item) => redactArgs(item))
+/**
+ * A copy of the arguments without what must not be kept, at every depth: values of sensitive fields, values that the registration's
+ * `pointers` lead to, and secrets of well-known formats in strings and keys. Pointers that lead nowhere do nothing; throws RangeError for
+ * texts that are none (redact-pointer.ts).
+ */
+export function redactArgs(args: JsonValue, pointers: readonly string[] = []): JsonValue {
+  return redact(args, pointers.map(parsePointer))
+}
+
+function redact(value: JsonValue, pointers: readonly Pointer[]): JsonValue {
+  if (pointers.some((pointer) => pointer.length === 0)) return REDACTED
+  if (typeof value === 'string') return replaceSecrets(value, REDACTED)
   if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map((item, i) => redact(item, pointersInto(pointers, String(i))))
+  const nameOf = distinctNames()
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, isSensitiveName(name) ? REDACTED : redactArgs(inner)]),
+    Object.entries(value).map(([name, inner]) => [
+      nameOf(replaceSecrets(name, REDACTED)),
+      isSensitiveName(name) ? REDACTED : redact(inner, pointersInto(pointers, name)),
+    ]),
   )
 }
 

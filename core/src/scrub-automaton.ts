@@ -124,7 +124,7 @@ function failuresOf({ size, child, eachChild, ends }: Trie): Int32Array {
         found = child(shorter, unit)
       }
       fails[next] = Math.max(0, found)
-      if (ends[next] === 0) ends[next] = ends[fails[next]!]!
+      if (ends[next] === 0) ends[next] = ends[fails[next]]!
     })
   }
   return fails

@@ -1,3 +1,4 @@
+import { distinctNames } from './distinct-names.ts'
 import { REDACTED_CREDENTIAL } from './redact.ts'
 import type { JsonValue } from './json-value.ts'
 
@@ -47,20 +48,6 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
     }
 
     return { value: scrub(whole, DEPTH_MAX), count }
-  }
-}
-
-/** Keys that differ only in how they spell the credential must not swallow one another: the second of a name gets a number. */
-function distinctNames(): (name: string) => string {
-  const taken = new Set<string>()
-  const numbers = new Map<string, number>()
-  return (name) => {
-    let distinct = name
-    let number = numbers.get(name) ?? 2
-    for (; taken.has(distinct); number++) distinct = `${name} (${number})`
-    numbers.set(name, number)
-    taken.add(distinct)
-    return distinct
   }
 }
 
