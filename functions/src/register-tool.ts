@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { Meta } from '@vitrine/core/entry'
 import type { JsonValue } from '@vitrine/core/json-value'
 import { CALLS_PER_TOOL_MAX, MANIFEST_TIMEOUT_MS, REDACT_RULES_MAX, RESPONSE_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
-import { checkPointer } from '@vitrine/core/redact'
+import { checkPointer } from '@vitrine/core/redact-pointer'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
@@ -111,7 +111,7 @@ const schema = z.strictObject({
   responseBytesMax: z.number().int().min(1).max(RESPONSE_BYTES_MAX).optional(),
   concurrencyMax: z.number().int().min(1).max(CALLS_PER_TOOL_MAX).optional(),
   idempotent: z.boolean().optional(),
-  redact: z.array(z.string().refine(checkPointer, 'A JSON pointer, such as /customer/email or /items/*/iban.')).max(REDACT_RULES_MAX).optional(),
+  redact: z.array(z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.')).max(REDACT_RULES_MAX).optional(),
   manifestPolicy: z.enum(MANIFEST_POLICIES).optional(),
   manifestMaxAgeMs: z.number().int().min(0).max(MANIFEST_AGE_MS_MAX).optional(),
 })

@@ -152,7 +152,7 @@ describe('openings', () => {
     expect(JSON.parse(upstream.at('/echo/redact')[0]!.body)).toEqual(args)
   })
 
-  it.each([['customer'], ['/a~2'], ['/__proto__'], [''], ['/a/'.repeat(400)]])('refuse the rule %j', async (rule) => {
+  it.each([['customer'], ['/a~2'], ['/a/'.repeat(400)]])('refuse the rule %j', async (rule) => {
     const agent = await newAgentWith(`${upstream.origin}/ok`)
     const answer = await register(agent, { name: 'ruled', url: `${upstream.origin}/ok`, redact: [rule] }).then(() => 'taken', () => 'refused')
     expect(answer).toBe('refused')

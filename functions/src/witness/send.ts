@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from 'undici'
 import { NOTE_LENGTH_MAX } from '@vitrine/core/note'
-import { readAll } from '../forward/body.ts'
+import { collect, decoded } from '../forward/body.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -18,7 +18,6 @@ export async function sendText(
   const response = await request(url, {
     dispatcher, method, body, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, signal: AbortSignal.timeout(TIMEOUT_MS),
   })
-  const read = await readAll(response.body, NOTE_LENGTH_MAX)
-  if (!read.ok) throw new Error('the answer is too large')
-  return { status: response.statusCode, text: Buffer.from(read.value).toString('utf8') }
+  const bytes = await collect(decoded(response.body, '', NOTE_LENGTH_MAX))
+  return { status: response.statusCode, text: Buffer.from(bytes).toString('utf8') }
 }
