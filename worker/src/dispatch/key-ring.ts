@@ -1,4 +1,4 @@
-import { importJWK, type CryptoKey } from 'jose'
+import type { CryptoKey } from 'jose'
 import type { DispatchKey } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
@@ -31,8 +31,8 @@ export function createKeyRing({ ask, now }: KeyRingOptions): KeyRing {
 
   async function replace(given: readonly DispatchKey[]): Promise<void> {
     const at = now()
-    const imported = await Promise.all(given.map(async ({ kid, publicKey }) => [kid, await imports(publicKey)] as const))
-    keys = new Map(imported.filter((entry): entry is [string, CryptoKey] => entry[1] !== null))
+    const all = await Promise.all(given.map(async ({ kid, publicKey }) => [kid, await imported(publicKey)] as const))
+    keys = new Map(all.filter((entry): entry is [string, CryptoKey] => entry[1] !== null))
     named = at
   }
 
@@ -74,9 +74,9 @@ export function createKeyRing({ ask, now }: KeyRingOptions): KeyRing {
 }
 
 /** Null for what is no Ed25519 key: it verifies nothing, and the others stay of use. */
-async function imports(publicKey: string): Promise<CryptoKey | null> {
+async function imported(publicKey: string): Promise<CryptoKey | null> {
   try {
-    return (await importJWK({ kty: 'OKP', crv: 'Ed25519', x: publicKey }, 'EdDSA')) as CryptoKey
+    return await crypto.subtle.importKey('raw', Buffer.from(publicKey, 'base64url'), 'Ed25519', false, ['verify'])
   } catch {
     return null
   }

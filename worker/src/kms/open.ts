@@ -9,17 +9,15 @@ export type Open = (sealed: Sealed) => Promise<Result<string>>
 
 export interface OpenOptions {
   kms: () => Promise<KeyManagementServiceClient>
-  /** Names of variables that the operator listed: a policy reads no others. */
-  allowed: ReadonlySet<string>
-  /** The worker's own environment, and what worker.yaml has resolved, by names that no variable can have. */
+  /** What `{env}` may name: the variables that the operator listed, and the credentials of worker.yaml. */
   values: Readonly<Record<string, string | undefined>>
 }
 
-export function opener({ kms, allowed, values }: OpenOptions): Open {
+export function opener({ kms, values }: OpenOptions): Open {
   return async (sealed) => {
     if ('enc' in sealed) return decrypt(kms, sealed)
     if ('secretManager' in sealed) return readSecret(sealed.secretManager)
-    const value = allowed.has(sealed.env) ? values[sealed.env] : undefined
+    const value = Object.hasOwn(values, sealed.env) ? values[sealed.env] : undefined
     return value === undefined ? fail('credential_unreadable', 'This variable of the worker is not set, or is not listed in VITRINE_SECRET_ENV.') : ok(value)
   }
 }

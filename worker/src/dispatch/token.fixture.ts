@@ -1,0 +1,32 @@
+import { SignJWT, type JWTPayload } from 'jose'
+import { callAudience, callDigest, type CallBody, type DispatchKey } from '@vitrine/core/policy'
+
+/** The control plane's side of a call, for tests. */
+
+export const POLICY_ID = 'pol_test'
+
+export interface Signer {
+  key: DispatchKey
+  privateKey: CryptoKey
+}
+
+export async function newSigner(kid: string = crypto.randomUUID()): Promise<Signer> {
+  const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
+  const raw = Buffer.from(await crypto.subtle.exportKey('raw', pair.publicKey))
+  return { key: { kid, publicKey: raw.toString('base64url') }, privateKey: pair.privateKey }
+}
+
+export function newBody(changes: Partial<CallBody> = {}): CallBody {
+  return { call: crypto.randomUUID(), server: 'memory', command: 'read_graph', arguments: { a: 1 }, timeoutMs: 5_000, ...changes }
+}
+
+/** What the token of a body says; `now` in milliseconds. */
+export function claimsFor(body: CallBody, now = Date.now()): JWTPayload {
+  const iat = Math.floor(now / 1_000)
+  const { call, user } = body
+  return { iss: 'vitrine', aud: callAudience(POLICY_ID), sub: 'agt_1', call, ...(user !== undefined && { user }), args: callDigest(body), iat, exp: iat + 60 }
+}
+
+export function tokenFor(signer: Signer, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', kid: signer.key.kid, ...header }).sign(signer.privateKey)
+}

@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isCommandEnabled, type WorkerPolicy } from '@vitrine/core/policy'
+import { indexCapabilities } from './config/capabilities.ts'
+import { parseNodeConfig, type NodeServer } from './config/node-config.ts'
+import { nodeServers } from './config/node-servers.ts'
+import { describeProblems } from './config/problems.ts'
+import { controlClient } from './control/client.ts'
+import { createControl } from './control/control.ts'
+import { textOf } from './control/failure.ts'
+import { createDispatch } from './dispatch/http-server.ts'
+import { createKeyRing } from './dispatch/key-ring.ts'
+import { createSeenCalls } from './dispatch/replay.ts'
+import { tokenVerifier } from './dispatch/token.ts'
+import { environment, type Environment } from './environment.ts'
+import { kmsClient } from './kms/client.ts'
+import { opener, type Open } from './kms/open.ts'
+import { logError, logInfo, logWarning } from './log.ts'
+import type { ExecutableServer } from './server/api.ts'
+import { createPool } from './server/pool.ts'
+
+/** How long calls under way are waited for at SIGTERM. Cloud Run allows 10 s in all, of which the servers' own grace takes 5. */
+const DRAIN_MS_MAX = 4_000
+
+/** What the node brings beside the policy. */
+interface Node {
+  servers: ExecutableServer[]
+  /** Which of them handles a tool. */
+  serverOf(tool: string): string | null
+  open: Open
+}
+
+/** The exit code: 0 when it was asked to stop, 1 when the key opens nothing any more. */
+async function main(): Promise<number> {
+  const settings = environment(process.env)
+  const asked = signalled()
+  const node = await readNode(settings)
+  // What is started from here on does not inherit them.
+  for (const name of ['VITRINE_KEY', ...settings.secretEnv]) delete process.env[name]
+  const workDir = settings.workDir ?? (await mkdtemp(join(tmpdir(), 'vitrine-worker-')))
+  try {
+    return await run(settings, node, workDir, asked)
+  } finally {
+    if (settings.workDir === null) await rm(workDir, { recursive: true, force: true })
+  }
+}
+
+async function run(settings: Environment, node: Node, workDir: string, asked: Promise<0>): Promise<number> {
+  const { policyId, cacheDir, host, port, workerUrl } = settings
+  const instanceId = randomUUID()
+  const client = controlClient(settings)
+  const keys = createKeyRing({ ask: client.keys, now: Date.now })
+  const revoked = Promise.withResolvers<1>()
+  const started = Promise.withResolvers<void>()
+  let policy: WorkerPolicy | null = null
+  // The control plane knows nothing of the others.
+  const isOfPolicy = (slug: string): boolean => policy?.servers.some((server) => server.slug === slug) ?? false
+
+  const pool = createPool({
+    workDir,
+    cacheDir,
+    open: node.open,
+    onEvent(event) {
+      if (isOfPolicy(event.slug)) control.event(event)
+    },
+    onTools({ slug, version, integrity, tools }) {
+      if (version !== null && integrity !== null) control.report({ slug, version, integrity, tools })
+    },
+  })
+  const dispatch = createDispatch({
+    verify: tokenVerifier({ policyId, findKey: keys.find, now: Date.now }),
+    seen: createSeenCalls(Date.now),
+    pool,
+    isEnabled(slug, command) {
+      const server = policy?.servers.find((other) => other.slug === slug)
+      return server ? isCommandEnabled(server, command) : policy !== null && node.serverOf(command) === slug
+    },
+    health: () => ({ instanceId, policyVersion: policy?.version ?? null, servers: pool.states() }),
+  })
+  const bound = await dispatch.listen(port, host)
+  const control = createControl({
+    client,
+    instanceId,
+    url: workerUrl ?? `http://127.0.0.1:${bound}`,
+    states: () => pool.states().filter(({ slug }) => isOfPolicy(slug)),
+    onPolicy(changed) {
+      policy = changed
+      pool.apply({ servers: [...changed.servers, ...besides(changed, node.servers)] }).then(started.resolve, started.reject)
+    },
+    onKeys: keys.replace,
+    onRevoked(reason) {
+      logError(`The control plane refuses the connector key, so this worker serves no more: ${textOf(reason)}`)
+      revoked.resolve(1)
+    },
+  })
+  void control.start()
+  started.promise.then(() => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}`), revoked.reject)
+
+  const code = await Promise.race([asked, revoked.promise])
+  // Calls come in until the control plane knows; without a key nobody is served a moment longer.
+  if (code === 0) await control.stop()
+  await dispatch.drain(code === 0 ? DRAIN_MS_MAX : 0)
+  await pool.close()
+  await dispatch.close()
+  return code
+}
+
+/** The node's servers whose names the policy leaves free. */
+function besides({ servers }: WorkerPolicy, own: readonly ExecutableServer[]): ExecutableServer[] {
+  return own.filter(({ slug }) => {
+    const isTaken = servers.some((server) => server.slug === slug)
+    if (isTaken) logWarning(`worker.yaml: ${slug} is not started, the policy has a server of that name`)
+    return !isTaken
+  })
+}
+
+async function readNode({ configFile, secretEnv, kmsEmulatorHost }: Environment): Promise<Node> {
+  const configured = configFile === null ? [] : await readConfig(configFile)
+  const { servers, values } = nodeServers(configured, process.env)
+  const listed = Object.fromEntries([...secretEnv].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const open = opener({ kms: kmsClient(kmsEmulatorHost), values: { ...listed, ...values } })
+  return { servers, open, serverOf: indexCapabilities(configured.filter(({ enabled }) => enabled)).serverOf }
+}
+
+async function readConfig(file: string): Promise<NodeServer[]> {
+  const parsed = parseNodeConfig(await readFile(file, 'utf8'))
+  if (!parsed.ok) throw new Error(`The node configuration cannot be used.\n${describeProblems(file, parsed.problems)}`)
+  if (parsed.value.warnings.length > 0) logWarning(describeProblems(file, parsed.value.warnings))
+  return parsed.value.servers
+}
+
+function signalled(): Promise<0> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(0))
+  })
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    logError(error instanceof Error ? error.message : String(error))
+    process.exit(1)
+  },
+)
