@@ -36,6 +36,8 @@ export interface Exchange {
   streaming: boolean
   /** A request with the method below may have left. */
   sent: boolean
+  /** Requests that the server has made of us. */
+  asked: number
   /** The method whose result is for the caller alone. The client gets a stand-in, since it would check the result for nothing. */
   raw: 'tools/call' | 'tools/list' | null
   /** The request that is to be answered, and the answer to the latest one as the server sent it: no schema strips or refuses what it doesn't know. */
@@ -68,7 +70,7 @@ export function openLease(endpoint: Endpoint, credential: string | null, scrubbe
 }
 
 export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emit | null = null): Exchange {
-  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, awaited: null, answer: null, failure: null }
+  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, asked: 0, awaited: null, answer: null, failure: null }
   return { lease, raw, ...nothingYet, emit, taken: Promise.resolve() }
 }
 

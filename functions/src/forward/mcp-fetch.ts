@@ -1,4 +1,5 @@
 import { ReadableStream } from 'node:stream/web'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import type { EgressPolicy } from '../egress/policy.ts'
@@ -10,6 +11,8 @@ import { buildRequest, type HttpRequest } from './request.ts'
 /** What the client looks at; the rest of the upstream's headers ends here. */
 const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
 const ERROR_TEXT_BYTES_MAX = 4096
+/** Of an event stream, read at a time: some milliseconds of work when it is all small messages. */
+const SLICE_BYTES = 16 * 1024
 
 /**
  * The fetch under the MCP client. It acts for the exchange in whose async context it is called: only the registered URL, with that
@@ -85,12 +88,20 @@ async function body(exchange: Exchange, response: Dispatcher.ResponseData): Prom
 async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   exchange.streaming = true
   try {
-    for await (const chunk of withLineBreaks(chunks)) {
+    for await (const chunk of withLineBreaks(sliced(chunks))) {
       yield chunk
       await allTaken(exchange)
+      // The client reads all events of a chunk in one go. A server that sends without pause must not keep other calls waiting.
+      await nextTurn()
     }
   } finally {
     exchange.streaming = false
+  }
+}
+
+async function* sliced(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) yield chunk.subarray(at, at + SLICE_BYTES)
   }
 }
 

@@ -1,4 +1,4 @@
-import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
+import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type JSONRPCResponse, type Transport } from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { exchanges, newExchange, pass, type Exchange } from './mcp-exchange.ts'
@@ -7,6 +7,9 @@ import { exchanges, newExchange, pass, type Exchange } from './mcp-exchange.ts'
 const TAKEN = { resultType: 'complete', content: [] }
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
 const UNANSWERED = { code: 0, message: 'There is no answer.' }
+
+/** Requests of a server that are answered while it works on a call: each is a request of ours. The client offers nothing, so pings are all there should be. */
+const ASKED_MAX = 16
 
 /**
  * The SDK's streamable HTTP transport, watched: notes in the exchange what is asked and answered, and sees to it that every request ends.
@@ -43,16 +46,21 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       if (!exchange.eventStream) unanswered('upstream_invalid')
     },
   }
-  inner.onmessage = (message: JSONRPCMessage) => outer.onmessage?.(noted(exchanges.getStore(), message))
+  inner.onmessage = (message: JSONRPCMessage) => {
+    const exchange = exchanges.getStore()
+    if (!('method' in message)) return outer.onmessage?.(noted(exchange, message))
+    // Of what a server says unasked, progress alone is of interest, and that is not the client's business.
+    if (!('id' in message)) return message.method === 'notifications/progress' && exchange ? passProgress(exchange, message.params) : undefined
+    if (exchange && exchange.asked++ < ASKED_MAX) outer.onmessage?.(message)
+  }
   inner.onerror = (error) => outer.onerror?.(error)
   inner.onclose = () => outer.onclose?.()
   return outer
 }
 
 /** Keeps an answer in the exchange; what the client is to see of it. */
-function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPCMessage {
-  if (exchange?.emit && 'method' in message && message.method === 'notifications/progress') passProgress(exchange, message.params)
-  if ('method' in message || !exchange?.awaited || message.id !== exchange.awaited.id) return message
+function noted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRPCMessage {
+  if (!exchange?.awaited || message.id !== exchange.awaited.id) return message
   const { id, method } = exchange.awaited
   exchange.awaited = null
   if ('error' in message) {
@@ -66,6 +74,6 @@ function noted(exchange: Exchange | undefined, message: JSONRPCMessage): JSONRPC
 /** Progress of the very request that is awaited; a server that names another says nothing to this caller. */
 function passProgress(exchange: Exchange, params: Record<string, unknown> = {}): void {
   const { progressToken, progress, total, message } = params
-  if (progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
+  if (exchange.emit === null || progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
   pass(exchange, { type: 'progress', progress, ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) })
 }

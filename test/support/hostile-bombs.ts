@@ -1,0 +1,25 @@
+import { Readable } from 'node:stream'
+import zlib from 'node:zlib'
+
+/** What a bomb becomes. */
+export const BOMB_BYTES = 200 * 1024 * 1024
+
+/** Small bodies that decode to 200 MiB of zeros, by coding; `gzip-gzip` is 498 bytes or so that are 200 KB that are 200 MiB. */
+export async function makeBombs(): Promise<Record<string, Buffer>> {
+  const gzip = await compressed(zlib.createGzip({ level: 9 }))
+  return {
+    gzip,
+    'gzip-gzip': zlib.gzipSync(gzip, { level: 9 }),
+    deflate: await compressed(zlib.createDeflate({ level: 9 })),
+    br: await compressed(zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })),
+    zstd: await compressed(zlib.createZstdCompress()),
+  }
+}
+
+async function compressed(coder: zlib.Gzip | zlib.Deflate | zlib.BrotliCompress | zlib.ZstdCompress): Promise<Buffer> {
+  const block = Buffer.alloc(1024 * 1024)
+  const zeros = Readable.from(Array.from({ length: BOMB_BYTES / block.length }, () => block))
+  const parts: Buffer[] = []
+  for await (const part of zeros.pipe(coder)) parts.push(part as Buffer)
+  return Buffer.concat(parts)
+}
