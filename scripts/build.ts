@@ -11,12 +11,13 @@ interface Artifact {
   options: BuildOptions
 }
 
-/** The functions' runtime is fixed; the tools run on whatever a person has, from the oldest that their `engines` name. */
-const FUNCTIONS: BuildOptions = { platform: 'node', target: 'node24' }
+/** The runtime of the functions and of the worker's image is fixed; the tools run on whatever a person has, from the oldest that their `engines` name. */
+const SERVICE: BuildOptions = { platform: 'node', target: 'node24' }
 const TOOL: BuildOptions = { platform: 'node', target: 'node20' }
 
 const ARTIFACTS: readonly Artifact[] = [
-  { folder: 'functions', entry: 'src/index.ts', outfile: 'lib/index.js', options: FUNCTIONS },
+  { folder: 'functions', entry: 'src/index.ts', outfile: 'lib/index.js', options: SERVICE },
+  { folder: 'worker', entry: 'src/main.ts', outfile: 'lib/main.js', options: SERVICE },
   { folder: 'verify', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },
   { folder: 'cli', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },
 ]

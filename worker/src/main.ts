@@ -69,6 +69,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
       if (version !== null && integrity !== null) control.report({ slug, version, integrity, tools })
     },
   })
+  for (const what of pool.containment.missing) logWarning(`Containment: ${what}`)
   const dispatch = createDispatch({
     verify: tokenVerifier({ policyId, findKey: keys.find, now: Date.now }),
     seen: createSeenCalls(Date.now),

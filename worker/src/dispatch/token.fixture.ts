@@ -11,7 +11,7 @@ export interface Signer {
 }
 
 export async function newSigner(kid: string = crypto.randomUUID()): Promise<Signer> {
-  const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair
+  const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])
   const raw = Buffer.from(await crypto.subtle.exportKey('raw', pair.publicKey))
   return { key: { kid, publicKey: raw.toString('base64url') }, privateKey: pair.privateKey }
 }
