@@ -15,6 +15,8 @@ export interface AgentDoc {
   /** Names the agent may see; null for all that are registered for it. */
   allowedTools: string[] | null
   disabled: boolean
+  /** Of its organization; it may use their tool policies. */
+  teams?: string[]
 }
 
 export interface ToolDoc {

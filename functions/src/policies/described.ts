@@ -1,0 +1,53 @@
+import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
+import { WORKER_LIVE_MS } from '@vitrine/core/limits'
+import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from './documents.ts'
+
+/** A policy as those who may read it see it: no key, no secret, no ciphertext. */
+export interface DescribedPolicy {
+  policyId: string
+  orgId: string
+  name: string
+  teams: string[]
+  builtins: Builtins
+  servers: ServerConfig[]
+  version: number
+}
+
+/** What is known of a server beside its configuration. */
+export interface DescribedServer {
+  slug: string
+  /** Null until a worker has brought it up. */
+  pinned: Pin | null
+  manifestHash: string | null
+  /** Set while a changed manifest waits for approval. */
+  manifestPendingHash: string | null
+}
+
+export interface DescribedWorker {
+  instanceId: string
+  live: boolean
+  /** RFC 3339. */
+  seenAt: string
+  servers: { slug: string; state: ServerState; error?: string }[]
+}
+
+export function describePolicy(policyId: string, { orgId, name, teams, builtins, servers, version }: ToolPolicyDoc): DescribedPolicy {
+  return { policyId, orgId, name, teams, builtins, servers, version }
+}
+
+export function describeServer({ slug }: ServerConfig, doc: ServerDoc | undefined): DescribedServer {
+  if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null }
+  return { slug, pinned: { version: doc.resolvedVersion, integrity: doc.integrity }, manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash }
+}
+
+/** Workers that have not been seen for long are left out; their addresses are nobody's business. */
+export function describeWorkers(doc: WorkersDoc | undefined, nowMs: number): DescribedWorker[] {
+  return Object.entries(doc?.workers ?? {})
+    .map(([instanceId, { seenAt, servers }]) => ({
+      instanceId,
+      live: nowMs - seenAt.toMillis() <= WORKER_LIVE_MS,
+      seenAt: seenAt.toDate().toISOString(),
+      servers: Object.entries(servers).map(([slug, state]) => ({ slug, ...state })),
+    }))
+    .sort((a, b) => (a.seenAt < b.seenAt ? 1 : -1))
+}

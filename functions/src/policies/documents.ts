@@ -1,0 +1,94 @@
+import type { Timestamp } from 'firebase-admin/firestore'
+import type { Builtins, ServerConfig, ServerState } from '@vitrine/core/policy'
+
+/** Documents of tool policies as they stand in Firestore (DESIGN.md section 5). Times are written as Date and read as Timestamp. */
+
+export interface ToolPolicyDoc {
+  orgId: string
+  name: string
+  /** Whose agents may use it; empty for all of the organization. */
+  teams: string[]
+  builtins: Builtins
+  servers: ServerConfig[]
+  /** Counts the owner's changes. */
+  version: number
+  /** Counts all changes that workers have to hear of: those, and pins. */
+  revision: number
+}
+
+/** What is on record of a server since it first came up; absent before, and again once its pin was moved. */
+export interface ServerDoc {
+  orgId: string
+  slug: string
+  /** What was resolved: a pin holds for these two alone. */
+  package: string
+  spec: string
+  /** Exact. */
+  resolvedVersion: string
+  integrity: string
+  /** `{tools}` as JSON text, raw as the server listed them: Firestore cannot nest arrays. */
+  manifest: string
+  manifestHash: string
+  /** The list where it differs from the pinned one and waits for the owner's approval. */
+  manifestPending: string | null
+  manifestPendingHash: string | null
+  /** The last version and integrity that was reported and refused: each is recorded once. */
+  refused: { version: string; integrity: string } | null
+}
+
+export interface WorkerState {
+  url: string
+  seenAt: Timestamp
+  policyVersion: number
+  servers: Record<string, { state: ServerState; error?: string }>
+}
+
+/** Who serves a policy, by instance id. */
+export interface WorkersDoc {
+  orgId: string
+  workers: Record<string, WorkerState>
+}
+
+export interface ToolKeyDoc {
+  orgId: string
+  policyId: string
+  /** SHA-256 of the key's secret, hex. */
+  hash: string
+  version: number
+}
+
+/** Which policies have a server of this name, and for whom. */
+export interface ToolRoutesDoc {
+  orgId: string
+  routes: Route[]
+}
+
+export interface Route {
+  policyId: string
+  teams: string[]
+}
+
+export interface TeamDoc {
+  orgId: string
+  name: string
+}
+
+export interface DispatchKeyDoc {
+  /** Ed25519, base64url. */
+  publicKey: string
+  expiresAt: Timestamp
+}
+
+export const DISPATCH_KEYS = 'dispatchKeys'
+
+export const policyPaths = {
+  policies: (orgId: string) => `orgs/${orgId}/toolPolicies`,
+  policy: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}`,
+  server: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`,
+  workers: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}/state/workers`,
+  key: (policyId: string) => `toolKeys/${policyId}`,
+  routes: (orgId: string, slug: string) => `orgs/${orgId}/toolRoutes/${slug}`,
+  teams: (orgId: string) => `orgs/${orgId}/teams`,
+  team: (orgId: string, teamId: string) => `orgs/${orgId}/teams/${teamId}`,
+  dispatchKey: (kid: string) => `${DISPATCH_KEYS}/${kid}`,
+}

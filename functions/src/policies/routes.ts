@@ -1,0 +1,60 @@
+import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { answered } from '../deadline.ts'
+import type { Write } from '../ledger/plan.ts'
+import { policyPaths, type Route, type ToolRoutesDoc } from './documents.ts'
+
+/**
+ * Whether two policies could be meant by the same name: their teams overlap, or both are for the whole organization. One for teams and
+ * one for everybody may both have it: the team's own is meant then.
+ */
+export function overlap(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === 0 || b.length === 0 ? a.length === b.length : a.some((team) => b.includes(team))
+}
+
+/**
+ * The policy that an agent of these teams means: one that is for its teams before the organization's. An agent in several teams may
+ * find several; it is always the same one then. Undefined when none is for it.
+ */
+export function routeFor(routes: readonly Route[], teams: readonly string[]): Route | undefined {
+  const mine = routes.filter((route) => route.teams.some((team) => teams.includes(team))).sort((a, b) => (a.policyId < b.policyId ? -1 : 1))
+  return mine[0] ?? routes.find((route) => route.teams.length === 0)
+}
+
+export interface RouteChange {
+  orgId: string
+  policyId: string
+  teams: readonly string[]
+  /** Slugs before and after, in the order of the servers. */
+  before: readonly string[]
+  after: readonly string[]
+}
+
+/**
+ * The writes that keep the routes of a policy's slugs in step with it. Each has its document's version as a precondition, so two
+ * policies that claim one name at the same time do not both get it. Errors: slug_taken.
+ */
+export async function routeWrites(db: Firestore, { orgId, policyId, teams, before, after }: RouteChange): Promise<Result<Write[]>> {
+  const slugs = [...new Set([...before, ...after])]
+  if (slugs.length === 0) return ok([])
+  const snapshots = await answered(db.getAll(...slugs.map((slug) => db.doc(policyPaths.routes(orgId, slug)))))
+  const writes: Write[] = []
+  for (const [index, slug] of slugs.entries()) {
+    const snapshot = snapshots[index]!
+    const routes = (snapshot.data() as ToolRoutesDoc | undefined)?.routes ?? []
+    const others = routes.filter((route) => route.policyId !== policyId)
+    const claimed = after.includes(slug)
+    if (claimed && others.some((other) => overlap(other.teams, teams))) {
+      return fail('slug_taken', `Another policy for the same agents has a server "${slug}".`, { field: `servers.${after.indexOf(slug)}.slug` })
+    }
+    const wanted = claimed ? [...others, { policyId, teams: [...teams] }] : others
+    if (JSON.stringify(wanted) !== JSON.stringify(routes)) writes.push(routeWrite(snapshot, orgId, wanted))
+  }
+  return ok(writes)
+}
+
+function routeWrite(snapshot: DocumentSnapshot, orgId: string, routes: Route[]): Write {
+  const { path } = snapshot.ref
+  if (!snapshot.exists) return { op: 'create', path, data: { orgId, routes } }
+  return routes.length === 0 ? { op: 'delete', path, version: snapshot.updateTime } : { op: 'update', path, data: { routes }, version: snapshot.updateTime }
+}

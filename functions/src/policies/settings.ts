@@ -1,0 +1,63 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Meta } from '@vitrine/core/entry'
+import { POLICY_BYTES_MAX } from '@vitrine/core/limits'
+import type { Builtins } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Write } from '../ledger/plan.ts'
+import { policyPaths, type ToolPolicyDoc } from './documents.ts'
+
+/** What an owner says of a policy. */
+export type PolicySettings = Pick<ToolPolicyDoc, 'name' | 'teams' | 'builtins' | 'servers'>
+
+export const NO_BUILTINS: Builtins = { web_search: false, web_answers: false, web_fetch: false, code_executor: false }
+
+/** Errors: invalid_argument for a policy that is too large, team_not_found for a team that its organization has not. */
+export async function checkSettings(db: Firestore, orgId: string, settings: PolicySettings): Promise<Result<null>> {
+  if (Buffer.byteLength(JSON.stringify(settings)) > POLICY_BYTES_MAX) {
+    return fail('invalid_argument', `servers: The policy is larger than ${POLICY_BYTES_MAX / 1024} KiB.`, { field: 'servers' })
+  }
+  return findTeams(db, orgId, teamsNamed(settings))
+}
+
+/** The same for the teams of an agent. Errors: team_not_found. */
+export async function checkTeams(db: Firestore, orgId: string, teams: readonly string[]): Promise<Result<null>> {
+  return findTeams(db, orgId, teams.map((team, i) => ({ team, field: `teams.${i}` })))
+}
+
+async function findTeams(db: Firestore, orgId: string, named: { team: string; field: string }[]): Promise<Result<null>> {
+  if (named.length === 0) return ok(null)
+  const found = await db.getAll(...named.map(({ team }) => db.doc(policyPaths.team(orgId, team))))
+  const missing = named[found.findIndex((snapshot) => !snapshot.exists)]
+  return missing ? fail('team_not_found', `${missing.field}: There is no such team.`, { field: missing.field }) : ok(null)
+}
+
+function teamsNamed({ teams, servers }: PolicySettings): { team: string; field: string }[] {
+  const own = teams.map((team, i) => ({ team, field: `teams.${i}` }))
+  const ofSecrets = servers.flatMap(({ env }, i) =>
+    env.flatMap((variable, j) => (variable.source === 'team_secret' ? [{ team: variable.team, field: `servers.${i}.env.${j}.team` }] : [])))
+  return [...own, ...ofSecrets]
+}
+
+/** What a change says of a policy on the chain: names and versions, no values. */
+export function settingsMeta({ name, teams, builtins, servers }: PolicySettings): Meta {
+  return {
+    name,
+    teams: listed(teams),
+    builtins: listed(Object.entries(builtins).filter(([, on]) => on).map(([builtin]) => builtin)),
+    servers: listed(servers.map((server) => `${server.slug}=${server.package}@${server.version}${server.enabled ? '' : ' (off)'}`)),
+  }
+}
+
+const LIST_LENGTH_MAX = 2_000
+
+function listed(items: readonly string[]): string {
+  const text = items.join(', ')
+  return text.length > LIST_LENGTH_MAX ? `${text.slice(0, LIST_LENGTH_MAX)}…` : text
+}
+
+/** Pins hold for a package and a version spec: with another of these, or without the server, what was recorded goes. */
+export function unpinned(orgId: string, policyId: string, before: ToolPolicyDoc['servers'], after: ToolPolicyDoc['servers']): Write[] {
+  return before
+    .filter((old) => !after.some((server) => server.slug === old.slug && server.package === old.package && server.version === old.version))
+    .map(({ slug }) => ({ op: 'delete', path: policyPaths.server(orgId, policyId, slug), version: undefined }))
+}
