@@ -28,7 +28,7 @@ export interface Entry {
   /** When it was recorded, RFC 3339 in UTC with milliseconds; never earlier than the entry before. */
   ts: string
   action: Action
-  /** `agent:{id}`, `user:{uid}` or `system:{name}`. */
+  /** `agent:{id}`, `user:{uid}`, `worker:{policyId}` or `system:{name}`. */
   actor: string
   /** What it was done to: a tool's name, or the id of an agent, key or owner. */
   target: string

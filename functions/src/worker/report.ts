@@ -1,0 +1,137 @@
+import * as z from 'zod'
+import type { Draft } from '@vitrine/core/entry'
+import { checkJson, type JsonObject } from '@vitrine/core/json-value'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { isExactVersion, isIntegrity, type ServerConfig } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { answered } from '../deadline.ts'
+import { id, parse, toolName } from '../http/parse.ts'
+import type { Write } from '../ledger/plan.ts'
+import { diffTools, toolsByName, toolsHash } from '../manifest/diff.ts'
+import { pinnedOf } from '../manifest/pinned.ts'
+import type { Parts } from '../parts.ts'
+import { policyPaths, type ServerDoc, type ToolPolicyDoc } from '../policies/documents.ts'
+import { logs } from '../store/documents.ts'
+import { retryConflicts } from '../store/retry.ts'
+import { connectorActor, type Connector } from './authenticate.ts'
+import { pinFor } from './policy.ts'
+
+const schema = z.strictObject({
+  instanceId: id,
+  slug: toolName,
+  version: z.string().refine(isExactVersion, 'Must be an exact version.'),
+  integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.'),
+  tools: z.array(z.record(z.string(), z.unknown())),
+})
+
+interface Report {
+  instanceId: string
+  slug: string
+  version: string
+  integrity: string
+  /** `{tools}` as JSON text. */
+  manifest: string
+  manifestHash: string
+}
+
+/**
+ * ReportRequest → `{}`. The first report of a server pins its version, integrity and tools. Later the version and integrity have to be
+ * those; other tools wait for the owner's approval. Errors: server_not_found, pin_mismatch (recorded, each one once), upstream_too_large, policy_not_found.
+ */
+export async function report(parts: Parts, by: Connector, data: unknown): Promise<Result<Record<string, never>>> {
+  const parsed = parseReport(data)
+  if (!parsed.ok) return parsed
+  const done = await retryConflicts(() => record(parts, by, parsed.value))
+  return done.ok ? ok({}) : done
+}
+
+function parseReport(data: unknown): Result<Report> {
+  const request = parse(schema, data)
+  if (!request.ok) return request
+  // zod rebuilds objects; tools are hashed and stored as they came.
+  const tools = (data as { tools: unknown[] }).tools
+  const checked = checkJson(tools, 'tools')
+  if (!checked.ok) return checked
+  const manifest = JSON.stringify({ tools })
+  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
+  const { instanceId, slug, version, integrity } = request.value
+  return ok({ instanceId, slug, version, integrity, manifest, manifestHash: toolsHash(toolsByName(tools as JsonObject[])) })
+}
+
+/** What a report comes to: an entry and writes, or nothing to do; `refused` tells the worker, whatever is recorded. */
+interface Consequence {
+  draft?: Pick<Draft, 'action' | 'target' | 'meta'>
+  writes: Write[]
+  refused?: Result<never>
+}
+
+async function record(parts: Parts, by: Connector, reported: Report): Promise<Result<unknown>> {
+  const { orgId, policyId } = by
+  const { db } = parts
+  const [policySnapshot, snapshot] = await answered(db.getAll(db.doc(policyPaths.policy(orgId, policyId)), db.doc(policyPaths.server(orgId, policyId, reported.slug))))
+  const policy = policySnapshot!.data() as ToolPolicyDoc | undefined
+  if (!policy) return fail('policy_not_found')
+  const server = policy.servers.find(({ slug }) => slug === reported.slug)
+  if (!server) return fail('server_not_found')
+  const stored = snapshot!.data() as ServerDoc | undefined
+  const { path } = snapshot!.ref
+  const write = (change: Partial<ServerDoc>): Write => ({ op: 'update', path, data: { ...change, updatedAt: new Date() }, version: snapshot!.updateTime })
+
+  const { draft, writes, refused } =
+    stored && pinFor(server, stored) ? compared(stored, reported, by, write) : pinned(server, reported, by, orgId, path, policy, policySnapshot!.updateTime, stored !== undefined)
+  if (draft) {
+    const appended = await parts.append(logs.org(orgId), orgId, { drafts: [{ ...draft, actor: connectorActor(by), call: '' }], writes: () => writes })
+    if (!appended.ok) return appended
+  }
+  return refused ?? ok(null)
+}
+
+function pinned(
+  server: ServerConfig, reported: Report, { policyId }: Connector, orgId: string, path: string, policy: ToolPolicyDoc, version: unknown, replaces: boolean,
+): Consequence {
+  const { slug, instanceId, integrity, manifest, manifestHash } = reported
+  if (isExactVersion(server.version) && server.version !== reported.version) {
+    return { writes: [], refused: fail('pin_mismatch', `The policy says ${server.package}@${server.version}.`) }
+  }
+  const doc: ServerDoc = {
+    orgId, slug, package: server.package, spec: server.version, resolvedVersion: reported.version, integrity, manifest, manifestHash,
+    manifestPending: null, manifestPendingHash: null, refused: null,
+  }
+  const now = new Date()
+  const meta = { change: 'server.pin', server: slug, package: server.package, version: reported.version, integrity, manifestHash, instance: instanceId }
+  return {
+    draft: { action: 'policy.update', target: policyId, meta },
+    writes: [
+      { op: replaces ? 'set' : 'create', path, data: { ...doc, createdAt: now, updatedAt: now } },
+      // The other workers have to hear of the pin; and a change by the owner meanwhile goes first.
+      { op: 'update', path: policyPaths.policy(orgId, policyId), data: { revision: policy.revision + 1 }, version },
+    ],
+  }
+}
+
+function compared(stored: ServerDoc, reported: Report, { policyId }: Connector, write: (change: Partial<ServerDoc>) => Write): Consequence {
+  const { slug, version, integrity, manifest, manifestHash, instanceId: instance } = reported
+  if (version !== stored.resolvedVersion || integrity !== stored.integrity) {
+    const refused = fail('pin_mismatch', `${stored.package}@${stored.resolvedVersion} is pinned, with another integrity or version than was reported.`)
+    if (stored.refused?.version === version && stored.refused.integrity === integrity) return { writes: [], refused }
+    const meta = { policy: policyId, instance, type: 'pin_mismatch', version, integrity, pinnedVersion: stored.resolvedVersion, pinnedIntegrity: stored.integrity }
+    return { draft: { action: 'connector.event', target: slug, meta }, writes: [write({ refused: { version, integrity } })], refused }
+  }
+  if (manifestHash === stored.manifestHash) {
+    if (stored.manifestPendingHash === null) return { writes: [] }
+    const meta = { policy: policyId, instance, from: stored.manifestPendingHash, to: manifestHash, change: 'as approved again' }
+    return { draft: { action: 'tool.manifestChanged', target: slug, meta }, writes: [write({ manifestPending: null, manifestPendingHash: null })] }
+  }
+  if (manifestHash === stored.manifestPendingHash) return { writes: [] }
+  const meta = { policy: policyId, instance, from: stored.manifestHash, to: manifestHash, ...changesOf(stored, manifest) }
+  return { draft: { action: 'tool.manifestChanged', target: slug, meta }, writes: [write({ manifestPending: manifest, manifestPendingHash: manifestHash })] }
+}
+
+/** In an entry's meta; a list may have thousands. */
+const NAMES_LENGTH_MAX = 200
+
+function changesOf(stored: ServerDoc, manifest: string): Record<string, string> {
+  const { tools } = JSON.parse(manifest) as { tools: JsonObject[] }
+  const diff = diffTools(pinnedOf(stored)!.commands, toolsByName(tools))
+  return Object.fromEntries(Object.entries(diff).map(([what, names]: [string, string[]]) => [what, names.join(', ').slice(0, NAMES_LENGTH_MAX).toWellFormed()]))
+}
