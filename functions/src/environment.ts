@@ -21,6 +21,8 @@ export interface Environment {
   /** Local folder in its place. */
   checkpointDir: string | undefined
   witnesses: Witness[]
+  /** Variables of the tools workers that secrets may name. */
+  secretEnv: ReadonlySet<string>
 }
 
 /** Throws when the project is not named, when a variable does not read, or when something that only a local stack may do is asked for elsewhere. */
@@ -45,5 +47,6 @@ export function environment(env: Record<string, string | undefined>): Environmen
     checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],
     checkpointDir,
     witnesses: readWitnesses(env['VITRINE_WITNESSES']),
+    secretEnv: new Set((env['VITRINE_SECRET_ENV'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '')),
   }
 }

@@ -14,6 +14,7 @@ import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './export/export-audit.ts'
 import { httpForward } from './forward/http.ts'
 import { mcpForward } from './forward/mcp.ts'
+import { workerForward } from './forward/worker.ts'
 import { createGate } from './gate.ts'
 import { getToolCredential as readCredential } from './get-tool-credential.ts'
 import { callable, type Call } from './http/callable.ts'
@@ -36,6 +37,9 @@ import { registerTool as register } from './register-tool.ts'
 import { createSlots } from './slots.ts'
 import { createLoad } from './store/load.ts'
 import { createPublisher } from './witness/configured.ts'
+import { worker as workerOperation } from './worker/operations.ts'
+import { createRoutes } from './worker/route.ts'
+import { createCallSigner } from './worker/token.ts'
 
 /** The composition root of the functions: the only place that reads the environment and connects the parts. */
 
@@ -48,10 +52,12 @@ const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
 const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ policy: env.egress })
 
+const load = createLoad(db)
+
 const parts: Parts = {
   db,
   auth: getAuth(app),
-  load: createLoad(db),
+  load,
   append,
   reclaim: createReclaim(db, append),
   vault,
@@ -66,6 +72,9 @@ const parts: Parts = {
   signer: createSigner(() => kmsClient(env.kmsEmulatorHost), env.signingKey),
   publisher: createPublisher(env, dispatcher),
   witnesses: env.witnesses,
+  secretEnv: env.secretEnv,
+  routes: createRoutes(load, env.project),
+  forwardToWorker: workerForward({ dispatcher, sign: createCallSigner(db) }),
 }
 
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
@@ -87,6 +96,9 @@ export const exportAudit = onRequest(
   streamed('application/jsonl; charset=utf-8', (call) => exportBundle(parts, call)),
 )
 export const admin = serve('vitrine-admin', adminOperation)
+
+/** For tools workers, by their connector key. It neither encrypts nor decrypts: secrets pass through as they are stored. */
+export const worker = serve('vitrine-connect', workerOperation)
 
 /** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
 export const reconcile = onSchedule({ schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 }, async () => {

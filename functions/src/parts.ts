@@ -5,6 +5,7 @@ import type { ToolKind } from '@vitrine/core/tool'
 import type { OpenCredential } from './credential.ts'
 import type { EgressPolicy } from './egress/policy.ts'
 import type { Forward } from './forward/forward.ts'
+import type { WorkerCall } from './forward/worker.ts'
 import type { Gate } from './gate.ts'
 import type { Signer } from './kms/signer.ts'
 import type { Vault } from './kms/vault.ts'
@@ -14,6 +15,7 @@ import type { CheckManifest } from './manifest/check.ts'
 import type { Load } from './store/load.ts'
 import type { Publisher } from './witness/publish.ts'
 import type { Witness } from './witness/witness.ts'
+import type { Routes } from './worker/route.ts'
 
 /** What the operations are made of; index.ts wires it once per process. */
 export interface Parts {
@@ -39,4 +41,10 @@ export interface Parts {
   /** Where checkpoints are kept outside; undefined where no such place is configured. */
   publisher: Publisher | undefined
   witnesses: readonly Witness[]
+  /** Variables of the tools workers that secrets may name: what the operator listed. */
+  secretEnv: ReadonlySet<string>
+  /** Finds the tools of tool policies. */
+  routes: Routes
+  /** Calls them. */
+  forwardToWorker: (call: WorkerCall) => Forward
 }
