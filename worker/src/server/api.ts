@@ -2,9 +2,12 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import type { Sealed, ServerEvent, ServerStatus, WorkerServer } from '@vitrine/core/policy'
 import type { Result } from '@vitrine/core/result'
+import type { Containment } from './containment.ts'
 
 /** What the pool offers to the worker's HTTP surface and to its connection with the control plane. */
 export interface Pool {
+  /** What of the containment this machine allows; to be told to the operator. */
+  containment: Containment
   /**
    * Makes the running servers those of the policy: starts what is new, stops what is gone, restarts what changed, and leaves the rest
    * alone. Resolves when every server has been started once or has failed to; never rejects. A later call overtakes an earlier one.

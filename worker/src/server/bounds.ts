@@ -44,3 +44,6 @@ export const POOL_LIMITS: PoolLimits = {
   backoffMsMax: 60_000,
   watchMs: 500,
 }
+
+/** A server that left the policy, or was changed, keeps its calls for so long at most: longer than any call may take. */
+export const DRAIN_MS_MAX = 65_000

@@ -5,6 +5,7 @@ import type { HealthCheck } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { CallOutcome, PoolCall } from './api.ts'
 import { CALLS_PER_PROCESS_MAX, TOOL_PAGES_MAX, TOOLS_MAX } from './bounds.ts'
+import { abortedOutcome } from './give-up.ts'
 import type { ServerProcess } from './processes.ts'
 import type { Secrets } from './secrets.ts'
 import { INVALID_ANSWER, stdioTransport } from './transport.ts'
@@ -30,6 +31,8 @@ export interface SessionOptions {
   child: ServerProcess
   secrets: Secrets
   startMs: number
+  /** Gives the start up. */
+  signal: AbortSignal
   onTools(tools: JsonObject[]): void
 }
 
@@ -43,20 +46,21 @@ const noValidation: jsonSchemaValidator = {
 const NO_TIMEOUT_MS = 2 ** 31 - 1
 
 /** Shakes hands with a server and lists its tools. Errors: upstream_unreachable, the process stopped then, with the reason in words. */
-export async function openSession({ child, secrets, startMs, onTools }: SessionOptions): Promise<Result<Session>> {
+export async function openSession({ child, secrets, startMs, signal: stop, onTools }: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
   // Without capabilities of ours a server may not ask for anything; one that does is answered "method not found".
   const client = new Client({ name: 'vitrine', version: '0.1.0' }, { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation })
   client.onerror = () => undefined
-  const signal = AbortSignal.timeout(startMs)
+  const timeout = AbortSignal.timeout(startMs)
+  const signal = AbortSignal.any([timeout, stop])
   try {
     await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
     const session = sessionOf({ child, client, secrets, onTools, isTooLong: () => transport.tooLong })
     await session.list(signal)
     return ok(session)
   } catch (error) {
-    const late = signal.aborted
-    void child.stop(0)
+    const late = timeout.aborted
+    await child.stop(0)
     const why = late ? `no answer within ${startMs / 1000} s` : error instanceof ProtocolError ? `answered "${error.message}"` : await child.exited
     return fail('upstream_unreachable', secrets.text(`The server did not start: ${why}.`))
   }
@@ -97,14 +101,14 @@ function sessionOf({ child, client, secrets, onTools, isTooLong }: Parts): Sessi
     stop: (graceMs) => child.stop(graceMs),
     async call({ command, arguments: args, signal, onProgress }) {
       if (session.inFlight >= CALLS_PER_PROCESS_MAX) return refused('too_many_calls', 'Too many calls of this server are under way.')
-      if (signal.aborted) return refused(abortCode(signal), 'The call was given up.')
+      if (signal.aborted) return abortedOutcome(signal)
       session.inFlight++
       try {
         return { ok: true, result: secrets.object(await request('tools/call', { name: command, arguments: args }, signal, onProgress)) }
       } catch (error) {
         if (error instanceof ProtocolError && error.code === INVALID_ANSWER) return refused('upstream_invalid', 'The server did not answer in the protocol.')
         if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
-        if (signal.aborted) return refused(abortCode(signal), 'The server did not answer in time.')
+        if (signal.aborted) return abortedOutcome(signal)
         // Whose the long line was can't be known when there are several.
         if (isTooLong() && session.inFlight === 1) return refused('upstream_too_large', 'The answer of the server is too large.')
         return refused('upstream_interrupted', 'The server ended during the call.')
@@ -141,10 +145,6 @@ function isTool(value: unknown): value is JsonObject {
 function rpcErrorResult({ code, message, data }: ProtocolError): JsonObject {
   const error = { code, message, ...(data !== undefined && { data: data as JsonObject }) }
   return { isError: true, content: [{ type: 'text', text: message }], error }
-}
-
-function abortCode(signal: AbortSignal): ErrorCode {
-  return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
 }
 
 function refused(code: ErrorCode, message: string): CallOutcome {

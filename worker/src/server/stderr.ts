@@ -20,9 +20,17 @@ export function createStderrLog(): StderrLog {
   }
 }
 
-/** Reads a process's stderr into the log, credentials taken out, and no faster than it is worth: a process that floods it waits. */
-export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): void {
-  const add = (line: string) => log.add(cut(secrets.text(line.trimEnd())))
+/**
+ * Reads a process's stderr into the log, credentials taken out, and no faster than it is worth: a process that floods it waits.
+ * Answers with a look at the last line of this process.
+ */
+export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): () => string | null {
+  let last: string | null = null
+  const add = (line: string) => {
+    if (line.trim() === '') return
+    last = cut(secrets.text(line.trimEnd()))
+    log.add(last)
+  }
   const split = lineSplitter({ bytesMax: STDERR_LINE_BYTES_MAX, onLine: add, onLong: add })
   let budget = STDERR_BYTES_MAX
   const refill = setInterval(() => {
@@ -39,6 +47,7 @@ export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): 
     clearInterval(refill)
     split(Buffer.from('\n'))
   })
+  return () => last
 }
 
 function cut(line: string): string {

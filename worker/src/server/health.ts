@@ -1,0 +1,26 @@
+import type { HealthCheck } from '@vitrine/core/policy'
+import type { Session } from './session.ts'
+
+/**
+ * Asks a session now and then whether it is well, until told to stop or until it is not: then `onIll` is told what is wrong. Answers with
+ * what stops it.
+ */
+export function watchHealth(session: Session, { intervalSeconds, timeoutSeconds, method }: HealthCheck, on: { well(): void; ill(problem: string): void }): () => void {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  const check = async () => {
+    const problem = await session.check(method, timeoutSeconds * 1000)
+    if (stopped) return
+    if (problem !== null) return on.ill(problem)
+    on.well()
+    later()
+  }
+  const later = () => {
+    timer = setTimeout(check, intervalSeconds * 1000).unref()
+  }
+  later()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,115 @@
+import type { HealthCheck, ServerEvent, ServerState } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { PoolLimits } from './api.ts'
+import { createBackoff } from './backoff.ts'
+import { createDepartures } from './departures.ts'
+import { watchHealth } from './health.ts'
+import type { Session } from './session.ts'
+
+/**
+ * Keeps one process of a server running.
+ *
+ *   starting  → ready      it answered the handshake and listed its tools
+ *             → failed     it did not; tried again after a backoff, or at once when a call needs it
+ *   ready     → failed     it ended by itself: `crashed`; started again as above, which makes `restarted`
+ *             → unhealthy  it failed a health check: `unhealthy`; it is ended and started again as above, which makes `recovered`
+ *   any state → stopped    by `stop`; nothing leads out of it
+ */
+export interface Keeper {
+  /** `error` says why it is not ready. */
+  status(): { state: ServerState; error?: string }
+  /** The running session, or the one that is started for this. */
+  get(): Promise<Result<Session>>
+  /** The running session. */
+  current(): Session | null
+  /** Resolves when no process is left. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface KeeperOptions {
+  /** The signal aborts when it is not wanted any more. */
+  launch(signal: AbortSignal): Promise<Result<Session>>
+  healthCheck: HealthCheck
+  limits: PoolLimits
+  /** Starts it again by itself; otherwise only a call does. */
+  warm: boolean
+  onEvent(type: ServerEvent['type'], detail?: string): void
+}
+
+export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: KeeperOptions): Keeper {
+  const backoff = createBackoff(limits.backoffMs, limits.backoffMsMax)
+  const stopping = new AbortController()
+  const departures = createDepartures()
+  let status: ReturnType<Keeper['status']> = { state: 'starting' }
+  let session: Session | null = null
+  let starting: Promise<Result<Session>> | null = null
+  /** What the next successful start is told as. */
+  let news: 'restarted' | 'recovered' | null = null
+  let retry: NodeJS.Timeout | undefined
+  let stopWatching: () => void = () => undefined
+
+  function start(): Promise<Result<Session>> {
+    if (stopping.signal.aborted) return Promise.resolve(STOPPED)
+    clearTimeout(retry)
+    status = { ...status, state: 'starting' }
+    starting ??= launch(stopping.signal).then(started).finally(() => {
+      starting = null
+    })
+    return starting
+  }
+  function started(result: Result<Session>): Result<Session> {
+    if (stopping.signal.aborted) {
+      if (result.ok) departures.add(result.value.stop(limits.graceMs))
+      return STOPPED
+    }
+    if (!result.ok) {
+      lost('failed', result.error.message ?? result.error.code, news ?? 'recovered')
+      return result
+    }
+    const opened = result.value
+    session = opened
+    status = { state: 'ready' }
+    if (news) onEvent(news)
+    news = null
+    // Only a server that stays well for a while starts anew with short waits.
+    stopWatching = watchHealth(opened, healthCheck, { well: backoff.reset, ill: (problem) => onIll(opened, problem) })
+    void opened.ended.then((how) => onEnded(opened, how))
+    return result
+  }
+  /** There is no session now. */
+  function lost(state: ServerState, error: string, told: typeof news): void {
+    stopWatching()
+    session = null
+    news = told
+    status = { state, error }
+    if (warm) retry = setTimeout(start, backoff.nextMs()).unref()
+  }
+  function onEnded(gone: Session, how: string): void {
+    if (session !== gone) return
+    lost('failed', `It ended: ${how}.`, 'restarted')
+    onEvent('crashed', how)
+  }
+  function onIll(gone: Session, problem: string): void {
+    lost('unhealthy', problem, 'recovered')
+    onEvent('unhealthy', problem)
+    departures.add(gone.stop(limits.graceMs))
+  }
+
+  return {
+    status: () => status,
+    get: () => session ? Promise.resolve(ok(session)) : start(),
+    current: () => session,
+    async stop(graceMs) {
+      stopping.abort()
+      clearTimeout(retry)
+      stopWatching()
+      status = { state: 'stopped' }
+      await starting
+      if (session) departures.add(session.stop(graceMs))
+      session = null
+      await departures.done()
+    },
+  }
+}
+
+const STOPPED = fail('upstream_unreachable', 'The server is being stopped.')

@@ -1,0 +1,60 @@
+import type { JsonObject } from '@vitrine/core/json-value'
+import type { Sealed } from '@vitrine/core/policy'
+import { fail, type Result } from '@vitrine/core/result'
+import type { PoolLimits, PoolServer } from './api.ts'
+import { resolveEnvironment } from './environment.ts'
+import type { Processes } from './processes.ts'
+import { createSecrets } from './secrets.ts'
+import { openSession, type Session } from './session.ts'
+import type { Holder, Slots } from './slots.ts'
+import { readStderr, type StderrLog } from './stderr.ts'
+
+export interface LaunchParts {
+  processes: Processes
+  slots: Slots
+  open(sealed: Sealed): Promise<Result<string>>
+  limits: PoolLimits
+}
+
+export interface LaunchRequest {
+  config: PoolServer
+  /** What is run: absolute path, and what comes before the server's own arguments. */
+  target: { file: string; args: string[] }
+  userSecrets: Record<string, Sealed> | null
+  holder: Holder
+  signal: AbortSignal
+  log: StderrLog
+  onTools(tools: JsonObject[]): void
+}
+
+/**
+ * Starts a process for a server and shakes hands with it; the slot is given back when nothing of the process is left. Secrets are decrypted here and
+ * held, besides by the process, by what scrubs its output. Errors: too_many_calls when there is no slot, what decryption fails with, upstream_unreachable.
+ */
+export async function launch(parts: LaunchParts, request: LaunchRequest): Promise<Result<Session>> {
+  const { slots, limits } = parts
+  const { holder } = request
+  if (!(await slots.take(holder))) return fail('too_many_calls', 'All processes that this worker may have are busy.')
+  const session = await startSession(parts, request).catch(() => fail('internal', 'The server could not be started.'))
+  if (!session.ok) {
+    slots.give(holder)
+    return session
+  }
+  const { value } = session
+  void value.ended.then(() => value.stop(limits.graceMs)).finally(() => slots.give(holder))
+  return session
+}
+
+async function startSession({ processes, open, limits }: LaunchParts, request: LaunchRequest): Promise<Result<Session>> {
+  const { config, target, userSecrets, signal, log, onTools } = request
+  const environment = await resolveEnvironment(config.env, userSecrets, open)
+  if (!environment.ok) return environment
+  const { env, secrets: values } = environment.value
+  const child = await processes.start({ file: target.file, args: [...target.args, ...config.args], env, limits: config.limits })
+  if (!child.ok) return child
+  const secrets = createSecrets(values)
+  const last = readStderr(child.value.stderr, secrets, log)
+  const session = await openSession({ child: child.value, secrets, startMs: limits.startMs, signal, onTools })
+  if (session.ok || last() === null) return session
+  return fail(session.error.code, `${session.error.message} It said: ${last()}`)
+}

@@ -1,0 +1,67 @@
+import type { Sealed } from '@vitrine/core/policy'
+import type { Result } from '@vitrine/core/result'
+import type { PoolLimits } from './api.ts'
+import { createBackoff } from './backoff.ts'
+import type { Keeper } from './keeper.ts'
+import { PERMANENT, type Runner } from './runner.ts'
+import type { Holder } from './slots.ts'
+import { createUserSessions } from './user-sessions.ts'
+
+export interface PerUserOptions {
+  slug: string
+  /** Installs the server. */
+  prepare(): Promise<Result<unknown>>
+  /** `userSecrets` null: without any. */
+  keep(userSecrets: Record<string, Sealed> | null, holder: Holder): Keeper
+  limits: PoolLimits
+}
+
+const UNLISTED = 'Its commands are known once a user has called: it does not start without the secrets of one.'
+
+/**
+ * A process for each user. To list the commands before any user calls, the server is started once without secrets and ended at once;
+ * many refuse to start like that, and then the first user's process lists them.
+ */
+export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): Runner {
+  const discovery = keep(null, { ...PERMANENT })
+  const sessions = createUserSessions(keep, limits.graceMs)
+  const backoff = createBackoff(limits.backoffMs, limits.backoffMsMax)
+  let status: ReturnType<Runner['status']> = { state: 'starting' }
+  let retry: NodeJS.Timeout | undefined
+  let stopped = false
+
+  async function discover(): Promise<void> {
+    const prepared = await prepare()
+    if (stopped) return
+    if (!prepared.ok) {
+      status = { state: 'failed', error: prepared.error.message ?? prepared.error.code }
+      retry = setTimeout(discover, backoff.nextMs()).unref()
+      return
+    }
+    const listed = await discovery.get()
+    await discovery.stop(limits.graceMs)
+    if (!stopped) status = { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
+  }
+
+  return {
+    start: discover,
+    async run(request, work) {
+      if (request.user === undefined) return { ok: false, code: 'secret_missing', message: `${slug} acts for a user, and the call names none.` }
+      const session = sessions.of(request.user, request.userSecrets ?? {})
+      session.users++
+      try {
+        return await work(session.keeper)
+      } finally {
+        session.users--
+      }
+    },
+    status: () => status,
+    sweep: (idleMs) => sessions.sweep(idleMs),
+    async stop(graceMs) {
+      stopped = true
+      status = { state: 'stopped' }
+      clearTimeout(retry)
+      await Promise.all([discovery.stop(graceMs), sessions.stop(graceMs)])
+    },
+  }
+}

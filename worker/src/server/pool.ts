@@ -1,0 +1,67 @@
+import { mkdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createInstaller } from '../install/install.ts'
+import type { Pool, PoolOptions, PoolServer } from './api.ts'
+import { DRAIN_MS_MAX, POOL_LIMITS } from './bounds.ts'
+import { createDepartures } from './departures.ts'
+import { createProcesses } from './processes.ts'
+import { createServer, type Server, type ServerParts } from './server.ts'
+import { createSlots } from './slots.ts'
+
+/** Looks for idle processes this often within the time after which they are ended. */
+const SWEEPS = 4
+const DRAIN_LOOK_MS = 50
+
+/** The servers of a policy, on this machine. `workDir` is this pool's alone. */
+export function createPool(options: PoolOptions): Pool {
+  const limits = { ...POOL_LIMITS, ...options.limits }
+  mkdirSync(options.cacheDir, { recursive: true })
+  const processes = createProcesses({ workDir: options.workDir, readable: [options.cacheDir], watchMs: limits.watchMs })
+  const installer = createInstaller({ cacheDir: options.cacheDir })
+  const { open, onEvent, onTools } = options
+  const parts: ServerParts = { processes, slots: createSlots(limits.processesMax), open, limits, installer, onEvent, onTools }
+
+  let servers = new Map<string, Server>()
+  const departures = createDepartures()
+  const sweeper = setInterval(() => servers.forEach((server) => server.sweep(limits.idleMs)), Math.max(1, limits.idleMs / SWEEPS)).unref()
+  let closed = false
+
+  /** Its calls come to their end first. */
+  async function retire(server: Server): Promise<void> {
+    const deadline = Date.now() + DRAIN_MS_MAX
+    while (!closed && server.inFlight() > 0 && Date.now() < deadline) await sleep(DRAIN_LOOK_MS)
+    await server.stop(limits.graceMs)
+  }
+  function keepOrCreate(config: PoolServer): { server: Server; started: Promise<void> } {
+    const existing = servers.get(config.slug)
+    if (existing?.isSame(config)) {
+      existing.update(config)
+      return { server: existing, started: Promise.resolve() }
+    }
+    const server = createServer(config, parts)
+    return { server, started: server.start() }
+  }
+
+  return {
+    containment: processes.containment,
+    async apply({ servers: configs }) {
+      if (closed) return
+      const next = configs.filter(({ enabled }) => enabled).map((config) => ({ slug: config.slug, ...keepOrCreate(config) }))
+      const before = servers
+      servers = new Map(next.map(({ slug, server }) => [slug, server]))
+      for (const [slug, server] of before) if (servers.get(slug) !== server) departures.add(retire(server))
+      await Promise.all(next.map(({ started }) => started))
+    },
+    call: async (request) => servers.get(request.server)?.call(request) ?? { ok: false, code: 'tool_not_found', message: 'There is no such tool.' },
+    states: () => [...servers.values()].map((server) => server.report()),
+    stderr: (slug) => servers.get(slug)?.stderr() ?? [],
+    async close() {
+      closed = true
+      clearInterval(sweeper)
+      installer.close()
+      await Promise.all([...[...servers.values()].map((server) => server.stop(limits.graceMs)), departures.done()])
+      servers.clear()
+      processes.close()
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { canonicalize } from '@vitrine/core/jcs'
+import type { JsonObject } from '@vitrine/core/json-value'
+import { isCommandEnabled, type Sealed, type ServerEvent } from '@vitrine/core/policy'
+import { ok, type Result } from '@vitrine/core/result'
+import type { Installer } from '../install/install.ts'
+import type { CallOutcome, PoolCall, PoolServer, ServerReport, ServerTools } from './api.ts'
+import { abortedOutcome, unlessAborted } from './give-up.ts'
+import { createKeeper, type Keeper } from './keeper.ts'
+import { launch, type LaunchParts } from './launch.ts'
+import { perUserRunner } from './per-user-runner.ts'
+import { PERMANENT, sharedRunner, type Runner } from './runner.ts'
+import type { Session } from './session.ts'
+import type { Holder } from './slots.ts'
+import { createStderrLog } from './stderr.ts'
+import { findTarget, type Target } from './target.ts'
+
+export interface ServerParts extends LaunchParts {
+  installer: Installer
+  onEvent(event: ServerEvent): void
+  onTools(tools: ServerTools): void
+}
+
+/** One server of the policy: a process shared by all, or one per user where its environment holds secrets of users. */
+export interface Server extends Pick<Runner, 'start' | 'sweep' | 'stop'> {
+  /** Takes over what can change while it runs: which commands are enabled. */
+  update(config: PoolServer): void
+  /** Whether it would run the same things with this configuration. */
+  isSame(config: PoolServer): boolean
+  call(request: PoolCall): Promise<CallOutcome>
+  report(): ServerReport
+  stderr(): string[]
+  inFlight(): number
+}
+
+export function createServer(initial: PoolServer, parts: ServerParts): Server {
+  const { slug, healthCheck } = initial
+  const { installer, limits } = parts
+  const log = createStderrLog()
+  let config = initial
+  let target: Target | null = null
+  let told: string | null = null
+  let calls = 0
+
+  async function prepare(): Promise<Result<Target>> {
+    if (target) return ok(target)
+    const found = await findTarget(initial, installer)
+    if (found.ok) target = found.value
+    return found
+  }
+  function onTools(tools: JsonObject[]): void {
+    const text = canonicalize(tools)
+    if (text === told) return
+    told = text
+    parts.onTools({ slug, version: target?.pin?.version ?? null, integrity: target?.pin?.integrity ?? null, tools })
+  }
+  function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
+    return createKeeper({
+      warm, limits, healthCheck,
+      onEvent: (type, detail) => parts.onEvent({ slug, type, ...(detail !== undefined && { detail }) }),
+      launch: async (signal) => {
+        const found = await prepare()
+        return found.ok ? launch(parts, { config: initial, target: found.value, userSecrets, holder, signal, log, onTools }) : found
+      },
+    })
+  }
+  const perUser = initial.env.some((one) => 'perUser' in one)
+  const runner = perUser ? perUserRunner({ slug, prepare, keep, limits }) : sharedRunner(keep(null, { ...PERMANENT }, true))
+
+  return {
+    start: runner.start,
+    sweep: runner.sweep,
+    stop: runner.stop,
+    update: (next) => {
+      config = next
+    },
+    isSame: (next) => launchKey(next) === launchKey(config) && isSamePin(next, config, target),
+    async call(request) {
+      if (!isCommandEnabled(config, request.command)) return unknownCommand(request)
+      calls++
+      try {
+        return await runner.run(request, (keeper) => callIn(keeper, request, limits.startMs))
+      } finally {
+        calls--
+      }
+    },
+    report: () => ({ slug, ...runner.status(), ...(target?.pin && { version: target.pin.version }) }),
+    stderr: () => log.lines(),
+    inFlight: () => calls,
+  }
+}
+
+async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promise<CallOutcome> {
+  const opened = await unlessAborted(request.signal, keeper.get())
+  if (opened === null) return abortedOutcome(request.signal)
+  if (!opened.ok) return { ok: false, code: opened.error.code, message: opened.error.message ?? 'The server could not be started.' }
+  const session = opened.value
+  // Some servers add commands while they start.
+  if (!offers(session, request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))
+  return offers(session, request.command) ? session.call(request) : unknownCommand(request)
+}
+
+function offers({ tools }: Session, command: string): boolean {
+  return tools.some(({ name }) => name === command)
+}
+
+function unknownCommand({ server, command }: PoolCall): CallOutcome {
+  return { ok: false, code: 'tool_not_found', message: `${server} has no command ${command}.` }
+}
+
+/** All of a configuration that a process depends on. */
+function launchKey(config: PoolServer): string {
+  const { commands: _commands, enabled: _enabled, ...rest } = config
+  return canonicalize({ ...rest, pinned: null })
+}
+
+/** The control plane pins what was reported: that changes nothing. A pin that was moved or taken away does. */
+function isSamePin(next: PoolServer, config: PoolServer, target: Target | null): boolean {
+  if ('executable' in next || 'executable' in config) return true
+  if (next.pinned === null) return config.pinned === null
+  const running = target?.pin ?? config.pinned
+  return running?.version === next.pinned.version && running.integrity === next.pinned.integrity
+}

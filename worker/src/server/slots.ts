@@ -1,0 +1,40 @@
+/** Something that has a process, or is about to. */
+export interface Holder {
+  /** Since when nobody needs it, in ms since the epoch; null while it may not be ended. */
+  idleSince(): number | null
+  /** Ends it and gives its slot back. */
+  evict(): Promise<void>
+}
+
+/** The bound on processes of one worker. The holder idle for longest makes room. */
+export interface Slots {
+  /** false when all are busy. */
+  take(holder: Holder): Promise<boolean>
+  give(holder: Holder): void
+}
+
+export function createSlots(max: number): Slots {
+  const holders = new Set<Holder>()
+
+  function longestIdle(): Holder | null {
+    let found: { holder: Holder; since: number } | null = null
+    for (const holder of holders) {
+      const since = holder.idleSince()
+      if (since !== null && (found === null || since < found.since)) found = { holder, since }
+    }
+    return found?.holder ?? null
+  }
+  return {
+    async take(holder) {
+      while (holders.size >= max) {
+        const victim = longestIdle()
+        if (victim === null) return false
+        await victim.evict()
+        holders.delete(victim)
+      }
+      holders.add(holder)
+      return true
+    },
+    give: (holder) => void holders.delete(holder),
+  }
+}

@@ -1,0 +1,28 @@
+import type { Pin } from '@vitrine/core/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Installer } from '../install/install.ts'
+import type { PoolServer } from './api.ts'
+import { findProgram } from './containment.ts'
+
+/** What is run for a server. */
+export interface Target {
+  /** Absolute. */
+  file: string
+  /** Before the server's own arguments. */
+  args: string[]
+  /** null for executables. */
+  pin: Pin | null
+}
+
+/** Installs a server, if it is a package. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
+export async function findTarget(config: PoolServer, installer: Installer): Promise<Result<Target>> {
+  if ('executable' in config) {
+    const file = config.executable.startsWith('/') ? config.executable : config.executable === 'node' ? process.execPath : findProgram(config.executable)
+    return file === null ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`) : ok({ file, args: [], pin: null })
+  }
+  const { package: name, version, pinned } = config
+  const installed = await installer.install({ package: name, version: pinned?.version ?? version, ...(pinned && { integrity: pinned.integrity }) })
+  if (!installed.ok) return installed
+  const { bin, version: exact, integrity } = installed.value
+  return ok({ file: process.execPath, args: [bin], pin: { version: exact, integrity } })
+}
