@@ -1,55 +1,60 @@
 /**
- * Tells texts that hold no needle, which are nearly all, without reading most of their units (Wu and Manber, 1994): the last three units of
- * a window say how far it may be moved on.
+ * Tells where a needle may begin without reading most of what is before it (Wu and Manber, 1994): the last three units of a window say how far
+ * it may be moved on.
  */
 
 const BLOCK = 3
 /** Longer windows fill the table with blocks that few texts hold, and skip little more. */
-const WINDOW_MAX = 32
+export const WINDOW_MAX = 32
 const TABLE_SIZE = 1 << 14
 
-/** Whether a text may hold a needle. Yes is sometimes said of one that holds the first 32 units of a needle, or for very short needles; no is sure. */
-export type Filter = (text: string) => boolean
-
-export function filterOf(needles: readonly string[]): Filter {
-  const lengthMin = Math.min(...needles.map(({ length }) => length))
-  if (lengthMin < BLOCK) return (text) => text.length >= lengthMin
-  const window = Math.min(lengthMin, WINDOW_MAX)
-  const beginnings = [...new Set(needles.map((needle) => needle.slice(0, WINDOW_MAX)))]
-  const { shifts, byBlock } = tableOf(beginnings, window)
-
-  return (text) => {
-    for (let end = window - 1; end < text.length; ) {
-      const block = hash(text.charCodeAt(end - 2), text.charCodeAt(end - 1), text.charCodeAt(end))
-      const shift = shifts[block]!
-      if (shift > 0) {
-        end += shift
-        continue
-      }
-      const start = end - window + 1
-      if (byBlock.get(block)!.some((beginning) => text.startsWith(beginning, start))) return true
-      end++
-    }
-    return false
-  }
+export interface Filter<T> {
+  /**
+   * The first place, from `from` on, where a needle may begin: the first `window` units of one stand there, or less is left of the text.
+   */
+  next(text: T, from: number): number
+  window: number
 }
 
-function tableOf(beginnings: string[], window: number): { shifts: Uint8Array; byBlock: Map<number, string[]> } {
+type UnitAt<T> = (text: T, index: number) => number
+
+/** `beginnings`: the first WINDOW_MAX units of each needle, or all of a shorter one. Very short ones let nothing be skipped. */
+export function filterOf<T extends { length: number }>(beginnings: readonly T[], unitAt: UnitAt<T>): Filter<T> {
+  const window = Math.min(...beginnings.map(({ length }) => length))
+  if (window < BLOCK) return { next: (_, from) => from, window: 1 }
+
+  const hashAt = (text: T, end: number): number => (unitAt(text, end - 2) ^ (unitAt(text, end - 1) << 5) ^ (unitAt(text, end) << 9)) & (TABLE_SIZE - 1)
   const shifts = new Uint8Array(TABLE_SIZE).fill(window - BLOCK + 1)
-  const byBlock = new Map<number, string[]>()
-  for (const text of beginnings) {
+  /** By the hash at the window's end. */
+  const candidates = new Map<number, T[]>()
+  for (const beginning of beginnings) {
     for (let end = BLOCK - 1; end < window; end++) {
-      const block = hash(text.charCodeAt(end - 2), text.charCodeAt(end - 1), text.charCodeAt(end))
-      shifts[block] = Math.min(shifts[block]!, window - 1 - end)
-      if (end !== window - 1) continue
-      const same = byBlock.get(block)
-      if (same) same.push(text)
-      else byBlock.set(block, [text])
+      const hash = hashAt(beginning, end)
+      shifts[hash] = Math.min(shifts[hash]!, window - 1 - end)
     }
+    const hash = hashAt(beginning, window - 1)
+    const alike = candidates.get(hash)
+    if (alike) alike.push(beginning)
+    else candidates.set(hash, [beginning])
   }
-  return { shifts, byBlock }
-}
 
-function hash(a: number, b: number, c: number): number {
-  return (a ^ (b << 5) ^ (c << 9)) & (TABLE_SIZE - 1)
+  const stands = (text: T, from: number, beginning: T): boolean => {
+    for (let i = 0; i < window; i++) if (unitAt(text, from + i) !== unitAt(beginning, i)) return false
+    return true
+  }
+
+  return {
+    next(text, from) {
+      let end = from + window - 1
+      while (end < text.length) {
+        const hash = hashAt(text, end)
+        const shift = shifts[hash]!
+        const start = end - window + 1
+        if (shift === 0 && candidates.get(hash)!.some((beginning) => stands(text, start, beginning))) return start
+        end += Math.max(1, shift)
+      }
+      return Math.max(from, text.length - window + 1)
+    },
+    window,
+  }
 }

@@ -1,6 +1,7 @@
 import { concatBytes, utf8 } from './bytes.ts'
 import { REDACTED_CREDENTIAL } from './redact.ts'
 import type { Automaton } from './scrub-automaton.ts'
+import type { Filter } from './scrub-filter.ts'
 
 /** Scrubs what comes in pieces; all that it gives out is, put together, what scrubbing the whole would give. */
 export interface StreamScrubber<T> {
@@ -16,49 +17,37 @@ export interface StreamScrubber<T> {
 const PLACES_MAX = 10_000
 
 /** What differs between text and bytes. */
-interface Form<T> {
+export interface Form<T> {
   marker: T
-  /** Reads a chunk and calls back where needles end; returns the state. */
-  read(automaton: Automaton, state: number, chunk: T, found: (end: number, length: number) => void): number
+  unitAt(chunk: T, index: number): number
   slice(chunk: T, from: number, to: number): T
   /** What is kept until the next push, when the chunk may have been overwritten. */
   keep(part: T): T
   join(parts: T[]): T
 }
 
-const TEXT: Form<string> = {
+export const TEXT: Form<string> = {
   marker: REDACTED_CREDENTIAL,
-  read({ step, ends }, before, chunk, found) {
-    let state = before
-    for (let i = 0; i < chunk.length; i++) {
-      state = step(state, chunk.charCodeAt(i))
-      if (ends[state] !== 0) found(i + 1, ends[state]!)
-    }
-    return state
-  },
+  unitAt: (chunk, index) => chunk.charCodeAt(index),
   slice: (chunk, from, to) => chunk.slice(from, to),
   keep: (part) => part,
   join: (parts) => parts.join(''),
 }
 
-const BYTES: Form<Uint8Array> = {
+/** Gives out views of the chunks that are pushed. */
+export const BYTES: Form<Uint8Array> = {
   marker: utf8(REDACTED_CREDENTIAL),
-  read({ step, ends }, before, chunk, found) {
-    let state = before
-    for (let i = 0; i < chunk.length; i++) {
-      state = step(state, chunk[i]!)
-      if (ends[state] !== 0) found(i + 1, ends[state]!)
-    }
-    return state
-  },
+  unitAt: (chunk, index) => chunk[index]!,
   slice: (chunk, from, to) => (from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)),
   keep: (part) => part.slice(),
   join: (parts) => (parts.length === 1 ? parts[0]! : concatBytes(...parts)),
 }
 
-export const streamText = (automaton: Automaton): StreamScrubber<string> => stream(automaton, TEXT)
-/** May give out views of the chunks that were pushed. */
-export const streamBytes = (automaton: Automaton): StreamScrubber<Uint8Array> => stream(automaton, BYTES)
+/** The needles, made ready to be found. */
+export interface Search<T> {
+  filter: Filter<T>
+  automaton: Automaton
+}
 
 /** Offsets count from the beginning of the stream. */
 interface Span {
@@ -66,7 +55,8 @@ interface Span {
   to: number
 }
 
-function stream<T extends string | Uint8Array>(automaton: Automaton, form: Form<T>): StreamScrubber<T> {
+export function streamScrubber<T extends string | Uint8Array>({ filter, automaton }: Search<T>, form: Form<T>): StreamScrubber<T> {
+  const { step, ends, depths } = automaton
   const held = holder(form)
   /** What is to be replaced and may still grow at its left, in order; neither overlapping nor touching. */
   const spans: Span[] = []
@@ -88,6 +78,16 @@ function stream<T extends string | Uint8Array>(automaton: Automaton, form: Form<
       spans.pop()
     }
     spans.push({ from, to })
+  }
+
+  const search = (chunk: T): void => {
+    for (let i = 0; i < chunk.length; i++) {
+      // No needle has begun: on to where one may.
+      if (state === 0) i = filter.next(chunk, i)
+      if (i === chunk.length) return
+      state = step(state, form.unitAt(chunk, i))
+      if (ends[state] !== 0) found(read + i + 1, ends[state]!)
+    }
   }
 
   /** Gives out what no later needle can reach: those to come begin at `limit` or after. */
@@ -114,10 +114,9 @@ function stream<T extends string | Uint8Array>(automaton: Automaton, form: Form<
     push(chunk) {
       if (chunk.length === 0 || count === PLACES_MAX) return form.join([])
       held.add(chunk)
-      const before = read
-      state = form.read(automaton, state, chunk, (end, length) => found(before + end, length))
+      search(chunk)
       read += chunk.length
-      const out = give(read - automaton.depths[state]!)
+      const out = give(read - depths[state]!)
       held.keep()
       return out
     },

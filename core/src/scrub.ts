@@ -1,8 +1,8 @@
 import { concatBytes, utf8 } from './bytes.ts'
-import { automatonOf, type Automaton } from './scrub-automaton.ts'
-import { filterOf } from './scrub-filter.ts'
+import { automatonOf } from './scrub-automaton.ts'
+import { filterOf, WINDOW_MAX } from './scrub-filter.ts'
 import { jsonScrubber } from './scrub-json.ts'
-import { streamBytes, streamText, type StreamScrubber } from './scrub-stream.ts'
+import { BYTES, streamScrubber, TEXT, type Search, type StreamScrubber } from './scrub-stream.ts'
 import { spellingsOf } from './spellings.ts'
 import type { Answer, AuthScheme } from './tool.ts'
 
@@ -33,13 +33,14 @@ export interface Scrubber {
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
   if (credential === null || credential === '') return PASSING
   const spellings = spellingsOf(credential, auth)
-  const mayHold = filterOf(spellings)
-  // Most answers are told at a glance to hold nothing; only what may, and streams, are read unit by unit.
-  const textAutomaton = once(() => automatonOf(spellings.map(unitsOf)))
-  const byteAutomaton = once(() => automatonOf(spellings.map(utf8)))
+  // Most answers are told by the filter to hold nothing; only what may, and the ends of what comes in pieces, is read unit by unit.
+  const filter = filterOf(spellings.map((spelling) => spelling.slice(0, WINDOW_MAX)), TEXT.unitAt)
+  const inText = once(() => ({ filter, automaton: automatonOf(spellings.map(unitsOf)) }))
+  const inBytes = once(() => ({ filter: filterOf(spellings.map(firstBytes), BYTES.unitAt), automaton: automatonOf(spellings.map(utf8)) }))
 
-  const textStream = () => streamText(textAutomaton())
-  const byteStream = () => streamBytes(byteAutomaton())
+  const textStream = () => streamScrubber(inText(), TEXT)
+  const byteStream = () => streamScrubber(inBytes(), BYTES)
+  const mayHold = (whole: string) => filter.next(whole, 0) + filter.window <= whole.length
   const text = (whole: string) => {
     if (!mayHold(whole)) return { text: whole, count: 0 }
     const stream = textStream()
@@ -91,7 +92,12 @@ function unitsOf(text: string): Uint16Array {
   return units
 }
 
-function once(make: () => Automaton): () => Automaton {
-  let made: Automaton | undefined
+/** The first bytes of a text; what is cut in two by slice() ends beyond them. */
+function firstBytes(text: string): Uint8Array {
+  return utf8(text.slice(0, WINDOW_MAX + 1)).subarray(0, WINDOW_MAX)
+}
+
+function once<T>(make: () => Search<T>): () => Search<T> {
+  let made: Search<T> | undefined
   return () => (made ??= make())
 }
