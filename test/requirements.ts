@@ -88,6 +88,7 @@ export const REQUIREMENTS = {
   'admin.list-tools': 'Owners list all tools with their settings, never a credential.',
   'admin.set-enabled': 'Owners switch tools off and on.',
 
+  'input.fuzz': 'Ten thousand wrong requests are refused with a code and leave nothing behind.',
   'input.empty': 'An empty body is refused.',
   'input.not-json': 'A body that is no JSON is refused, whatever type it claims.',
   'input.content-type': 'JSON is taken for JSON, whatever type it claims.',
