@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http'
 import net, { isIP, type AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Agent } from 'undici'
-import { createDispatcher, type LookupAll } from './agent.ts'
+import { createDispatcher } from './agent.ts'
+import type { LookupAll } from './lookup.ts'
 import { readEgressPolicy, STRICT, type EgressPolicy } from './policy.ts'
 
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })

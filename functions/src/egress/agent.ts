@@ -1,16 +1,9 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { CALLS_PER_TOOL_MAX, RESPONSE_HEADERS_BYTES_MAX } from '@vitrine/core/limits'
 import { decideAnswer, decidePlace } from './decide.ts'
+import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
-
-/** Resolves a name to all its addresses, as `dns.lookup` does with `{all: true}`. */
-export type LookupAll = (
-  hostname: string,
-  options: { all: true },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void
 
 /** Code of the error with which a connection to a blocked address fails; the same as the ErrorCode it becomes. */
 export const BLOCKED = 'blocked_url'
@@ -35,7 +28,7 @@ const KEEP_ALIVE_MS = 4_000
  * No redirects are followed (egress/request.ts does), no proxy of the environment is used. Plain HTTP/1.1 with one request at a time on a
  * connection: a slow tool holds up nobody else's call, and giving a call up ends its connection. The deadline of a call is its signal's business.
  */
-export function createDispatcher({ policy, lookup = systemLookup }: { policy: EgressPolicy; lookup?: LookupAll }): Agent {
+export function createDispatcher({ policy, lookup = createLookup() }: { policy: EgressPolicy; lookup?: LookupAll }): Agent {
   return new Agent({
     connect: guarded(policy, lookup),
     connections: CONNECTIONS_PER_ORIGIN_MAX,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import type { LookupAll } from './agent.ts'
+import type { LookupAll } from './lookup.ts'
 import { readEgressPolicy, STRICT } from './policy.ts'
 import { checkReachable } from './reachable.ts'
 import { checkUrl } from './target.ts'

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { LookupAll } from './agent.ts'
+import type { LookupAll } from './lookup.ts'
 import { readEgressPolicy, STRICT } from './policy.ts'
 import { checkReachable } from './reachable.ts'
 

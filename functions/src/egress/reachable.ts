@@ -1,11 +1,11 @@
-import { lookup as systemLookup } from 'node:dns'
 import { isIP } from 'node:net'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { LookupAll } from './agent.ts'
 import { decideAnswer } from './decide.ts'
 import { classifyName } from './host-name.ts'
+import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
 
+const ownLookup = createLookup()
 /** A resolver that takes longer is not waited for. */
 const LOOKUP_MS_MAX = 2_000
 
@@ -14,7 +14,7 @@ const LOOKUP_MS_MAX = 2_000
  * know, nothing for addresses and for names that resolve to what tools may reach.
  * Errors: blocked_url when any address of the name may not be reached, or not by plain http.
  */
-export async function checkReachable(href: string, policy: EgressPolicy, lookup: LookupAll = systemLookup): Promise<Result<string[]>> {
+export async function checkReachable(href: string, policy: EgressPolicy, lookup: LookupAll = ownLookup): Promise<Result<string[]>> {
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])
   const addresses = await addressesOf(hostname, lookup)

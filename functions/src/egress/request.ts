@@ -1,9 +1,10 @@
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
+import { fail } from '@vitrine/core/result'
 import { BLOCKED } from './agent.ts'
 import type { EgressPolicy } from './policy.ts'
-import { checkPlace } from './target.ts'
+import { nextHop, type Hop } from './redirect.ts'
 
 /** One request, and what of it may go where. Header names in lower case. */
 export interface OutgoingRequest {
@@ -38,9 +39,6 @@ export interface EgressFailure extends Error {
 const KEPT_HEADERS = new Set(['accept', 'accept-encoding', 'content-type', 'user-agent', 'mcp-protocol-version'])
 /** They describe a body (Fetch, "request-body-header name"). */
 const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language', 'content-location']
-/** RFC 9110 section 15.4, those with which a server names another place for this very request. */
-const REDIRECTS = new Set([301, 302, 303, 307, 308])
-
 /** What a redirect says besides is read no further than this, for the sake of the connection. */
 const REDIRECT_BODY_BYTES_MAX = 16 * 1024
 const REDIRECT_BODY_MS_MAX = 1_000
@@ -80,11 +78,12 @@ export async function guardedRequest(dispatcher: Dispatcher, policy: EgressPolic
   for (let hops = 0; ; hops++) {
     const response = await send(dispatcher, request, journey)
     journey.status = response.statusCode
-    const location = locationOf(response)
-    const code = tooManyHeaders(response.headers) ? 'upstream_too_large' : location === null ? null : hops === REDIRECTS_MAX ? 'upstream_redirect' : follow(journey, request, location, policy)
-    if (code === null && location === null) return response
+    const step = hasTooManyHeaders(response) ? fail('upstream_too_large') : nextHop(response, journey, policy)
+    if (step.ok && step.value === null) return response
     discard(response)
-    if (code !== null) throw failure(code, journey)
+    if (!step.ok) throw failure(step.error.code, journey)
+    const refusal = hops === REDIRECTS_MAX ? 'upstream_redirect' : follow(journey, step.value!, request)
+    if (refusal !== null) throw failure(refusal, journey)
   }
 }
 
@@ -101,42 +100,23 @@ async function send(dispatcher: Dispatcher, request: OutgoingRequest, journey: J
   }
 }
 
-/** Moves on to where a redirect points, or says why not. */
-function follow(journey: Journey, request: OutgoingRequest, location: string, policy: EgressPolicy): ErrorCode | null {
-  const target = targetOf(location, journey.url, policy)
-  if (!target.ok) return target.error.code === 'blocked_url' ? 'blocked_url' : 'upstream_redirect'
-  const url = new URL(target.value)
-  const leaves = url.origin !== new URL(request.url).origin
-  if (leaves && [location, url.href].some((text) => request.scrubber.text(text).count > 0)) return 'upstream_redirect'
-  const becomesGet = journey.status === 303 ? journey.method !== 'GET' && journey.method !== 'HEAD' : journey.status < 303 && journey.method === 'POST'
-  if (becomesGet && request.fixedMethod) return 'upstream_redirect'
+/** Moves on to the next hop, or says why not. */
+function follow(journey: Journey, next: Hop, { url, scrubber, fixedMethod }: OutgoingRequest): ErrorCode | null {
+  const leaves = next.url.origin !== new URL(url).origin
+  if (leaves && [next.location, next.url.href].some((text) => scrubber.text(text).count > 0)) return 'upstream_redirect'
+  if (fixedMethod && next.method !== journey.method) return 'upstream_redirect'
+  if (next.method !== journey.method) journey.body = null
   journey.own &&= !leaves
-  journey.url = url
-  if (becomesGet) Object.assign(journey, { method: 'GET', body: null })
+  journey.url = next.url
+  journey.method = next.method
   return null
 }
 
-/** What is absolute is checked as it was written: a parsed URL no longer shows what was odd about it. */
-function targetOf(location: string, base: URL, policy: EgressPolicy): ReturnType<typeof checkPlace> {
-  const text = location.replaceAll(' ', '%20')
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return checkPlace(text, policy)
-  if (/^[/\\]{2}/.test(text)) return checkPlace(base.protocol + text, policy)
-  return checkPlace(/[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text, base) ? '' : new URL(text, base).href, policy)
-}
-
-/** Null when the response is an answer. */
-function locationOf({ statusCode, headers }: Dispatcher.ResponseData): string | null {
-  const location = headers['location']
-  if (!REDIRECTS.has(statusCode) || location === undefined || location === '') return null
-  // Two of them are no place; the odd text is refused as one. Bytes beyond ASCII are not allowed, and where they occur they are UTF-8.
-  return Array.isArray(location) ? '\0' : Buffer.from(location, 'latin1').toString()
-}
-
-function headersOf(request: OutgoingRequest, { own, method, body }: Journey): Record<string, string> {
+function headersOf(request: OutgoingRequest, { own, method }: Journey): Record<string, string> {
   const kept = Object.fromEntries(Object.entries(request.headers).filter(([name]) => own || KEPT_HEADERS.has(name)))
   const headers = own ? { ...kept, ...request.ownHeaders } : kept
-  // A redirect took the body away.
-  if (method !== request.method || body !== request.body) for (const name of BODY_HEADERS) delete headers[name]
+  // A redirect that changes the method takes the body away.
+  if (method !== request.method) for (const name of BODY_HEADERS) delete headers[name]
   return headers
 }
 
@@ -149,7 +129,7 @@ function withCredential(url: URL, credential: OutgoingRequest['queryCredential']
 }
 
 /** Counted with repetitions, as they came. */
-function tooManyHeaders(headers: Dispatcher.ResponseData['headers']): boolean {
+function hasTooManyHeaders({ headers }: Dispatcher.ResponseData): boolean {
   const values = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text) => name.length + text.length))
   return values.length > RESPONSE_HEADERS_MAX || values.reduce((sum, length) => sum + length, 0) > RESPONSE_HEADERS_BYTES_MAX
 }

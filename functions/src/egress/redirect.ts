@@ -1,0 +1,46 @@
+import type { Dispatcher } from 'undici'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { EgressPolicy } from './policy.ts'
+import { checkPlace } from './target.ts'
+
+/** Where a redirect points, and with which method (RFC 9110 section 15.4, Fetch section 4.4). Sends nothing. */
+export interface Hop {
+  url: URL
+  method: Dispatcher.HttpMethod
+  /** As the server wrote it. */
+  location: string
+}
+
+/** Those with which a server names another place for this very request. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+/**
+ * The next hop; null when the response is an answer, which 300, 304 and a redirect without a Location are.
+ * Errors: blocked_url for a place that tools may not reach, upstream_redirect for anything that is no place.
+ */
+export function nextHop(
+  { statusCode, headers: { location } }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+  from: { url: URL; method: Dispatcher.HttpMethod },
+  policy: EgressPolicy,
+): Result<Hop | null> {
+  if (!REDIRECTS.has(statusCode) || location === undefined || location === '') return ok(null)
+  if (Array.isArray(location)) return fail('upstream_redirect')
+  // Bytes beyond ASCII are not allowed, and where they occur they are UTF-8.
+  const text = Buffer.from(location, 'latin1').toString()
+  const checked = checkPlace(absolute(text.replaceAll(' ', '%20'), from.url), policy)
+  if (!checked.ok) return fail(checked.error.code === 'blocked_url' ? 'blocked_url' : 'upstream_redirect')
+  return ok({ url: new URL(checked.value), method: methodAfter(statusCode, from.method), location: text })
+}
+
+/** What is absolute stays as it was written, for checkPlace to see: a parsed URL no longer shows what was odd about it. Empty for what is none. */
+function absolute(text: string, base: URL): string {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return text
+  if (text.startsWith('//')) return base.protocol + text
+  return /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text, base) ? '' : new URL(text, base).href
+}
+
+/** 303 asks for a GET; 301 and 302 make one of a POST, as they do in browsers. */
+function methodAfter(statusCode: number, method: Dispatcher.HttpMethod): Dispatcher.HttpMethod {
+  if (statusCode === 303) return method === 'HEAD' ? 'HEAD' : 'GET'
+  return statusCode < 303 && method === 'POST' ? 'GET' : method
+}
