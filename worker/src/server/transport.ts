@@ -43,13 +43,18 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
     if (!open) return
     const message = parse(line)
     if (message === null || 'method' in message) {
-      if (!waste.spend(line.length)) return child.kill('flooded its stdout')
+      if (!waste.spend(line.length)) return end('flooded its stdout')
     }
     if (message !== null) transport.onmessage?.(message)
   }
+  /** There may be thousands of lines more in what has been read. */
+  function end(why: string): void {
+    open = false
+    child.kill(why)
+  }
   function onLong(): void {
     tooLong = true
-    child.kill(`wrote a line of more than ${LINE_BYTES_MAX} bytes`)
+    end(`wrote a line of more than ${LINE_BYTES_MAX} bytes`)
   }
   return Object.defineProperty(transport, 'tooLong', { get: () => tooLong }) as StdioTransport
 }

@@ -1,0 +1,160 @@
+import { existsSync, openSync, closeSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+const WAIT = { timeout: 20_000, interval: 50 }
+
+let t: TestPool
+/** The process of the healthy server that runs beside. */
+let healthy: number
+
+async function start(...servers: Parameters<typeof misbehaving>[]): Promise<void> {
+  await t.pool.apply({ servers: [misbehaving('healthy'), ...servers.map((one) => misbehaving(...one))] })
+  healthy = await t.ask<number>('healthy', 'pid')
+}
+
+beforeEach(async () => {
+  t = await testPool()
+})
+afterEach(async () => {
+  // Whatever happened in a test: the server beside it is the one it was, and answers, and nothing is left when the pool has closed.
+  expect(await t.ask('healthy', 'pid')).toBe(healthy)
+  await t.close()
+  expect(t.processes()).toEqual([])
+})
+
+describe('a server gets', () => {
+  test('its declared environment and nothing of the worker', async () => {
+    process.env['VITRINE_TEST_LEAK'] = 'leaked'
+    await start(['bad', 'good', { env: [{ name: 'GREETING', value: 'hello' }, { name: 'FOLDER', value: '${workDir}/x' }] }])
+    const env = await t.ask<Record<string, string>>('bad', 'env')
+    expect(Object.keys(env).sort()).toEqual(['FOLDER', 'GREETING', 'HOME', 'PATH', 'TMPDIR', 'VITRINE_PROCESS_ID'])
+    expect(env).toMatchObject({ GREETING: 'hello', FOLDER: `${env['HOME']}/x`, PATH: join(t.workDir, 'bin') })
+    expect(readdirSync(join(t.workDir, 'bin'))).toEqual(['node'])
+    delete process.env['VITRINE_TEST_LEAK']
+  })
+
+  test('a working folder of its own, which goes with it', async () => {
+    await start(['bad'])
+    const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
+    expect(existsSync(folder)).toBe(true)
+    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await vi.waitFor(() => expect(existsSync(folder)).toBe(false), WAIT)
+  })
+
+  test('no descriptor of the worker', async () => {
+    const file = openSync(join(t.workDir, 'open-in-worker'), 'w')
+    await start(['bad'])
+    const links = await t.ask<string[]>('bad', 'fds')
+    expect(links.filter((link) => link.startsWith('/') && !link.startsWith('/dev/') && !link.startsWith('/proc/'))).toEqual([])
+    expect(links.filter((link) => /^(?:socket|pipe):/.test(link)).length).toBeGreaterThanOrEqual(3)
+    closeSync(file)
+  })
+
+  test('a user of its own where that is possible, so it reads neither the worker nor another server', async () => {
+    await start(['bad'])
+    const read = (path: string) => t.ask('bad', 'read', { path })
+    expect(await read('/proc/self/environ')).toEqual(expect.any(Number))
+    const expected = t.pool.containment.ownUser ? 'EACCES' : expect.any(Number)
+    expect(await read(`/proc/${process.pid}/environ`)).toEqual(expected)
+    expect(await read(`/proc/${healthy}/environ`)).toEqual(expected)
+  })
+
+  test('limits on files, descriptors and core dumps', async () => {
+    await start(['bad'])
+    const limits = await t.ask<string>('bad', 'limits')
+    expect(limits).toMatch(/Max core file size +0 +0 /)
+    expect(limits).toMatch(/Max open files +1024 +1024 /)
+    expect(limits).toMatch(/Max file size +268435456 /)
+    if (t.pool.containment.ownUser) expect(limits).toMatch(/Max processes +1024 +1024 /)
+  })
+})
+
+describe('a server that', () => {
+  test.each(['garbage', 'half-lines', 'slow-start'])('starts with %s works', async (mode) => {
+    await start(['bad', mode])
+    expect(await t.ask('bad', 'echo', { text: 'äöü€😀' })).toEqual({ text: 'äöü€😀' })
+  })
+
+  test('exits at once has failed, says why without its secrets, and is tried again', async () => {
+    await start(['bad', 'exit-at-once', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] }])
+    expect(t.pool.states()[1]).toMatchObject({ slug: 'bad', state: expect.stringMatching(/failed|starting/) as string })
+    await vi.waitFor(() => expect(t.pool.states()[1]!.error).toBe('The server did not start: exited with code 3. It said: cannot start with [redacted:credential]'), WAIT)
+    await vi.waitFor(() => expect(t.opened.length).toBeGreaterThan(2), WAIT)
+    expect(await t.call('bad', 'echo')).toMatchObject({ ok: false, code: 'upstream_unreachable' })
+    expect(t.pool.stderr('bad')).toContain('cannot start with [redacted:credential]')
+  })
+
+  test.each(['flood-garbage', 'flood-notifications'])('does %s is ended, and its calls with it', async (command) => {
+    await start(['bad'])
+    const first = await t.ask<number>('bad', 'pid')
+    expect(await t.call('bad', command)).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'flooded its stdout' })
+    expect(await t.ask('bad', 'pid')).not.toBe(first)
+  })
+
+  test('floods stderr goes on working and keeps 200 short lines', async () => {
+    await start(['bad'])
+    await t.call('bad', 'say-on-stderr', { text: `${'y'.repeat(100_000)}\n` })
+    await vi.waitFor(() => expect(t.pool.stderr('bad')).toEqual([`${'y'.repeat(2_048)}…`]), WAIT)
+    await t.call('bad', 'flood-stderr')
+    await vi.waitFor(() => expect(t.pool.stderr('bad').length).toBe(200), WAIT)
+    expect(await t.ask('healthy', 'echo', { a: 1 })).toEqual({ a: 1 })
+  })
+
+  test('answers with a line beyond the bound is ended; one below it arrives whole', async () => {
+    await start(['bad'])
+    const whole = await t.call('bad', 'long-line', { bytes: 10 * 1024 * 1024 })
+    expect(whole.ok && (whole.result['content'] as { text: string }[])[0]!.text.length).toBe(10 * 1024 * 1024)
+    expect(await t.call('bad', 'long-line', { bytes: 12 * 1024 * 1024 })).toMatchObject({ ok: false, code: 'upstream_too_large' })
+    expect(await t.call('bad', 'long-without-end')).toMatchObject({ ok: false, code: 'upstream_too_large' })
+    expect(await t.ask('bad', 'echo', {})).toEqual({})
+  })
+
+  test('uses too much memory is ended', async () => {
+    await start(['bad', 'good', { limits: { memoryMb: 200, cpuMillicores: 1000 } }])
+    expect(await t.call('bad', 'eat-memory')).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'used more than 200 MB of memory' })
+  })
+
+  test('starts too many processes is ended with all of them', async () => {
+    await start(['bad'])
+    const outcome = await t.call('bad', 'spawn-children', { count: 100 })
+    await vi.waitFor(() => expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'started more than 64 processes' }), WAIT)
+    if (outcome.ok) {
+      const pids = JSON.parse((outcome.result['content'] as { text: string }[])[0]!.text) as number[]
+      await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), WAIT)
+    }
+  })
+
+  test('detaches daemons without any environment takes them along when it goes', async () => {
+    await start(['bad'])
+    const pids = await t.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
+    expect(pids.every(isAlive)).toBe(true)
+    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), WAIT)
+  })
+
+  test('forks and exits leaves nothing behind', async () => {
+    await start(['bad'])
+    expect(await t.call('bad', 'spawn-and-exit')).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await vi.waitFor(() => expect(t.processes()).toEqual([healthy]), WAIT)
+  })
+
+  test('ignores SIGTERM is killed', async () => {
+    await start(['bad', 'ignores-sigterm'])
+    const pid = await t.ask<number>('bad', 'pid')
+    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
+  })
+
+  test('writes a file beyond the bound cannot', async () => {
+    await start(['bad'])
+    const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
+    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 256 })).toBe('ok')
+    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 1 })).toBe('EFBIG')
+  })
+})

@@ -1,0 +1,182 @@
+/**
+ * An MCP server that does what none should: `node misbehaving.fixture.ts [mode]`. Speaks JSON-RPC by hand, so that it can do so badly.
+ * Modes say how it starts; commands what it does when called.
+ */
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+
+type Args = Record<string, unknown>
+type Id = number | string
+
+const mode = process.argv[2] ?? 'good'
+const tools = new Set<string>()
+const kept: unknown[] = []
+let sulking = false
+let cancelled: unknown[] = []
+
+const send = (message: object) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+const text = (value: unknown) => ({ content: [{ type: 'text', text: JSON.stringify(value) }] })
+const never = new Promise<never>(() => undefined)
+
+const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
+  echo: (args) => text(args),
+  extras: () => ({ ...text('x'), unknownField: { kept: true }, _meta: { 'example.org/a': 1 } }),
+  error: () => {
+    throw Object.assign(new Error('No such thing.'), { data: { hint: 'x' } })
+  },
+  pid: () => text(process.pid),
+  env: () => text(process.env),
+  digest: (args) => text(createHash('sha256').update(process.env[String(args['name'])] ?? '').digest('hex')),
+  read: (args) => text(attempt(() => readFileSync(String(args['path']), 'latin1').length)),
+  'append-mib': (args) => text(attempt(() => {
+    const mebibyte = Buffer.alloc(1024 * 1024)
+    for (let n = 0; n < Number(args['count']); n++) appendFileSync(String(args['path']), mebibyte)
+  })),
+  fds: () => text(readdirSync('/proc/self/fd').map((fd) => attempt(() => readlinkSync(`/proc/self/fd/${fd}`)))),
+  limits: () => text(readFileSync('/proc/self/limits', 'utf8')),
+  hang: () => never,
+  cancelled: () => text(cancelled),
+  progress: (_args, _id, meta) => {
+    for (const progress of [1, 2]) send({ method: 'notifications/progress', params: { progressToken: meta['progressToken'], progress, total: 2 } })
+    return text('done')
+  },
+  'ask-client': async () => {
+    const answered = new Promise((resolve) => pending.set('asked', resolve))
+    send({ id: 'asked', method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } })
+    return text(await answered)
+  },
+  exit: (args) => process.exit(Number(args['code'] ?? 1)),
+  'answer-and-exit': (_args, id) => {
+    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: text('last words') })}\n`, () => process.exit(0))
+    return never
+  },
+  sulk: () => {
+    sulking = true
+    return text('sulking')
+  },
+  'long-line': (args) => ({ content: [{ type: 'text', text: 'x'.repeat(Number(args['bytes'])) }] }),
+  'long-without-end': () => {
+    process.stdout.write('x'.repeat(32 * 1024 * 1024))
+    return never
+  },
+  'invalid-answer': (_args, id) => {
+    send({ id, result: 'a string is no result' })
+    return never
+  },
+  'flood-garbage': () => flood('what is this\n'),
+  'flood-notifications': () => flood(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x' } })}\n`),
+  'flood-stderr': () => {
+    const line = `${'e'.repeat(1000)}\n`
+    setInterval(() => process.stderr.write(line.repeat(200)), 1)
+    return text('flooding')
+  },
+  'say-on-stderr': (args) => {
+    process.stderr.write(String(args['text']))
+    return text('said')
+  },
+  'spawn-children': (args) => text(sleepers(Number(args['count']), {})),
+  'spawn-daemons': (args) => text(sleepers(Number(args['count']), { detached: true, env: {} })),
+  'spawn-and-exit': () => {
+    send({ method: 'notifications/message', params: { level: 'info', data: 'leaving children' } })
+    sleepers(3, { detached: true })
+    process.exit(0)
+  },
+  'eat-memory': () => {
+    setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)
+    return never
+  },
+  'change-tools': (args) => {
+    tools.add(String(args['name']))
+    send({ method: 'notifications/tools/list_changed' })
+    return text('changed')
+  },
+}
+
+const pending = new Map<unknown, (message: unknown) => void>()
+
+function attempt(work: () => unknown): unknown {
+  try {
+    return work() ?? 'ok'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code
+  }
+}
+
+function sleepers(count: number, options: { detached?: boolean; env?: Record<string, string> }): number[] {
+  return Array.from({ length: count }, () => {
+    const child = spawn('/bin/sleep', ['600'], { stdio: 'ignore', ...options })
+    child.on('error', () => undefined)
+    child.unref()
+    return child.pid ?? 0
+  })
+}
+
+function flood(line: string): Promise<never> {
+  const chunk = line.repeat(1000)
+  const more = () => void process.stdout.write(chunk, more)
+  more()
+  return never
+}
+
+async function answer({ id, method, params = {} }: { id: Id; method: string; params?: Args }): Promise<void> {
+  if (method === 'initialize') {
+    return void send({ id, result: { protocolVersion: params['protocolVersion'], capabilities: { tools: { listChanged: true } }, serverInfo: { name: 'misbehaving', version: '1' } } })
+  }
+  if (sulking) return
+  if (method === 'ping') return void send({ id, result: {} })
+  if (method === 'tools/list') {
+    const names = [...Object.keys(commands), ...tools]
+    return void send({ id, result: { tools: names.map((name) => ({ name, inputSchema: { type: 'object' }, 'x-unknown': name.length })) } })
+  }
+  const command = commands[String(params['name'])]
+  try {
+    if (method !== 'tools/call' || !command) throw new Error('Method not found.')
+    send({ id, result: await command((params['arguments'] ?? {}) as Args, id, (params['_meta'] ?? {}) as Args) })
+  } catch (error) {
+    send({ id, error: { code: -32000, message: (error as Error).message, data: (error as { data?: unknown }).data } })
+  }
+}
+
+function serve(): void {
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const message = JSON.parse(line) as { id?: Id; method?: string; params?: Args }
+    if (message.method === 'notifications/cancelled') cancelled = [...cancelled, message.params?.['reason']]
+    else if (message.method === undefined) pending.get(message.id)?.(message)
+    else if (message.id !== undefined) void answer(message as { id: Id; method: string })
+  })
+}
+
+const starts: Record<string, () => void> = {
+  good: serve,
+  garbage: () => {
+    process.stdout.write('Server listening!\n{"half": \n{"jsonrpc":"2.0"}\n[]\nnull\n\n')
+    serve()
+  },
+  'half-lines': () => {
+    const write = process.stdout.write.bind(process.stdout)
+    process.stdout.write = ((line: string) => {
+      const bytes = Buffer.from(line)
+      for (let at = 0; at < bytes.length; at += 7) write(bytes.subarray(at, at + 7))
+      return true
+    })
+    serve()
+  },
+  'exit-at-once': () => {
+    process.stderr.write(`cannot start with ${process.env['TOKEN']}\n`)
+    process.exit(3)
+  },
+  'needs-token': () => {
+    if (process.env['TOKEN'] === undefined) process.exit(4)
+    serve()
+  },
+  'never-answers': () => void setInterval(() => undefined, 1000),
+  'slow-start': () => void setTimeout(serve, 700),
+  'ignores-sigterm': () => {
+    process.on('SIGTERM', () => undefined)
+    setInterval(() => undefined, 1000)
+    serve()
+  },
+}
+starts[mode]!()
