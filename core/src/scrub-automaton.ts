@@ -22,10 +22,7 @@ const PLAIN_UNITS = 256
 export function automatonOf(needles: readonly Units[]): Automaton {
   const trie = trieOf(needles)
   const fails = failuresOf(trie)
-  const { child, ends, depths } = trie
-
-  const first = new Int32Array(PLAIN_UNITS)
-  for (let unit = 0; unit < PLAIN_UNITS; unit++) first[unit] = Math.max(0, child(0, unit))
+  const { child, first, ends, depths } = trie
 
   return {
     ends,
@@ -35,7 +32,7 @@ export function automatonOf(needles: readonly Units[]): Automaton {
         const next = child(at, unit)
         if (next !== NONE) return next
       }
-      return unit < PLAIN_UNITS ? first[unit]! : Math.max(0, child(0, unit))
+      return first(unit)
     },
   }
 }
@@ -47,6 +44,9 @@ const FORKED = 2
 
 interface Trie {
   size: number
+  /** The state that follows state 0: 0 itself if none does. */
+  first(unit: number): number
+  /** The state that follows another, or NONE. */
   child(state: number, unit: number): number
   /** Calls back with each state that follows this one, and the unit between. */
   eachChild(state: number, call: (next: number, unit: number) => void): void
@@ -61,7 +61,10 @@ function trieOf(needles: readonly Units[]): Trie {
   const ends = new Int32Array(sizeMax)
   const depths = new Int32Array(sizeMax)
   const forks = new Map<number, Map<number, number>>()
+  const plainFirst = new Int32Array(PLAIN_UNITS)
   let size = 1
+
+  const first = (unit: number): number => (unit < PLAIN_UNITS ? plainFirst[unit]! : (forks.get(0)?.get(unit) ?? 0))
 
   const child = (state: number, unit: number): number => {
     const flag = flags[state]!
@@ -73,7 +76,8 @@ function trieOf(needles: readonly Units[]): Trie {
     const next = size++
     units[next] = unit
     depths[next] = depths[state]! + 1
-    if (next === state + 1) {
+    if (state === 0 && unit < PLAIN_UNITS) plainFirst[unit] = next
+    if (next === state + 1 && state !== 0) {
       flags[state]! |= FOLLOWED
     } else {
       flags[state]! |= FORKED
@@ -97,6 +101,7 @@ function trieOf(needles: readonly Units[]): Trie {
     get size() {
       return size
     },
+    first,
     child,
     eachChild(state, call) {
       if ((flags[state]! & FOLLOWED) !== 0) call(state + 1, units[state + 1]!)
@@ -108,7 +113,7 @@ function trieOf(needles: readonly Units[]): Trie {
 }
 
 /** For each state the longest shorter one that ends it. A needle that ends there ends in the state too. */
-function failuresOf({ size, child, eachChild, ends }: Trie): Int32Array {
+function failuresOf({ size, first, child, eachChild, ends }: Trie): Int32Array {
   const fails = new Int32Array(size)
   const queue = new Int32Array(size)
   let queued = 1
@@ -117,13 +122,9 @@ function failuresOf({ size, child, eachChild, ends }: Trie): Int32Array {
     eachChild(state, (next, unit) => {
       queue[queued++] = next
       if (state === 0) return
-      let shorter = fails[state]!
-      let found = child(shorter, unit)
-      while (found === NONE && shorter !== 0) {
-        shorter = fails[shorter]!
-        found = child(shorter, unit)
-      }
-      fails[next] = Math.max(0, found)
+      let found = NONE
+      for (let shorter = fails[state]!; shorter !== 0 && found === NONE; shorter = fails[shorter]!) found = child(shorter, unit)
+      fails[next] = found === NONE ? first(unit) : found
       if (ends[next] === 0) ends[next] = ends[fails[next]]!
     })
   }

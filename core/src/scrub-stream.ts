@@ -16,7 +16,10 @@ export interface StreamScrubber<T> {
 /** From this place on a text is replaced whole: markers are longer than short credentials, and what is made of them would grow without bound. */
 const PLACES_MAX = 10_000
 
-/** What differs between text and bytes. */
+/** What is scrubbed: UTF-16 units or bytes. */
+export type Units = string | Uint8Array
+
+/** What differs between them. */
 export interface Form<T> {
   marker: T
   unitAt(chunk: T, index: number): number
@@ -39,14 +42,15 @@ export const BYTES: Form<Uint8Array> = {
   marker: utf8(REDACTED_CREDENTIAL),
   unitAt: (chunk, index) => chunk[index]!,
   slice: (chunk, from, to) => (from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)),
-  keep: (part) => part.slice(),
+  // Not slice(): that of a Buffer copies nothing.
+  keep: (part) => new Uint8Array(part),
   join: (parts) => (parts.length === 1 ? parts[0]! : concatBytes(...parts)),
 }
 
 /** The needles, made ready to be found. */
 export interface Search<T> {
   filter: Filter<T>
-  automaton: Automaton
+  automaton(): Automaton
 }
 
 /** Offsets count from the beginning of the stream. */
@@ -55,8 +59,8 @@ interface Span {
   to: number
 }
 
-export function streamScrubber<T extends string | Uint8Array>({ filter, automaton }: Search<T>, form: Form<T>): StreamScrubber<T> {
-  const { step, ends, depths } = automaton
+export function streamScrubber<T extends Units>({ filter, automaton }: Search<T>, form: Form<T>): StreamScrubber<T> {
+  const { step, ends, depths } = automaton()
   const held = holder(form)
   /** What is to be replaced and may still grow at its left, in order; neither overlapping nor touching. */
   const spans: Span[] = []
@@ -128,7 +132,7 @@ export function streamScrubber<T extends string | Uint8Array>({ filter, automato
 }
 
 /** The chunks that are not yet given out: each is walked once, however many there are. */
-function holder<T extends string | Uint8Array>(form: Form<T>) {
+function holder<T extends Units>(form: Form<T>) {
   let chunks: T[] = []
   let head = 0
   /** Offset of the first chunk's first unit, of the first unit held, and of the end of all. */

@@ -1,8 +1,8 @@
-import { concatBytes, utf8 } from './bytes.ts'
+import { utf8 } from './bytes.ts'
 import { automatonOf } from './scrub-automaton.ts'
 import { filterOf, WINDOW_MAX } from './scrub-filter.ts'
 import { jsonScrubber } from './scrub-json.ts'
-import { BYTES, streamScrubber, TEXT, type Search, type StreamScrubber } from './scrub-stream.ts'
+import { BYTES, streamScrubber, TEXT, type Form, type Search, type StreamScrubber, type Units } from './scrub-stream.ts'
 import { spellingsOf } from './spellings.ts'
 import type { Answer, AuthScheme } from './tool.ts'
 
@@ -33,21 +33,14 @@ export interface Scrubber {
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
   if (credential === null || credential === '') return PASSING
   const spellings = spellingsOf(credential, auth)
-  // Most answers are told by the filter to hold nothing; only what may, and the ends of what comes in pieces, is read unit by unit.
-  const filter = filterOf(spellings.map((spelling) => spelling.slice(0, WINDOW_MAX)), TEXT.unitAt)
-  const inText = once(() => ({ filter, automaton: automatonOf(spellings.map(unitsOf)) }))
-  const inBytes = once(() => ({ filter: filterOf(spellings.map(firstBytes), BYTES.unitAt), automaton: automatonOf(spellings.map(utf8)) }))
+  const inText = once(() => searchFor(spellings.map((text) => text.slice(0, WINDOW_MAX)), () => spellings.map(unitsOf), TEXT))
+  const inBytes = once(() => searchFor(spellings.map(firstBytes), () => spellings.map(utf8), BYTES))
 
-  const textStream = () => streamScrubber(inText(), TEXT)
-  const byteStream = () => streamScrubber(inBytes(), BYTES)
-  const mayHold = (whole: string) => filter.next(whole, 0) + filter.window <= whole.length
   const text = (whole: string) => {
-    if (!mayHold(whole)) return { text: whole, count: 0 }
-    const stream = textStream()
-    const scrubbed = stream.push(whole) + stream.end()
-    return { text: scrubbed, count: stream.count }
+    const { value, count } = scrubWhole(whole, inText(), TEXT)
+    return { text: value, count }
   }
-  const json = jsonScrubber(credential, mayHold, text)
+  const json = jsonScrubber(credential, inText().mayHold, text)
 
   return {
     answer(answer) {
@@ -61,18 +54,33 @@ export function createScrubber(credential: string | null, auth: AuthScheme): Scr
           return { answer: { type: 'text', text: scrubbed.text }, count: scrubbed.count }
         }
         case 'binary': {
-          const stream = byteStream()
-          const [first, rest] = [stream.push(answer.bytes), stream.end()]
+          const bytes = scrubWhole(answer.bytes, inBytes(), BYTES)
           const contentType = text(answer.contentType)
-          const bytes = rest.length === 0 ? first : concatBytes(first, rest)
-          return { answer: { type: 'binary', bytes, contentType: contentType.text }, count: stream.count + contentType.count }
+          return { answer: { type: 'binary', bytes: bytes.value, contentType: contentType.text }, count: bytes.count + contentType.count }
         }
       }
     },
     text,
-    textStream,
-    byteStream,
+    textStream: () => streamScrubber(inText(), TEXT),
+    byteStream: () => streamScrubber(inBytes(), BYTES),
   }
+}
+
+/** Most answers are told by the filter to hold nothing: the rest is made when it is needed. */
+function searchFor<T extends Units>(beginnings: T[], needles: () => ArrayLike<number>[], { unitAt }: Form<T>): Search<T> & { mayHold(whole: T): boolean } {
+  const filter = filterOf(beginnings, unitAt)
+  return {
+    filter,
+    automaton: once(() => automatonOf(needles())),
+    mayHold: (whole) => filter.next(whole, 0) + filter.window <= whole.length,
+  }
+}
+
+function scrubWhole<T extends Units>(whole: T, search: ReturnType<typeof searchFor<T>>, form: Form<T>): { value: T; count: number } {
+  if (!search.mayHold(whole)) return { value: whole, count: 0 }
+  const stream = streamScrubber(search, form)
+  const parts = [stream.push(whole), stream.end()].filter((part) => part.length > 0)
+  return { value: form.join(parts), count: stream.count }
 }
 
 const PASSING: Scrubber = {
@@ -97,7 +105,7 @@ function firstBytes(text: string): Uint8Array {
   return utf8(text.slice(0, WINDOW_MAX + 1)).subarray(0, WINDOW_MAX)
 }
 
-function once<T>(make: () => Search<T>): () => Search<T> {
-  let made: Search<T> | undefined
-  return () => (made ??= make())
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
