@@ -6,6 +6,7 @@ import type { StackInfo } from './stack/info.ts'
 import { lockDir } from './stack/lock.ts'
 import { ROOT } from './stack/paths.ts'
 import { isFree } from './stack/ports.ts'
+import { DEMO_SERVERS } from './stack/seed-policy.ts'
 import { DEMO_TOOL } from './stack/seed.ts'
 import { LOOPBACK, type Ports } from './stack/services.ts'
 import { startStack } from './stack/stack.ts'
@@ -139,6 +140,7 @@ function summary(info: StackInfo, dir: string): string {
     `  firestore   ${info.firestore}`,
     `  auth        ${info.auth}`,
     `  kms         ${info.kms}`,
+    ...(info.worker ? [`  worker      ${info.worker.url} (tools ${DEMO_SERVERS.join(', ')}; installed on the first start)`] : []),
     `  state       ${dir} (stack.json, logs/)`,
   ]
   if (info.demo) lines.push('', 'Invoke a tool as the demo agent:', '', curl(info, info.demo.agent.key))

@@ -27,6 +27,8 @@ export interface ChildOptions {
   isReady: () => Promise<boolean>
   /** Called before the process is started again because it ended by itself; without it, that breaks the stack. */
   onRestart?: (line: string) => void
+  /** Called instead of either when it ended by itself: the stack goes on without it. */
+  onEnd?: (line: string) => void
 }
 
 const READY_MS_MAX = 60_000

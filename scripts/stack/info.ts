@@ -10,9 +10,13 @@ export interface StackInfo {
   kms: string
   /** Absent when nothing was seeded. */
   demo?: Demo
+  /** The tools worker of the demo's policy; absent when there is none. */
+  worker?: { url: string; policyId: string }
 }
 
 export interface Demo {
   owner: { uid: string; email: string; password: string; key: string }
   agent: { id: string; key: string }
+  /** The tool policy that the worker serves; absent when it could not be made. */
+  policy?: { id: string; key: string }
 }

@@ -6,6 +6,7 @@ export interface Processes {
   broken: Promise<string>
   /** Starts one and resolves when it serves. */
   start(service: ChildOptions): Promise<void>
+  isRunning(name: string): boolean
   /** Sends one a signal that ends it and waits until it is gone. */
   end(name: string, signal: NodeJS.Signals): Promise<void>
   /** Ends all, also those that are just starting, whose `start` fails then. None can be started any more. */
@@ -28,6 +29,10 @@ export function processes(): Processes {
     void child.exited.then((how) => {
       if (children.get(service.name) !== child) return
       const line = `${service.name} ended (${how}), see ${service.logFile}`
+      if (service.onEnd) {
+        children.delete(service.name)
+        return service.onEnd(line)
+      }
       if (!service.onRestart || Date.now() - startedMs < LIFE_MS_MIN) return broken.resolve(line)
       service.onRestart(line)
       start(service).catch((error: Error) => broken.resolve(error.message))
@@ -38,6 +43,7 @@ export function processes(): Processes {
   return {
     broken: broken.promise,
     start,
+    isRunning: (name) => children.has(name),
     async end(name, signal) {
       const child = children.get(name)
       if (child === undefined) throw new Error(`${name} is not running`)

@@ -94,6 +94,32 @@ export function functionsService(place: Place, extraEnv: NodeJS.ProcessEnv): Chi
   }
 }
 
+/** A tools worker; its servers are installed and started after it listens. */
+export function workerService({ project, dir, ports }: Place, key: string): ChildOptions {
+  return {
+    name: 'worker',
+    command: process.execPath,
+    args: ['--enable-source-maps', join(ROOT, 'worker/lib/main.js')],
+    cwd: dir,
+    env: {
+      ...process.env,
+      ...ISOLATED,
+      VITRINE_KEY: key,
+      VITRINE_URL: functionsUrl(project, ports),
+      PORT: '0',
+      KMS_EMULATOR_HOST: `${HOST}:${ports.kms}`,
+      VITRINE_CACHE_DIR: join(dir, 'worker/cache'),
+      VITRINE_WORK_DIR: join(dir, 'worker/work'),
+    },
+    logFile: logFile(dir, 'worker'),
+    isReady: () => hasLogged(logFile(dir, 'worker'), 'listening: port'),
+  }
+}
+
+export function functionsUrl(project: string, ports: Ports): string {
+  return `http://${HOST}:${ports.functions}/${project}/${REGION}`
+}
+
 /** What the deployed functions get from their runtime, and the emulators in the place of the real services. */
 function functionsEnv({ project, dir, ports }: Place): NodeJS.ProcessEnv {
   const keyRing = `projects/${project}/locations/${REGION}/keyRings/vitrine`

@@ -5,9 +5,10 @@ import { findFirestoreJar } from './firestore-jar.ts'
 import type { StackInfo } from './info.ts'
 import { findJava } from './java.ts'
 import { freePorts, HOST } from './ports.ts'
-import { processes } from './processes.ts'
+import { processes, type Processes } from './processes.ts'
 import { demoApiToken, seedDemo } from './seed.ts'
-import { authService, firestoreService, functionsService, kmsService, logFile, REGION, type Place, type Ports } from './services.ts'
+import { seedPolicy } from './seed-policy.ts'
+import { authService, firestoreService, functionsService, functionsUrl, kmsService, logFile, workerService, type Place, type Ports } from './services.ts'
 import { firestoreExport, importAuth, latestSnapshot, takeSnapshot } from './snapshot.ts'
 
 export interface StackOptions {
@@ -82,6 +83,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await Promise.all([startFirestore(), startAuth(), running.start(kmsService(place)), startFunctions()])
     info = await describe(place)
     if (seed) demoApi = await addDemo(info, dir, ports.demoApi, log)
+    if (info.demo) await addWorker(info, place, running, log)
     signal?.throwIfAborted()
   } catch (error) {
     demoApi?.stop()
@@ -104,6 +106,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     async stop() {
       clearInterval(timer)
       try {
+        // It says farewell to the functions and ends its servers.
+        if (running.isRunning('worker')) await running.end('worker', 'SIGTERM')
         if (persist) {
           await running.end('functions', 'SIGTERM')
           await save()
@@ -125,7 +129,7 @@ async function choosePorts(wanted: Partial<Ports>): Promise<[Ports, [number, num
 async function describe({ project, dir, ports }: Place): Promise<StackInfo> {
   const line = (await readFile(logFile(dir, 'functions'), 'utf8')).split('\n').find((text) => text.startsWith('{"port":'))
   const { functions } = JSON.parse(line ?? '{"functions":[]}') as { functions: string[] }
-  const baseUrl = `http://${HOST}:${ports.functions}/${project}/${REGION}`
+  const baseUrl = functionsUrl(project, ports)
   return {
     project,
     baseUrl,
@@ -146,4 +150,19 @@ async function addDemo(info: StackInfo, dir: string, port: number, log: (line: s
     log(`There is no demo owner and agent: ${(error as Error).message}`)
   }
   return api
+}
+
+/** The demo goes on without a worker: the package registry may be out of reach. */
+async function addWorker(info: StackInfo, place: Place, running: Processes, log: (line: string) => void): Promise<void> {
+  const { dir } = place
+  try {
+    const policy = await seedPolicy(info, dir)
+    const service = workerService(place, policy.key)
+    await running.start({ ...service, onEnd: (line) => log(`${line}; its tools are away until the next start`) })
+    const port = /listening: port (\d+)/.exec(await readFile(service.logFile, 'utf8'))?.[1]
+    info.demo = { ...info.demo!, policy }
+    info.worker = { url: `http://${HOST}:${port}`, policyId: policy.id }
+  } catch (error) {
+    log(`There is no tools worker: ${(error as Error).message}`)
+  }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCommandEnabled, type WorkerPolicy } from '@vitrine/core/policy'
@@ -39,12 +39,19 @@ async function main(): Promise<number> {
   const node = await readNode(settings)
   // What is started from here on does not inherit them.
   for (const name of ['VITRINE_KEY', ...settings.secretEnv]) delete process.env[name]
-  const workDir = settings.workDir ?? (await mkdtemp(join(tmpdir(), 'vitrine-worker-')))
+  const workDir = settings.workDir ?? (await temporaryFolder())
   try {
     return await run(settings, node, workDir, asked)
   } finally {
     if (settings.workDir === null) await rm(workDir, { recursive: true, force: true })
   }
+}
+
+/** Servers that run as users of their own have to get through it to their own folders. */
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vitrine-worker-'))
+  await chmod(folder, 0o711)
+  return folder
 }
 
 async function run(settings: Environment, node: Node, workDir: string, asked: Promise<0>): Promise<number> {
@@ -81,6 +88,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     health: () => ({ instanceId, policyVersion: policy?.version ?? null, servers: pool.states() }),
   })
   const bound = await dispatch.listen(port, host)
+  logInfo(`listening: port ${bound}`)
   const control = createControl({
     client,
     instanceId,

@@ -38,8 +38,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const server = createServer({ requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => {
     route(req, res).catch((error: unknown) => {
       logError(`A call failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-      refuse(res, { code: 'internal' })
-      res.destroy()
+      if (res.headersSent) res.destroy()
+      else refuse(res, { code: 'internal' })
     })
   })
   server.maxConnections = CONNECTIONS_MAX

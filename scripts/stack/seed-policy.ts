@@ -1,0 +1,49 @@
+import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { StackInfo } from './info.ts'
+import { callOrThrow, post } from './rpc.ts'
+
+/** A tool policy as the demo keeps it from one start to the next. */
+interface Policy {
+  id: string
+  key: string
+}
+
+const VERSION = '2026.8.31'
+/** Names of the demo's servers, as agents call them. */
+export const DEMO_SERVERS = ['everything', 'memory', 'files']
+
+/** Makes the demo's tool policy, or finds that of the last start. Its key is kept in a file that only the user may read. */
+export async function seedPolicy(info: StackInfo, dir: string): Promise<Policy> {
+  const file = join(dir, 'demo-policy.json')
+  const known = await readPolicy(file)
+  if (known !== null && (await post(`${info.baseUrl}/worker/keys`, {}, known.key)).status === 200) return known
+  const servers = serversOf(await scratchFolder(dir))
+  const made = await callOrThrow<{ policyId: string; key: string }>(`${info.baseUrl}/admin/createPolicy`, { name: 'demo', servers }, info.demo!.owner.key)
+  const policy = { id: made.policyId, key: made.key }
+  await writeFile(`${file}.part`, JSON.stringify(policy, null, 2), { mode: 0o600 })
+  await rename(`${file}.part`, file)
+  return policy
+}
+
+/** Three servers of the MCP project; `files` sees one folder alone. */
+function serversOf(scratch: string): object[] {
+  const published = (slug: string, name: string, args: string[] = []): object => ({ slug, package: `@modelcontextprotocol/${name}`, version: VERSION, args })
+  return [published('everything', 'server-everything'), published('memory', 'server-memory'), published('files', 'server-filesystem', [scratch])]
+}
+
+/** Servers may run as users of their own. */
+async function scratchFolder(dir: string): Promise<string> {
+  const folder = join(dir, 'scratch')
+  await mkdir(folder, { recursive: true })
+  await chmod(folder, 0o1777)
+  return folder
+}
+
+async function readPolicy(file: string): Promise<Policy | null> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Policy
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect } from 'vitest'
+import { ROOT } from '../../scripts/stack/paths.ts'
+import type { Answer } from '../../scripts/stack/rpc.ts'
+import { admin, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
+import { stack } from '../stack/stack.ts'
+
+/** A tools worker as a process, on the stack that runs for this test run. */
+export interface Worker {
+  pid: number
+  /** What it has printed so far, both streams. */
+  output(): string
+  health(): Promise<{ instanceId: string; policyVersion: number | null; servers: { slug: string; state: string; error?: string }[] }>
+  url(): string
+  /** Resolves when every server of its policy was started once or has failed to. Errors: it ended before. */
+  ready(): Promise<void>
+  kill(signal: NodeJS.Signals): void
+  exited: Promise<number | NodeJS.Signals>
+}
+
+export interface Policy {
+  policyId: string
+  key: string
+}
+
+/** Shared by the workers of all tests: packages are fetched once. */
+const CACHE = join(ROOT, '.cache/worker-tests')
+const VERSION = '2026.8.31'
+
+const running = new Set<Worker>()
+
+afterAll(async () => {
+  for (const worker of running) worker.kill('SIGTERM')
+  await Promise.all([...running].map(({ exited }) => exited))
+})
+
+/** Configurations of servers from npm, as createPolicy takes them. */
+export const SERVERS = {
+  everything: { slug: 'everything', package: '@modelcontextprotocol/server-everything', version: VERSION },
+  memory: { slug: 'memory', package: '@modelcontextprotocol/server-memory', version: VERSION },
+}
+
+export function newPolicy(owner: Owner, servers: readonly object[], settings: object = {}): Promise<Policy> {
+  return done<Policy>(admin('createPolicy', { name: 'Tools', servers, ...settings }, owner))
+}
+
+/** Starts one and waits for nothing. */
+export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}): Promise<Worker> {
+  const workDir = await mkdtemp(join(tmpdir(), 'vitrine-worker-test-'))
+  // Servers may run as users of their own.
+  await chmod(workDir, 0o711)
+  const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'worker/lib/main.js')], {
+    env: {
+      // How the registry is reached.
+      ...process.env,
+      METADATA_SERVER_DETECTION: 'none',
+      VITRINE_KEY: key,
+      VITRINE_URL: stack().baseUrl,
+      KMS_EMULATOR_HOST: stack().kms,
+      VITRINE_CACHE_DIR: CACHE,
+      VITRINE_WORK_DIR: workDir,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const worker = describe(child)
+  running.add(worker)
+  void worker.exited.then(() => {
+    running.delete(worker)
+    return rm(workDir, { recursive: true, force: true })
+  })
+  return worker
+}
+
+/** Starts one and waits until its servers are up. */
+export async function readyWorker(policy: Policy, env: NodeJS.ProcessEnv = {}): Promise<Worker> {
+  const worker = await startWorker(policy, env)
+  await worker.ready()
+  return worker
+}
+
+function describe(child: ChildProcess): Worker {
+  let output = ''
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal!)))
+  const port = (): string => /ready: .* port (\d+)/.exec(output)?.[1] ?? ''
+  const readiness = Promise.withResolvers<void>()
+  readiness.promise.catch(() => {})
+  void exited.then((how) => readiness.reject(new Error(`The worker ended (${how}): ${output}`)))
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      if (port() !== '') readiness.resolve()
+    })
+  }
+  const url = (): string => `http://127.0.0.1:${port()}`
+  return {
+    pid: child.pid!,
+    output: () => output,
+    url,
+    health: async () => (await (await fetch(`${url()}/healthz`)).json()) as Awaited<ReturnType<Worker['health']>>,
+    ready: () => readiness.promise,
+    kill: (signal) => void child.kill(signal),
+    exited,
+  }
+}
+
+/** Calls a command of a server as an agent of the policy's organization. */
+export function callTool(agent: Agent, name: string, args: object = {}, data: object = {}): Promise<Answer> {
+  return invoke(agent, { name, args, ...data })
+}
+
+/** The text of a result that has to be good. */
+export async function said(answer: Promise<Answer>): Promise<string> {
+  const { result } = await done<{ result: { content: { text: string }[] } }>(answer)
+  return result.content[0]!.text
+}
+
+/** Waits for what other processes bring about; the test's own time bounds it. */
+export async function eventually(check: () => Promise<unknown>): Promise<void> {
+  await expect.poll(check, { timeout: 25_000, interval: 100 }).toBeTruthy()
+}
