@@ -52,7 +52,9 @@ async function ensureTool(info: StackInfo, { owner, agent }: Demo, api: { url: s
   const { tools } = await callOrThrow<{ tools: { name: string; url: string }[] }>(`${info.baseUrl}/listTools`, {}, agent.key)
   if (tools.some(({ name, url }) => name === DEMO_TOOL && url === api.url)) return
   const tool = { agentId: agent.id, name: DEMO_TOOL, kind: 'http', url: api.url, authToken: api.token }
-  await callOrThrow(`${info.baseUrl}/registerTool`, tool, owner.key)
+  const { status, body } = await post(`${info.baseUrl}/registerTool`, tool, owner.key)
+  // Where VITRINE_EGRESS_ALLOW leaves loopback out there is an owner and an agent, and no demo tool.
+  if (status !== 200 && !JSON.stringify(body).includes('"blocked_url"')) throw new Error(`registerTool answered ${status}: ${JSON.stringify(body)}`)
 }
 
 async function works(info: StackInfo, agentKey: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { isIP, type AddressInfo } from 'node:net'
+import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
