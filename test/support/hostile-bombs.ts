@@ -4,8 +4,15 @@ import zlib from 'node:zlib'
 /** What a bomb becomes. */
 export const BOMB_BYTES = 200 * 1024 * 1024
 
+let made: Promise<Record<string, Buffer>> | undefined
+
 /** Small bodies that decode to 200 MiB of zeros, by coding; `gzip-gzip` is 498 bytes or so that are 200 KB that are 200 MiB. */
-export async function makeBombs(): Promise<Record<string, Buffer>> {
+export function makeBombs(): Promise<Record<string, Buffer>> {
+  made ??= make()
+  return made
+}
+
+async function make(): Promise<Record<string, Buffer>> {
   const gzip = await compressed(zlib.createGzip({ level: 9 }))
   return {
     gzip,

@@ -152,7 +152,7 @@ const echoing: Record<string, Behaviour> = {
   },
   '/echo-content-type': ({ request, send }) => send(response(`image/png; name=${secretOf(request)}`, 'no image')),
   '/echo-events': ({ request, send, socket }) => {
-    send(`${EVENTS}\r\n`, ...Object.entries(echoes(secretOf(request))).map(([name, text]) => `event: ${name}\nid: ${encodeURIComponent(text)}\ndata: ${JSON.stringify(text)}\n\n`))
+    send(`${EVENTS}\r\n`, ...Object.entries(echoes(secretOf(request))).map(([name, text]) => `event: ${name}\nid: ${text}\ndata: ${text}\n\n`))
     socket.end()
   },
   '/echo-split': ({ request, send, every, socket }) => {

@@ -117,8 +117,7 @@ function converse(socket: Socket, origin: SeenRequest['origin'], seen: SeenReque
       void answer({ request, socket, body, ...speech(socket, timers) })
     }
   })
-  // A client that is done; whoever is being answered hears the rest all the same.
-  socket.on('end', () => setTimeout(() => socket.destroy(), 1_000).unref())
+  socket.on('end', () => socket.destroy())
 }
 
 function readHead(origin: SeenRequest['origin'], head: string): SeenRequest {
