@@ -14,6 +14,7 @@ afterAll(() => world.close())
 
 const ADMINS: Role[] = ['owner', 'admin']
 const AUDITORS: Role[] = ['owner', 'admin', 'auditor']
+const MEMBERS: Role[] = ['owner', 'admin', 'maker', 'member']
 const NOBODY: Role[] = []
 
 /** One document of each collection: who may get it, and who may list its collection. Nobody writes any. */
@@ -25,7 +26,13 @@ const TABLE: { path: string; get: Role[]; list: Role[] }[] = [
   { path: 'orgs/acme/services/github', get: ADMINS, list: ADMINS },
   { path: 'orgs/acme/connections/c1', get: NOBODY, list: NOBODY },
   { path: 'orgs/acme/secrets/s1', get: NOBODY, list: NOBODY },
-  { path: 'orgs/acme/toolPolicies/p1', get: ADMINS, list: ADMINS },
+  { path: 'orgs/acme/secrets/org::s2', get: NOBODY, list: NOBODY },
+  { path: 'orgs/acme/secrets/user:member:s3', get: NOBODY, list: NOBODY },
+  { path: 'orgs/acme/toolPolicies/p1', get: MEMBERS, list: MEMBERS },
+  { path: 'orgs/acme/toolPolicies/p1/servers/github', get: MEMBERS, list: MEMBERS },
+  { path: 'orgs/acme/toolPolicies/p1/state/workers', get: MEMBERS, list: MEMBERS },
+  { path: 'orgs/acme/toolPolicies/p1/others/o1', get: NOBODY, list: NOBODY },
+  { path: 'orgs/acme/toolRoutes/github', get: NOBODY, list: NOBODY },
   { path: 'orgs/acme/accessRules/current', get: ADMINS, list: ADMINS },
   { path: 'orgs/acme/audit/0000000000000000', get: AUDITORS, list: AUDITORS },
   { path: 'orgs/acme/checkpoints/1', get: AUDITORS, list: AUDITORS },
@@ -48,6 +55,8 @@ const TABLE: { path: string; get: Role[]; list: Role[] }[] = [
   { path: 'owners/maker', get: ['maker'], list: NOBODY },
   { path: 'owners/maker/quota/2026-01', get: ['maker'], list: ['maker'] },
   { path: 'ownerKeys/k1', get: NOBODY, list: NOBODY },
+  { path: 'toolKeys/p1', get: NOBODY, list: NOBODY },
+  { path: 'dispatchKeys/k1', get: NOBODY, list: NOBODY },
   { path: 'nowhere/n1', get: NOBODY, list: NOBODY },
 ]
 

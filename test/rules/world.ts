@@ -69,7 +69,13 @@ function documentsOf(orgId: string, agentId: string, agentOwner: string): Record
     [`${org}/services/github`]: { title: 'GitHub' },
     [`${org}/connections/c1`]: { enc: 'ciphertext', kmsKey: 'k' },
     [`${org}/secrets/s1`]: { enc: 'ciphertext', kmsKey: 'k' },
-    [`${org}/toolPolicies/p1`]: { builtIns: [] },
+    [`${org}/secrets/org::s2`]: { scope: 'org', env: 'API_KEY' },
+    [`${org}/secrets/user:member:s3`]: { scope: 'user', owner: 'member', secretManager: 's' },
+    [`${org}/toolPolicies/p1`]: { orgId, name: 'Tools', servers: [] },
+    [`${org}/toolPolicies/p1/servers/github`]: { orgId, manifest: '{"tools":[]}' },
+    [`${org}/toolPolicies/p1/state/workers`]: { orgId, workers: {} },
+    [`${org}/toolPolicies/p1/others/o1`]: { orgId },
+    [`${org}/toolRoutes/github`]: { orgId, routes: [] },
     [`${org}/accessRules/current`]: { rules: [] },
     ...ledgerOf(org, orgId),
     [agent]: { orgId, ownerUid: agentOwner, name: agentId, keyHash: '00', keyVersion: 1, disabled: false },
@@ -97,6 +103,8 @@ function personal(): Record<string, object> {
     'owners/maker': { monthlyInvocations: 10_000 },
     'owners/maker/quota/2026-01': { limit: 10_000, leased: 1 },
     'ownerKeys/k1': { uid: 'maker', orgId: 'acme', label: 'ci', hash: '00', createdAt: Timestamp.fromMillis(0), revoked: false },
+    'toolKeys/p1': { orgId: 'acme', policyId: 'p1', hash: '00', version: 1 },
+    'dispatchKeys/k1': { publicKey: 'x', expiresAt: Timestamp.fromMillis(0) },
     'nowhere/n1': { orgId: 'acme', ownerUid: 'maker' },
   }
 }
