@@ -96,6 +96,25 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     const closed = await newAgentWith(upstream.origin, { authToken: newSecret(), credentialAccess: false })
     return call('getToolCredential', { name: 'tool' }, { bearer: closed.key })
   },
+  policy_not_found: () => admin('getPolicy', { policyId: 'pol_none' }, agent.owner),
+  server_not_found: async () => {
+    const { policyId } = await done(admin('createPolicy', { name: 'Tools' }, agent.owner))
+    return admin('getServerManifest', { policyId, slug: 'none' }, agent.owner)
+  },
+  team_not_found: () => admin('deleteTeam', { teamId: 'team_none' }, agent.owner),
+  secret_not_found: () => admin('deleteSecret', { scope: 'org', name: 'none' }, agent.owner),
+  slug_taken: async () => {
+    const policy = { name: 'Tools', servers: [{ slug: 'taken', package: 'taken' }] }
+    await done(admin('createPolicy', policy, agent.owner))
+    return admin('createPolicy', policy, agent.owner)
+  },
+  pin_mismatch: async () => {
+    const { key } = await done<{ key: string }>(admin('createPolicy', { name: 'Tools', servers: [{ slug: 'pinned', package: 'pinned', version: '1.0.0' }] }, agent.owner))
+    const data = { instanceId: 'w1', slug: 'pinned', version: '2.0.0', integrity: `sha512-${'A'.repeat(86)}==`, tools: [] }
+    return call('worker/report', data, { bearer: key })
+  },
+  secret_missing: { elsewhere: 'test/policies/dispatch.test.ts' },
+  connection_required: { elsewhere: 'test/policies/dispatch.test.ts' },
   quota_exceeded: async () => {
     const poor = await newAgentWith(upstream.origin)
     await setLimit(poor.owner, 0)
