@@ -1,4 +1,5 @@
 import { Client, ProtocolError, type jsonSchemaValidator, type JsonSchemaValidator, type StandardSchemaV1 } from '@modelcontextprotocol/client'
+import { randomUUID } from 'node:crypto'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import type { HealthCheck } from '@vitrine/core/policy'
@@ -8,7 +9,7 @@ import { CALLS_PER_PROCESS_MAX, TOOL_PAGES_MAX, TOOLS_MAX } from './bounds.ts'
 import { abortedOutcome } from './give-up.ts'
 import type { ServerProcess } from './processes.ts'
 import type { Secrets } from './secrets.ts'
-import { INVALID_ANSWER, stdioTransport } from './transport.ts'
+import { INVALID_ANSWER, stdioTransport, type StdioTransport } from './transport.ts'
 
 /** A process that speaks MCP. */
 export interface Session {
@@ -55,7 +56,7 @@ export async function openSession({ child, secrets, startMs, signal: stop, onToo
   const signal = AbortSignal.any([timeout, stop])
   try {
     await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
-    const session = sessionOf({ child, client, secrets, onTools, isTooLong: () => transport.tooLong })
+    const session = sessionOf({ child, client, secrets, onTools, transport })
     await session.list(signal)
     return ok(session)
   } catch (error) {
@@ -68,16 +69,20 @@ export async function openSession({ child, secrets, startMs, signal: stop, onToo
 
 interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'onTools'> {
   client: Client
-  isTooLong(): boolean
+  transport: StdioTransport
 }
 
-function sessionOf({ child, client, secrets, onTools, isTooLong }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
-  const request = (method: string, params: JsonObject, signal: AbortSignal, onprogress?: (progress: JsonObject) => void) =>
-    client.request({ method, params }, AS_SENT, {
-      signal,
-      timeout: NO_TIMEOUT_MS,
-      ...(onprogress && { onprogress: (progress) => onprogress(secrets.object(progress as unknown as JsonObject)) }),
-    }) as Promise<JsonObject>
+function sessionOf({ child, client, secrets, onTools, transport }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
+  const request = (method: string, params: JsonObject, signal: AbortSignal) =>
+    client.request({ method, params }, AS_SENT, { signal, timeout: NO_TIMEOUT_MS }) as Promise<JsonObject>
+
+  async function callTool({ command, arguments: args, signal, onProgress }: Parameters<Session['call']>[0]): Promise<JsonObject> {
+    const params = { name: command, arguments: args }
+    if (!onProgress) return request('tools/call', params, signal)
+    const progressToken = randomUUID()
+    transport.progress.set(progressToken, (progress) => onProgress(secrets.object(progress)))
+    return request('tools/call', { ...params, _meta: { progressToken } }, signal).finally(() => transport.progress.delete(progressToken))
+  }
 
   async function list(signal: AbortSignal): Promise<void> {
     const tools: JsonObject[] = []
@@ -99,18 +104,19 @@ function sessionOf({ child, client, secrets, onTools, isTooLong }: Parts): Sessi
     ended: child.exited,
     list,
     stop: (graceMs) => child.stop(graceMs),
-    async call({ command, arguments: args, signal, onProgress }) {
+    async call(request) {
+      const { signal } = request
       if (session.inFlight >= CALLS_PER_PROCESS_MAX) return refused('too_many_calls', 'Too many calls of this server are under way.')
       if (signal.aborted) return abortedOutcome(signal)
       session.inFlight++
       try {
-        return { ok: true, result: secrets.object(await request('tools/call', { name: command, arguments: args }, signal, onProgress)) }
+        return { ok: true, result: secrets.object(await callTool(request)) }
       } catch (error) {
         if (error instanceof ProtocolError && error.code === INVALID_ANSWER) return refused('upstream_invalid', 'The server did not answer in the protocol.')
         if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
         if (signal.aborted) return abortedOutcome(signal)
         // Whose the long line was can't be known when there are several.
-        if (isTooLong() && session.inFlight === 1) return refused('upstream_too_large', 'The answer of the server is too large.')
+        if (transport.tooLong && session.inFlight === 1) return refused('upstream_too_large', 'The answer of the server is too large.')
         return refused('upstream_interrupted', 'The server ended during the call.')
       } finally {
         session.inFlight--

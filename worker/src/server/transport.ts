@@ -1,4 +1,5 @@
 import { isJSONRPCErrorResponse, isJSONRPCNotification, isJSONRPCRequest, isJSONRPCResultResponse, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
+import type { JsonObject } from '@vitrine/core/json-value'
 import { LINE_BYTES_MAX, STDIN_BYTES_MAX, WASTE_BYTES_MAX, WASTE_LINE_BYTES_MIN, WASTE_WINDOW_MS } from './bounds.ts'
 import { lineSplitter } from './lines.ts'
 import type { ServerProcess } from './processes.ts'
@@ -7,6 +8,11 @@ import type { ServerProcess } from './processes.ts'
 const LAST_WORDS_MS = 100
 
 export interface StdioTransport extends Transport {
+  /**
+   * Whom progress is told, by its token. It does not go through the SDK's client, which passes notifications on a moment later than answers
+   * and so loses what is sent right before one.
+   */
+  readonly progress: Map<string, (progress: JsonObject) => void>
   /** The process was ended for a line that is too long. */
   readonly tooLong: boolean
 }
@@ -21,6 +27,7 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   let open = true
 
   const transport: Omit<StdioTransport, 'tooLong'> = {
+    progress: new Map(),
     start: async () => {
       child.stdout.on('data', lineSplitter({ bytesMax: LINE_BYTES_MAX, onLine, onLong }))
       child.stdout.on('error', () => undefined)
@@ -45,7 +52,12 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
     if (message === null || 'method' in message) {
       if (!waste.spend(line.length)) return end('flooded its stdout')
     }
-    if (message !== null) transport.onmessage?.(message)
+    if (message === null) return
+    if ('method' in message && message.method === 'notifications/progress') onProgress(message.params ?? {})
+    else transport.onmessage?.(message)
+  }
+  function onProgress({ progressToken, ...progress }: Record<string, unknown>): void {
+    transport.progress.get(String(progressToken))?.(progress as JsonObject)
   }
   /** There may be thousands of lines more in what has been read. */
   function end(why: string): void {

@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+const WAIT = { timeout: 20_000, interval: 50 }
+
+let t: TestPool
+beforeEach(async () => {
+  t = await testPool({ processesMax: 3, idleMs: 3_600_000 })
+})
+afterEach(async () => {
+  await t.close()
+  expect(t.processes()).toEqual([])
+})
+
+const PER_USER = { env: [{ name: 'TOKEN', perUser: true as const, secret: 'token' }, { name: 'PLAIN', value: 'plain' }] }
+const as = (user: string, secret = `${user}-secret`) => ({ user, userSecrets: { TOKEN: sealed(secret) } })
+const digestOf = (value: string) => createHash('sha256').update(value).digest('hex')
+
+describe('a call', () => {
+  beforeEach(() => t.pool.apply({ servers: [misbehaving('one', 'good', { commands: null })] }))
+
+  test('gives the raw result, fields that no schema knows included', async () => {
+    const outcome = await t.call('one', 'extras')
+    expect(outcome).toEqual({ ok: true, result: { content: [{ type: 'text', text: '"x"' }], unknownField: { kept: true }, _meta: { 'example.org/a': 1 } } })
+    expect(t.tools[0]!.tools.find(({ name }) => name === 'echo')).toEqual({ name: 'echo', inputSchema: { type: 'object' }, 'x-unknown': 4 })
+  })
+
+  test("gives the server's own error as a result", async () => {
+    expect(await t.call('one', 'error')).toEqual({
+      ok: true,
+      result: { isError: true, content: [{ type: 'text', text: 'No such thing.' }], error: { code: -32000, message: 'No such thing.', data: { hint: 'x' } } },
+    })
+  })
+
+  test('of an unknown server, or of an unknown or disabled command, finds no tool', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { commands: ['echo', 'not-there'] })] })
+    expect(await t.call('two', 'echo')).toMatchObject({ ok: false, code: 'tool_not_found' })
+    expect(await t.call('one', 'not-there')).toMatchObject({ ok: false, code: 'tool_not_found' })
+    expect(await t.call('one', 'pid')).toMatchObject({ ok: false, code: 'tool_not_found' })
+    expect(await t.ask('one', 'echo', { a: 1 })).toEqual({ a: 1 })
+  })
+
+  test('tells its progress', async () => {
+    const seen: unknown[] = []
+    expect(await t.ask('one', 'progress', {}, { onProgress: (progress) => void seen.push(progress) })).toBe('done')
+    expect(seen).toEqual([{ progress: 1, total: 2 }, { progress: 2, total: 2 }])
+  })
+
+  test('ends with its signal, and the server is told', async () => {
+    const [late, gone] = [new AbortController(), new AbortController()]
+    const calls = [t.call('one', 'hang', {}, { signal: late.signal }), t.call('one', 'hang', {}, { signal: gone.signal })]
+    await t.ask('one', 'echo')
+    late.abort()
+    gone.abort('cancelled')
+    expect(await Promise.all(calls)).toMatchObject([{ ok: false, code: 'upstream_timeout' }, { ok: false, code: 'cancelled' }])
+    expect(await t.ask('one', 'cancelled')).toHaveLength(2)
+    expect(await t.call('one', 'echo', {}, { signal: AbortSignal.abort('cancelled') })).toMatchObject({ ok: false, code: 'cancelled' })
+  })
+
+  test('leaves no listener on its signal', async () => {
+    const { signal } = new AbortController()
+    const add = vi.spyOn(signal, 'addEventListener')
+    const remove = vi.spyOn(signal, 'removeEventListener')
+    for (let n = 0; n < 5; n++) await t.ask('one', 'echo', {}, { signal })
+    expect(add.mock.calls.length).toBeGreaterThan(0)
+    expect(remove.mock.calls.length).toBe(add.mock.calls.length)
+  })
+
+  test('whose server asks the client for something has it refused', async () => {
+    expect(await t.ask('one', 'ask-client')).toMatchObject({ error: { code: -32601 } })
+  })
+
+  test('answered with what is no JSON-RPC fails as that', async () => {
+    expect(await t.call('one', 'invalid-answer')).toMatchObject({ ok: false, code: 'upstream_invalid' })
+  })
+
+  test('answered just before the server ends still has its answer', async () => {
+    expect(await t.ask('one', 'answer-and-exit')).toBe('last words')
+  })
+
+  test('of many at the same time loses none', async () => {
+    const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => t.ask('one', 'echo', { n })))
+    expect(answers).toEqual(Array.from({ length: 200 }, (_, n) => ({ n })))
+  })
+
+  test('beyond those that one process may have is refused', async () => {
+    const stop = new AbortController()
+    const hanging = Array.from({ length: 256 }, () => t.call('one', 'hang', {}, { signal: stop.signal }))
+    expect(await t.call('one', 'echo')).toMatchObject({ ok: false, code: 'too_many_calls' })
+    stop.abort('cancelled')
+    await Promise.all(hanging)
+    expect(await t.ask('one', 'echo', {})).toEqual({})
+  })
+})
+
+describe('a server', () => {
+  test('that crashes ends its calls at once and is there for the next', async () => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    const pid = await t.ask('one', 'pid')
+    const hanging = t.call('one', 'hang')
+    expect(await t.call('one', 'exit', { code: 7 })).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    expect(await hanging).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    expect(await t.ask('one', 'pid')).not.toBe(pid)
+    expect(t.events).toEqual([{ slug: 'one', type: 'crashed', detail: 'exited with code 7' }, { slug: 'one', type: 'restarted' }])
+  })
+
+  test('that crashes is started again without a call', async () => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    await t.call('one', 'exit')
+    await vi.waitFor(() => expect(t.events).toContainEqual({ slug: 'one', type: 'restarted' }), WAIT)
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'ready' }])
+  })
+
+  test.each(['tools/list', 'ping'] as const)('that does not answer %s is unhealthy, and started again', async (method) => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { healthCheck: { intervalSeconds: 0.1, timeoutSeconds: 2, method } })] })
+    const pid = await t.ask<number>('one', 'pid')
+    await t.ask('one', 'sulk')
+    await vi.waitFor(() => expect(t.events.map(({ type }) => type)).toEqual(['unhealthy', 'recovered']), WAIT)
+    expect(t.events[0]!.detail).toBe(`no answer to ${method} within 2 s`)
+    expect(await t.ask('one', 'pid')).not.toBe(pid)
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
+  })
+
+  test('that never answers the handshake fails the call that waits for it by its deadline, and others not at all', async () => {
+    const applied = t.pool.apply({ servers: [misbehaving('stuck', 'never-answers'), misbehaving('one')] })
+    await vi.waitFor(async () => expect(await t.ask('one', 'echo', {})).toEqual({}), WAIT)
+    expect(t.pool.states()).toMatchObject([{ slug: 'stuck', state: 'starting' }, { slug: 'one', state: 'ready' }])
+    expect(await t.call('stuck', 'echo', {}, { signal: AbortSignal.timeout(100) })).toMatchObject({ ok: false, code: 'upstream_timeout' })
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    await applied
+  })
+
+  test('that is no program here says so', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { executable: 'no-such-program' })] })
+    expect(t.pool.states()[0]!.error).toBe('no-such-program is not installed where the worker runs.')
+  })
+
+  test('that changes its tools is told of again, once', async () => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    await t.ask('one', 'change-tools', { name: 'new-tool' })
+    await vi.waitFor(() => expect(t.tools).toHaveLength(2), WAIT)
+    expect(t.tools[1]!.tools.map(({ name }) => name)).toContain('new-tool')
+    await t.ask('one', 'change-tools', { name: 'new-tool' })
+    await t.ask('one', 'echo')
+    expect(t.tools).toHaveLength(2)
+  })
+
+  test('that lacks a secret fails with what the policy says about it', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'KEY', missing: 'Set the secret "x" of the organization.' }] })] })
+    expect(await t.call('one', 'echo')).toEqual({ ok: false, code: 'secret_missing', message: 'Set the secret "x" of the organization.' })
+  })
+
+  test('says its secret neither in results nor on stderr nor in its tools', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] })] })
+    expect(t.opened).toEqual(['the-token'])
+    expect(JSON.stringify(await t.call('one', 'env'))).toMatch(/TOKEN.*\[redacted:credential\]/)
+    expect(await t.ask('one', 'digest', { name: 'TOKEN' })).toBe(digestOf('value of the-token'))
+    await t.call('one', 'say-on-stderr', { text: `using value of the-token ${Buffer.from('value of the-token').toString('base64')}\n` })
+    await t.call('one', 'change-tools', { name: 'value of the-token' })
+    await vi.waitFor(() => expect(t.tools).toHaveLength(2), WAIT)
+    expect(t.pool.stderr('one').join()).not.toMatch(/value of|dmFsdWUgb2Y/)
+    expect(JSON.stringify(t.tools)).not.toContain('value of')
+    expect(t.opened).toEqual(['the-token'])
+  })
+})
+
+describe('a policy that changes', () => {
+  test('leaves alone what stays, and what only has other commands enabled', async () => {
+    await t.pool.apply({ servers: [misbehaving('one'), misbehaving('two'), misbehaving('three')] })
+    const [one, two] = [await t.ask<number>('one', 'pid'), await t.ask<number>('two', 'pid')]
+    const running = t.call('two', 'hang')
+    await t.pool.apply({ servers: [misbehaving('one'), misbehaving('two', 'good', { commands: ['pid'] }), misbehaving('three', 'good', { enabled: false })] })
+    expect(await t.ask('one', 'pid')).toBe(one)
+    expect(await t.ask('two', 'pid')).toBe(two)
+    expect(t.pool.states().map(({ slug }) => slug)).toEqual(['one', 'two'])
+    expect(await t.call('three', 'pid')).toMatchObject({ ok: false, code: 'tool_not_found' })
+    await t.call('one', 'exit')
+    await t.close()
+    expect(await running).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+  })
+
+  test('starts anew what has another environment, and lets its calls end', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'A', value: '1' }] })] })
+    const pid = await t.ask<number>('one', 'pid')
+    const stop = new AbortController()
+    const running = t.call('one', 'hang', {}, { signal: stop.signal })
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'A', value: '2' }] })] })
+    expect(await t.ask('one', 'digest', { name: 'A' })).toBe(digestOf('2'))
+    expect(isAlive(pid)).toBe(true)
+    stop.abort('cancelled')
+    expect(await running).toMatchObject({ code: 'cancelled' })
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
+  })
+})
+
+describe('per-user servers', () => {
+  test('give each user a process of their own with their own secret', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
+    const [ada, bob] = await Promise.all([as('ada'), as('bob')].map(async (who) => ({
+      pid: await t.ask<number>('one', 'pid', {}, who),
+      digest: await t.ask('one', 'digest', { name: 'TOKEN' }, who),
+      env: await t.ask<Record<string, string>>('one', 'env', {}, who),
+    })))
+    expect(ada!.pid).not.toBe(bob!.pid)
+    expect([ada!.digest, bob!.digest]).toEqual([digestOf('value of ada-secret'), digestOf('value of bob-secret')])
+    expect(ada!.env).toMatchObject({ TOKEN: '[redacted:credential]', PLAIN: 'plain' })
+    expect(await t.ask('one', 'pid', {}, as('ada'))).toBe(ada!.pid)
+    expect(t.opened.sort()).toEqual(['ada-secret', 'bob-secret'])
+  })
+
+  test('keep users apart who have the same secret', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
+    expect(await t.ask('one', 'pid', {}, as('ada', 'same'))).not.toBe(await t.ask('one', 'pid', {}, as('bob', 'same')))
+  })
+
+  test('start anew for a changed secret and end the process with the old one', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
+    const old = await t.ask<number>('one', 'pid', {}, as('ada', 'old'))
+    expect(await t.ask('one', 'digest', { name: 'TOKEN' }, as('ada', 'new'))).toBe(digestOf('value of new'))
+    await vi.waitFor(() => expect(isAlive(old)).toBe(false), WAIT)
+  })
+
+  test('refuse calls without a user or without the secret', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
+    expect(await t.call('one', 'pid')).toMatchObject({ ok: false, code: 'secret_missing' })
+    expect(await t.call('one', 'pid', {}, { user: 'ada' })).toMatchObject({ ok: false, code: 'secret_missing' })
+    expect(await t.call('one', 'pid', {}, { user: 'ada', userSecrets: { OTHER: sealed('x') } })).toMatchObject({ ok: false, code: 'secret_missing' })
+  })
+
+  test('list their commands without any user, or with the first one', async () => {
+    await t.pool.apply({ servers: [misbehaving('lists', 'good', PER_USER), misbehaving('refuses', 'needs-token', PER_USER)] })
+    expect(t.tools.map(({ slug }) => slug)).toEqual(['lists'])
+    expect(t.pool.states()).toEqual([{ slug: 'lists', state: 'ready' }, { slug: 'refuses', state: 'ready', error: expect.stringContaining('does not start without') as string }])
+    expect(t.processes()).toEqual([])
+    await t.ask('refuses', 'pid', {}, as('ada'))
+    expect(t.tools.map(({ slug }) => slug)).toEqual(['lists', 'refuses'])
+  })
+
+  test('make room by ending the process idle for longest; with none idle calls are refused', async () => {
+    await t.pool.apply({ servers: [misbehaving('shared'), misbehaving('one', 'good', PER_USER)] })
+    const ada = await t.ask<number>('one', 'pid', {}, as('ada'))
+    await sleep(5)
+    const bob = await t.ask<number>('one', 'pid', {}, as('bob'))
+    const eve = await t.ask<number>('one', 'pid', {}, as('eve'))
+    expect([ada, bob, eve].map(isAlive)).toEqual([false, true, true])
+    const stop = new AbortController()
+    const busy = [as('bob'), as('eve')].map((who) => t.call('one', 'hang', {}, { ...who, signal: stop.signal }))
+    expect(await t.call('one', 'pid', {}, as('ada'))).toMatchObject({ ok: false, code: 'too_many_calls' })
+    expect(await t.ask('shared', 'echo', {})).toEqual({})
+    stop.abort('cancelled')
+    await Promise.all(busy)
+    expect(await t.ask('one', 'pid', {}, as('ada'))).toEqual(expect.any(Number))
+    expect(t.processes()).toHaveLength(3)
+  })
+
+  test('end when idle, while shared ones stay', async () => {
+    await t.close()
+    t = await testPool({ idleMs: 500 })
+    await t.pool.apply({ servers: [misbehaving('shared'), misbehaving('one', 'good', PER_USER)] })
+    const [shared, ada] = [await t.ask<number>('shared', 'pid'), await t.ask<number>('one', 'pid', {}, as('ada'))]
+    await vi.waitFor(() => expect(isAlive(ada)).toBe(false), WAIT)
+    expect(isAlive(shared)).toBe(true)
+  })
+})
+
+test('start and kill cycles leave no process, descriptor, folder or listener', async () => {
+  const cycle = async () => {
+    const one = await testPool()
+    await one.pool.apply({ servers: [misbehaving('a'), misbehaving('b', 'ignores-sigterm', { env: [{ name: 'X', value: '1' }] })] })
+    await one.ask('a', 'spawn-daemons', { count: 2 })
+    await one.call('a', 'exit')
+    await one.close()
+    return one.processes()
+  }
+  await cycle()
+  const descriptors = readdirSync('/proc/self/fd').length
+  const listeners = process.eventNames().map((name) => process.listenerCount(name))
+  for (let n = 0; n < 4; n++) expect(await cycle()).toEqual([])
+  expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors)
+  expect(process.eventNames().map((name) => process.listenerCount(name))).toEqual(listeners)
+})
