@@ -5,7 +5,7 @@ import { REDACTED_CREDENTIAL as MARKER } from './redact.ts'
 import { createScrubber } from './scrub.ts'
 import { automatonOf } from './scrub-automaton.ts'
 import { filterOf, WINDOW_MAX } from './scrub-filter.ts'
-import { BYTES, streamScrubber, TEXT, type StreamScrubber } from './scrub-stream.ts'
+import { streamScrubber, TEXT, type StreamScrubber } from './scrub-stream.ts'
 import { spellingsOf } from './spellings.ts'
 
 const unitsOf = (text: string) => Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i))
@@ -83,7 +83,7 @@ describe('any needles', () => {
         }
       }
     }), { numRuns: 300 })
-  })
+  }, 30_000)
 
   it('hold back what may be the beginning of one, and nothing else', () => {
     fc.assert(fc.property(small, fc.array(fc.nat(12), { maxLength: 12 }), ([needles, text], cuts) => {
@@ -97,7 +97,7 @@ describe('any needles', () => {
         expect(out).toBe(scrubbedUntil(read.length - openEnd(read, needles), read, needles))
       }
     }), { numRuns: 2_000 })
-  })
+  }, 30_000)
 
   it('are found where the filter skips', () => {
     const long = dense('ab', 3, 45)
@@ -108,7 +108,7 @@ describe('any needles', () => {
       const text = parts.join('')
       expect(run(textStream(needles), cut(text, cuts))).toBe(scrubbedUntil(text.length, text, needles))
     }), { numRuns: 1_000 })
-  })
+  }, 30_000)
 })
 
 /** What encoders escape, what they do not, and what takes one to four bytes. */
@@ -151,7 +151,7 @@ describe('a credential in all its spellings', () => {
       expect(stream.count).toBe(whole.count)
       expect(run(scrubber.textStream(), text.split(''))).toBe(whole.text)
     }), { numRuns: 400 })
-  })
+  }, 30_000)
 
   it('is taken out of bytes, however they are cut', () => {
     fc.assert(fc.property(cases, cuts, fc.uint8Array({ maxLength: 8 }), ({ scrubber, spellings, parts }, places, noise) => {
@@ -168,7 +168,7 @@ describe('a credential in all its spellings', () => {
       expect(count).toBe(stream.count)
       expect(runBytes(scrubber.byteStream(), [...bytes].map((byte) => Uint8Array.of(byte))).toString('latin1')).toBe(expected)
     }), { numRuns: 300 })
-  })
+  }, 30_000)
 
   it('leaves no spelling in what goes out', () => {
     fc.assert(fc.property(cases, cuts, ({ scrubber, spellings, parts }, places) => {
@@ -176,7 +176,7 @@ describe('a credential in all its spellings', () => {
       // Markers that were there before count as text; a credential that is part of one is found in it.
       for (const between of out.split(MARKER)) expect(spellings.filter((spelling) => between.includes(spelling))).toEqual([])
     }), { numRuns: 300 })
-  })
+  }, 30_000)
 })
 
 describe('an event does not wait for the next', () => {

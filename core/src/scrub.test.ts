@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createScrubber, type Scrubber } from './scrub.ts'
+import { TOKEN_BYTES_MAX } from './limits.ts'
 import { REDACTED_CREDENTIAL as REDACTED } from './redact.ts'
+import { spellingsOf } from './spellings.ts'
 import type { JsonValue } from './json-value.ts'
 import type { Answer, AuthScheme } from './tool.ts'
 
@@ -39,6 +41,10 @@ function scrubJson(value: JsonValue, credential: string, auth: AuthScheme = BEAR
 const codeUnit = (digits: number) => (char: string) => char.charCodeAt(0).toString(16).padStart(digits, '0')
 const percentAll = (text: string) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 
+const hexOf = (byte: number) => byte.toString(16).padStart(2, '0')
+const hexDump = (text: string, before: string, between: string) => before + [...Buffer.from(text)].map(hexOf).join(between)
+const NAMES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;', '/': '&sol;', '+': '&plus;', '=': '&equals;', '@': '&commat;', '%': '&percnt;', '!': '&excl;', '#': '&num;', $: '&dollar;', '(': '&lpar;', ')': '&rpar;', '*': '&ast;', ',': '&comma;', '.': '&period;', ':': '&colon;', ';': '&semi;', '?': '&quest;', '[': '&lsqb;', '\\': '&bsol;', ']': '&rsqb;', '^': '&Hat;', _: '&lowbar;', '`': '&grave;', '{': '&lcub;', '|': '&vert;', '}': '&rcub;', 'é': '&eacute;', 'ë': '&euml;' }
+
 /** How upstreams echo, written independently of the code under test. Each turns the credential into something that reveals it. */
 const ECHOES: Record<string, (text: string) => string> = {
   raw: (text) => text,
@@ -74,8 +80,36 @@ const ECHOES: Record<string, (text: string) => string> = {
     const once = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;')
     return once.replaceAll('&', '&amp;')
   },
+  'html with names for all of Latin-1': (text) =>
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#039;').replaceAll('é', '&eacute;').replaceAll('ë', '&euml;'),
+  'html with names for all that has one': (text) => text.replaceAll(/[^A-Za-z0-9]/g, (c) => NAMES[c] ?? c),
+  'url of every byte': percentAll,
+  'url of every byte in lower case': (text) => percentAll(text).toLowerCase(),
+  'json of every character': (text) => text.split('').map((c) => `\\u${codeUnit(4)(c)}`).join(''),
+  'json of every character in upper case': (text) => text.split('').map((c) => `\\u${codeUnit(4)(c).toUpperCase()}`).join(''),
+  'html of every character in decimal': (text) => [...text].map((c) => `&#${c.codePointAt(0)};`).join(''),
+  'html of every character in hex': (text) => [...text].map((c) => `&#x${c.codePointAt(0)!.toString(16)};`).join(''),
+  'html of every character in upper hex': (text) => [...text].map((c) => `&#x${c.codePointAt(0)!.toString(16).toUpperCase()};`).join(''),
+  'a path of Go': (text) => encodeURIComponent(text).replaceAll('%24', '$').replaceAll('%26', '&').replaceAll('%2B', '+').replaceAll('%3A', ':').replaceAll('%3D', '=').replaceAll('%40', '@'),
+  'escape of JavaScript': (text) => escape(text),
+  'quoted-printable': (text) => [...Buffer.from(text)].map((b) => (b >= 32 && b < 127 && b !== 61 ? String.fromCharCode(b) : `=${hexOf(b).toUpperCase()}`)).join(''),
+  'a bytes literal': (text) => [...Buffer.from(text)].map((b) => (b === 92 ? '\\\\' : b >= 32 && b < 127 ? String.fromCharCode(b) : `\\x${hexOf(b)}`)).join(''),
   hex: (text) => Buffer.from(text).toString('hex'),
   'hex in upper case': (text) => Buffer.from(text).toString('hex').toUpperCase(),
+}
+/** What is met so seldom that it is looked for in short credentials only. */
+const RARE_ECHOES: Record<string, (text: string) => string> = {
+  'url of every byte twice': (text) => percentAll(text).replaceAll('%', '%25'),
+  'json of every character twice': (text) => text.split('').map((c) => `\\\\u${codeUnit(4)(c)}`).join(''),
+  'html of every character twice': (text) => [...text].map((c) => `&amp;#x${c.codePointAt(0)!.toString(16).toUpperCase()};`).join(''),
+  ...Object.fromEntries(
+    [['', ':'], ['', ' '], ['', '-'], ['\\x', '\\x'], ['0x', ' 0x'], ['0x', ', 0x'], ['0x', ',0x']].map(([before, between]) => [`a dump with ${between}`, (text: string) => hexDump(text, before!, between!)]),
+  ),
+  'a dump in upper case': (text) => hexDump(text, '', ':').toUpperCase(),
+  'a list of bytes': (text) => JSON.stringify([...Buffer.from(text)]).slice(1, -1),
+  'base64 of UTF-16': (text) => Buffer.from(text, 'utf16le').toString('base64'),
+  'base64 of base64': (text) => Buffer.from(Buffer.from(text).toString('base64')).toString('base64'),
+  'base64 of base64 without padding': (text) => Buffer.from(Buffer.from(text).toString('base64').replaceAll('=', '')).toString('base64').replaceAll('=', ''),
 }
 const SURROUNDINGS: [string, string][] = [['', ''], ['Bearer ', ''], ['https://x.test/?key=', '&b=1'], ['<p title="', '">'], ['é', '漢'], ['[redacted]', '[redacted]']]
 
@@ -123,6 +157,51 @@ describe.each(CREDENTIALS)('a credential %s', (_what, credential) => {
       const left = answer.type === 'binary' ? Buffer.from(answer.bytes) : Buffer.alloc(0)
       expect(left).toEqual(Buffer.concat([Buffer.from([0, 0xff, 0xc3]), Buffer.from(REDACTED), Buffer.from([0x80, 0])]))
     }
+  })
+})
+
+describe.each(CREDENTIALS.filter(([, credential]) => credential.length < 256))('a credential %s, not long', (_what, credential) => {
+  it.each(Object.entries(RARE_ECHOES))('echoed as %s', (_, echo) => {
+    for (const [before, after] of SURROUNDINGS) expect(scrubText(before + echo(credential) + after, credential)).toBe(before + REDACTED + after)
+  })
+})
+
+describe('some more spellings', () => {
+  // RFC 4648, section 10: "foobar" is MZXW6YTBOI======.
+  it('base32 at any alignment', () => {
+    expect(scrubText('<MZXW6YTBOI======>', 'foobar')).toBe(`<${REDACTED}I======>`)
+    expect(scrubText('<mzxw6ytboi>', 'foobar')).toBe(`<${REDACTED}i>`)
+    // "xfoobar", "xxfoobar" and so on
+    for (const text of ['PBTG633CMFZA', 'PB4GM33PMJQXE', 'PB4HQZTPN5RGC4Q', 'PB4HQ6DGN5XWEYLS']) expect(scrubText(text, 'foobar')).toContain(REDACTED)
+  })
+
+  it('hex in another case', () => {
+    expect(scrubText('DEADBEEF0123 deadbeef0123 DeadBeef0123', 'DeadBeef0123')).toBe(`${REDACTED} ${REDACTED} ${REDACTED}`)
+    expect(scrubText('F47AC10B-58CC-4372-A567-0E02B2C3D479', 'f47ac10b-58cc-4372-a567-0e02b2c3d479')).toBe(REDACTED)
+    expect(scrubText('SECRET-Word', 'Secret-Word')).toBe('SECRET-Word')
+  })
+
+  it('UTF-16 among bytes', () => {
+    for (const bytes of [Buffer.from('xs3cret-passy', 'utf16le'), Buffer.from('xs3cret-passy', 'utf16le').swap16()]) {
+      const { count } = scrubberOf('s3cret-pass', BEARER).answer({ type: 'binary', bytes, contentType: 'x/y' })
+      expect(count).toBe(1)
+    }
+  })
+
+  it('counts every place once', () => {
+    const scrubber = scrubberOf('12345', BEARER)
+    const value = { 'k 12345': [12345, '12345 12345', '1234512345', 'MTIzNDU=', true], other: 1 }
+    expect(scrubber.answer({ type: 'json', value }).count).toBe(6)
+    expect(scrubber.answer({ type: 'binary', bytes: Buffer.from('12345 x 12345'), contentType: 'x/12345' }).count).toBe(3)
+    expect(scrubber.answer({ type: 'text', text: 'nothing' })).toEqual({ answer: { type: 'text', text: 'nothing' }, count: 0 })
+  })
+
+  it('stays within bounds for the longest of credentials', () => {
+    const credential = '"<é/+ &鍵'.repeat(1_000).slice(0, 5_400)
+    expect(Buffer.byteLength(credential)).toBeLessThanOrEqual(TOKEN_BYTES_MAX)
+    expect(spellingsOf(credential, BEARER).join('').length).toBeLessThanOrEqual(1_000_000 + credential.length)
+    for (const name of ['raw', 'url', 'json', 'html attribute', 'hex', 'url twice', 'json twice']) expect(scrubText(ECHOES[name]!(credential), credential)).toBe(REDACTED)
+    expect(scrubText(Buffer.from(credential).toString('base64'), credential)).toBe(REDACTED)
   })
 })
 
