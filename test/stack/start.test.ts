@@ -34,8 +34,11 @@ describe('npm start', { timeout: 120_000 }, () => {
       demo: {
         owner: { uid: expect.any(String) as unknown, email: expect.any(String) as unknown, password: expect.any(String) as unknown, key: expect.stringMatching(/^owner\./) as unknown },
         agent: { id: expect.any(String) as unknown, key: expect.stringMatching(/^agent\./) as unknown },
+        policy: { id: info.worker?.policyId, key: expect.stringMatching(/^tools\./) as unknown },
       },
+      worker: { url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as unknown, policyId: expect.any(String) as unknown },
     })
+    expect((await fetch(`${info.worker!.url}/healthz`)).status).toBe(200)
     expect((await stat(join(dir, 'stack.json'))).mode & 0o777).toBe(0o600)
     for (const port of cli.ports) expect(await isFree(port)).toBe(false)
 
