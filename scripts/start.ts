@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { readEgressPolicy } from '../functions/src/egress/policy.ts'
 import { build } from './build.ts'
 import type { StackInfo } from './stack/info.ts'
 import { lockDir } from './stack/lock.ts'
@@ -39,6 +40,8 @@ async function main(): Promise<void> {
   })
   if (values.help) return console.log(HELP)
   const ports = choosePorts(values)
+  // The functions would say it too, in their log.
+  readEgressPolicy(process.env)
   const dir = resolve(values.dir)
   const stop = stopAsked()
   await mkdir(dir, { recursive: true })
