@@ -7,15 +7,15 @@ import { compileSchema, type Checked, type Validator } from './compile.ts'
 import { isSchema } from './keywords.ts'
 import { weightedLru } from './weighted-lru.ts'
 
-/** Length of a schema as JSON. */
-const SCHEMA_LENGTH_MAX = 128 * 1024
-/** Of all schemas whose validators are kept. Code takes about ten times that. */
-const KEPT_LENGTH_MAX = 4 * 1024 * 1024
+/** Bytes of all validators that are kept. */
+const KEPT_BYTES_MAX = 32 * 1024 * 1024
+/** Of one that is being made, or that there is none. */
+const UNMADE_BYTES = 1_000
 /** A text beyond this says nothing more. */
 const MESSAGE_LENGTH_MAX = 300
 
 /** By manifest and command; what cannot be used is kept too, so that finding that out again costs nothing. */
-const validators = weightedLru<Promise<Validator | string>>(KEPT_LENGTH_MAX)
+const validators = weightedLru<Promise<Validator | string>>(KEPT_BYTES_MAX)
 
 /**
  * Checks a call's arguments against the input schema of its command, as pinned. What has no schema is not checked. Errors:
@@ -28,7 +28,7 @@ export async function checkArgs(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>
   if (schema === undefined) return ok(undefined)
   const validator = await validatorOf(schema, `${tool.manifestHash} ${command}`)
   if (typeof validator === 'string') return unusable(command, validator)
-  const checked = validator(args)
+  const checked = validator.check(args)
   if (checked === 'too-long') return unusable(command, 'checking these arguments against it takes too long')
   return checked === 'ok' ? ok(undefined) : invalid(checked)
 }
@@ -36,11 +36,13 @@ export async function checkArgs(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>
 function validatorOf(schema: JsonValue, key: string): Promise<Validator | string> {
   const known = validators.get(key)
   if (known) return known
-  const { length } = JSON.stringify(schema)
-  const made = length > SCHEMA_LENGTH_MAX ? Promise.resolve('it is too large') : isSchema(schema) ? compileSchema(schema) : Promise.resolve('it is no schema')
-  validators.set(key, made, 1_000 + length)
-  // What failed for reasons of ours may work the next time.
-  made.catch(() => validators.delete(key))
+  const made = isSchema(schema) ? compileSchema(schema) : Promise.resolve('it is no schema')
+  validators.set(key, made, UNMADE_BYTES)
+  made.then(
+    (validator) => validators.set(key, made, typeof validator === 'string' ? UNMADE_BYTES : validator.weight),
+    // What failed for reasons of ours may work the next time.
+    () => validators.delete(key),
+  )
   return made
 }
 

@@ -1,4 +1,4 @@
-import type { ErrorObject, FuncKeywordDefinition, KeywordCxt } from 'ajv'
+import type { ErrorObject, FuncKeywordDefinition, KeywordCxt, str as ajvStr } from 'ajv'
 import { canonicalize } from '@vitrine/core/jcs'
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { readDocument } from './document.ts'
@@ -10,7 +10,15 @@ import { loadPatterns, type Pattern } from './pattern.ts'
 
 /** What a check finds: nothing, the errors of one that ended at the first, or that the arguments take too long. */
 export type Checked = 'ok' | 'too-long' | ErrorObject[]
-export type Validator = (args: JsonObject) => Checked
+type Str = typeof ajvStr
+export interface Validator {
+  check(args: JsonObject): Checked
+  /** Bytes of memory, about: what an Ajv takes, and the code for each schema. */
+  weight: number
+}
+
+const WEIGHT_OF_ONE = 40_000
+const WEIGHT_OF_SCHEMA = 4_000
 
 /**
  * Makes code that checks values against a schema which may be meant to do harm. What reaches the compiler was put together anew from
@@ -23,7 +31,7 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   const problem = inPlaceProblem(document)
   if (problem !== undefined) return problem
   const patterns = await loadPatterns()
-  const { Ajv2020, _ } = await import('ajv/dist/2020.js')
+  const { Ajv2020, _, str } = await import('ajv/dist/2020.js')
 
   const emitted = emit(document, patterns)
   const meter = createMeter()
@@ -39,7 +47,7 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   })
   // Ajv2020 sets it for good, and each schema would carry lists of what was evaluated that nobody asks for.
   ajv.opts.unevaluated = emitted.unevaluated
-  for (const definition of linear(meter)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
+  for (const definition of linear(meter, str)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
   ajv.addKeyword({
     keyword: SPEND,
     code: ({ gen, schema, data }: KeywordCxt) => {
@@ -49,7 +57,10 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   })
   try {
     const validate = ajv.compile(emitted.schema as JsonObject)
-    return (args) => meter.run(() => (validate(args) ? 'ok' : validate.errors!))
+    return {
+      check: (args) => meter.run(() => (validate(args) ? 'ok' : validate.errors!)),
+      weight: WEIGHT_OF_ONE + WEIGHT_OF_SCHEMA * document.nodes.size,
+    }
   } catch {
     return 'it is too large or too deep'
   }
@@ -66,8 +77,8 @@ function metered(source: string, pattern: Pattern, meter: Meter): { test(text: s
   }
 }
 
-/** Ajv compares every item to every other one, and every value to every item of `enum`. */
-function linear(meter: Meter): FuncKeywordDefinition[] {
+/** Ajv compares every item to every other one, every value to every item of `enum`, and counts all characters of a text that is too long. */
+function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
   return [
     {
       keyword: 'enum',
@@ -84,7 +95,25 @@ function linear(meter: Meter): FuncKeywordDefinition[] {
       compile: (wanted: boolean) => (items: JsonValue[]) => !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
       error: { message: 'must NOT have duplicate items' },
     },
+    {
+      keyword: 'maxLength', type: 'string',
+      compile: (most: number) => (text: string) => text.length <= most || (text.length <= 2 * most && characters(text, meter) <= most),
+      error: { message: ({ schema }) => str`must NOT have more than ${schema} characters` },
+    },
+    {
+      keyword: 'minLength', type: 'string',
+      compile: (least: number) => (text: string) => text.length >= 2 * least || (text.length >= least && characters(text, meter) >= least),
+      error: { message: ({ schema }) => str`must NOT have fewer than ${schema} characters` },
+    },
   ]
+}
+
+/** Code points; one takes two code units at most. */
+function characters(text: string, meter: Meter): number {
+  meter.spend(text.length >> 2)
+  let count = 0
+  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) count++
+  return count
 }
 
 function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boolean {
@@ -96,6 +125,6 @@ function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boole
 /** The same for equal values only (Core 2020-12, section 4.2.2), found in time proportional to the value. */
 function keyOf(value: JsonValue, meter: Meter | null): string {
   const key = canonicalize(value)
-  meter?.spend(key.length >> 3)
+  meter?.spend(key.length >> 1)
   return key
 }

@@ -4,7 +4,7 @@ import type { Schema } from './keywords.ts'
 import type { Node, Part } from './node.ts'
 import type { Pattern, Patterns } from './pattern.ts'
 
-/** A document as the compiler gets it: nothing in it that was not understood, and every reference to `#/$defs/{number}`. */
+/** A document as the compiler gets it: nothing in it that was not understood, and every reference to one of its `$defs`. */
 export interface Emitted {
   schema: object | boolean
   /** All that are used, by source. */
@@ -20,10 +20,12 @@ const ANY_NAME = 'any name'
 const ALL: Pattern = { test: () => true, size: 0 }
 /** Instructions of all patterns: making one takes about 10 µs each. */
 const PATTERNS_SIZE_MAX = 10_000
+const GROUP_LENGTH_MAX = 20
 
 export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: Patterns): Emitted {
   const names = new Map<Schema, string>()
-  for (const target of targets.values()) if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `${names.size}`)
+  for (const target of targets.values()) if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `schema ${names.size}`)
+  const definitions: Record<string, object | boolean> = {}
   const patterns = new Map<string, Pattern>()
   let patternsSize = 0
   let unevaluated = false
@@ -45,7 +47,7 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
   /** A schema within another one: by reference if others refer to it too, so that code is made for it once. */
   function inner(schema: Schema): object | boolean {
     const name = names.get(schema)
-    return name === undefined || typeof schema === 'boolean' ? whole(schema) : { $ref: `#/$defs/${name}` }
+    return name === undefined || typeof schema === 'boolean' ? whole(schema) : refTo(name)
   }
 
   function whole(schema: Schema): object | boolean {
@@ -53,12 +55,13 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
     const node = nodes.get(schema)!
     const { pattern, ...assertions } = node.assertions
     const target = targets.get(node)
+    if (target === false) return false
     return {
       [SPEND]: costOf(node),
       ...assertions,
       ...(typeof pattern === 'string' && known(pattern) && { pattern }),
       ...Object.fromEntries(node.applicators.filter(({ keyword }) => isOfUse(keyword, node)).map((part) => [part.keyword, applied(part)])),
-      ...(target !== undefined && (typeof target === 'boolean' ? { not: { not: target } } : { $ref: `#/$defs/${names.get(target)}` })),
+      ...(typeof target === 'object' && refTo(names.get(target)!)),
     }
   }
 
@@ -66,11 +69,27 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
     if (keyword.startsWith('unevaluated')) unevaluated = true
     if (keyword === 'patternProperties') return Object.fromEntries(schemas.map(([source, schema]) => (known(source) ? [source, inner(schema)] : anyName())))
     if (holds === 'one') return inner(schemas[0]![1])
+    if (keyword === 'allOf' || keyword === 'anyOf') return inGroups(keyword, schemas.map(([, schema]) => inner(schema)))
     return holds === 'list' ? schemas.map(([, schema]) => inner(schema)) : Object.fromEntries(schemas.map(([key, schema]) => [key, inner(schema)]))
   }
 
-  const schema = { ...(inner(root) as object), $defs: Object.fromEntries([...names].map(([target, name]) => [name, whole(target)])) }
-  return { schema: typeof root === 'boolean' ? root : schema, patterns, unevaluated }
+  /** The same in groups with functions of their own, for code is nested as deep as a list is long. */
+  function inGroups(keyword: 'allOf' | 'anyOf', schemas: (object | boolean)[]): (object | boolean)[] {
+    if (schemas.length <= GROUP_LENGTH_MAX) return schemas
+    return inGroups(keyword, Array.from({ length: Math.ceil(schemas.length / GROUP_LENGTH_MAX) }, (_, i) => {
+      const name = `group ${Object.keys(definitions).length}`
+      definitions[name] = { [keyword]: schemas.slice(i * GROUP_LENGTH_MAX, (i + 1) * GROUP_LENGTH_MAX) }
+      return refTo(name)
+    }))
+  }
+
+  for (const [target, name] of names) definitions[name] = whole(target)
+  const schema = inner(root)
+  return { schema: typeof schema === 'boolean' ? schema : { ...schema, $defs: definitions }, patterns, unevaluated }
+}
+
+function refTo(name: string): { $ref: string } {
+  return { $ref: `#/$defs/${encodeURIComponent(name)}` }
 }
 
 /** What is done for a value whatever is in it (names looked for, schemas passed), and for each of its parts. */

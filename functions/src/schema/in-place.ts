@@ -5,7 +5,9 @@ import type { SchemaDocument } from './document.ts'
 /** Schemas and properties that apply to one and the same value, counted as often as they are come to. */
 const IN_PLACE_MAX = 10_000
 /** The sum over all schemas. For `unevaluated…` code is made that carries every property through all of them. */
-const CARRIED_MAX = 50_000
+const CARRIED_MAX = 20_000
+/** Code for `oneOf` is nested as deep as there are alternatives, which parsers take badly. */
+const ONE_OF_MAX = 250
 
 /**
  * What may be said of a document without any arguments: that no schema applies to a value by way of itself (Core 2020-12, section
@@ -16,6 +18,7 @@ export function inPlaceProblem({ root, nodes, targets }: SchemaDocument): string
   let carried = 0
   let carries = false
   let cyclic = false
+  let tooWide = false
 
   function sizeOf(schema: Schema): number {
     if (typeof schema === 'boolean') return 1
@@ -27,6 +30,7 @@ export function inPlaceProblem({ root, nodes, targets }: SchemaDocument): string
     let size = 1
     for (const { keyword, inPlace, schemas } of node.applicators) {
       if (keyword.startsWith('unevaluated')) carries = true
+      if (keyword === 'oneOf' && schemas.length > ONE_OF_MAX) tooWide = true
       if (keyword === 'properties') size += schemas.length
       for (const [, inner] of schemas) size += inPlace ? sizeOf(inner) : 0
     }
@@ -41,5 +45,5 @@ export function inPlaceProblem({ root, nodes, targets }: SchemaDocument): string
   const largest = Math.max(sizeOf(root), ...[...nodes.keys()].map(sizeOf))
   if (cyclic) return 'a schema in it applies to a value by way of itself'
   if (largest > IN_PLACE_MAX || (carries && carried > CARRIED_MAX)) return 'too many schemas in it apply to one value'
-  return undefined
+  return tooWide ? `"oneOf" in it has more than ${ONE_OF_MAX} schemas` : undefined
 }

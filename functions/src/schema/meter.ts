@@ -39,7 +39,6 @@ export function createMeter(): Meter {
 }
 
 function partsOf(value: JsonValue): number {
-  if (typeof value === 'string') return 1 + (value.length >> 6)
   if (typeof value !== 'object' || value === null) return 1
   return 1 + (Array.isArray(value) ? value.length : Object.keys(value).length)
 }
