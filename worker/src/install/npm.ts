@@ -14,7 +14,7 @@ const OUTPUT_BYTES_MAX = 1024 * 1024
  * git's configuration can name programs to run. Versions of npm that don't know the `allow-` options are stopped by the lockfile's check.
  */
 const OPTIONS = [
-  '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--package-lock=true', '--loglevel=error',
+  '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--package-lock=true', '--logs-max=0', '--loglevel=error',
   '--global=false', '--allow-git=none', '--allow-remote=none', '--allow-file=none', '--allow-directory=none', `--git=${join('/', 'nonexistent', 'git')}`,
 ]
 
