@@ -7,6 +7,8 @@ export interface CreateAgentInput {
   orgId?: string
   /** The only tools it may see; null, or left out, for all that are registered for it. */
   allowedTools?: string[] | null
+  /** Owner, admin: whose tool policies it may use beside the organization's. */
+  teams?: string[]
 }
 
 export interface Agents {
@@ -28,6 +30,7 @@ const CREATE: check.Checks<CreateAgentInput> = {
   name: check.label,
   orgId: check.optional(check.id),
   allowedTools: check.optional(check.orNull(check.listOf(check.toolName))),
+  teams: check.optional(check.listOf(check.id)),
 }
 const AGENT = { agentId: check.id }
 

@@ -1,7 +1,7 @@
 import { utf8 } from '@vitrine/core/bytes'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { checkJson } from '@vitrine/core/json-value'
-import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, SERVER_ARG_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
 import { isId, isToolName } from '@vitrine/core/names'
 import { VitrineError } from './error.ts'
 
@@ -63,6 +63,8 @@ export const flag: Check = such((value) => typeof value === 'boolean', 'must be 
 export const id: Check = such((value) => typeof value === 'string' && isId(value), 'must be an id')
 /** Of a Firebase user; projects may choose their own. */
 export const uid: Check = text(128)
+/** Of a command line; it may be empty. */
+export const argument: Check = such((value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX, `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`)
 export const label: Check = text(LABEL_LENGTH_MAX)
 export const idempotencyKey: Check = text(IDEMPOTENCY_KEY_LENGTH_MAX)
 export const term: Check = text(512)

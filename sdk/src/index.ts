@@ -4,8 +4,11 @@ import { createCall } from './call.ts'
 import { readOptions, type VitrineOptions } from './options.ts'
 import { createOrgs, type Orgs } from './orgs.ts'
 import { createOwnerKeys, type OwnerKeys } from './owner-keys.ts'
+import { createPolicies, type Policies } from './policies.ts'
 import { createQuota, type Quotas } from './quota.ts'
+import { createSecrets, type Secrets } from './secrets.ts'
 import { createStream } from './stream.ts'
+import { createTeams, type Teams } from './teams.ts'
 import { createTools, type Tools } from './tools.ts'
 
 export { verifyReceipt } from './receipt.ts'
@@ -24,9 +27,15 @@ export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
 export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
+export type { Builtin, EnvVar, HealthCheck, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
+export type {
+  Approval, CreatePolicyInput, EnvSource, ImportServerInput, Policies, PolicyState, PolicyVersion, ServerInput, ServerManifest, ToolPolicy, UpdatePolicyInput,
+} from './policies.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
 export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'
 export type { ReceiptTrust } from './receipt-trust.ts'
+export type { PutSecretInput, SecretForm, SecretName, SecretOwner, Secrets } from './secrets.ts'
+export type { AgentTeams, Teams } from './teams.ts'
 export type { StreamPart } from './invoke-stream.ts'
 export type { CredentialAccess, Invocation, InvokeInput, ManifestDiff, ManifestPolicy, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
 
@@ -40,6 +49,9 @@ export class Vitrine {
   readonly orgs: Orgs
   readonly ownerKeys: OwnerKeys
   readonly quota: Quotas
+  readonly policies: Policies
+  readonly secrets: Secrets
+  readonly teams: Teams
   readonly audit: Audit
 
   /** Throws VitrineError: invalid_argument, invalid_url, malformed_key. */
@@ -52,6 +64,9 @@ export class Vitrine {
     this.orgs = createOrgs(call)
     this.ownerKeys = createOwnerKeys(call)
     this.quota = createQuota(call)
+    this.policies = createPolicies(call)
+    this.secrets = createSecrets(call)
+    this.teams = createTeams(call)
     this.audit = createAudit(call, stream)
   }
 }

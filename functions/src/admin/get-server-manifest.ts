@@ -8,8 +8,8 @@ import { slug } from '../policies/schema.ts'
 import type { Operation } from './operations.ts'
 
 /**
- * `{policyId, slug}` → `{manifest, manifestHash, pending, pendingHash}`: the approved list of a server's tools, and the one that waits
- * for approval. All null before a worker has brought the server up. Errors: policy_not_found, permission_denied, server_not_found.
+ * `{policyId, slug}` → `{slug, manifest, manifestHash, pending, pendingHash}`: the approved list of a server's tools, and the one that
+ * waits for approval. All null before a worker has brought the server up. Errors: policy_not_found, permission_denied, server_not_found.
  */
 export const getServerManifest: Operation = async (parts, by, data) => {
   const request = parse(z.strictObject({ policyId: id, slug }), data)
@@ -22,6 +22,7 @@ export const getServerManifest: Operation = async (parts, by, data) => {
   const doc = (await parts.db.doc(policyPaths.server(orgId, policyId, name)).get()).data() as ServerDoc | undefined
   const parsed = (text: string | null | undefined): JsonValue => (text ? (JSON.parse(text) as JsonValue) : null)
   return ok({
+    slug: name,
     manifest: parsed(doc?.manifest),
     manifestHash: doc?.manifestHash ?? null,
     pending: parsed(doc?.manifestPending),
