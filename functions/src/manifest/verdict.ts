@@ -1,8 +1,10 @@
 import type { Firestore } from 'firebase-admin/firestore'
+import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { Credential } from '../credential.ts'
+import type { Credential, OpenCredential } from '../credential.ts'
 import type { Append } from '../ledger/ledger.ts'
-import type { ToolDoc } from '../store/documents.ts'
+import { weightedLru } from '../schema/weighted-lru.ts'
+import { paths, type ToolDoc } from '../store/documents.ts'
 import type { CheckManifest } from './check.ts'
 import { isSame, type ToolsByName } from './diff.ts'
 import { pendingOf, pinnedOf } from './pinned.ts'
@@ -50,6 +52,33 @@ export async function manifestVerdict(
   // What is not on record now will be with a later call, but a first list that is not pinned is nothing to hold calls against.
   if (!recorded.ok && tool.manifest === null) return recorded
   return refusalOf(judge(recorded.ok ? recorded.value : tool, command, live.value.commands), command)
+}
+
+/** How soon a refusal is looked into again, in one process: looking costs the caller nothing. */
+const STANDING_MS = 60_000
+/** Registrations whose last look is remembered. */
+const LOOKS_MAX = 10_000
+
+const looks = weightedLru<number>(LOOKS_MAX)
+
+/**
+ * knownVerdict, and where that refuses, a look at the server once a minute: it may have gone back to what was pinned, or list by now what
+ * nobody has seen, and without a call that goes on nothing would ever notice. Errors: those of knownVerdict.
+ */
+export async function standingVerdict(
+  parts: Parameters<typeof manifestVerdict>[0] & { openCredential: OpenCredential },
+  agentId: string,
+  tool: ToolDoc,
+  command: string | undefined,
+): Promise<Result<void>> {
+  const known = knownVerdict(tool, command)
+  const key = `${paths.tool(agentId, tool.name)}@${tool.version}`
+  if (known.ok || Date.now() - (looks.get(key) ?? 0) < STANDING_MS) return known
+  looks.set(key, Date.now(), 1)
+  const credential = await parts.openCredential(agentId, tool)
+  if (!credential.ok) return known
+  const now = await manifestVerdict(parts, agentId, tool, command, credential.value, AbortSignal.timeout(MANIFEST_TIMEOUT_MS))
+  return now.ok || now.error.code === 'manifest_changed' ? now : known
 }
 
 function refusalOf(judgement: ReturnType<typeof judge>, command: string): Result<void> {
