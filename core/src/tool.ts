@@ -23,7 +23,6 @@ export type AuthScheme =
 
 /** Where a call goes and how; never holds the credential itself. */
 export interface Endpoint {
-  kind: ToolKind
   url: string
   /** For `http`. GET and DELETE put the arguments into the query. */
   method: HttpMethod

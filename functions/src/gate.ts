@@ -1,7 +1,7 @@
 import { fail, type Failure } from '@vitrine/core/result'
 import type { Breaker, Verdict } from './breaker.ts'
 import type { Slots } from './slots.ts'
-import { paths, type BreakerDoc, type ToolDoc } from './store/documents.ts'
+import type { BreakerDoc, ToolDoc } from './store/documents.ts'
 
 /** A call that was let in. */
 export interface Entered {
@@ -11,17 +11,16 @@ export interface Entered {
 
 /** What keeps a tool that fails or hangs from costing more than its share: its circuit breaker and the number of calls under way. */
 export interface Gate {
-  /** `open`: circuit_open. `full`: too_many_calls. */
-  enter(agentId: string, tool: ToolDoc, nowMs: number): Entered | { open: Failure } | { full: Failure }
+  /** `identity` names the tool and its version. `open`: circuit_open. `full`: too_many_calls. */
+  enter(agentId: string, identity: string, tool: Pick<ToolDoc, 'breaker' | 'concurrencyMax'>, nowMs: number): Entered | { open: Failure } | { full: Failure }
 }
 
 export function createGate(breaker: Breaker, slots: Slots): Gate {
   return {
-    enter(agentId, tool, nowMs) {
-      const registration = `${paths.tool(agentId, tool.name)}@${tool.version}`
-      const giveBack = slots.take(agentId, registration, tool.concurrencyMax)
+    enter(agentId, identity, tool, nowMs) {
+      const giveBack = slots.take(agentId, identity, tool.concurrencyMax)
       if (!giveBack) return { full: retryAt('too_many_calls', nowMs + 1_000) }
-      const passage = breaker.enter(registration, tool.breaker, nowMs)
+      const passage = breaker.enter(identity, tool.breaker, nowMs)
       if (typeof passage === 'object') {
         giveBack()
         return { open: retryAt('circuit_open', passage.openUntilMs) }
@@ -32,7 +31,7 @@ export function createGate(breaker: Breaker, slots: Slots): Gate {
           if (!inside) return undefined
           inside = false
           giveBack()
-          return breaker.leave(registration, passage, verdict, endedMs)
+          return breaker.leave(identity, passage, verdict, endedMs)
         },
       }
     },

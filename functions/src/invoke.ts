@@ -6,21 +6,22 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { admit, type Dispatch } from './admit.ts'
 import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
+import { byIdToken } from './auth/owner.ts'
 import type { Verdict } from './breaker.ts'
+import { identityOf, liveVerdict, storedVerdict, type Callee } from './callee.ts'
 import type { Credential } from './credential.ts'
 import { startDeadline } from './deadline.ts'
 import { deny } from './deny.ts'
 import { toResult } from './forward/answer.ts'
-import type { ForwardOutcome } from './forward/forward.ts'
+import type { Forward, ForwardOutcome } from './forward/forward.ts'
 import { withRetries } from './forward/retry.ts'
 import { scrubbedPieces } from './forward/scrubbed-pieces.ts'
 import type { Entered } from './gate.ts'
 import type { Call } from './http/callable.ts'
 import { digestOf, guardOf, guardPath, keyHeader, replay } from './idempotency.ts'
-import { commandMeta, parseInvoke } from './invoke-request.ts'
+import { commandMeta, parseInvoke, type InvokeRequest } from './invoke-request.ts'
 import { lapTimer, timed, type LapTimer } from './laps.ts'
 import type { Receipt } from './ledger/plan.ts'
-import { knownVerdict, manifestVerdict } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
 import { checkArgs } from './schema/check-args.ts'
 import { NOT_FORWARDED, settle, type Ending } from './settle.ts'
@@ -67,19 +68,26 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const { name } = request.address
   const { idempotencyKey } = request
   const keyPath = idempotencyKey === undefined ? undefined : guardPath(agentId, name, idempotencyKey)
-  const [agentDoc, toolDoc, used] = await parts.load([paths.agent(agentId), paths.tool(agentId, name), ...(keyPath ? [keyPath] : [])])
+  const wanted = [paths.agent(agentId), paths.tool(agentId, name), ...(keyPath ? [keyPath] : [])]
+  const guess = parts.routes.guess(agentId, name)
+  const [docs, user] = await Promise.all([parts.load([...wanted, ...guess]), userOf(parts, request)])
+  const [agentDoc, toolDoc, used] = docs
   lap('load')
   const authenticated = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
+  if (!user.ok) return user
 
-  const decision = decide(agent, name, toolFrom(toolDoc))
+  const known = new Map(guess.map((path, i) => [path, docs[wanted.length + i]]))
+  const found = toolFrom(toolDoc) ?? (agent.disabled ? undefined : await parts.routes.find({ agent, slug: name, ...(user.value !== undefined && { user: user.value }) }, known))
+  const decision = decide<Callee>(agent, name, found)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
-  const known = knownVerdict(tool, target.value.command)
-  if (!known.ok) return deny(parts, agent, name, known.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered', known.error, commandMeta(request))
+  const stored = storedVerdict(tool, target.value.command)
+  if (!stored.ok) return deny(parts, agent, name, stored.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered', stored.error, commandMeta(request))
+  if (tool.kind === 'worker' && tool.unusable) return { ok: false, error: tool.unusable }
   const fits = await checkArgs(tool, target.value.command, target.value.args)
   if (!fits.ok) return fits
 
@@ -89,8 +97,8 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   if (repeated) return repeated
 
   lap('auth')
-  const dispatch: Dispatch = { call: randomUUID(), agent, tool, request, target: target.value, guard }
-  const gate = parts.gate.enter(agentId, tool, Date.now())
+  const dispatch: Dispatch = { call: randomUUID(), agent, user: user.value, tool, request, target: target.value, guard }
+  const gate = parts.gate.enter(agentId, identityOf(agentId, tool), tool, Date.now())
   if ('open' in gate) return deny(parts, agent, name, 'circuit_open', gate.open, commandMeta(request))
   if ('full' in gate) return { ok: false, error: gate.full }
   try {
@@ -118,24 +126,40 @@ async function dispatched(parts: Parts, call: Call, dispatch: Dispatch, gate: En
   return ok({ status: outcome.status, ok: outcome.ok, result, ...(guard && { resultDigest: ending.resultDigest }), receipt })
 }
 
-/** The credential, and for a pinned MCP command the word that it still is what was pinned. */
-async function openChecked(parts: Parts, { agent, tool, request, target }: Dispatch): Promise<Result<Credential>> {
-  const credential = await parts.openCredential(agent.id, tool)
-  if (!credential.ok || tool.kind !== 'mcp') return credential
+/** The user that a call is made for, by an ID token of theirs. Errors: invalid_key, unavailable. */
+async function userOf({ auth }: Parts, { userToken }: InvokeRequest): Promise<Result<string | undefined>> {
+  if (userToken === undefined) return ok(undefined)
+  const user = await byIdToken(auth, userToken)
+  return user.ok ? ok(user.value.uid) : user
+}
+
+/** What a call needs of KMS and of the tool's server before it can go. */
+interface Opened {
+  credential: Credential
+  /** Whether the command still is what was pinned, as the server says now. */
+  verdict: Result<void>
+}
+
+async function openChecked(parts: Parts, dispatch: Dispatch): Promise<Result<Opened>> {
+  const credential = await parts.openCredential(dispatch.agent.id, dispatch.tool)
+  return credential.ok ? ok({ credential: credential.value, verdict: await checkLive(parts, dispatch, credential.value) }) : credential
+}
+
+function checkLive(parts: Parts, { agent, tool, request, target }: Dispatch, credential: Credential): Promise<Result<void>> {
   const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
-  const verdict = await manifestVerdict(parts, agent.id, tool, target.command, credential.value, signal)
-  return verdict.ok ? credential : verdict
+  return liveVerdict(parts, agent.id, tool, target.command, credential, signal)
 }
 
 /** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
-async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Credential, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
+async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
   const { agent, tool, request, guard } = dispatch
   const { command, args } = dispatch.target
+  const { credential } = opened
   const startedMs = performance.now()
   const deadline = startDeadline(request.timeoutMs, call.signal)
   const pieces = call.emit && scrubbedPieces(credential.scrubber, call.emit)
   const forwardRequest = {
-    connection: `${paths.tool(agent.id, tool.name)}@${tool.version}`,
+    connection: identityOf(agent.id, tool),
     endpoint: tool,
     ...(command !== undefined && { command }),
     args,
@@ -145,7 +169,7 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Cre
     ...(pieces && { emit: pieces.emit }),
     signal: deadline.signal,
   }
-  const { outcome, tries } = await withRetries(parts.forward[tool.kind], forwardRequest, { idempotent: isRepeatable(tool, command), deadlineMs: deadline.atMs })
+  const { outcome, tries } = await withRetries(senderOf(parts, dispatch, opened, deadline.atMs), forwardRequest, { idempotent: isRepeatable(tool, command), deadlineMs: deadline.atMs })
   await pieces?.end()
   deadline.clear()
   const durationMs = Math.round(performance.now() - startedMs)
@@ -154,6 +178,19 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, credential: Cre
   const result = scrubbed ? toResult(scrubbed.answer) : null
   lap('scrub')
   return { outcome, tries, durationMs, redactions: (scrubbed?.count ?? 0) + (pieces?.count() ?? 0), resultDigest: guard && scrubbed ? digestOf(result) : '', result }
+}
+
+/** How calls of this tool are sent, each behind a look at whether the command still is what was pinned. */
+function senderOf(parts: Parts, dispatch: Dispatch, opened: Opened, deadlineMs: number): Forward {
+  const { agent, tool, call } = dispatch
+  const send = tool.kind === 'worker' ? parts.forwardToWorker({ route: tool.route, agentId: agent.id, call, deadlineMs }) : parts.forward[tool.kind]
+  let verdict: Result<void> | undefined = opened.verdict
+  return async (request) => {
+    // The first look was had while the intent was recorded; another try may be for not having reached the server at all.
+    const checked = verdict ?? (await checkLive(parts, dispatch, opened.credential))
+    verdict = undefined
+    return checked.ok ? send(request) : NOT_FORWARDED(checked.error.code).outcome
+  }
 }
 
 /** Of what a call's end says about its tool: an answer of 5xx and anything that is not one count against it. */

@@ -71,7 +71,8 @@ function metaOf({ outcome, tries, durationMs, redactions, breaker }: Ending): Me
 /** What else the outcome changes; none of it can fail and take the record with it. */
 function writesOf({ call, agent, tool, guard }: Dispatch, intent: Appended, { outcome, resultDigest, breaker }: Ending, receipt: Receipt): Write[] {
   const writes: Write[] = []
-  if (breaker !== undefined) writes.push({ op: 'update', path: paths.tool(agent.id, tool.name), data: { breaker } })
+  // A policy's server has no document of this agent; its circuit is this instance's own.
+  if (breaker !== undefined && tool.kind !== 'worker') writes.push({ op: 'update', path: paths.tool(agent.id, tool.name), data: { breaker } })
   if (guard && !outcome.answered && !outcome.sent) writes.push(released(guard))
   else if (guard) {
     const error = outcome.answered ? '' : outcome.code

@@ -16,6 +16,9 @@ export interface Target {
   args: JsonObject
 }
 
+/** What of a tool decides where a call of it goes. */
+type Addressed = Pick<ToolDoc, 'name' | 'manifest' | 'manifestHash'> & { kind: ToolDoc['kind'] | 'worker' }
+
 /** MCP allows 1 to 128 of these (specification 2025-11-25, server/tools, "Tool Names"). */
 const COMMAND = /^[A-Za-z0-9_.-]{1,128}$/
 
@@ -39,7 +42,7 @@ export function parseToolAddress(text: string): Result<ToolAddress> {
  * one of the registration's own name. An HTTP tool takes its arguments as they are. Errors: invalid_argument, and
  * tool_not_found for a command of a tool that has none.
  */
-export function resolveTarget(tool: ToolDoc, address: ToolAddress, args: JsonObject): Result<Target> {
+export function resolveTarget(tool: Addressed, address: ToolAddress, args: JsonObject): Result<Target> {
   if (tool.kind === 'http') return address.command === undefined ? ok({ args }) : fail('tool_not_found')
   if (address.command !== undefined) return ok({ command: address.command, args })
   if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
@@ -53,7 +56,7 @@ function isAggregated(args: JsonObject): args is { command: string; arguments?: 
   return typeof command === 'string' && isCommand(command) && (inner === undefined || isObject(inner)) && Object.keys(rest).length === 0
 }
 
-function impliedCommand(tool: ToolDoc): string | undefined {
+function impliedCommand(tool: Addressed): string | undefined {
   const commands = pinnedOf(tool)?.commands
   const [only] = commands?.size === 1 ? commands.keys() : []
   if (only !== undefined && isCommand(only)) return only
@@ -64,9 +67,9 @@ function impliedCommand(tool: ToolDoc): string | undefined {
  * Whether a call may be made twice for one: the owner says so, or the server of its command does (MCP 2025-03-26, `readOnlyHint` and
  * `idempotentHint`), as pinned.
  */
-export function isRepeatable(tool: ToolDoc, command: string | undefined): boolean {
+export function isRepeatable(tool: Addressed & Pick<ToolDoc, 'idempotent'>, command: string | undefined): boolean {
   if (tool.idempotent) return true
-  const annotations = tool.kind === 'mcp' && command !== undefined ? definitionOf(pinnedOf(tool), command)?.['annotations'] : undefined
+  const annotations = command !== undefined ? definitionOf(pinnedOf(tool), command)?.['annotations'] : undefined
   return isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
 }
 

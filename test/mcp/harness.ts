@@ -36,7 +36,7 @@ export async function up<T extends { close(): Promise<unknown> }>(server: Promis
 }
 
 export function endpointOf(url: string, changes: Partial<Endpoint> = {}): Endpoint {
-  return { kind: 'mcp', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
+  return { url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
 }
 
 export function call(url: string, command: string, args: JsonObject = {}, changes: Partial<ForwardRequest> = {}): Promise<ForwardOutcome> {

@@ -27,7 +27,8 @@ export async function authenticateOwner(auth: Auth, db: Firestore, authorization
 /** Codes of firebase-admin that say nothing of the token: Firebase Auth could not be asked. */
 const NO_VERDICT = new Set(['app/network-error', 'app/network-timeout', 'auth/internal-error'])
 
-async function byIdToken(auth: Auth, token: string): Promise<Result<Principal>> {
+/** A signed-in user. Errors: invalid_key, unavailable. */
+export async function byIdToken(auth: Auth, token: string): Promise<Result<Principal>> {
   try {
     // Revoked sessions and deleted users count at once here: these calls are rare and change what agents may do.
     const { uid } = await auth.verifyIdToken(token, true)

@@ -59,7 +59,7 @@ interface Call extends Partial<Endpoint> {
 }
 
 function call(url: string, { args = {}, credential = null, signal = new AbortController().signal, through = dispatcher, more, ...changes }: Call = {}): Promise<ForwardOutcome> {
-  const endpoint: Endpoint = { kind: 'http', url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
+  const endpoint: Endpoint = { url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
   const scrubber = createScrubber(credential, endpoint.auth)
   return httpForward({ dispatcher: through, egress: LOOPBACK })({ connection: 'agents/a/tools/t@1', endpoint, args, credential, scrubber, signal, ...more })
 }

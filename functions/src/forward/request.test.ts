@@ -4,7 +4,7 @@ import type { Endpoint } from '@vitrine/core/tool'
 import { buildRequest } from './request.ts'
 
 function endpoint(changes: Partial<Endpoint> = {}): Endpoint {
-  return { kind: 'http', responseBytesMax: 1_000, url: 'https://api.example.com/v1/find', method: 'POST', auth: { scheme: 'bearer' }, headers: {}, ...changes }
+  return { responseBytesMax: 1_000, url: 'https://api.example.com/v1/find', method: 'POST', auth: { scheme: 'bearer' }, headers: {}, ...changes }
 }
 
 const pathOf = (changes: Partial<Endpoint>, args: JsonObject, credential: string | null = null) => new URL(buildRequest(endpoint({ method: 'GET', ...changes }), args, credential).url).href.slice('https://api.example.com'.length)

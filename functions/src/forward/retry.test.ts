@@ -9,7 +9,7 @@ const timeout: ForwardOutcome = { answered: false, status: 0, code: 'upstream_ti
 const answered = (status: number): ForwardOutcome => ({ answered: true, status, ok: status < 300, answer: { type: 'json', value: null } })
 
 function request(more: Partial<ForwardRequest> = {}): ForwardRequest {
-  const endpoint = { kind: 'http', url: 'https://t.example/', method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: 1 } as const
+  const endpoint = { url: 'https://t.example/', method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: 1 } as const
   return { connection: 'c', endpoint, args: {}, credential: null, scrubber: createScrubber(null, endpoint.auth), signal: new AbortController().signal, ...more }
 }
 
