@@ -1,15 +1,142 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { newAgent } from '../e2e/world.ts'
-import { callTool, newPolicy, readyWorker, said, SERVERS } from './world.ts'
+import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
+import { descendants, isAlive } from '../stack/cli.ts'
+import { callWorker, eventually, newPolicy, readyWorker, refusal, SERVERS, startWorker, told, type Policy } from './world.ts'
 
-test('a worker brings its servers up, and an agent calls them', { timeout: 120_000 }, async () => {
-  const agent = await newAgent()
-  const policy = await newPolicy(agent.owner, [SERVERS.everything])
+/** What a worker is told by the control plane, and what it tells; calls are made to it directly here. */
+
+const SLOW = { timeout: 120_000 }
+
+interface Described {
+  policy: { version: number }
+  servers: { slug: string; pinned: { version: string; integrity: string } | null }[]
+  workers: { instanceId: string; live: boolean; servers: { slug: string; state: string }[] }[]
+}
+
+function describePolicy(owner: Owner, { policyId }: Policy): Promise<Described> {
+  return done<Described>(admin('getPolicy', { policyId }, owner))
+}
+
+test('a worker brings its servers up, reports what they are, and makes signed calls', SLOW, async () => {
+  const owner = await newOwner()
+  const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
   const worker = await readyWorker(policy)
-  console.log(JSON.stringify(await worker.health()))
-  expect((await worker.health()).servers).toMatchObject([{ slug: 'everything', state: 'ready' }])
-  expect(await said(callTool(agent, 'everything__echo', { message: 'hello' }))).toBe('Echo: hello')
-  worker.kill('SIGTERM')
-  expect(await worker.exited).toBe(0)
+  const { instanceId, servers } = await worker.health()
+  expect(servers).toMatchObject([{ slug: 'everything', state: 'ready' }, { slug: 'memory', state: 'ready' }])
+  expect(await told(callWorker(worker, policy, 'everything', 'echo', { message: 'hello' }))).toBe('Echo: hello')
+
+  await eventually(async () => (await describePolicy(owner, policy)).servers.every(({ pinned }) => pinned !== null))
+  const described = await describePolicy(owner, policy)
+  expect(described.servers[0]!.pinned).toEqual({ version: '2026.8.31', integrity: expect.stringMatching(/^sha512-/) as unknown })
+  expect(described.workers).toMatchObject([{ instanceId, live: true }])
   expect(worker.output()).not.toContain(policy.key)
+})
+
+test('a change of the policy reaches a running worker, which stays the one it was', SLOW, async () => {
+  const owner = await newOwner()
+  const policy = await newPolicy(owner, [SERVERS.everything])
+  const worker = await readyWorker(policy)
+  const { instanceId } = await worker.health()
+  const before = descendants(worker.pid)
+
+  await done(admin('updatePolicy', { policyId: policy.policyId, servers: [{ ...SERVERS.everything, commands: ['echo'] }, SERVERS.memory] }, owner))
+  await eventually(async () => (await worker.health()).servers.some(({ slug, state }) => slug === 'memory' && state === 'ready'))
+  expect(await refusal(callWorker(worker, policy, 'everything', 'get-sum', { a: 1, b: 2 }))).toBe('tool_not_found')
+  expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBeNull()
+  expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
+  expect((await worker.health()).instanceId).toBe(instanceId)
+  expect(before.every(isAlive)).toBe(true)
+
+  await done(admin('updatePolicy', { policyId: policy.policyId, servers: [SERVERS.memory] }, owner))
+  await eventually(async () => !(await worker.health()).servers.some(({ slug }) => slug === 'everything'))
+  expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBe('tool_not_found')
+})
+
+test('a regenerated key ends the worker that holds the old one, and its servers with it', SLOW, async () => {
+  const owner = await newOwner()
+  const policy = await newPolicy(owner, [SERVERS.memory])
+  const worker = await readyWorker(policy)
+  const processes = descendants(worker.pid)
+  expect(processes.length).toBeGreaterThan(0)
+  const { key } = await done<{ key: string }>(admin('regeneratePolicyKey', { policyId: policy.policyId }, owner))
+  expect(await worker.exited).toBe(1)
+  expect(worker.output()).toContain('The control plane refuses the connector key')
+  expect(worker.output()).not.toContain(policy.key)
+  expect(processes.filter(isAlive)).toEqual([])
+  const next = await readyWorker({ ...policy, key })
+  expect(await refusal(callWorker(next, policy, 'memory', 'read_graph'))).toBeNull()
+})
+
+test('a worker without a key that opens anything says so and ends', SLOW, async () => {
+  const policy = await newPolicy(await newOwner(), [])
+  const other = await newPolicy(await newOwner(), [])
+  const mixed = { policyId: policy.policyId, key: `tools.${policy.policyId}.${other.key.split('.')[2]!}` }
+  const wrong = await startWorker(mixed)
+  expect(await wrong.exited).toBe(1)
+  expect(wrong.output()).toContain('invalid_key')
+  const none = await startWorker({ ...policy, key: 'tools.nothing' })
+  expect(await none.exited).toBe(1)
+  expect(none.output()).toContain('VITRINE_KEY is no connector key')
+})
+
+test('SIGTERM lets a call finish, says farewell, and leaves no process', SLOW, async () => {
+  const owner = await newOwner()
+  const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
+  const worker = await readyWorker(policy)
+  const processes = descendants(worker.pid)
+  const long = told(callWorker(worker, policy, 'everything', 'trigger-long-running-operation', { duration: 2, steps: 2 }))
+  await eventually(async () => (await describePolicy(owner, policy)).workers.length === 1)
+  worker.kill('SIGTERM')
+  expect(await long).toContain('completed')
+  expect(await worker.exited).toBe(0)
+  expect(processes.length).toBeGreaterThanOrEqual(2)
+  expect(processes.filter(isAlive)).toEqual([])
+  expect((await describePolicy(owner, policy)).workers).toEqual([])
+})
+
+test("a secret of the organization reaches its server's environment and nothing else", SLOW, async () => {
+  const owner = await newOwner()
+  const secret = newSecret()
+  await done(admin('putSecret', { scope: 'org', name: 'api-key', value: secret }, owner))
+  const env = [{ name: 'API_KEY', source: 'org_secret', secret: 'api-key' }, { name: 'OTHER', source: 'org_secret', secret: 'unset' }]
+  const policy = await newPolicy(owner, [{ ...SERVERS.everything, env: env.slice(0, 1) }, { ...SERVERS.memory, env }])
+  const worker = await readyWorker(policy)
+  const seen = await told(callWorker(worker, policy, 'everything', 'get-env'))
+  expect(JSON.parse(seen)).toMatchObject({ API_KEY: expect.stringContaining('redacted') as unknown })
+  expect(seen).not.toContain(secret)
+  expect(seen).not.toContain(policy.key.split('.')[2])
+  expect(Object.keys(JSON.parse(seen) as object)).not.toContain('VITRINE_KEY')
+  expect(worker.output()).not.toContain(secret)
+  expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBe('secret_missing')
+
+  await done(admin('putSecret', { scope: 'org', name: 'unset', value: newSecret() }, owner))
+  await eventually(async () => (await refusal(callWorker(worker, policy, 'memory', 'read_graph'))) === null)
+})
+
+test("the node's own servers run beside those of the policy, within their capabilities", SLOW, async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'vitrine-node-'))
+  const file = join(dir, 'worker.yaml')
+  const script = join(import.meta.dirname, '../../node_modules/@modelcontextprotocol/server-everything/dist/index.js')
+  const server = (name: string, capabilities: string): string => `  - name: ${name}\n    executable: node\n    args: ["${script}"]\n    capabilities: [${capabilities}]\n`
+  await writeFile(file, `mcp_servers:\n${server('own', 'echo, get-env')}    credentials: {OWN_TOKEN: "env:OPERATORS_TOKEN"}\n${server('memory', 'get-sum')}`)
+  const token = newSecret()
+  const policy = await newPolicy(await newOwner(), [SERVERS.memory])
+  const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: file, OPERATORS_TOKEN: token })
+  expect(await told(callWorker(worker, policy, 'own', 'echo', { message: 'x' }))).toBe('Echo: x')
+  expect(await refusal(callWorker(worker, policy, 'own', 'get-sum', { a: 1, b: 2 }))).toBe('tool_not_found')
+  const seen = await told(callWorker(worker, policy, 'own', 'get-env'))
+  expect(JSON.parse(seen)).toMatchObject({ OWN_TOKEN: expect.stringContaining('redacted') as unknown })
+  expect(seen).not.toContain(token)
+  // The policy's server of the same name goes first.
+  expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
+  expect(worker.output()).toContain('memory is not started, the policy has a server of that name')
+
+  await writeFile(file, 'mcp_servers:\n  - name: own\n    executabel: node\n')
+  const wrong = await startWorker(policy, { VITRINE_WORKER_CONFIG: file })
+  expect(await wrong.exited).toBe(1)
+  expect(wrong.output()).toContain('worker.yaml:3:5 Unknown field: mcp_servers[0].executabel.')
+  await rm(dir, { recursive: true })
 })

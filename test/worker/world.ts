@@ -3,9 +3,12 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
+import type { JsonObject } from '@vitrine/core/json-value'
+import { callAudience, type CallBody } from '@vitrine/core/policy'
 import { ROOT } from '../../scripts/stack/paths.ts'
 import type { Answer } from '../../scripts/stack/rpc.ts'
-import { admin, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
+import { claimsFor, newBody, newSigner, tokenFor, type Signer } from '../../worker/src/dispatch/token.fixture.ts'
+import { admin, db, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
 import { stack } from '../stack/stack.ts'
 
 /** A tools worker as a process, on the stack that runs for this test run. */
@@ -105,6 +108,37 @@ function describe(child: ChildProcess): Worker {
     kill: (signal) => void child.kill(signal),
     exited,
   }
+}
+
+let signer: Promise<Signer> | undefined
+
+/** A key that every worker of the stack believes, as those of the functions. */
+function publishedSigner(): Promise<Signer> {
+  return (signer ??= newSigner().then(async (made) => {
+    await db().doc(`dispatchKeys/${made.key.kid}`).create({ publicKey: made.key.publicKey, expiresAt: new Date(Date.now() + 3_600_000) })
+    return made
+  }))
+}
+
+/** Calls a command at a worker itself, as the functions do. */
+export async function callWorker(worker: Worker, { policyId }: Policy, server: string, command: string, args: JsonObject = {}, changes: Partial<CallBody> = {}): Promise<Answer> {
+  const body = newBody({ server, command, arguments: args, timeoutMs: 20_000, ...changes })
+  const token = await tokenFor(await publishedSigner(), { ...claimsFor(body), aud: callAudience(policyId) })
+  const response = await fetch(`${worker.url()}/call`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) })
+  return { status: response.status, body: await response.json(), headers: response.headers }
+}
+
+/** The code of a worker's refusal, or null for a result. */
+export async function refusal(answer: Promise<Answer>): Promise<string | null> {
+  return ((await answer).body as { error?: { code: string } }).error?.code ?? null
+}
+
+/** The text that a worker's result begins with. */
+export async function told(answer: Promise<Answer>): Promise<string> {
+  const { body } = await answer
+  const text = (body as { result?: { content?: { text?: string }[] } }).result?.content?.[0]?.text
+  if (text === undefined) throw new Error(JSON.stringify(body))
+  return text
 }
 
 /** Calls a command of a server as an agent of the policy's organization. */

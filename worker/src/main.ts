@@ -96,7 +96,8 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     states: () => pool.states().filter(({ slug }) => isOfPolicy(slug)),
     onPolicy(changed) {
       policy = changed
-      pool.apply({ servers: [...changed.servers, ...besides(changed, node.servers)] }).then(started.resolve, started.reject)
+      // Of these the first counts: a later one does not wait for servers that are just starting.
+      started.resolve(pool.apply({ servers: [...changed.servers, ...besides(changed, node.servers)] }))
     },
     onKeys: keys.replace,
     onRevoked(reason) {
