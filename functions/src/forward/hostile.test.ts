@@ -173,8 +173,10 @@ const ANSWERS = [
   '/mcp/healthy', '/mcp/progress', '/mcp/progress-after-result', '/mcp/ping-flood', '/mcp/error-echo', '/mcp/result-echo', '/mcp/refusal-echo', '/mcp/batch',
 ]
 
-// Making the bombs takes a second or two.
-beforeAll(async () => (await startHostileUpstream()).close(), 30_000)
+// Making the bombs takes a second or two, and so does the first call of an MCP server; short deadlines are not to be spent on that.
+beforeAll(() => inWorld(async ({ call }) => {
+  for (const path of ['/healthy', '/echo-events', '/mcp/healthy', '/mcp/progress']) expect(await call(path)).toMatchObject({ answered: true })
+}), 60_000)
 
 it('knows what is to come of everything that the upstream does', () => inWorld(async ({ upstream }) => {
   expect([...Object.keys(NEVER_ENDS), ...Object.keys(ENDS), ...ANSWERS].sort()).toEqual([...upstream.paths.http, ...upstream.paths.mcp].sort())
@@ -184,9 +186,11 @@ describe('a coded outcome comes of', () => {
   it.concurrent.each(Object.entries(NEVER_ENDS))('%s at the deadline, whole or in pieces', (path, [status, code]) => inWorld(async ({ call }) => {
     const started = performance.now()
     const { emit } = taker()
-    const outcomes = await Promise.all([call(path, { deadlineMs: DEADLINE_MS }), call(path, { deadlineMs: DEADLINE_MS, emit, credential: SECRET })])
+    // The handshake of MCP comes out of the deadline too.
+    const deadlineMs = path.startsWith('/mcp/') ? 3 * DEADLINE_MS : DEADLINE_MS
+    const outcomes = await Promise.all([call(path, { deadlineMs }), call(path, { deadlineMs, emit, credential: SECRET })])
     expect(outcomes).toEqual(outcomes.map(() => ({ answered: false, status, code, sent: true })))
-    expect(performance.now() - started).toBeLessThan(10 * DEADLINE_MS)
+    expect(performance.now() - started).toBeLessThan(10 * deadlineMs)
   }))
 
   it.each(Object.entries(ENDS))('%s long before it, whole or in pieces', (path, [status, code]) => inWorld(async ({ call }) => {
