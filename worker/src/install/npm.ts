@@ -54,6 +54,9 @@ export async function npmInstall({ cacheDir, folder }: NpmPaths, signal: AbortSi
   })
 }
 
+/** npm would wait for a minute and more between its tries; whoever wants the server tries again anyway. */
+const SHORT_WAITS = { npm_config_fetch_retry_mintimeout: '500', npm_config_fetch_retry_maxtimeout: '2000' }
+
 const CAUSES: Record<string, string> = {
   E404: 'the registry has no such package (E404)',
   ETARGET: 'there is no such version (ETARGET)',
@@ -80,6 +83,7 @@ function npmEnvironment(cacheDir: string, home: string): NodeJS.ProcessEnv {
   const userConfig = join(homedir(), '.npmrc')
   return {
     npm_config_userconfig: userConfig,
+    ...SHORT_WAITS,
     ...Object.fromEntries(passed),
     PATH: dirname(process.execPath),
     HOME: home,
