@@ -42,6 +42,7 @@ export const REQUIREMENTS = {
   'retry.never': 'A call that may have had an effect is made once.',
   'breaker.open': 'A tool that keeps failing is not called for a while: at once, uncharged, on record, in every instance.',
   'breaker.probe': 'One call tries whether the tool is back, and its success closes the circuit.',
+  'args.schema': "Arguments that do not fit a command's schema are refused before anything is charged, precisely and without their values.",
   'limits.concurrency': 'Calls of a tool at the same time are bounded; what is over is refused before it costs anything.',
   'redact.rules': 'Openings hold nothing of what the registration points to, nor secrets of well-known formats.',
 

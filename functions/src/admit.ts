@@ -5,7 +5,7 @@ import type { Result } from '@vitrine/core/result'
 import type { Agent } from './auth/agent.ts'
 import type { Callee } from './callee.ts'
 import { firstUse, type Guard } from './idempotency.ts'
-import { commandMeta, type InvokeRequest } from './invoke-request.ts'
+import type { InvokeRequest } from './invoke-request.ts'
 import type { Appended, Item } from './ledger/plan.ts'
 import type { Parts } from './parts.ts'
 import { NOT_FORWARDED, settle } from './settle.ts'
@@ -27,9 +27,9 @@ export interface Dispatch {
 
 /** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. Errors: quota_exceeded, ledger_unavailable, conflict for a used key. */
 export async function admit(parts: Parts, dispatch: Dispatch): Promise<Result<Appended>> {
-  const { call, agent, user, tool, request, guard } = dispatch
+  const { call, agent, user, tool, request, target: { command }, guard } = dispatch
   const opening = openingOf(redactArgs(request.args, tool.redact), randomBytes(32).toString('hex'))
-  const meta = { kind: tool.kind, argsCommit: commit(opening), timeoutMs: request.timeoutMs, ...(user !== undefined && { user }), ...commandMeta(request) }
+  const meta = { kind: tool.kind, argsCommit: commit(opening), timeoutMs: request.timeoutMs, ...(user !== undefined && { user }), ...(command !== undefined && { command }) }
   const intent: Item = {
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
     charge: { ownerUid: agent.ownerUid },

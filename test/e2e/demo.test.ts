@@ -28,7 +28,7 @@ async function demo(changes: object = {}): Promise<{ code: number | null; stdout
 it('[demo.run] tells the main job and exits with 0', async () => {
   const { code, stdout, stderr } = await demo()
   expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
-  for (const shown of ['"authorization":"Bearer [redacted]"', 'The sum of 19 and 23 is 42.', '3 invoked, 1 given back', 'tool.invoke.intent', 'checks held.']) {
+  for (const shown of ['"authorization":"Bearer [redacted:credential]"', 'The sum of 19 and 23 is 42.', '3 invoked, 1 given back', 'tool.invoke.intent', 'checks held.']) {
     expect(stdout).toContain(shown)
   }
   expect(stdout).toMatch(/The API saw {4}Authorization: Bearer wthr-/)

@@ -40,6 +40,13 @@ const toolAt = async (url: string, data: object = {}): Promise<Answer> => invoke
 const registering = (tool: object): Promise<Answer> =>
   call('registerTool', { agentId: agent.id, name: 'other', kind: 'http', url: upstream.origin, ...tool }, { bearer: agent.owner.bearer })
 
+/** A call of a policy's tool that has a variable of its user. */
+async function toolNeeding(source: object): Promise<Answer> {
+  const of = await newAgent()
+  await done(admin('createPolicy', { name: 'Tools', servers: [{ slug: 'mine', package: 'mine', env: [{ name: 'TOKEN', ...source }] }] }, of.owner))
+  return invoke(of, { name: 'mine__read' })
+}
+
 /** A change while every commit is answered with this gRPC status. */
 async function withCommits(status: number, provoke: Provoke): Promise<Answer> {
   proxy.fault('Commit', () => ({ status }))
@@ -113,8 +120,8 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     const data = { instanceId: 'w1', slug: 'pinned', version: '2.0.0', integrity: `sha512-${'A'.repeat(86)}==`, tools: [] }
     return call('worker/report', data, { bearer: key })
   },
-  secret_missing: { elsewhere: 'test/policies/dispatch.test.ts' },
-  connection_required: { elsewhere: 'test/policies/dispatch.test.ts' },
+  secret_missing: () => toolNeeding({ source: 'user_secret', secret: 'token' }),
+  connection_required: () => toolNeeding({ source: 'oauth', provider: 'github' }),
   quota_exceeded: async () => {
     const poor = await newAgentWith(upstream.origin)
     await setLimit(poor.owner, 0)

@@ -41,16 +41,24 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
   await failed(invoke(agent, { name: 'everything', args }), 'invalid_argument')
   const { entries } = await checkChain(`agents/${agent.id}`)
   expect(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ target, meta }) => [target, meta['kind'], meta['command']])).toEqual([
-    ['everything', 'mcp', 'echo'], ['everything', 'mcp', undefined], ['echo', 'mcp', undefined],
+    ['everything', 'mcp', 'echo'], ['everything', 'mcp', 'echo'], ['echo', 'mcp', 'echo'],
   ])
 })
 
 it('[invoke.mcp-error] hands on what the server says went wrong, in band and charged', async () => {
   const before = (await usageOf(agent)).invoked
-  const wrong = await done(invoke(agent, { name: 'everything__get-sum', args: { a: 'no number', b: 2 } }))
-  const unknown = await done(invoke(agent, { name: 'everything__no-such-command' }))
-  for (const answer of [wrong, unknown]) expect(answer).toMatchObject({ status: 200, ok: false })
-  expect(await usageOf(agent)).toMatchObject({ invoked: before + 2, credited: 0 })
+  const wrong = await done(invoke(agent, { name: 'everything__get-resource-reference', args: { resourceType: 'Text', resourceId: -1 } }))
+  expect(wrong).toMatchObject({ status: 200, ok: false, result: { isError: true } })
+  expect(await usageOf(agent)).toMatchObject({ invoked: before + 1, credited: 0 })
+})
+
+it('[args.schema] refuses arguments that do not fit, and commands that there are none of, before they cost anything', async () => {
+  const before = (await usageOf(agent)).invoked
+  const { message, details } = await failed(invoke(agent, { name: 'everything__get-sum', args: { a: 'no number', b: 2 } }), 'args_invalid')
+  expect([message, details]).toEqual(['args/a must be number', { code: 'args_invalid', retryable: false, field: 'args', pointer: '/a', keyword: 'type' }])
+  await failed(invoke(agent, { name: 'everything', args: { command: 'get-sum', arguments: { a: 1 } } }), 'args_invalid')
+  await failed(invoke(agent, { name: 'everything__no-such-command' }), 'tool_not_found')
+  expect(await usageOf(agent)).toMatchObject({ invoked: before })
 })
 
 it('[invoke.mcp-parallel] shares a server between many calls without mixing answers', async () => {
