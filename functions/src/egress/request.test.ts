@@ -178,6 +178,13 @@ describe('a redirect to another origin', () => {
     expect(other.seen).toEqual([])
   })
 
+  it('is not followed with the credential in the name of the host, whose case does not matter', async () => {
+    const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
+    const server = await origin({ '/a': redirect(302, () => `http://${SECRET.toUpperCase()}.example.com:${server.port}/`) })
+    expect(await send(`${server.url}/a`, { dispatcher: dispatcherFor(LISTED, lookup) })).toBe('upstream_redirect sent 302')
+    expect(server.seen).toHaveLength(1)
+  })
+
   it('is followed within the origin with the credential in it', async () => {
     const server = await origin({ '/a': redirect(307, `/b?key=${SECRET}`) })
     expect(await send(`${server.url}/a`)).toBe('200 ok')
@@ -318,6 +325,20 @@ describe('the deadline', () => {
     await asked.promise
     stop.abort('cancelled')
     expect(await sending).toBe('cancelled unsent 0')
+  })
+
+  it('holds for a request that waits for a connection, which it never gets', async () => {
+    const asked = Promise.withResolvers<() => void>()
+    const lookup: LookupAll = (_host, _options, callback) => asked.resolve(() => callback(null, [{ address: '127.0.0.1', family: 4 }]))
+    const server = await origin()
+    const stop = new AbortController()
+    const sending = send(`http://slow.example.com:${server.port}/`, { dispatcher: dispatcherFor(LISTED, lookup), signal: stop.signal })
+    const resolve = await asked.promise
+    stop.abort('cancelled')
+    expect(await sending).toBe('cancelled unsent 0')
+    resolve()
+    expect(await send(server.url)).toBe('200 ok')
+    expect(server.seen).toHaveLength(1)
   })
 
   it('holds over all hops', async () => {

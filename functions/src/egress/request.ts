@@ -144,8 +144,8 @@ function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
   return dispatcher.compose((dispatch) => (options, handler) =>
     dispatch(options, {
       onRequestStart: (controller, context) => {
+        onStart()
         handler.onRequestStart?.(controller, context)
-        if (!controller.aborted) onStart()
       },
       onResponseStart: (...args) => handler.onResponseStart?.(...args),
       onResponseData: (...args) => handler.onResponseData?.(...args),
