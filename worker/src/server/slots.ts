@@ -15,22 +15,31 @@ export interface Slots {
 
 export function createSlots(max: number): Slots {
   const holders = new Set<Holder>()
+  const leaving = new Map<Holder, Promise<void>>()
 
   function longestIdle(): Holder | null {
     let found: { holder: Holder; since: number } | null = null
     for (const holder of holders) {
-      const since = holder.idleSince()
+      const since = leaving.has(holder) ? null : holder.idleSince()
       if (since !== null && (found === null || since < found.since)) found = { holder, since }
     }
     return found?.holder ?? null
+  }
+  function evict(victim: Holder): Promise<void> {
+    const gone = victim.evict().finally(() => {
+      leaving.delete(victim)
+      holders.delete(victim)
+    })
+    leaving.set(victim, gone)
+    return gone
   }
   return {
     async take(holder) {
       while (holders.size >= max) {
         const victim = longestIdle()
-        if (victim === null) return false
-        await victim.evict()
-        holders.delete(victim)
+        if (victim) await evict(victim)
+        else if (leaving.size > 0) await Promise.race(leaving.values())
+        else return false
       }
       holders.add(holder)
       return true
