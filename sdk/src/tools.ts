@@ -41,7 +41,8 @@ export type ManifestPolicy = 'block' | 'warn'
 /** A tool as an agent sees it. `manifest` is what an MCP server said of its tools; null when it has said nothing yet. */
 export interface Tool {
   name: string
-  kind: ToolKind
+  /** `worker` for a server of a tool policy, which has no URL. */
+  kind: ToolKind | 'worker'
   url: string
   manifest: JsonObject | null
 }
@@ -99,6 +100,8 @@ export interface InvokeInput {
    * waits for it. Sent to the tool as `Idempotency-Key`.
    */
   idempotencyKey?: string
+  /** ID token of the user that the call is made for: a tool policy's server runs with the secrets of that user. */
+  userToken?: string
 }
 
 /** Where an invocation stands in the audit log. */
@@ -155,6 +158,7 @@ const INVOKE: check.Checks<InvokeInput> = {
   args: check.optional(check.args),
   timeoutMs: check.optional(check.whole(1, Number.MAX_SAFE_INTEGER)),
   idempotencyKey: check.optional(check.idempotencyKey),
+  userToken: check.optional(check.token),
 }
 
 const SET_ENABLED = { agentId: check.id, name: check.toolName, enabled: check.flag }

@@ -37,7 +37,7 @@ async function inWorld(test: (world: World) => Promise<void>): Promise<void> {
   const mcp = mcpForward({ dispatcher, egress: policy })
   async function call(path: string, { endpoint: changes, deadlineMs = LONG_MS, ...request }: Call = {}): Promise<ForwardOutcome> {
     const isMcp = path.startsWith('/mcp/')
-    const endpoint: Endpoint = { kind: isMcp ? 'mcp' : 'http', url: upstream.url + path, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: BYTES_MAX, ...changes }
+    const endpoint: Endpoint = { url: upstream.url + path, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: BYTES_MAX, ...changes }
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort('upstream_timeout'), deadlineMs)
     const scrubber = createScrubber(SECRET, endpoint.auth)
@@ -330,6 +330,19 @@ describe('an MCP server', () => {
     }
     expect(await call('/mcp/progress', { emit })).toEqual(result)
     expect(taken).toHaveLength(2)
+  }))
+
+  it('is read no further while progress waits to be taken', () => inWorld(async ({ call }) => {
+    let given = 0
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+    setTimeout(open, 500)
+    const emit = () => {
+      given++
+      return opened
+    }
+    // Had it been read on, the bound would have been reached while the first was waiting, and the rest would not be passed on.
+    expect(await call('/mcp/progress-flood', { emit })).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
+    expect(given).toBeGreaterThan(100)
   }))
 
   it('that pings without end is answered a few times', () => inWorld(async ({ upstream, call }) => {
