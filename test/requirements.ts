@@ -75,6 +75,7 @@ export const REQUIREMENTS = {
   'policies.import': 'A server.json becomes a server of a policy, its secrets as references.',
   'policies.route': 'A call finds the policy, command and user secrets of its agent as they are now.',
   'policies.forward': 'A call goes to a worker that lives, under a token for it alone, and what it says is told apart.',
+  'policies.invoke': "A policy's tool is called like a registered one by those whose it is, and is not there for others.",
   'secrets.sealed': 'A secret is kept as ciphertext bound to its document and shown to nobody.',
   'secrets.scopes': 'Secrets belong to the organization, a team or a user, and are changed by those alone.',
   'secrets.forms': 'A secret has exactly one of three forms, of what the operator listed and of its own organization.',

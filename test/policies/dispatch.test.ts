@@ -137,7 +137,7 @@ describe('[policies.forward] a call', () => {
     const scrubber = createScrubber(null, { scheme: 'bearer' })
     const signal = AbortSignal.timeout(timeoutMs)
     const forward = workerForward({ dispatcher, sign: sign() })({ route: tool.route, agentId: 'agt_a', call, deadlineMs: Date.now() + timeoutMs })
-    return forward({ connection: 'x', endpoint: tool as never, command: 'echo', args: { a: 1 }, credential: null, scrubber, signal, ...rest })
+    return forward({ connection: 'x', endpoint: tool, command: 'echo', args: { a: 1 }, credential: null, scrubber, signal, ...rest })
   }
 
   async function toolAt(...urls: string[]): Promise<WorkerTool> {

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { DispatchKey } from '@vitrine/core/policy'
+import { checkChain } from '../e2e/chain.ts'
+import { admin, done, failed, invoke, newAgent, newOwner, register, usageOf, type Agent, type Owner } from '../e2e/world.ts'
+import { startStubWorker, type StubWorker } from './stub-worker.ts'
+import { agentIn, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
+
+/** A policy's tools by invokeTool, served by a worker that says what a test wants. */
+
+let owner: Owner
+let agent: Agent
+let policy: Policy
+let stub: StubWorker
+
+beforeAll(async () => {
+  stub = await startStubWorker(async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys, () => policy.policyId)
+})
+afterAll(() => stub.close())
+beforeEach(async () => {
+  owner = await newOwner()
+  policy = await newPolicy([server('github', { commands: ['create_issue', 'read'] })], {}, owner)
+  agent = await newAgent(owner)
+  Object.assign(stub, { calls: [], answer: ({ command, arguments: args }: { command: string; arguments: object }) => ({ result: { content: [{ type: 'text', text: command }], structuredContent: args } }) })
+  await connect(policy.key, stub.url)
+})
+
+describe('[policies.invoke] a tool of a policy', () => {
+  it('is called by the name of a command, or aggregated, on record and charged like any other', async () => {
+    const args = { title: 'x' }
+    const named = await done(invoke(agent, { name: 'github__create_issue', args }))
+    const aggregated = await done(invoke(agent, { name: 'github', args: { command: 'create_issue', arguments: args } }))
+    for (const { status, ok, result } of [named, aggregated]) expect({ status, ok, result }).toEqual({ status: 200, ok: true, result: { content: [{ type: 'text', text: 'create_issue' }], structuredContent: args } })
+    expect(stub.calls.map(({ body }) => [body.server, body.command, body.arguments])).toEqual([['github', 'create_issue', args], ['github', 'create_issue', args]])
+    expect(stub.calls.every(({ claims }) => claims.sub === agent.id)).toBe(true)
+    const { entries } = await checkChain(`agents/${agent.id}`)
+    const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
+    expect(intents.map(({ target, call, meta }) => [target, call, meta['kind']])).toEqual(stub.calls.map(({ body }) => ['github', body.call, 'worker']))
+    expect(await usageOf(agent)).toMatchObject({ invoked: 2, credited: 0 })
+  })
+
+  it('is there for the agents of its teams, and for others as if it were not', async () => {
+    const team = await newTeam(owner)
+    const member = await agentIn(owner, [team])
+    await done(admin('assignPolicy', { policyId: policy.policyId, teams: [team] }, owner))
+    await done(invoke(member, { name: 'github__read' }))
+    const stranger = await newAgent()
+    for (const other of [agent, stranger]) {
+      const [missing, none] = await Promise.all([invoke(other, { name: 'github__read' }), invoke(other, { name: 'nothing__read' })])
+      expect(missing.body).toEqual(none.body)
+      await failed(Promise.resolve(missing), 'tool_not_found')
+    }
+    const choosy = await newAgent(owner, { teams: [team], allowedTools: ['other'] })
+    await failed(invoke(choosy, { name: 'github__read' }), 'tool_not_found')
+    await done(admin('setAgentTeams', { agentId: member.id, teams: [] }, owner))
+    await failed(invoke(member, { name: 'github__read' }), 'tool_not_found')
+    expect(stub.calls).toHaveLength(1)
+  })
+
+  it('gives way to a registration of the agent by the same name', async () => {
+    await register(agent, { name: 'github', url: `${stub.url}/mine` })
+    await invoke(agent, { name: 'github', args: {} })
+    expect(stub.calls).toEqual([])
+  })
+
+  it('lets no command through that is off, unknown, changed or not the policy\'s any more, and charges nothing for it', async () => {
+    await failed(invoke(agent, { name: 'github__delete_repo' }), 'tool_not_found')
+    const tools = [{ name: 'create_issue', inputSchema: { type: 'object', required: ['title'] } }, { name: 'read' }, { name: 'delete_repo' }]
+    await done(report(policy.key, 'github', tools))
+    await failed(invoke(agent, { name: 'github__create_issue', args: {} }), 'args_invalid')
+    await done(report(policy.key, 'github', [tools[0]!, { name: 'read', description: 'Now it writes.' }]))
+    await failed(invoke(agent, { name: 'github__read' }), 'manifest_changed')
+    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner))
+    await failed(invoke(agent, { name: 'github__create_issue', args: { title: 'x' } }), 'tool_not_found')
+    await done(admin('deletePolicy', { policyId: policy.policyId }, owner))
+    await failed(invoke(agent, { name: 'github__create_issue', args: { title: 'x' } }), 'tool_not_found')
+    expect(stub.calls).toEqual([])
+    expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
+    const { entries } = await checkChain(`agents/${agent.id}`)
+    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['code'])).toEqual(['tool_not_found', 'manifest_changed', 'tool_not_found', 'tool_not_found'])
+  })
+
+  it('gets the secret of the user who is named by a token of theirs', async () => {
+    const env = [{ name: 'TOKEN', source: 'user_secret', secret: 'mine' }]
+    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { env })] }, owner))
+    const call = (more: object) => invoke(agent, { name: 'github__read', ...more })
+    await failed(call({}), 'secret_missing')
+    const { message } = await failed(call({ userToken: owner.bearer }), 'secret_missing')
+    expect(message).toContain('admin/putSecret, scope "user", name "mine"')
+    expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
+    await done(admin('putSecret', { scope: 'user', name: 'mine', value: 'of the owner' }, owner))
+    await done(call({ userToken: owner.bearer }))
+    const other = await newOwner()
+    await failed(call({ userToken: other.bearer }), 'secret_missing')
+    await failed(call({ userToken: `${owner.bearer}x` }), 'invalid_key')
+    const [{ body, claims }, ...more] = stub.calls as [StubWorker['calls'][number]]
+    expect(more).toEqual([])
+    expect({ user: body.user, claim: claims['user'] }).toEqual({ user: owner.uid, claim: owner.uid })
+    expect(body.userSecrets).toEqual({ TOKEN: expect.objectContaining({ resource: expect.stringContaining(`/secrets/user:${owner.uid}:mine#enc`) }) })
+  })
+
+  it('costs nothing when no worker could take the call', async () => {
+    await done(worker('disconnect', { instanceId: 'w1' }, policy.key))
+    await failed(invoke(agent, { name: 'github__read' }), 'upstream_unreachable')
+    await connect(policy.key, stub.url)
+    stub.answer = () => ({ error: { code: 'upstream_interrupted' } })
+    await failed(invoke(agent, { name: 'github__read' }), 'upstream_interrupted')
+    expect(await usageOf(agent)).toMatchObject({ invoked: 2, credited: 2 })
+    expect((await checkChain(`agents/${agent.id}`)).open).toEqual([])
+  })
+})
