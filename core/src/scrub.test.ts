@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createScrubber, type Scrubber } from './scrub.ts'
+import { utf8 } from './bytes.ts'
 import { TOKEN_BYTES_MAX } from './limits.ts'
 import { REDACTED_CREDENTIAL as REDACTED } from './redact.ts'
 import { spellingsOf } from './spellings.ts'
@@ -188,6 +189,14 @@ describe('some more spellings', () => {
     }
   })
 
+  it('a surrogate pair at any place, in bytes', () => {
+    for (let before = 28; before < 36; before++) {
+      const credential = `${'k'.repeat(before)}🔑 and more`
+      const { count } = scrubberOf(credential, BEARER).answer({ type: 'binary', bytes: utf8(`x${credential}x`), contentType: 'x/y' })
+      expect(count).toBe(1)
+    }
+  })
+
   it('counts every place once', () => {
     const scrubber = scrubberOf('12345', BEARER)
     const value = { 'k 12345': [12345, '12345 12345', '1234512345', 'MTIzNDU=', true], other: 1 }
@@ -202,7 +211,7 @@ describe('some more spellings', () => {
     expect(spellingsOf(credential, BEARER).join('').length).toBeLessThanOrEqual(1_000_000 + credential.length)
     for (const name of ['raw', 'url', 'json', 'html attribute', 'hex', 'url twice', 'json twice']) expect(scrubText(ECHOES[name]!(credential), credential)).toBe(REDACTED)
     expect(scrubText(Buffer.from(credential).toString('base64'), credential)).toBe(REDACTED)
-  })
+  }, 30_000)
 })
 
 describe('what was made of a credential on the way', () => {
