@@ -119,6 +119,13 @@ describe('a server that', () => {
     expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'used more than 200 MB of memory' })
   })
 
+  test('uses more than its share of the processor is paused now and then, and still answers', async () => {
+    await start(['bad', 'good', { limits: { memoryMb: 512, cpuMillicores: 20 } }])
+    // Starting alone uses up what it had saved.
+    const ms = 1_500
+    expect(await t.ask<number>('bad', 'burn', { ms })).toBeLessThan(ms * 0.6)
+  })
+
   test('starts too many processes is ended with all of them', async () => {
     await start(['bad'])
     const outcome = await t.call('bad', 'spawn-children', { count: 100 })
@@ -157,4 +164,14 @@ describe('a server that', () => {
     expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 256 })).toBe('ok')
     expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 1 })).toBe('EFBIG')
   })
+})
+
+test('where servers cannot run as users of their own that is said, and daemons without environment are still found', async () => {
+  await start(['bad'])
+  const other = await testPool({}, { closed: true })
+  expect(other.pool.containment).toMatchObject({ ownUser: false, missing: [expect.stringContaining("worker's own user")] })
+  await other.pool.apply({ servers: [misbehaving('bad')] })
+  const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
+  await other.close()
+  expect(pids.filter(isAlive)).toEqual([])
 })

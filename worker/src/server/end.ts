@@ -11,7 +11,11 @@ const ROUNDS_MAX = 200
  */
 export async function endAll(tracker: Tracker, tracked: Tracked, graceMs: number): Promise<boolean> {
   const deadline = Date.now() + graceMs
-  if (graceMs > 0) signalAll(tracker, tracked, 'SIGTERM')
+  if (graceMs > 0) {
+    signalAll(tracker, tracked, 'SIGTERM')
+    // Whoever is paused could not act on it.
+    signalAll(tracker, tracked, 'SIGCONT')
+  }
   while (Date.now() < deadline) {
     if (tracker.membersOf(tracked).length === 0) return true
     await sleep(LOOK_MS)
@@ -29,7 +33,8 @@ export function killAll(tracker: Tracker, tracked: Tracked): number {
   return signalAll(tracker, tracked, 'SIGKILL')
 }
 
-function signalAll(tracker: Tracker, tracked: Tracked, signal: NodeJS.Signals): number {
+/** How many there were. */
+export function signalAll(tracker: Tracker, tracked: Tracked, signal: NodeJS.Signals): number {
   const members = tracker.membersOf(tracked)
   for (const { pid } of members) send(pid, signal)
   return members.length

@@ -83,6 +83,13 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
     sleepers(3, { detached: true })
     process.exit(0)
   },
+  // As long as the clock says; how much processor time that was.
+  burn: (args) => {
+    const [before, end] = [process.cpuUsage(), performance.now() + Number(args['ms'])]
+    while (performance.now() < end);
+    const { user, system } = process.cpuUsage(before)
+    return text((user + system) / 1000)
+  },
   'eat-memory': () => {
     setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)
     return never

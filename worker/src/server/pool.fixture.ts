@@ -33,11 +33,10 @@ export interface TestPool {
   close(): Promise<void>
 }
 
-/** A pool in folders of its own; sealed secrets open to `value of {enc}`. */
-export async function testPool(limits: Partial<PoolLimits> = {}): Promise<TestPool> {
+/** A pool in folders of its own; sealed secrets open to `value of {enc}`. In a closed folder servers cannot run as users of their own. */
+export async function testPool(limits: Partial<PoolLimits> = {}, { closed = false } = {}): Promise<TestPool> {
   const base = await mkdtemp(join(tmpdir(), 'vitrine-pool-'))
-  // Servers that run as users of their own have to get there.
-  await chmod(base, 0o755)
+  await chmod(base, closed ? 0o700 : 0o755)
   const workDir = join(base, 'work')
   const [events, tools, opened]: [ServerEvent[], ServerTools[], string[]] = [[], [], []]
   const pool = createPool({

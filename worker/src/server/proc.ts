@@ -8,6 +8,8 @@ export interface ProcessInfo {
   session: number
   /** Clock ticks since boot: with the process id it names a process for good. */
   startTime: number
+  /** Processor time of its own and of children that it waited for, in clock ticks. */
+  cpuTicks: number
   /** Resident set, in pages. */
   residentPages: number
   isZombie: boolean
@@ -25,7 +27,8 @@ export function readProcess(pid: number): ProcessInfo | null {
   // The second field is the name, in parentheses, and may hold anything, parentheses too.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const field = (number: number) => Number(fields[number - 3])
-  return { pid, isZombie: fields[0] === 'Z', parent: field(4), group: field(5), session: field(6), startTime: field(22), residentPages: field(24) }
+  const cpuTicks = field(14) + field(15) + field(16) + field(17)
+  return { pid, isZombie: fields[0] === 'Z', parent: field(4), group: field(5), session: field(6), startTime: field(22), cpuTicks, residentPages: field(24) }
 }
 
 /** null when there is no such process. */

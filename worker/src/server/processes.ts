@@ -9,7 +9,8 @@ import type { ServerLimits } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { DESCENDANTS_MAX, FILE_BYTES_MAX, NICENESS, NPROC_MAX, OPEN_FILES_MAX } from './bounds.ts'
 import { findContainment, type Containment } from './containment.ts'
-import { endAll, killAll } from './end.ts'
+import { createCpuMeter } from './cpu.ts'
+import { endAll, killAll, signalAll } from './end.ts'
 import { createTracker, MARKER, type Tracked } from './tracker.ts'
 import { createUsers } from './users.ts'
 
@@ -100,9 +101,20 @@ function serverProcess({ child, pid, id, user, limits, ended, discard, tracker }
     why ??= reason
     killAll(tracker, tracked)
   }
+  const cpu = createCpuMeter(limits.cpuMillicores)
+  let resume: NodeJS.Timeout | undefined
+  const pauseFor = (ms: number) => {
+    if (ms === 0 || resume || stopping) return
+    signalAll(tracker, tracked, 'SIGSTOP')
+    resume = setTimeout(() => {
+      resume = undefined
+      signalAll(tracker, tracked, 'SIGCONT')
+    }, ms)
+  }
   const tracked: Tracked = {
     id, pid, user,
-    onUsage({ processes, residentBytes }) {
+    onUsage({ processes, residentBytes, cpuMs }) {
+      pauseFor(cpu.pauseMs(cpuMs, performance.now()))
       if (residentBytes > limits.memoryMb * 1024 * 1024) kill(`used more than ${limits.memoryMb} MB of memory`)
       else if (processes > DESCENDANTS_MAX) kill(`started more than ${DESCENDANTS_MAX} processes`)
     },
@@ -112,6 +124,7 @@ function serverProcess({ child, pid, id, user, limits, ended, discard, tracker }
   let stopping: Promise<void> | undefined
 
   async function stop(graceMs: number): Promise<void> {
+    clearTimeout(resume)
     child.stdin.destroy()
     await endAll(tracker, tracked, graceMs)
     await exited

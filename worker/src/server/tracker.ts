@@ -16,6 +16,7 @@ export interface Tracked {
 
 export interface Usage {
   processes: number
+  cpuMs: number
   /** Sum of the resident sets: what they share counts for each. */
   residentBytes: number
 }
@@ -29,6 +30,8 @@ export interface Tracker {
 }
 
 const PAGE_BYTES = 4096
+/** USER_HZ is 100 wherever Linux runs today. */
+const TICK_MS = 10
 
 /**
  * Finds all descendants of servers. A process belongs to a server when its parent did when it was first seen, when it is in the server's
@@ -67,8 +70,8 @@ export function createTracker({ watchMs }: { watchMs: number }): Tracker {
 
   function watch(): void {
     for (const [owner, members] of look()) {
-      const pages = members.reduce((sum, { residentPages }) => sum + residentPages, 0)
-      owner.onUsage({ processes: members.length, residentBytes: pages * PAGE_BYTES })
+      const sum = (field: 'residentPages' | 'cpuTicks') => members.reduce((total, member) => total + member[field], 0)
+      owner.onUsage({ processes: members.length, residentBytes: sum('residentPages') * PAGE_BYTES, cpuMs: sum('cpuTicks') * TICK_MS })
     }
   }
 
