@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { admin, done, newAgent, type Owner } from '../e2e/world.ts'
+import { descendants, isAlive } from '../stack/cli.ts'
+import { callTool, eventually, newPolicy, readyWorker, said, SERVERS, type Policy } from './world.ts'
+
+/** Workers of one policy as agents see them: not at all. */
+
+const SLOW = { timeout: 120_000 }
+
+async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
+  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(admin('getPolicy', { policyId }, owner))
+  return workers.filter(({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0).length
+}
+
+test('two workers share a policy; when one is killed, no call is lost', SLOW, async () => {
+  const agent = await newAgent()
+  const policy = await newPolicy(agent.owner, [SERVERS.everything])
+  const [one, other] = await Promise.all([readyWorker(policy), readyWorker(policy)])
+  await eventually(async () => (await liveWorkers(agent.owner, policy)) === 2)
+  const echo = (message: string): Promise<string> => said(callTool(agent, 'everything__echo', { message }))
+
+  // `get-env` tells the process by its own folder.
+  const home = async (): Promise<string> => (JSON.parse(await said(callTool(agent, 'everything__get-env'))) as { HOME: string }).HOME
+  const homes = new Set<string>()
+  for (let i = 0; i < 40 && homes.size < 2; i++) homes.add(await home())
+  expect(homes.size).toBe(2)
+
+  const processes = descendants(one.pid)
+  one.kill('SIGKILL')
+  await one.exited
+  const answers = await Promise.all(Array.from({ length: 12 }, (_, i) => echo(`n${i}`)))
+  expect(answers).toEqual(Array.from({ length: 12 }, (_, i) => `Echo: n${i}`))
+  await eventually(() => Promise.resolve(!processes.some(isAlive)))
+  other.kill('SIGTERM')
+  expect(await other.exited).toBe(0)
+})
+
+test('a call that is under way when its worker is killed is answered at once, and the next worker serves', SLOW, async () => {
+  const agent = await newAgent()
+  const policy = await newPolicy(agent.owner, [SERVERS.everything])
+  const worker = await readyWorker(policy)
+  await eventually(async () => (await liveWorkers(agent.owner, policy)) === 1)
+  const startedMs = Date.now()
+  const long = callTool(agent, 'everything__trigger-long-running-operation', { duration: 50, steps: 50 }, { timeoutMs: 60_000 })
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  worker.kill('SIGKILL')
+  // The tool says that it may be called again, so it is; and there is nobody to call.
+  expect((await long).body).toMatchObject({ error: { details: { code: 'upstream_unreachable' } } })
+  expect(Date.now() - startedMs).toBeLessThan(30_000)
+
+  await readyWorker(policy)
+  expect(await said(callTool(agent, 'everything', { command: 'echo', arguments: { message: 'again' } }))).toBe('Echo: again')
+})
+
+test('without a worker a call says that the tool cannot be reached', SLOW, async () => {
+  const agent = await newAgent()
+  const policy = await newPolicy(agent.owner, [SERVERS.memory])
+  const worker = await readyWorker(policy)
+  expect((await callTool(agent, 'memory__read_graph')).status).toBe(200)
+  worker.kill('SIGTERM')
+  await worker.exited
+  expect((await callTool(agent, 'memory__read_graph')).body).toMatchObject({ error: { details: { code: 'upstream_unreachable' } } })
+})
