@@ -42,7 +42,9 @@ const QUERIES: Record<string, Shape> = {
   'the checkpoints of an org': { on: 'checkpoints', scope: 'COLLECTION_GROUP', equal: 'orgId' },
   'the last checkpoint of a chain': { on: 'checkpoints', scope: 'COLLECTION', order: [['size', 'DESCENDING']] },
   'the unfinished checkpoints of a chain': { on: 'checkpoints', scope: 'COLLECTION', equal: 'finished' },
-  'the enabled tools of an agent': { on: 'tools', scope: 'COLLECTION', equal: 'enabled' },
+  'the keys that sign calls': { on: 'dispatchKeys', scope: 'COLLECTION', order: [['expiresAt', 'ASCENDING']] },
+  'the secrets of a scope': { on: 'secrets', scope: 'COLLECTION', equal: 'scope' },
+  'the secrets of an owner': { on: 'secrets', scope: 'COLLECTION', equal: 'owner' },
 }
 
 describe('an index serves', () => {
@@ -58,7 +60,7 @@ it('has no composite index that no query needs', () => {
   expect(new Set(file.indexes.map(asText)).size).toBe(file.indexes.length)
 })
 
-it.each([['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
+it.each([['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['tools', 'manifestPending'], ['toolPolicies', '*'], ['servers', '*'], ['secrets', 'enc'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
   'leaves %s.%s out of every index',
   (on, field) => {
     expect(overrideOf(on, field)?.indexes).toEqual([])
