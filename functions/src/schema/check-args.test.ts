@@ -54,6 +54,7 @@ describe('arguments', () => {
     ['numbers are compared as numbers', { properties: { a: { enum: [1.0] }, b: { const: 0 } } }, { a: 1, b: -0 }],
     ['a cent is a hundredth', { properties: { a: { multipleOf: 0.01 } } }, { a: 19.99 }],
     ['white space is that of ECMA-262', { properties: { a: { pattern: '^\\s[\\s,]$' } } }, { a: '\u00a0\u3000' }],
+    ['what is evaluated elsewhere is not unevaluated', { allOf: [{ properties: { a: true } }], unevaluatedProperties: false }, { a: 1 }],
     ['formats are not checked', { properties: { a: { format: 'date-time' } } }, { a: 'soon' }],
     ['unknown keywords are not checked', { 'x-odd': { $ref: 'https://elsewhere.example/' }, properties: { a: { colour: 1 } } }, { a: 1 }],
     ['a pattern with lookaround is not checked', { properties: { a: { pattern: '^(?=x)' } } }, { a: 'y' }],
@@ -120,7 +121,8 @@ describe('a schema that cannot be used is refused, not run', () => {
     ['one to a meta-schema', { $ref: 'https://json-schema.org/draft/2020-12/schema' }],
     ['one to the name of no place', { $ref: 'https://schema.invalid/other' }],
     ['one to nothing', { $ref: '#/$defs/missing' }],
-    ['one to a part of the prototype', { $ref: '#/constructor' }],
+    ['one to a part of the prototype', { $ref: '#/__proto__' }],
+    ['one to the length of a list', { $ref: '#/required/length', required: [] }],
     ['one to what is no schema', { $ref: '#/required', required: ['a'] }],
     ['one that is no text', { $ref: { a: 1 } }],
     ['one that cannot be read', { $ref: '#/%zz' }],
@@ -147,6 +149,13 @@ describe('a schema that cannot be used is refused, not run', () => {
     ['nothing', null],
   ])('%s', async (_name, schema) => {
     expect(await said(schema)).toMatchObject(['schema_unusable', expect.stringMatching(/^The input schema of "c" cannot be used: /)])
+  })
+
+  it('saying what is wrong with it', async () => {
+    const why = async (schema: object) => ((await said(schema)) as string[])[1]!.slice('The input schema of "c" cannot be used: '.length)
+    expect(await why({ allOf: [{ $ref: '#/$defs/a' }], $defs: { a: { not: { $ref: '#/$defs/a' } } } })).toBe('a schema in it applies to a value by way of itself.')
+    expect(await why({ properties: { a: { $ref: 'https://x.example/s' } } })).toBe('"$ref" leads to "https://x.example/s", which is not within it.')
+    expect(await why({ properties: { a: { maxLength: '3' } } })).toBe('"maxLength" has a value that it cannot have.')
   })
 
   it('and nothing is asked of anybody', async () => {
