@@ -158,6 +158,11 @@ describe('a schema that cannot be used is refused, not run', () => {
     expect(await why({ properties: { a: { maxLength: '3' } } })).toBe('"maxLength" has a value that it cannot have.')
   })
 
+  it('for which wrong code is made', async () => {
+    const schema = { patternProperties: { 'c$': { required: ['a'] } }, if: true, else: { properties: { a: {} }, not: { required: ['a'] } }, unevaluatedProperties: { type: 'array' } }
+    expect(await said(schema, { c: [] })).toEqual(['schema_unusable', 'The input schema of "c" cannot be used: checking these arguments against it failed.'])
+  })
+
   it('and nothing is asked of anybody', async () => {
     let asked = 0
     const server = http.createServer((_request, response) => {
@@ -252,7 +257,14 @@ describe('validators', () => {
     await fc.assert(fc.asyncProperty(schema, schema, fc.dictionary(fc.constantFrom('a', 'b', 'c'), value), async (inner, root, args) => {
       const document = { ...(typeof root === 'boolean' ? { allOf: [root] } : root), $defs: { d: JSON.parse(JSON.stringify(inner).replaceAll('#/$defs/d', '#/$defs/e')) as object, e: { type: 'string' } } }
       const oracle = new Ajv2020({ strict: false, meta: false, validateSchema: false, ownProperties: true }).compile(document)
-      expect(await said(document, args)).toEqual(oracle(args) ? 'ok' : ['args_invalid', expect.any(String)])
+      let expected: boolean
+      try {
+        expected = oracle(args)
+      } catch {
+        // A bug of Ajv, which not all of ours have in them.
+        return
+      }
+      expect(await said(document, args)).toEqual(expected ? 'ok' : ['args_invalid', expect.any(String)])
     }), { numRuns: 500 })
   }, 120_000)
 })

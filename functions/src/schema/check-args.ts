@@ -30,6 +30,7 @@ export async function checkArgs(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>
   if (typeof validator === 'string') return unusable(command, validator)
   const checked = validator.check(args)
   if (checked === 'too-long') return unusable(command, 'checking these arguments against it takes too long')
+  if (checked === 'failed') return unusable(command, 'checking these arguments against it failed')
   return checked === 'ok' ? ok(undefined) : invalid(checked)
 }
 

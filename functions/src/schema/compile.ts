@@ -8,8 +8,11 @@ import type { Schema } from './keywords.ts'
 import { createMeter, type Meter } from './meter.ts'
 import { loadPatterns, type Pattern } from './pattern.ts'
 
-/** What a check finds: nothing, the errors of one that ended at the first, or that the arguments take too long. */
-export type Checked = 'ok' | 'too-long' | ErrorObject[]
+/**
+ * What a check finds: nothing, the errors of one that ended at the first, that the arguments take too long, or that the code made for the
+ * schema is wrong (with `unevaluatedProperties`, Ajv 8.20 makes some that throws).
+ */
+export type Checked = 'ok' | 'too-long' | 'failed' | ErrorObject[]
 type Str = typeof ajvStr
 export interface Validator {
   check(args: JsonObject): Checked

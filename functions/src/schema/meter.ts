@@ -5,8 +5,8 @@ export interface Meter {
   spend(steps: number): void
   /** For a schema that is about to look at a value; `errors` found so far are copied around, so they cost too. */
   look(once: number, perPart: number, value: JsonValue, errors: unknown[] | null): void
-  /** What the check gives, or 'too-long'. */
-  run<T>(check: () => T): T | 'too-long'
+  /** What the check gives; 'too-long' when it was stopped, 'failed' when it threw. */
+  run<T>(check: () => T): T | 'too-long' | 'failed'
 }
 
 /** A step takes about 20 ns, some of a pattern's up to 70. */
@@ -31,8 +31,7 @@ export function createMeter(): Meter {
         return check()
       } catch (error) {
         // RangeError: references lead deeper than the stack.
-        if (error === SPENT || error instanceof RangeError) return 'too-long'
-        throw error
+        return error === SPENT || error instanceof RangeError ? 'too-long' : 'failed'
       }
     },
   }
