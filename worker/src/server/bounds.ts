@@ -13,6 +13,8 @@ export const WASTE_LINE_BYTES_MIN = 128
 export const STDIN_BYTES_MAX = 32 * 1024 * 1024
 /** Calls under way in one process. */
 export const CALLS_PER_PROCESS_MAX = 256
+/** Answers that may still come, to calls that were given up too: a server may never answer those. */
+export const AWAITED_MAX = 4_096
 /** `tools/list` pages, and commands of one server. */
 export const TOOL_PAGES_MAX = 64
 export const TOOLS_MAX = 2_000

@@ -87,7 +87,7 @@ describe('a server that', () => {
     expect(t.pool.stderr('bad')).toContain('cannot start with [redacted:credential]')
   })
 
-  test.each(['flood-garbage', 'flood-notifications'])('does %s is ended, and its calls with it', async (command) => {
+  test.each(['flood-garbage', 'flood-notifications', 'flood-answers'])('does %s is ended, and its calls with it', async (command) => {
     await start(['bad'])
     const first = await t.ask<number>('bad', 'pid')
     expect(await t.call('bad', command)).toMatchObject({ ok: false, code: 'upstream_interrupted' })

@@ -65,6 +65,12 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
     send({ id, result: 'a string is no result' })
     return never
   },
+  deep: (args, id) => {
+    const levels = Number(args['levels'])
+    process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],"deep":${'['.repeat(levels)}${']'.repeat(levels)}}}\n`)
+    return never
+  },
+  'flood-answers': () => flood(`${JSON.stringify({ jsonrpc: '2.0', id: 1_000_000, result: {} })}\n`),
   'flood-garbage': () => flood('what is this\n'),
   'flood-notifications': () => flood(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x' } })}\n`),
   'flood-stderr': () => {

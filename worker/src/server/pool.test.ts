@@ -76,6 +76,8 @@ describe('a call', () => {
 
   test('answered with what is no JSON-RPC fails as that', async () => {
     expect(await t.call('one', 'invalid-answer')).toMatchObject({ ok: false, code: 'upstream_invalid' })
+    expect(await t.call('one', 'deep', { levels: 500 })).toMatchObject({ ok: true })
+    expect(await t.call('one', 'deep', { levels: 100_000 })).toMatchObject({ ok: false, code: 'upstream_invalid' })
   })
 
   test('answered just before the server ends still has its answer', async () => {

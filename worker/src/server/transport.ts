@@ -1,6 +1,7 @@
-import { isJSONRPCErrorResponse, isJSONRPCNotification, isJSONRPCRequest, isJSONRPCResultResponse, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client'
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
 import type { JsonObject } from '@vitrine/core/json-value'
-import { LINE_BYTES_MAX, STDIN_BYTES_MAX, WASTE_BYTES_MAX, WASTE_LINE_BYTES_MIN, WASTE_WINDOW_MS } from './bounds.ts'
+import { CANONICAL_DEPTH_MAX } from '@vitrine/core/limits'
+import { AWAITED_MAX, LINE_BYTES_MAX, STDIN_BYTES_MAX, WASTE_BYTES_MAX, WASTE_LINE_BYTES_MIN, WASTE_WINDOW_MS } from './bounds.ts'
 import { lineSplitter } from './lines.ts'
 import type { ServerProcess } from './processes.ts'
 
@@ -23,6 +24,8 @@ export interface StdioTransport extends Transport {
  */
 export function stdioTransport(child: ServerProcess): StdioTransport {
   const waste = wasteBudget()
+  /** Requests without an answer yet. */
+  const awaited = new Set<unknown>()
   let tooLong = false
   let open = true
 
@@ -39,6 +42,8 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
     send: async (message) => {
       if (!open || child.stdin.destroyed) throw new Error('The server has ended.')
       if (child.stdin.writableLength > STDIN_BYTES_MAX) throw new Error('The server does not read what it is sent.')
+      if ('method' in message && 'id' in message) awaited.add(message.id)
+      if (awaited.size > AWAITED_MAX) awaited.delete(awaited.values().next().value)
       child.stdin.write(`${JSON.stringify(message)}\n`)
     },
     close: async () => {
@@ -49,12 +54,11 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   function onLine(line: string): void {
     if (!open) return
     const message = parse(line)
-    if (message === null || 'method' in message) {
-      if (!waste.spend(line.length)) return end('flooded its stdout')
-    }
-    if (message === null) return
-    if ('method' in message && message.method === 'notifications/progress') onProgress(message.params ?? {})
-    else transport.onmessage?.(message)
+    if (message !== null && !('method' in message) && awaited.delete(message.id)) return transport.onmessage?.(message)
+    if (!waste.spend(line.length)) return end('flooded its stdout')
+    if (message === null || !('method' in message)) return
+    if ('id' in message || message.method === HEARD) transport.onmessage?.(message)
+    else if (message.method === 'notifications/progress') onProgress(message.params ?? {})
   }
   function onProgress({ progressToken, ...progress }: Record<string, unknown>): void {
     transport.progress.get(String(progressToken))?.(progress as JsonObject)
@@ -74,20 +78,42 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
 /** The code of the answer that stands in for one that is no JSON-RPC; none of JSON-RPC or MCP. */
 export const INVALID_ANSWER = 0
 
-const IS_MESSAGE = [isJSONRPCResultResponse, isJSONRPCErrorResponse, isJSONRPCNotification, isJSONRPCRequest]
+/** Notifications that are looked at, beside progress; all others cost their parsing and no more. */
+const HEARD = 'notifications/tools/list_changed'
 
-/** null for what is no JSON-RPC message: servers that print to stdout are wrong, but many do. */
+/**
+ * The message in a line, no deeper than what is hashed and scrubbed; null for nothing of use (servers that print to stdout are wrong, but
+ * many do). What should be an answer and is none becomes an error: without any its request would wait.
+ */
 function parse(line: string): JSONRPCMessage | null {
   if (!line.trimStart().startsWith('{')) return null
   try {
-    const value = JSON.parse(line) as JSONRPCMessage
-    if (IS_MESSAGE.some((is) => is(value))) return value
-    // An answer that is none would leave its request waiting.
-    if (!('id' in value) || 'method' in value || typeof value.id !== 'number') return null
-    return { jsonrpc: '2.0', id: value.id, error: { code: INVALID_ANSWER, message: 'That is no JSON-RPC answer.' } }
+    const value = JSON.parse(line) as Record<string, unknown>
+    if (value['jsonrpc'] !== '2.0') return null
+    const isMessage = typeof value['method'] === 'string' || isResult(value['result']) || isRpcError(value['error'])
+    if (isMessage && !isDeeperThan(value, CANONICAL_DEPTH_MAX)) return value as unknown as JSONRPCMessage
+    return typeof value['id'] !== 'number' ? null : { jsonrpc: '2.0', id: value['id'], error: { code: INVALID_ANSWER, message: 'That is no JSON-RPC answer.' } }
   } catch {
     return null
   }
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1))
+}
+
+function isResult(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && !Array.isArray(result)
+}
+
+function isRpcError(error: unknown): boolean {
+  return isResult(error) && Number.isSafeInteger((error as RpcError).code) && typeof (error as RpcError).message === 'string'
+}
+
+interface RpcError {
+  code?: unknown
+  message?: unknown
 }
 
 function ended({ stdout }: ServerProcess): Promise<void> {
