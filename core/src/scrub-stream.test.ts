@@ -163,7 +163,8 @@ describe('a credential in all its spellings', () => {
       const stream = scrubber.byteStream()
       expect(runBytes(stream, cut(bytes, places)).toString('latin1')).toBe(expected)
       expect(stream.count).toBe(placesIn(text, needles).length)
-      const { answer, count } = scrubber.answer({ type: 'binary', bytes, contentType: 'image/png' })
+      // A credential of one letter could stand in a content type.
+      const { answer, count } = scrubber.answer({ type: 'binary', bytes, contentType: '' })
       expect(answer.type === 'binary' && Buffer.from(answer.bytes).toString('latin1')).toBe(expected)
       expect(count).toBe(stream.count)
       expect(runBytes(scrubber.byteStream(), [...bytes].map((byte) => Uint8Array.of(byte))).toString('latin1')).toBe(expected)
