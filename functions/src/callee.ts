@@ -1,6 +1,6 @@
 import { ok, type Result } from '@vitrine/core/result'
-import { manifestVerdict, knownVerdict } from './manifest/verdict.ts'
 import type { Credential } from './credential.ts'
+import { manifestVerdict, standingVerdict } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
 import { policyPaths } from './policies/documents.ts'
 import { paths, type ToolDoc } from './store/documents.ts'
@@ -15,9 +15,9 @@ export function identityOf(agentId: string, tool: Callee): string {
   return `${path}@${tool.version}`
 }
 
-/** What the stored documents say against a command, before anything is charged or asked. */
-export function storedVerdict(tool: Callee, command: string | undefined): Result<void> {
-  return tool.kind === 'worker' ? workerVerdict(tool, command ?? '') : knownVerdict(tool, command)
+/** What the stored documents say against a command, before anything is charged. */
+export async function storedVerdict(parts: Parts, agentId: string, tool: Callee, command: string | undefined): Promise<Result<void>> {
+  return tool.kind === 'worker' ? workerVerdict(tool, command ?? '') : standingVerdict(parts, agentId, tool, command)
 }
 
 /** What the server itself says now. A worker watches over its own servers. */

@@ -85,7 +85,7 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const tool = decision.value
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
-  const stored = storedVerdict(tool, target.value.command)
+  const stored = await storedVerdict(parts, agentId, tool, target.value.command)
   if (!stored.ok) return deny(parts, agent, name, stored.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered', stored.error, commandMeta(request))
   if (tool.kind === 'worker' && tool.unusable) return { ok: false, error: tool.unusable }
   const fits = await checkArgs(tool, target.value.command, target.value.args)

@@ -49,7 +49,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
     const stored = toolFrom(snapshot.data())
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
-    const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value))
+    const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
     if (!sealed.ok) return sealed
     const tool: ToolDoc = {
       orgId: managed.value.agent.orgId,
@@ -160,8 +160,8 @@ function effective(request: Registration, stored: ToolDoc | undefined): Result<S
 }
 
 /** What takes other services' time; done once, only for a registration that is in order. */
-function prepare(parts: Parts, request: Registration, settings: Settings) {
-  return Promise.all([sealToken(parts, request), discover(parts, request.authToken ?? null, settings)])
+function prepare(parts: Parts, request: Registration, settings: Settings, stored: ToolDoc | undefined) {
+  return Promise.all([sealToken(parts, request), discover(parts, request.authToken, settings, stored)])
 }
 
 /** Undefined keeps what is stored. Errors: kms_unavailable. */
@@ -176,11 +176,13 @@ type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 
 const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPending: null, manifestPendingHash: null }
 
 /**
- * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is
- * stored already cannot be sent along: then a server that wants one keeps its stored manifest.
+ * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is stored already cannot be
+ * sent along, and what a server lists for strangers may be something else: then what is pinned stays, or the first call pins.
  */
-async function discover(parts: Parts, credential: string | null, endpoint: Settings): Promise<Manifest | undefined> {
+async function discover(parts: Parts, authToken: string | null | undefined, endpoint: Settings, stored: ToolDoc | undefined): Promise<Manifest | undefined> {
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
+  if (authToken === undefined && stored?.authTokenEnc) return undefined
+  const credential = authToken ?? null
   const found = await fetchManifest({ dispatcher: parts.dispatcher, egress: parts.egress, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
   if (!found.ok) return undefined
   const pin = pinOf(found.value, createScrubber(credential, endpoint.auth))

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { everythingServer, freePort, serverApart } from '../mcp/servers.ts'
 import { checkChain } from './chain.ts'
+import { streamed, type Line } from './event-stream.ts'
 import { call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from './world.ts'
 
 /** A real MCP server from npm, registered and invoked over plain HTTP. */
@@ -50,6 +51,17 @@ it('[invoke.mcp-error] hands on what the server says went wrong, in band and cha
   const wrong = await done(invoke(agent, { name: 'everything__get-resource-reference', args: { resourceType: 'Text', resourceId: -1 } }))
   expect(wrong).toMatchObject({ status: 200, ok: false, result: { isError: true } })
   expect(await usageOf(agent)).toMatchObject({ invoked: before + 1, credited: 0 })
+})
+
+it('[stream.progress] passes progress on while the tool works, and gives the result whole', async () => {
+  const lines: Line[] = []
+  for await (const line of streamed(agent, { name: 'everything__trigger-long-running-operation', args: { duration: 1, steps: 4 } })) {
+    lines.push(line)
+    // It is still under way, and so is its record.
+    if (lines.length === 1) expect((await checkChain(`agents/${agent.id}`)).open).toHaveLength(1)
+  }
+  expect(lines.slice(0, -1)).toMatchObject([1, 2, 3, 4].map((progress) => ({ message: { type: 'progress', progress, total: 4 } })))
+  expect(lines.at(-1)).toMatchObject({ result: { status: 200, ok: true, result: { content: [{ type: 'text' }] } } })
 })
 
 it('[args.schema] refuses arguments that do not fit, and commands that there are none of, before they cost anything', async () => {

@@ -122,6 +122,8 @@ describe('[policies.route] a name', () => {
     expect(tool?.unusable).toBeUndefined()
     expect(tool?.route.userSecrets).toEqual({ TOKEN: expect.objectContaining({ resource: expect.stringContaining(`secrets/user:${owner.uid}:github_token#enc`) }) })
     // Another user's is not found by it, and neither is what was guessed for one used for another.
+    expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'permission_denied' })
+    await done(admin('setMember', { uid: 'somebody', role: 'member' }, owner))
     expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'secret_missing' })
     expect(routes.guess(mine.id, 'github', 'somebody').at(-1)).toBe(`orgs/${owner.uid}/secrets/user:somebody:github_token`)
     expect(trips()).toBeGreaterThan(0)

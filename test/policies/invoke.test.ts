@@ -90,7 +90,7 @@ describe('[policies.invoke] a tool of a policy', () => {
     await done(admin('putSecret', { scope: 'user', name: 'mine', value: 'of the owner' }, owner))
     await done(call({ userToken: owner.bearer }))
     const other = await newOwner()
-    await failed(call({ userToken: other.bearer }), 'secret_missing')
+    await failed(call({ userToken: other.bearer }), 'permission_denied')
     await failed(call({ userToken: `${owner.bearer}x` }), 'invalid_key')
     const [{ body, claims }, ...more] = stub.calls as [StubWorker['calls'][number]]
     expect(more).toEqual([])

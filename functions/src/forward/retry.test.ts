@@ -52,6 +52,12 @@ describe('an idempotent call', () => {
     expect(await tried([first, answered(200)], { idempotent: true })).toMatchObject({ outcome: first, left: 1 })
   })
 
+  it('has left when any of its tries has, and keeps the status that came', async () => {
+    expect((await tried([interrupted, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true })
+    expect((await tried([answered(503), unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true, status: 503 })
+    expect((await tried([unreachable, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ sent: false, status: 0 })
+  })
+
   it('is not made again once a piece of its answer has gone out', async () => {
     const pieces: unknown[] = []
     const forward = async ({ emit }: ForwardRequest): Promise<ForwardOutcome> => {

@@ -25,8 +25,10 @@ export async function withRetries(forward: Forward, request: ForwardRequest, opt
   let emitted = false
   const { emit } = request
   const watched: ForwardRequest = emit ? { ...request, emit: (piece) => ((emitted = true), emit(piece)) } : request
+  let before: Pick<Extract<ForwardOutcome, { answered: false }>, 'sent' | 'status'> = { sent: false, status: 0 }
   for (;;) {
-    const outcome = await forward(watched)
+    const outcome = after(before, await forward(watched))
+    before = { sent: outcome.answered || outcome.sent, status: outcome.status }
     tries.push(outcome.answered ? String(outcome.status) : outcome.code)
     const backoffMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
     const again = tries.length < TRIES_MAX && !emitted && !request.signal.aborted && Date.now() + backoffMs < options.deadlineMs && mayRepeat(outcome, options.idempotent)
@@ -34,6 +36,11 @@ export async function withRetries(forward: Forward, request: ForwardRequest, opt
     await sleep(backoffMs, undefined, { signal: request.signal }).catch(() => undefined)
     if (request.signal.aborted) return { outcome, tries }
   }
+}
+
+/** A last try that never left does not undo what an earlier one may have done. */
+function after(before: { sent: boolean; status: number }, outcome: ForwardOutcome): ForwardOutcome {
+  return outcome.answered ? outcome : { ...outcome, sent: outcome.sent || before.sent, status: outcome.status || before.status }
 }
 
 function mayRepeat(outcome: ForwardOutcome, idempotent: boolean): boolean {

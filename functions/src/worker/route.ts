@@ -7,7 +7,7 @@ import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc, type WorkersDoc } from '../policies/documents.ts'
 import { routeFor } from '../policies/routes.ts'
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from '../secrets/secret-doc.ts'
-import { TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
+import { paths, TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
 import { pinFor, whereToSet } from './policy.ts'
 
@@ -45,7 +45,7 @@ export type WorkerTool = Omit<ToolDoc, 'kind'> & {
   kind: 'worker'
   commands: string[] | null
   route: WorkerRoute
-  /** Why no call can be made for this user: secret_missing or connection_required. To be answered before anything is charged. */
+  /** Why no call can be made for this user: permission_denied, secret_missing or connection_required. To be answered before anything is charged. */
   unusable?: Failure
 }
 
@@ -76,8 +76,9 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
     guess(agentId, slug, user) {
       const known = guesses.get(`${agentId}/${slug}`)
       if (!known) return []
-      const secrets = user === undefined ? [] : known.userSecrets.map((name) => secretPaths.secret({ orgId: known.orgId, scope: 'user', owner: user, name }))
-      return [...known.paths, ...secrets]
+      const { orgId } = known
+      const ofUser = user === undefined ? [] : [paths.member(orgId, user), ...known.userSecrets.map((name) => secretPaths.secret({ orgId, scope: 'user', owner: user, name }))]
+      return [...known.paths, ...ofUser]
     },
 
     async find({ agent, slug, user }, known) {
@@ -92,21 +93,21 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       const route = routeFor((routes as ToolRoutesDoc | undefined)?.routes ?? [], teams)
       if (!route) return undefined
       const { policyId } = route
-      const paths = [policyPaths.policy(orgId, policyId), policyPaths.server(orgId, policyId, slug), policyPaths.workers(orgId, policyId)]
-      const [policyDoc, serverDoc, workersDoc] = await read(...paths)
+      const ofPolicy = [policyPaths.policy(orgId, policyId), policyPaths.server(orgId, policyId, slug), policyPaths.workers(orgId, policyId)]
+      const [policyDoc, serverDoc, workersDoc] = await read(...ofPolicy)
       const policy = policyDoc as ToolPolicyDoc | undefined
       const server = policy?.servers.find((candidate) => candidate.slug === slug)
       // The route and the policy were written together, but may have been read apart.
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
-      remember(`${agentId}/${slug}`, { paths: [routesPath, ...paths], orgId, userSecrets: personal.map(({ secret }) => secret) })
+      remember(`${agentId}/${slug}`, { paths: [routesPath, ...ofPolicy], orgId, userSecrets: personal.map(({ secret }) => secret) })
       const secretOf = (name: string): SecretName => ({ orgId, scope: 'user', owner: user ?? '', name })
-      const secretDocs = user === undefined ? [] : await read(...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
+      const [member, ...secretDocs] = user === undefined ? [] : await read(paths.member(orgId, user), ...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
       const userSecrets = new Map(personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i] as SecretDoc | undefined)]))
 
       const workers = liveWorkers(workersDoc as WorkersDoc | undefined, slug, now())
-      return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, { workers, user, userSecrets })
+      return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, { workers, user, isMember: member !== undefined, userSecrets })
     },
   }
 }
@@ -114,6 +115,8 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
 interface Found {
   workers: LiveWorker[]
   user: string | undefined
+  /** Whether the user belongs to the organization. */
+  isMember: boolean
   userSecrets: Map<string, Sealed | undefined>
 }
 
@@ -154,7 +157,9 @@ function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, s
 }
 
 /** What a user's variables lack, each with the way out of it. */
-function problemOf(orgId: string, { env, slug }: ServerConfig, { user, userSecrets }: Found): Failure | undefined {
+function problemOf(orgId: string, { env, slug }: ServerConfig, { user, isMember, userSecrets }: Found): Failure | undefined {
+  // Secrets of somebody who left may still be stored.
+  if (user !== undefined && !isMember) return fail('permission_denied', "The user does not belong to the agent's organization.").error
   const account = env.find((variable) => variable.source === 'oauth')
   if (account) {
     const { provider } = account
