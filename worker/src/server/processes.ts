@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { setPriority } from 'node:os'
@@ -70,12 +71,9 @@ export function createProcesses(options: { workDir: string; readable: string[]; 
       try {
         await prepareFolder(folder, user)
         const child = spawnContained(spec, { folder, user, id, containment, path: join(workDir, BIN) })
-        const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exited with code ${code}`)))
-        const failed = new Promise<Error | null>((resolve) => child.once('error', resolve).once('spawn', () => resolve(null)))
-        child.on('error', () => undefined)
-        const error = await failed
-        if (error) throw error
-        return ok(serverProcess({ child, pid: child.pid!, id, user, limits: spec.limits, ended, discard, tracker }))
+        if (child.pid === undefined) throw (await once(child, 'error'))[0]
+        // At once: a process that the tracker sees before it knows of it is nobody's for good.
+        return ok(serverProcess({ child, pid: child.pid, id, user, limits: spec.limits, discard, tracker }))
       } catch (error) {
         await discard()
         return fail('upstream_unreachable', `It could not be started: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}.`)
@@ -90,12 +88,11 @@ interface Running {
   id: string
   user: number | null
   limits: ServerLimits
-  ended: Promise<string>
   discard(): Promise<void>
   tracker: ReturnType<typeof createTracker>
 }
 
-function serverProcess({ child, pid, id, user, limits, ended, discard, tracker }: Running): ServerProcess {
+function serverProcess({ child, pid, id, user, limits, discard, tracker }: Running): ServerProcess {
   let why: string | null = null
   const kill = (reason: string) => {
     why ??= reason
@@ -120,13 +117,18 @@ function serverProcess({ child, pid, id, user, limits, ended, discard, tracker }
     },
   }
   tracker.track(tracked)
-  const exited = ended.then((how) => why ?? how)
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(why ?? (signal ? `killed by ${signal}` : `exited with code ${code}`)))
+  })
   let stopping: Promise<void> | undefined
 
   async function stop(graceMs: number): Promise<void> {
     clearTimeout(resume)
+    // Before the first of them hears that it is to end: whose parent has gone is harder to find.
+    tracker.membersOf(tracked)
     child.stdin.destroy()
-    await endAll(tracker, tracked, graceMs)
+    // What hangs in the kernel keeps its user id and its folder.
+    if (!(await endAll(tracker, tracked, graceMs))) return
     await exited
     tracker.release(tracked)
     child.stdout.destroy()
@@ -157,8 +159,11 @@ function spawnContained(
     shell: false,
     ...(user !== null && { uid: user, gid: user }),
   })
+  child.on('error', () => undefined)
+  // Then it has no pipes either.
+  if (child.pid === undefined) return child
   child.stdin.on('error', () => undefined)
-  if (child.pid !== undefined) lowerPriority(child.pid)
+  lowerPriority(child.pid)
   return child
 }
 
