@@ -3,6 +3,7 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
 import { fail } from '@vitrine/core/result'
 import { BLOCKED } from './agent.ts'
+import { FLOODED } from './flood.ts'
 import type { EgressPolicy } from './policy.ts'
 import { nextHop, type Hop } from './redirect.ts'
 
@@ -46,6 +47,7 @@ const REDIRECT_BODY_MS_MAX = 1_000
 /** What goes wrong before a response line has come, by the error's code; anything else of the network's is upstream_unreachable. */
 const CODES: Record<string, ErrorCode> = {
   [BLOCKED]: 'blocked_url',
+  [FLOODED]: 'upstream_too_large',
   UND_ERR_HEADERS_OVERFLOW: 'upstream_too_large',
   // A stored URL, header or credential that registration should have refused.
   ERR_INVALID_URL: 'internal',
@@ -139,19 +141,30 @@ function discard({ body }: Dispatcher.ResponseData): void {
   void body.dump({ limit: REDIRECT_BODY_BYTES_MAX, signal: AbortSignal.timeout(REDIRECT_BODY_MS_MAX) }).catch(() => undefined)
 }
 
-/** Calls `onStart` when a request is about to be written to a connection: errors by themselves do not tell whether it was. */
+/** Honest servers send one or two; each costs far more than its bytes. */
+const INTERIM_RESPONSES_MAX = 20
+
+/**
+ * Calls `onStart` when a request is about to be written to a connection: errors by themselves do not tell whether it was. Ends a response that
+ * does not get beyond interim ones (RFC 9110 section 15.2).
+ */
 function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
-  return dispatcher.compose((dispatch) => (options, handler) =>
-    dispatch(options, {
+  return dispatcher.compose((dispatch) => (options, handler) => {
+    let interim = 0
+    return dispatch(options, {
       onRequestStart: (controller, context) => {
         onStart()
         handler.onRequestStart?.(controller, context)
       },
-      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseStart: (controller, status, ...rest) => {
+        if (status < 200 && ++interim > INTERIM_RESPONSES_MAX) controller.abort(Object.assign(new Error('Interim responses without end.'), { code: FLOODED }))
+        else handler.onResponseStart?.(controller, status, ...rest)
+      },
       onResponseData: (...args) => handler.onResponseData?.(...args),
       onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
       onResponseError: (...args) => handler.onResponseError?.(...args),
-    }))
+    })
+  })
 }
 
 /** undici heeds the signal of a request once it is on the wire; while it is still resolving and connecting, this does. */

@@ -85,15 +85,15 @@ const NEVER_ENDS: Record<string, Failure> = {
   '/slow-event': [200, 'upstream_timeout'],
   '/silent': [0, 'upstream_timeout'],
   '/silent-after-headers': [200, 'upstream_timeout'],
-  '/endless-1xx': [0, 'upstream_timeout'],
-  '/slow-1xx': [0, 'upstream_timeout'],
   '/chunk-large': [200, 'upstream_timeout'],
-  '/chunk-endless-extension': [200, 'upstream_timeout'],
   '/mcp/silent': [0, 'upstream_timeout'],
   '/mcp/slow-events': [200, 'upstream_timeout'],
 }
 
 const ENDS: Record<string, Failure> = {
+  '/endless-1xx': [0, 'upstream_too_large'],
+  '/slow-1xx': [0, 'upstream_too_large'],
+  '/chunk-endless-extension': [200, 'upstream_too_large'],
   '/closes': [0, 'upstream_unreachable'],
   '/resets': [0, 'upstream_unreachable'],
   '/half-closed': [200, 'upstream_interrupted'],
