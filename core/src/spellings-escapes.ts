@@ -126,6 +126,16 @@ export function* escapesFor(text: string, rare: boolean): Generator<string> {
   }
 }
 
+/**
+ * What becomes of a secret's spellings within a JSON document that passes as text, as one in pieces does. Those of secrets without anything to
+ * escape are among the spellings already.
+ */
+export function withinJson(secret: string, spellings: Iterable<string>): string[] {
+  if (SELDOM_ESCAPED.test(secret)) return []
+  return [...spellings].flatMap((text) => JSON_CHANGES.test(text) ? [JSON_STYLES[0]!(text), JSON_STYLES[1]!(text), JSON_STYLES[3]!(text)] : [])
+}
+const JSON_CHANGES = /["\\/\0-\x1f]|[^\0-\x7f]/
+
 /** All encoders treat each character by itself, and so need to be asked but once about each of ASCII. */
 function byCharacter(encode: Encode): Encode {
   const known: string[] = []

@@ -1,14 +1,15 @@
 import { bytesToBase64, utf8 } from './bytes.ts'
 import { isSensitiveName } from './redact.ts'
 import { binarySpellings, BASE64_ESCAPES } from './spellings-binary.ts'
-import { escapesFor } from './spellings-escapes.ts'
+import { escapesFor, withinJson } from './spellings-escapes.ts'
 import type { AuthScheme } from './tool.ts'
 
 /**
  * The spellings in which upstreams echo a credential.
  *
  * - as it is, and with another case when it is hex;
- * - escaped for a URL, for JSON or for HTML, once and twice, as encoders do that escape what they must, more, or every character;
+ * - escaped for a URL, for JSON or for HTML, once and twice, as encoders do that escape what they must, more, or every character; all of that
+ *   also within JSON;
  * - as hex, with the usual separators; as base64, base64url and base32 at every alignment, so that it is found within something longer that
  *   was encoded; as base64 of that, and of UTF-16.
  *
@@ -44,6 +45,7 @@ export function spellingsOf(credential: string, auth: AuthScheme): string[] {
     addAll(binarySpellings(secret, bytes, rare))
     addAll(escapesFor(secret, rare))
   }
+  if (utf8(credential).length <= RARE_BYTES_MAX) addAll(withinJson(credential, found))
   // The pair is encoded as a whole: its own base64 has no characters left over at either end, as those of the parts have.
   if (auth.scheme === 'basic') addAll(pairSpellings(pairOf(credential, auth.username)))
   return [...found]
