@@ -54,7 +54,7 @@ async function surprises(expected: (bypass: Bypass) => string, baseUrl?: string)
   return found
 }
 
-describe('registering', () => {
+describe('[egress.registration] registering', () => {
   test('lets no known bypass through', async () => expect(await surprises(({ listed }) => listed)).toEqual([]), 120_000)
 
   test('lets no known bypass through without an allow-list', async () => expect(await surprises((bypass) => bypass.strict, strict.baseUrl)).toEqual([]), 120_000)
@@ -67,7 +67,7 @@ describe('registering', () => {
   })
 })
 
-describe('calling', () => {
+describe('[egress.dial] calling', () => {
   test('speaks to no name that resolves to where tools may not live', async () => {
     const agent = await newAgent()
     await register(agent, { url: `${upstream.origin.replace('127.0.0.1', 'localhost')}/ok/named` })
@@ -109,7 +109,7 @@ describe('calling', () => {
   })
 })
 
-describe('the functions', () => {
+describe('[egress.policy] the functions', () => {
   test('do not start with an allow-list that does not read, and say why', async () => {
     await expect(startFunctions({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,10.0.0/8' })).rejects.toThrow('VITRINE_EGRESS_ALLOW: "10.0.0/8" is neither')
   })

@@ -51,7 +51,7 @@ describe('invokeTool', () => {
   const diff = () => done<{ liveHash: string; pinnedHash: string }>(admin('getManifestDiff', { agentId: agent.id, name: 'files' }, agent.owner))
   const approve = (manifestHash: string) => admin('approveManifest', { agentId: agent.id, name: 'files', manifestHash }, agent.owner)
 
-  it('refuses a command that changed until the owner approves it; others go on', async () => {
+  it('[manifest.changed] refuses a command that changed until the owner approves it; others go on', async () => {
     await connect()
     await done(use('write'))
     const before = await diff()
@@ -111,7 +111,7 @@ describe('invokeTool', () => {
     expect(await diff()).toMatchObject({ liveHash: null })
   })
 
-  it('lets everything go on where the policy is to warn, and records it', async () => {
+  it('[manifest.warn] lets everything go on where the policy is to warn, and records it', async () => {
     await connect({ manifestPolicy: 'warn' })
     server.tools = { read: 'Otherwise.', write: 'Writes.' }
     await done(use('read'))
@@ -130,7 +130,7 @@ describe('invokeTool', () => {
     expect(await diff()).toMatchObject({ liveHash: null, changed: [] })
   })
 
-  it('pins on first use what could not be asked when it was registered', async () => {
+  it('[manifest.first-use] pins on first use what could not be asked when it was registered', async () => {
     const port = await freePort()
     await register(agent, { name: 'files', kind: 'mcp', url: `http://127.0.0.1:${port}/mcp` })
     await failed(use('add', { a: 1, b: 2 }), 'upstream_unreachable')

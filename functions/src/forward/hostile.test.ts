@@ -187,7 +187,7 @@ it('knows what is to come of everything that the upstream does', () => inWorld(a
   expect([...Object.keys(NEVER_ENDS), ...Object.keys(ENDS), ...ANSWERS].sort()).toEqual([...upstream.paths.http, ...upstream.paths.mcp].sort())
 }))
 
-describe('a coded outcome comes of', () => {
+describe('[hostile.outcome] a coded outcome comes of', () => {
   it.concurrent.each(Object.entries(NEVER_ENDS))('%s at the deadline, whole or in pieces', (path, [status, code]) => inWorld(async ({ call }) => {
     const started = performance.now()
     const { emit } = taker()
@@ -209,7 +209,7 @@ describe('a coded outcome comes of', () => {
   }), LONG_MS + 10_000)
 })
 
-describe('while it goes on', () => {
+describe('[hostile.memory] while it goes on', () => {
   const HOSTILE = [...Object.keys(NEVER_ENDS), ...Object.keys(ENDS)]
 
   it('healthy calls are answered', () => inWorld(async ({ call }) => {

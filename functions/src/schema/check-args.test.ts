@@ -111,7 +111,7 @@ describe('arguments', () => {
   })
 })
 
-describe('a schema that cannot be used is refused, not run', () => {
+describe('[args.hostile] a schema that cannot be used is refused, not run', () => {
   const tower = (applicator: string) => named(40, (i) => (i < 39 ? { [applicator]: [{ $ref: `#/$defs/p${i + 1}` }, { $ref: `#/$defs/p${i + 1}` }] } : {}))
   it.each<[string, unknown]>([
     ['a reference elsewhere', { $ref: 'https://elsewhere.example/schema' }],
