@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { callDigest, envNameProblem, isCommandEnabled, isExactVersion, isIntegrity, isPackageName, isPerUser, isSecretName, isVersionSpec } from './policy.ts'
 
@@ -51,12 +52,17 @@ it('names secrets so that their ids cannot run into one another', () => {
   for (const name of ['', 'a:b', 'a/b', '..', '-a', 'a b', 'a\n']) expect(isSecretName(name)).toBe(false)
 })
 
-it('binds a call to server, command and arguments whatever their order', () => {
-  const body = { server: 's', command: 'c', arguments: { a: 1, b: 'x' } }
+it('binds a call to all of its body, whatever the order', () => {
+  const body = { call: 'i', server: 's', command: 'c', arguments: { a: 1, b: 'x' }, timeoutMs: 5 }
   const digest = callDigest(body)
-  expect(digest).toMatch(/^[A-Za-z0-9_-]{43}$/)
-  expect(callDigest({ arguments: { b: 'x', a: 1 }, command: 'c', server: 's' })).toBe(digest)
-  for (const other of [{ ...body, server: 't' }, { ...body, command: 'd' }, { ...body, arguments: { a: 1 } }]) expect(callDigest(other)).not.toBe(digest)
+  expect(digest).toBe(createHash('sha256').update('{"arguments":{"a":1,"b":"x"},"call":"i","command":"c","server":"s","timeoutMs":5}').digest('base64url'))
+  expect(callDigest({ timeoutMs: 5, arguments: { b: 'x', a: 1 }, command: 'c', server: 's', call: 'i' })).toBe(digest)
+  const others = [
+    { call: 'j' }, { server: 't' }, { command: 'd' }, { arguments: { a: 1 } }, { timeoutMs: 6 }, { stream: false }, { user: 'u' }, { userSecrets: {} },
+    { userSecrets: { A: { env: 'B' } } }, { userSecrets: { A: { env: 'C' } } },
+  ]
+  expect(new Set([digest, ...others.map((changes) => callDigest({ ...body, ...changes }))]).size).toBe(others.length + 1)
+  expect(() => callDigest({ ...body, user: '\ud800' })).toThrow(TypeError)
 })
 
 it('enables all commands, those listed, or none', () => {

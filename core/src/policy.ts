@@ -171,7 +171,7 @@ export const TOKEN_SECONDS_MAX = 90
 /** What the token (JWT, EdDSA) of a call says. `iat` and `exp` are Unix seconds. */
 export interface CallClaims {
   iss: typeof TOKEN_ISSUER
-  /** `callAudience(policyId)`. */
+  /** `callAudience(policyId, instanceId)`. */
   aud: string
   /** Agent id. */
   sub: string
@@ -183,13 +183,14 @@ export interface CallClaims {
   exp: number
 }
 
-export function callAudience(policyId: string): string {
-  return `worker:${policyId}`
+/** One process: a token that was taken from a worker is of no use at its siblings, nor at what runs in its place later. */
+export function callAudience(policyId: string, instanceId: string): string {
+  return `worker:${policyId}:${instanceId}`
 }
 
-/** What a token binds of a body: SHA-256 over JCS({arguments, command, server}), base64url. Throws for what JCS cannot represent. */
-export function callDigest({ server, command, arguments: args }: Pick<CallBody, 'server' | 'command' | 'arguments'>): string {
-  return base64url(sha256(utf8(canonicalize({ server, command, arguments: args }))))
+/** What a token binds of a body, which is all of it: SHA-256 over its JCS, base64url. Throws for what JCS cannot represent. */
+export function callDigest(body: CallBody): string {
+  return base64url(sha256(utf8(canonicalize(body))))
 }
 
 /** RFC 4648 section 5, without padding. */

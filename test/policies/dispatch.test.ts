@@ -154,8 +154,9 @@ describe('[policies.forward] a call', () => {
     const { body, claims } = stub.calls[0]!
     expect(body).toMatchObject({ call, server: 'github', command: 'echo', arguments: { a: 1 } })
     expect(body.timeoutMs).toBeLessThanOrEqual(5_000)
-    const digest = createHash('sha256').update('{"arguments":{"a":1},"command":"echo","server":"github"}').digest('base64url')
-    expect(claims).toMatchObject({ iss: 'vitrine', aud: `worker:${policy.policyId}`, sub: 'agt_a', call, args: digest })
+    const signed = `{"arguments":{"a":1},"call":"${call}","command":"echo","server":"github","timeoutMs":${body.timeoutMs}}`
+    const digest = createHash('sha256').update(signed).digest('base64url')
+    expect(claims).toMatchObject({ iss: 'vitrine', aud: `worker:${policy.policyId}:w0`, sub: 'agt_a', call, args: digest })
     expect(claims.exp! - claims.iat!).toBeLessThanOrEqual(90)
     expect(claims).not.toHaveProperty('user')
   })
@@ -164,10 +165,10 @@ describe('[policies.forward] a call', () => {
     const tool = await toolAt(stub.url)
     const before = (await db().collection('dispatchKeys').get()).size
     const signer = createCallSigner(db())
-    await Promise.all(Array.from({ length: 5 }, () => signer({ policyId: 'p', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })))
+    await Promise.all(Array.from({ length: 5 }, () => signer({ policyId: 'p', instanceId: 'i', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })))
     expect((await db().collection('dispatchKeys').get()).size).toBe(before + 1)
     const later = createCallSigner(db(), () => Date.now() + 24 * 60 * 60_000 * -3)
-    await later({ policyId: 'p', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })
+    await later({ policyId: 'p', instanceId: 'i', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })
     const { keys } = await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))
     const all = (await db().collection('dispatchKeys').get()).docs
     expect(keys.length).toBeLessThan(all.length)

@@ -123,7 +123,8 @@ function publishedSigner(): Promise<Signer> {
 /** Calls a command at a worker itself, as the functions do. */
 export async function callWorker(worker: Worker, { policyId }: Policy, server: string, command: string, args: JsonObject = {}, changes: Partial<CallBody> = {}): Promise<Answer> {
   const body = newBody({ server, command, arguments: args, timeoutMs: 20_000, ...changes })
-  const token = await tokenFor(await publishedSigner(), { ...claimsFor(body), aud: callAudience(policyId) })
+  const { instanceId } = await worker.health()
+  const token = await tokenFor(await publishedSigner(), { ...claimsFor(body), aud: callAudience(policyId, instanceId) })
   const response = await fetch(`${worker.url()}/call`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) })
   return { status: response.status, body: await response.json(), headers: response.headers }
 }

@@ -78,13 +78,14 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   })
   for (const what of pool.containment.missing) logWarning(`Containment: ${what}`)
   const dispatch = createDispatch({
-    verify: tokenVerifier({ policyId, findKey: keys.find, now: Date.now }),
+    verify: tokenVerifier({ policyId, instanceId, findKey: keys.find, now: Date.now }),
     seen: createSeenCalls(Date.now),
     pool,
     isEnabled(slug, command) {
       const server = policy?.servers.find((other) => other.slug === slug)
       return server ? isCommandEnabled(server, command) : policy !== null && node.serverOf(command) === slug
     },
+    orgId: () => policy?.orgId ?? null,
     health: () => ({ instanceId, policyVersion: policy?.version ?? null, servers: pool.states() }),
   })
   const bound = await dispatch.listen(port, host)

@@ -59,7 +59,7 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
   async function offered(worker: LiveWorker, call: WorkerCall, body: CallBody, request: ForwardRequest): Promise<Tried> {
     underWay.set(worker.url, (underWay.get(worker.url) ?? 0) + 1)
     try {
-      const token = await sign({ policyId: call.route.policyId, agentId: call.agentId, body })
+      const token = await sign({ policyId: call.route.policyId, instanceId: worker.instanceId, agentId: call.agentId, body })
       return await post(dispatcher, worker, token, body, request)
     } catch {
       // The key that signs could not be published.

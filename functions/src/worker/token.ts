@@ -6,6 +6,8 @@ import { policyPaths } from '../policies/documents.ts'
 
 export interface TokenRequest {
   policyId: string
+  /** The one worker that will believe it. */
+  instanceId: string
   agentId: string
   body: CallBody
 }
@@ -45,12 +47,12 @@ export function createCallSigner(db: Firestore, now: () => number = Date.now): S
     return made
   }
 
-  return async ({ policyId, agentId, body }) => {
+  return async ({ policyId, instanceId, agentId, body }) => {
     const { kid, privateKey } = await key()
     const iat = Math.floor(now() / 1000)
     const claims: CallClaims = {
       iss: TOKEN_ISSUER,
-      aud: callAudience(policyId),
+      aud: callAudience(policyId, instanceId),
       sub: agentId,
       call: body.call,
       ...(body.user !== undefined && { user: body.user }),

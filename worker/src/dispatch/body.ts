@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json-value'
-import { REQUEST_BYTES_MAX, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
+import { REQUEST_BYTES_MAX } from '@vitrine/core/limits'
 import { isCommand, isSlug, type CallBody, type Sealed } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
@@ -16,13 +16,13 @@ const shape = z.strictObject({
   server: z.string().refine(isSlug),
   command: z.string().refine(isCommand),
   arguments: z.record(z.string(), z.unknown()),
-  timeoutMs: z.number().int().min(1).transform((ms) => Math.min(ms, TIMEOUT_MS_MAX)),
+  timeoutMs: z.number().int().min(1),
   stream: z.boolean().optional(),
   user: z.string().min(1).max(256).optional(),
   userSecrets: z.record(z.string().max(128), sealed).optional(),
 })
 
-/** The body of a call. Errors: request_too_large, invalid_json, invalid_argument, cancelled. */
+/** The body of a call, as it was sent: its token binds all of it. Errors: request_too_large, invalid_json, invalid_argument, cancelled. */
 export async function readCallBody(req: IncomingMessage): Promise<Result<CallBody>> {
   const bytes = await readBytes(req)
   if (!bytes.ok) return bytes

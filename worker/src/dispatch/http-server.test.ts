@@ -1,16 +1,17 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { CallBody } from '@vitrine/core/policy'
+import type { CallBody, Sealed } from '@vitrine/core/policy'
 import type { CallOutcome, PoolCall } from '../server/api.ts'
 import { createDispatch, type Dispatch } from './http-server.ts'
 import { createKeyRing } from './key-ring.ts'
 import { createSeenCalls } from './replay.ts'
-import { claimsFor, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
+import { claimsFor, INSTANCE_ID, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
 import { tokenVerifier } from './token.ts'
 
 /** The HTTP surface in front of a pool whose calls end when a test says so. */
 
 let signer: Signer
+let create: (instanceId: string) => Dispatch
 let dispatch: Dispatch
 let url: string
 let calls: PoolCall[]
@@ -21,8 +22,8 @@ beforeEach(async () => {
   pool = () => Promise.resolve({ ok: true, result: { content: [] } })
   signer = await newSigner()
   const ring = createKeyRing({ ask: () => Promise.resolve({ ok: true, value: [signer.key] }), now: Date.now })
-  dispatch = createDispatch({
-    verify: tokenVerifier({ policyId: POLICY_ID, findKey: ring.find, now: Date.now }),
+  create = (instanceId) => createDispatch({
+    verify: tokenVerifier({ policyId: POLICY_ID, instanceId, findKey: ring.find, now: Date.now }),
     seen: createSeenCalls(Date.now),
     isEnabled: (server, command) => server === 'memory' && command !== 'delete_entities',
     pool: {
@@ -31,23 +32,26 @@ beforeEach(async () => {
         return pool(request)
       },
     },
-    health: () => ({ instanceId: 'i' }),
+    orgId: () => 'acme',
+    health: () => ({ instanceId }),
     callsMax: 3,
   })
+  dispatch = create(INSTANCE_ID)
   url = `http://127.0.0.1:${await dispatch.listen(0, '127.0.0.1')}`
 })
 
 afterEach(() => dispatch.close())
 
 interface Sent {
+  at?: string
   token?: string
   raw?: string
   signal?: AbortSignal
 }
 
-async function post(body: CallBody, { token, raw, signal }: Sent = {}): Promise<Response> {
+async function post(body: CallBody, { at = url, token, raw, signal }: Sent = {}): Promise<Response> {
   const authorization = `Bearer ${token ?? (await tokenFor(signer, claimsFor(body)))}`
-  return fetch(`${url}/call`, { method: 'POST', headers: { authorization }, body: raw ?? JSON.stringify(body), ...(signal && { signal }) })
+  return fetch(`${at}/call`, { method: 'POST', headers: { authorization }, body: raw ?? JSON.stringify(body), ...(signal && { signal }) })
 }
 
 async function answerOf(response: Promise<Response>): Promise<[number, unknown]> {
@@ -58,6 +62,11 @@ async function answerOf(response: Promise<Response>): Promise<[number, unknown]>
 async function codeOf(response: Promise<Response>): Promise<[number, string]> {
   const [status, body] = await answerOf(response)
   return [status, (body as { error: { code: string } }).error.code]
+}
+
+/** A secret of a user, as it is stored. */
+function ofUser(orgId: string, user: string): Sealed {
+  return { enc: 'AAAA', kmsKey: 'k', resource: `projects/p/databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:token#enc` }
 }
 
 /** A pool whose calls hang until they are let go or aborted. */
@@ -74,7 +83,7 @@ function hanging(): { letGo(): void } {
 
 test('passes a call on as it was signed, and its result as it came', async () => {
   pool = () => Promise.resolve({ ok: true, result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } } })
-  const body = newBody({ user: 'u1', userSecrets: { TOKEN: { enc: 'AAAA', kmsKey: 'k', resource: 'r' } }, arguments: { deep: [{ x: null }] } })
+  const body = newBody({ user: 'u1', userSecrets: { TOKEN: ofUser('acme', 'u1') }, arguments: { deep: [{ x: null }] } })
   expect(await answerOf(post(body))).toEqual([200, { result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } } }])
   const { signal: _, ...passed } = calls[0]!
   expect(passed).toEqual({ server: 'memory', command: 'read_graph', arguments: { deep: [{ x: null }] }, user: 'u1', userSecrets: body.userSecrets })
@@ -100,7 +109,29 @@ test('of two at the same time, one is made', async () => {
   expect(statuses.map(([status]) => status).sort()).toEqual([200, 401, 401])
 })
 
+test('a token that was made for one worker is of no use at another, nor after it was used', async () => {
+  const sibling = create('instance_other')
+  const at = `http://127.0.0.1:${await sibling.listen(0, '127.0.0.1')}`
+  const body = newBody()
+  const token = await tokenFor(signer, claimsFor(body))
+  expect(await codeOf(post(body, { at, token }))).toEqual([401, 'invalid_key'])
+  expect((await post(body, { token })).status).toBe(200)
+  expect(await codeOf(post(body, { at, token }))).toEqual([401, 'invalid_key'])
+  expect(calls).toHaveLength(1)
+  await sibling.close()
+})
+
+test("secrets that are not of the call's user, or of another organization, are not passed on", async () => {
+  const userSecrets = { MINE: ofUser('acme', 'u1'), TOKEN: ofUser('acme', 'u1') }
+  const codes = [{ TOKEN: ofUser('acme', 'u2') }, { TOKEN: ofUser('other', 'u1') }].map((other) => codeOf(post(newBody({ user: 'u1', userSecrets: { ...userSecrets, ...other } }))))
+  expect(await Promise.all([...codes, codeOf(post(newBody({ userSecrets })))])).toEqual(Array.from({ length: 3 }, () => [500, 'credential_unreadable']))
+  expect(calls).toHaveLength(0)
+})
+
 test.each([
+  ['timeoutMs', { timeoutMs: 5_001 }],
+  ['stream', { stream: true }],
+  ['userSecrets', { userSecrets: { TOKEN: ofUser('acme', 'u1') } }],
   ['arguments', { arguments: { a: 2 } }],
   ['command', { command: 'open_nodes' }],
   ['server', { server: 'other' }],
@@ -259,7 +290,7 @@ test('a pool that breaks its word is an internal error, without a word about it'
 })
 
 test('health and everything that is not there', async () => {
-  expect(await answerOf(fetch(`${url}/healthz`))).toEqual([200, { instanceId: 'i' }])
+  expect(await answerOf(fetch(`${url}/healthz`))).toEqual([200, { instanceId: INSTANCE_ID }])
   expect(await codeOf(fetch(`${url}/`))).toEqual([404, 'unknown_operation'])
   expect(await codeOf(fetch(`${url}/call/x`, { method: 'POST' }))).toEqual([404, 'unknown_operation'])
   expect(await codeOf(fetch(`${url}/call`))).toEqual([405, 'method_not_allowed'])

@@ -1,24 +1,28 @@
 import type { IncomingMessage } from 'node:http'
 import type { JsonObject } from '@vitrine/core/json-value'
+import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { CallBody, CallClaims } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Pool } from '../server/api.ts'
 import { readCallBody } from './body.ts'
 import type { SeenCalls } from './replay.ts'
 import { boundTo, SKEW_SECONDS, type VerifyToken } from './token.ts'
+import { areOfUser } from './user-secrets.ts'
 
 export interface CallParts {
   verify: VerifyToken
   seen: SeenCalls
   /** Whether the policy that holds now lets agents use this command. */
   isEnabled(server: string, command: string): boolean
+  /** The organization of that policy; null before there is one. */
+  orgId(): string | null
   pool: Pick<Pool, 'call'>
 }
 
 /**
  * A call that may be made, its body read: authenticate, read, compare the body with what was signed, refuse what was made before.
  * The token is looked at first, so that only the control plane can make this process read a body.
- * Errors: unauthenticated, invalid_key, unavailable, those of `readCallBody`, tool_not_found.
+ * Errors: unauthenticated, invalid_key, unavailable, those of `readCallBody`, tool_not_found, credential_unreadable.
  */
 export async function admitCall(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
   const claims = await parts.verify(req.headers.authorization)
@@ -28,8 +32,9 @@ export async function admitCall(parts: CallParts, req: IncomingMessage): Promise
   if (!boundTo(claims.value, body.value)) return fail('invalid_key', 'The token was made for another call.')
   const once = firstTime(parts.seen, claims.value)
   if (!once.ok) return once
-  const { server, command } = body.value
-  return parts.isEnabled(server, command) ? body : fail('tool_not_found')
+  const { server, command, user, userSecrets = {} } = body.value
+  if (!parts.isEnabled(server, command)) return fail('tool_not_found')
+  return areOfUser(userSecrets, { orgId: parts.orgId(), user }) ? body : fail('credential_unreadable', "A secret of the call is not one of its user's.")
 }
 
 function firstTime(seen: SeenCalls, { call, exp }: CallClaims): Result<void> {
@@ -50,7 +55,7 @@ export async function makeCall(
   caller: AbortController,
   onProgress?: (progress: JsonObject) => void,
 ): Promise<Result<JsonObject>> {
-  const timer = setTimeout(() => caller.abort('timed out'), timeoutMs)
+  const timer = setTimeout(() => caller.abort('timed out'), Math.min(timeoutMs, TIMEOUT_MS_MAX))
   try {
     const outcome = await pool.call({
       server,

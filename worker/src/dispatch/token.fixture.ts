@@ -1,9 +1,10 @@
 import { SignJWT, type JWTPayload } from 'jose'
-import { callAudience, callDigest, type CallBody, type DispatchKey } from '@vitrine/core/policy'
+import { callAudience, callDigest, type CallBody, type CallClaims, type DispatchKey } from '@vitrine/core/policy'
 
 /** The control plane's side of a call, for tests. */
 
 export const POLICY_ID = 'pol_test'
+export const INSTANCE_ID = 'instance_test'
 
 export interface Signer {
   key: DispatchKey
@@ -21,10 +22,10 @@ export function newBody(changes: Partial<CallBody> = {}): CallBody {
 }
 
 /** What the token of a body says; `now` in milliseconds. */
-export function claimsFor(body: CallBody, now = Date.now()): JWTPayload {
+export function claimsFor(body: CallBody, now = Date.now()): CallClaims & JWTPayload {
   const iat = Math.floor(now / 1_000)
   const { call, user } = body
-  return { iss: 'vitrine', aud: callAudience(POLICY_ID), sub: 'agt_1', call, ...(user !== undefined && { user }), args: callDigest(body), iat, exp: iat + 60 }
+  return { iss: 'vitrine', aud: callAudience(POLICY_ID, INSTANCE_ID), sub: 'agt_1', call, ...(user !== undefined && { user }), args: callDigest(body), iat, exp: iat + 60 }
 }
 
 export function tokenFor(signer: Signer, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {

@@ -1,8 +1,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { SignJWT, type JWTPayload } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
+import { callAudience, callDigest, type CallBody } from '@vitrine/core/policy'
 import { createKeyRing } from './key-ring.ts'
-import { claimsFor, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
+import { claimsFor, INSTANCE_ID, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
 import { boundTo, tokenVerifier, type VerifyToken } from './token.ts'
 
 const NOW = Date.UTC(2026, 10, 20)
@@ -17,7 +18,7 @@ beforeAll(async () => {
   signer = await newSigner()
   const ring = createKeyRing({ ask: () => Promise.resolve({ ok: true, value: [signer.key] }), now: () => NOW })
   await ring.replace([signer.key])
-  verify = tokenVerifier({ policyId: POLICY_ID, findKey: ring.find, now: () => NOW })
+  verify = tokenVerifier({ policyId: POLICY_ID, instanceId: INSTANCE_ID, findKey: ring.find, now: () => NOW })
 })
 
 async function codeOf(token: string | Promise<string>): Promise<string> {
@@ -37,13 +38,15 @@ function without(claim: string): Promise<string> {
   return tokenFor(signer, Object.fromEntries(Object.entries(claims).filter(([name]) => name !== claim)))
 }
 
-test('a token of the control plane for this policy is accepted, and its claims are what was signed', async () => {
+test('a token of the control plane for this process is accepted, and its claims are what was signed', async () => {
   const result = await verify(`Bearer ${await tokenFor(signer, claims)}`)
   expect(result).toEqual({ ok: true, value: claims })
 })
 
 test.each([
-  ['another audience', () => changed({ aud: 'worker:pol_other' })],
+  ['one for another policy', () => changed({ aud: callAudience('pol_other', INSTANCE_ID) })],
+  ['one for another instance', () => changed({ aud: callAudience(POLICY_ID, 'instance_other') })],
+  ['one for every instance', () => changed({ aud: `worker:${POLICY_ID}` })],
   ['another issuer', () => changed({ iss: 'other' })],
   ['an expired one', () => changed({ iat: SECONDS - 80, exp: SECONDS - 6 })],
   ['one from the future', () => changed({ iat: SECONDS + 10, exp: SECONDS + 20 })],
@@ -112,14 +115,24 @@ test.each(['a.b.c', `${encoded('x')}.${encoded('x')}.x`, `${encoded({ alg: 'EdDS
 })
 
 test('a token fits the one body that it was made for', () => {
-  const token = { ...claims, user: 'u1' } as Parameters<typeof boundTo>[0]
-  const own = { ...body, user: 'u1' }
+  const own: CallBody = { ...body, user: 'u1', stream: true, userSecrets: { TOKEN: { env: 'A' } } }
+  const token = claimsFor(own, NOW)
   expect(boundTo(token, own)).toBe(true)
-  expect(boundTo(token, { ...own, arguments: { a: 2 } })).toBe(false)
-  expect(boundTo(token, { ...own, arguments: { a: 1, b: null } })).toBe(false)
-  expect(boundTo(token, { ...own, command: 'delete_entities' })).toBe(false)
-  expect(boundTo(token, { ...own, server: 'other' })).toBe(false)
-  expect(boundTo(token, { ...own, call: 'other' })).toBe(false)
-  expect(boundTo(token, { ...own, user: 'u2' })).toBe(false)
-  expect(boundTo(token, body)).toBe(false)
+  const changes: Record<string, unknown>[] = [
+    { arguments: { a: 2 } }, { arguments: { a: 1, b: null } }, { command: 'delete_entities' }, { server: 'other' }, { timeoutMs: 5_001 }, { stream: false }, { call: 'other' }, { user: 'u2' },
+    { userSecrets: { TOKEN: { env: 'B' } } }, { userSecrets: { OTHER: { env: 'A' } } }, { userSecrets: {} }, { extra: 1 },
+  ]
+  for (const change of changes) expect(boundTo(token, { ...own, ...change }), JSON.stringify(change)).toBe(false)
+  for (const field of Object.keys(own)) expect(boundTo(token, Object.fromEntries(Object.entries(own).filter(([name]) => name !== field)) as unknown as CallBody), field).toBe(false)
+})
+
+test('a token names its call and user beside the digest, and both have to be those of the body', () => {
+  const own = { ...body, user: 'u1' }
+  const token = claimsFor(own, NOW)
+  expect(boundTo({ ...token, args: callDigest({ ...own, call: 'other' }) }, { ...own, call: 'other' })).toBe(false)
+  expect(boundTo({ ...token, args: callDigest({ ...own, user: 'u2' }) }, { ...own, user: 'u2' })).toBe(false)
+})
+
+test('what JCS cannot represent fits no token', () => {
+  expect(boundTo(claimsFor(body, NOW), { ...body, userSecrets: { TOKEN: { env: '\ud800' } } })).toBe(false)
 })

@@ -19,6 +19,8 @@ const claimsOf = z.object({
 
 export interface TokenOptions {
   policyId: string
+  /** Of this process. */
+  instanceId: string
   /** Errors: invalid_key, unavailable. */
   findKey(kid: string): Promise<Result<CryptoKey>>
   /** Milliseconds. */
@@ -28,15 +30,15 @@ export interface TokenOptions {
 export type VerifyToken = (authorization: string | undefined) => Promise<Result<CallClaims>>
 
 /**
- * Checks the token of a call (JWT, RFC 7519; EdDSA alone, RFC 8037): signed by a key of the control plane, for this policy, not expired
- * and not valid for longer than any call needs. What it says of the body is compared by `boundTo`.
+ * Checks the token of a call (JWT, RFC 7519; EdDSA alone, RFC 8037): signed by a key of the control plane, for this process, not
+ * expired and not valid for longer than any call needs. What it says of the body is compared by `boundTo`.
  * Errors: unauthenticated, invalid_key, unavailable.
  */
-export function tokenVerifier({ policyId, findKey, now }: TokenOptions): VerifyToken {
+export function tokenVerifier({ policyId, instanceId, findKey, now }: TokenOptions): VerifyToken {
   const fixed = {
     algorithms: ['EdDSA'],
     issuer: TOKEN_ISSUER,
-    audience: callAudience(policyId),
+    audience: callAudience(policyId, instanceId),
     clockTolerance: SKEW_SECONDS,
     maxTokenAge: TOKEN_SECONDS_MAX,
     requiredClaims: ['exp', 'iat'],
@@ -66,5 +68,11 @@ export function tokenVerifier({ policyId, findKey, now }: TokenOptions): VerifyT
 
 /** Whether this body is the one that the token was made for. */
 export function boundTo({ call, user, args }: CallClaims, body: CallBody): boolean {
-  return body.call === call && body.user === user && callDigest(body) === args
+  if (body.call !== call || body.user !== user) return false
+  try {
+    return callDigest(body) === args
+  } catch {
+    // What JCS cannot represent was never signed.
+    return false
+  }
 }
