@@ -26,6 +26,7 @@ test.each([
   ['an agent', `${PREFIX}/agents/a/tools/user:u1:token#authTokenEnc`],
   ['a document below', `${PREFIX}/orgs/acme/secrets/user:u1:token/more/x#enc`],
   ['another field', `${PREFIX}/orgs/acme/secrets/user:u1:token#other`],
+  ['no field', `${PREFIX}/orgs/acme/secrets/user:u1:token-enc`],
   ['another database', 'projects/p/databases/other/documents/orgs/acme/secrets/user:u1:token#enc'],
   ['no name', `${PREFIX}/orgs/acme/secrets/user:u1:#enc`],
   ['a path within another', `projects/p/x/${PREFIX}/orgs/acme/secrets/user:u1:token#enc`],
@@ -44,6 +45,7 @@ test.each(['projects/p/secrets/vitrine-other-mine', 'projects/p/secrets/vitrine-
 test('without a user or a policy there are no secrets', () => {
   const mine = { TOKEN: sealed(`${PREFIX}/orgs/acme/secrets/user:u1:token#enc`) }
   expect(areOfUser(mine, { ...whose, user: undefined })).toBe(false)
+  expect(areOfUser({ TOKEN: sealed(`${PREFIX}/orgs/acme/secrets/user:undefined:token#enc`) }, { ...whose, user: undefined })).toBe(false)
   expect(areOfUser(mine, { ...whose, orgId: null })).toBe(false)
   expect(areOfUser({}, { orgId: null, user: undefined })).toBe(true)
 })
