@@ -65,8 +65,9 @@ it('hands on what a tool answers, and fails for what never reached one', async (
   expect(await agent.tools.invoke({ name: 'busy' })).toMatchObject({ status: 503, ok: false, result: { found: 1 } })
 
   const first = { name: 'busy', idempotencyKey: 'first' }
-  await agent.tools.invoke(first)
-  await expect(agent.tools.invoke(first)).rejects.toMatchObject({ code: 'duplicate_call', status: 409, retryable: false })
+  const { receipt, resultDigest } = await agent.tools.invoke(first)
+  expect(await agent.tools.invoke(first)).toEqual({ status: 503, ok: false, result: null, resultDigest, replayed: true, receipt })
+  await expect(agent.tools.invoke({ ...first, args: { other: 1 } })).rejects.toMatchObject({ code: 'idempotency_key_reused', status: 422, retryable: false })
 
   await owner.tools.setEnabled({ agentId, name: 'busy', enabled: false })
   await expect(agent.tools.invoke({ name: 'busy' })).rejects.toMatchObject({ code: 'tool_not_found', status: 404 })
