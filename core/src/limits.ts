@@ -65,6 +65,8 @@ export const SERVER_ENV_MAX = 64
 /** A static value; what is a credential belongs into a secret. */
 export const SERVER_ENV_VALUE_LENGTH_MAX = 8 * 1024
 export const SERVER_COMMANDS_MAX = 512
+/** An agent.yaml, and what it says of its tools as JSON: the latter is in the agent's document, which every call reads. */
+export const AGENT_MANIFEST_BYTES_MAX = 64 * 1024
 /** Between heartbeats of a worker. A worker counts as live for WORKER_LIVE_MS after the last one that was written down. */
 export const HEARTBEAT_MS = 2_000
 export const LIVENESS_WRITE_MS = 10_000

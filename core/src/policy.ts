@@ -32,22 +32,36 @@ export interface ServerLimits {
   cpuMillicores: number
 }
 
-/** An MCP server from npm, spoken to over stdio. */
-export interface ServerConfig {
+/** What a policy says of every MCP server; they are spoken to over stdio. */
+interface CommonConfig {
   /** The name of the tool that agents see. */
   slug: string
+  env: EnvVar[]
+  /** Commands that agents may use; null for all that the server offers. */
+  commands: string[] | null
+  enabled: boolean
+}
+
+/** A server from npm. */
+export interface PackageServerConfig extends CommonConfig {
   /** npm package. */
   package: string
   /** An exact version, a range or a dist-tag; it is resolved once and pinned. */
   version: string
   args: string[]
-  env: EnvVar[]
-  /** Commands that agents may use; null for all that the server offers. */
-  commands: string[] | null
-  enabled: boolean
   healthCheck: HealthCheck
   limits: ServerLimits
 }
+
+/** A server that the worker's node brings: what is run for it stands in worker.yaml, under the same name. */
+export interface NodeServerConfig extends CommonConfig {
+  node: true
+  /** null for what worker.yaml says. */
+  healthCheck: HealthCheck | null
+  limits: ServerLimits | null
+}
+
+export type ServerConfig = PackageServerConfig | NodeServerConfig
 
 /** A secret at rest, in exactly one of three forms. */
 export type Sealed =
@@ -58,14 +72,14 @@ export type Sealed =
   /** `projects/{project}/secrets/vitrine-{orgId}-{name}`, perhaps with `/versions/{version}`. */
   | { secretManager: string }
 
-/** An environment variable as the worker gets it. */
+/** An environment variable as the worker gets it. `secret` is the name of the organization's or team's secret that it comes from. */
 export type WorkerEnv =
   | { name: string; value: string }
-  | { name: string; sealed: Sealed }
+  | { name: string; sealed: Sealed; secret?: string }
   /** Comes with each call, in `userSecrets`; the server then runs in a process for that user alone. */
   | { name: string; perUser: true; secret: string }
   /** The secret is not there: the server cannot start until it is. The text says where to set it. */
-  | { name: string; missing: string }
+  | { name: string; missing: string; secret?: string }
 
 /** What was resolved and recorded when a server first came up; nothing else is started until the owner moves it. */
 export interface Pin {
@@ -75,7 +89,9 @@ export interface Pin {
   integrity: string
 }
 
-export type WorkerServer = Omit<ServerConfig, 'env'> & { env: WorkerEnv[]; pinned: Pin | null }
+export type WorkerPackageServer = Omit<PackageServerConfig, 'env'> & { env: WorkerEnv[]; pinned: Pin | null }
+export type WorkerNodeServer = Omit<NodeServerConfig, 'env'> & { env: WorkerEnv[] }
+export type WorkerServer = WorkerPackageServer | WorkerNodeServer
 
 export interface WorkerPolicy {
   policyId: string
@@ -139,7 +155,8 @@ export interface HeartbeatAnswer {
   policy?: WorkerPolicy
 }
 
-export interface ReportRequest extends Pin {
+/** Servers from npm are reported with what was installed; those of a node have nothing of the kind. */
+export interface ReportRequest extends Partial<Pin> {
   instanceId: string
   slug: string
   /** Raw, as the server listed them. */
@@ -196,6 +213,11 @@ export function callDigest(body: CallBody): string {
 /** RFC 4648 section 5, without padding. */
 export function base64url(bytes: Uint8Array): string {
   return bytesToBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** Whether a worker has to have this server in its worker.yaml. */
+export function isNodeServer<T extends { slug: string }>(server: T): server is Extract<T, { node: true }> {
+  return 'node' in server
 }
 
 /** Whether agents may use this command of a server; nothing is said of whether the server has it. */

@@ -19,6 +19,11 @@ export interface Agents {
   /** Owner: refuses everything the agent asks for, until it is enabled again. */
   disable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
   enable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
+  /**
+   * Owner: the agent may use the tools that this agent.yaml names, and nothing else; answers with their names. What is wrong with it is
+   * in the error's message, a line `agent.yaml:{line}:{column} …` each, and in its `details.problems`.
+   */
+  applyManifest(input: { agentId: string; manifest: string }, options?: CallOptions): Promise<{ agentId: string; tools: string[] }>
 }
 
 export interface AgentState {
@@ -33,6 +38,7 @@ const CREATE: check.Checks<CreateAgentInput> = {
   teams: check.optional(check.listOf(check.id)),
 }
 const AGENT = { agentId: check.id }
+const MANIFEST = { agentId: check.id, manifest: check.manifest }
 
 export function createAgents(call: Call): Agents {
   async function setDisabled(input: { agentId: string }, disabled: boolean, options?: CallOptions): Promise<AgentState> {
@@ -50,5 +56,9 @@ export function createAgents(call: Call): Agents {
     },
     disable: (input, options) => setDisabled(input, true, options),
     enable: (input, options) => setDisabled(input, false, options),
+    async applyManifest(input, options) {
+      check.checkFields(input, MANIFEST)
+      return call('admin/applyManifest', input, { agentId: 'string', tools: 'array' }, options)
+    },
   }
 }

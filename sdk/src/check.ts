@@ -1,7 +1,7 @@
 import { utf8 } from '@vitrine/core/bytes'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { checkJson } from '@vitrine/core/json-value'
-import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, SERVER_ARG_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import { AGENT_MANIFEST_BYTES_MAX, ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, SERVER_ARG_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
 import { isId, isToolName } from '@vitrine/core/names'
 import { VitrineError } from './error.ts'
 
@@ -65,6 +65,11 @@ export const id: Check = such((value) => typeof value === 'string' && isId(value
 export const uid: Check = text(128)
 /** Of a command line; it may be empty. */
 export const argument: Check = such((value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX, `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`)
+/** What the text says is for the server to read. */
+export const manifest: Check = such(
+  (value) => typeof value === 'string' && utf8(value).length <= AGENT_MANIFEST_BYTES_MAX && value.isWellFormed(),
+  `must be a text of at most ${AGENT_MANIFEST_BYTES_MAX / 1024} KiB`,
+)
 export const label: Check = text(LABEL_LENGTH_MAX)
 export const idempotencyKey: Check = text(IDEMPOTENCY_KEY_LENGTH_MAX)
 export const term: Check = text(512)

@@ -27,9 +27,9 @@ export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
 export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
-export type { Builtin, EnvVar, HealthCheck, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
+export type { Builtin, EnvVar, HealthCheck, NodeServerConfig, PackageServerConfig, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
 export type {
-  Approval, CreatePolicyInput, EnvSource, ImportServerInput, Policies, PolicyState, PolicyVersion, ServerInput, ServerManifest, ToolPolicy, UpdatePolicyInput,
+  Approval, CreatePolicyInput, EnvSource, ImportServerInput, NodeServerInput, PackageServerInput, Policies, PolicyState, PolicyVersion, ServerInput, ServerManifest, ToolPolicy, UpdatePolicyInput,
 } from './policies.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
 export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'

@@ -3,21 +3,33 @@ import type { Builtin, Builtins, EnvVar, HealthCheck, Pin, ServerConfig, ServerL
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
 
-/** A server of a tool policy; what is left out has a default. */
-export interface ServerInput {
+/** A server of a tool policy: from npm, or one that the worker's node brings. What is left out has a default. */
+export type ServerInput = PackageServerInput | NodeServerInput
+
+interface CommonServerInput {
   /** The name of the tool that agents see. */
   slug: string
+  env?: EnvVar[]
+  /** Those that agents may use; null for all. */
+  commands?: string[] | null
+  enabled?: boolean
+}
+
+export interface PackageServerInput extends CommonServerInput {
   /** npm package. */
   package: string
   /** Exact, a range or a dist-tag; `latest` unless said otherwise. It is resolved once and pinned. */
   version?: string
   args?: string[]
-  env?: EnvVar[]
-  /** Those that agents may use; null for all. */
-  commands?: string[] | null
-  enabled?: boolean
   healthCheck?: Partial<HealthCheck>
   limits?: Partial<ServerLimits>
+}
+
+/** What is run stands in worker.yaml, under the same name; so do its health check and limits, unless the policy has its own. */
+export interface NodeServerInput extends CommonServerInput {
+  node: true
+  healthCheck?: Partial<HealthCheck> | null
+  limits?: Partial<ServerLimits> | null
 }
 
 export interface CreatePolicyInput {

@@ -18,6 +18,7 @@ it('[secrets.sealed] keeps a value as ciphertext bound to its own document, and 
   expect(policy.servers[0]!.env).toEqual([
     {
       name: 'API',
+      secret: 'api',
       sealed: { enc: expect.stringMatching(/^[A-Za-z0-9+/=]+$/), kmsKey: doc['kmsKey'], resource: `projects/${stack().project}/databases/(default)/documents/orgs/${owner.uid}/secrets/org::api#enc` },
     },
   ])
@@ -27,7 +28,7 @@ it('[secrets.sealed] keeps a value as ciphertext bound to its own document, and 
   expect(await done(admin('listSecrets', {}, owner))).toEqual({ secrets: [{ scope: 'org', name: 'api' }] })
   await done(admin('deleteSecret', { scope: 'org', name: 'api' }, owner))
   await failed(admin('deleteSecret', { scope: 'org', name: 'api' }, owner), 'secret_not_found')
-  expect((await connect(key)).policy.servers[0]!.env).toEqual([{ name: 'API', missing: expect.stringContaining('admin/putSecret, scope "org", name "api"') }])
+  expect((await connect(key)).policy.servers[0]!.env).toEqual([{ name: 'API', secret: 'api', missing: expect.stringContaining('admin/putSecret, scope "org", name "api"') }])
   expect(leaks()).toEqual([])
   const { entries } = await checkChain(`orgs/${owner.uid}`)
   expect(entries.filter(({ action }) => action.startsWith('secret.')).map(({ action, target, meta }) => [action, target, meta['scope'], meta['form'], meta['created']])).toEqual([
@@ -99,7 +100,7 @@ it('[secrets.forms] takes exactly one form, of what the operator and the organiz
   }
   expect((await db().doc(`orgs/${orgId}/secrets/org::s`).get()).data()).toMatchObject({ env: 'BRAVE_API_KEY' })
   const { key } = await newPolicy([server('a', { env: [{ name: 'API', source: 'org_secret', secret: 's' }] })], {}, owner)
-  expect((await connect(key)).policy.servers[0]!.env).toEqual([{ name: 'API', sealed: { env: 'BRAVE_API_KEY' } }])
+  expect((await connect(key)).policy.servers[0]!.env).toEqual([{ name: 'API', secret: 's', sealed: { env: 'BRAVE_API_KEY' } }])
 })
 
 it('[secrets.input] refuses what cannot be a value or a name', async () => {

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isCommandEnabled, type WorkerPolicy } from '@vitrine/core/policy'
-import { indexCapabilities } from './config/capabilities.ts'
+import { isCommandEnabled, isNodeServer, type WorkerPolicy } from '@vitrine/core/policy'
+import { describeProblems } from '@vitrine/core/yaml-problems'
 import { parseNodeConfig, type NodeServer } from './config/node-config.ts'
-import { nodeServers } from './config/node-servers.ts'
-import { describeProblems } from './config/problems.ts'
+import { nodeServers, type NodeServers } from './config/node-servers.ts'
 import { controlClient } from './control/client.ts'
 import { createControl } from './control/control.ts'
 import { textOf } from './control/failure.ts'
@@ -18,17 +17,15 @@ import { environment, type Environment } from './environment.ts'
 import { kmsClient } from './kms/client.ts'
 import { opener, type Open } from './kms/open.ts'
 import { logError, logInfo, logWarning } from './log.ts'
-import type { ExecutableServer } from './server/api.ts'
+import type { PoolServer } from './server/api.ts'
 import { createPool } from './server/pool.ts'
 
 /** How long calls under way are waited for at SIGTERM. Cloud Run allows 10 s in all, of which the servers' own grace takes 5. */
 const DRAIN_MS_MAX = 4_000
 
-/** What the node brings beside the policy. */
+/** What the node brings. */
 interface Node {
-  servers: ExecutableServer[]
-  /** Which of them handles a tool. */
-  serverOf(tool: string): string | null
+  servers: NodeServers
   open: Open
 }
 
@@ -62,7 +59,8 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   const revoked = Promise.withResolvers<1>()
   const started = Promise.withResolvers<void>()
   let policy: WorkerPolicy | null = null
-  // The control plane knows nothing of the others.
+  let unasked = ''
+  // While one policy follows another, servers of both are there; the control plane knows nothing of the earlier one's.
   const isOfPolicy = (slug: string): boolean => policy?.servers.some((server) => server.slug === slug) ?? false
 
   const pool = createPool({
@@ -72,9 +70,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     onEvent(event) {
       if (isOfPolicy(event.slug)) control.event(event)
     },
-    onTools({ slug, version, integrity, tools }) {
-      if (version !== null && integrity !== null) control.report({ slug, version, integrity, tools })
-    },
+    onTools: ({ slug, pin, tools }) => control.report({ slug, ...pin, tools }),
   })
   for (const what of pool.containment.missing) logWarning(`Containment: ${what}`)
   const dispatch = createDispatch({
@@ -83,7 +79,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     pool,
     isEnabled(slug, command) {
       const server = policy?.servers.find((other) => other.slug === slug)
-      return server ? isCommandEnabled(server, command) : policy !== null && node.serverOf(command) === slug
+      return server !== undefined && isCommandEnabled(server, command)
     },
     orgId: () => policy?.orgId ?? null,
     health: () => ({ instanceId, policyVersion: policy?.version ?? null, servers: pool.states() }),
@@ -97,8 +93,11 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     states: () => pool.states().filter(({ slug }) => isOfPolicy(slug)),
     onPolicy(changed) {
       policy = changed
+      const before = unasked
+      unasked = node.servers.unasked(changed.servers.filter(isNodeServer)).join(', ')
+      if (unasked !== '' && unasked !== before) logWarning(`worker.yaml: not started, for the policy does not name them with node: true: ${unasked}`)
       // Of these the first counts: a later one does not wait for servers that are just starting.
-      started.resolve(pool.apply({ servers: [...changed.servers, ...besides(changed, node.servers)] }))
+      started.resolve(pool.apply({ servers: serversOf(changed, node.servers) }))
     },
     onKeys: keys.replace,
     onRevoked(reason) {
@@ -118,21 +117,17 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   return code
 }
 
-/** The node's servers whose names the policy leaves free. */
-function besides({ servers }: WorkerPolicy, own: readonly ExecutableServer[]): ExecutableServer[] {
-  return own.filter(({ slug }) => {
-    const isTaken = servers.some((server) => server.slug === slug)
-    if (isTaken) logWarning(`worker.yaml: ${slug} is not started, the policy has a server of that name`)
-    return !isTaken
-  })
+/** What is run for a policy. */
+function serversOf({ servers }: WorkerPolicy, node: NodeServers): PoolServer[] {
+  return servers.map((server) => (isNodeServer(server) ? node.serverFor(server) : server))
 }
 
 async function readNode({ configFile, secretEnv, kmsEmulatorHost }: Environment): Promise<Node> {
   const configured = configFile === null ? [] : await readConfig(configFile)
-  const { servers, values } = nodeServers(configured, process.env)
+  const servers = nodeServers(configured, process.env)
   const listed = Object.fromEntries([...secretEnv].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
-  const open = opener({ kms: kmsClient(kmsEmulatorHost), values: { ...listed, ...values } })
-  return { servers, open, serverOf: indexCapabilities(configured.filter(({ enabled }) => enabled)).serverOf }
+  const open = opener({ kms: kmsClient(kmsEmulatorHost), values: { ...listed, ...servers.values } })
+  return { servers, open }
 }
 
 async function readConfig(file: string): Promise<NodeServer[]> {

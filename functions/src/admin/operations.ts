@@ -3,6 +3,7 @@ import { fail } from '@vitrine/core/result'
 import { authenticateOwner, type Principal } from '../auth/owner.ts'
 import type { Call } from '../http/callable.ts'
 import type { Parts } from '../parts.ts'
+import { applyManifest } from './apply-manifest.ts'
 import { approveManifest } from './approve-manifest.ts'
 import { approveServerManifest } from './approve-server-manifest.ts'
 import { assignPolicy } from './assign-policy.ts'
@@ -57,6 +58,7 @@ const OPERATIONS = new Map<string, Operation>(
     listTools,
     getManifestDiff,
     approveManifest,
+    applyManifest,
     getUsage,
     listAudit,
     reconcile,

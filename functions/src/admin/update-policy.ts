@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { ok } from '@vitrine/core/result'
-import type { Builtins, ServerConfig } from '@vitrine/core/policy'
+import type { Builtins } from '@vitrine/core/policy'
 import { id, label, parse } from '../http/parse.ts'
 import { changePolicy } from '../policies/change.ts'
 import { builtins, servers, teams } from '../policies/schema.ts'
@@ -32,7 +32,7 @@ export const updatePolicy: Operation = async (parts, by, data) => {
         name: name ?? policy.name,
         teams: newTeams ?? policy.teams,
         builtins: { ...policy.builtins, ...(switched as Partial<Builtins> | undefined) },
-        servers: (newServers as ServerConfig[] | undefined) ?? policy.servers,
+        servers: newServers ?? policy.servers,
       }),
   })
 }

@@ -1,6 +1,7 @@
 import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from './documents.ts'
+import { pinFor } from './records.ts'
 
 /** A policy as those who may read it see it: no key, no secret, no ciphertext. */
 export interface DescribedPolicy {
@@ -16,7 +17,7 @@ export interface DescribedPolicy {
 /** What is known of a server beside its configuration. */
 export interface DescribedServer {
   slug: string
-  /** Null until a worker has brought it up. */
+  /** Null until a worker has brought it up, and for servers of the node. */
   pinned: Pin | null
   manifestHash: string | null
   /** Set while a changed manifest waits for approval. */
@@ -35,9 +36,10 @@ export function describePolicy(policyId: string, { orgId, name, teams, builtins,
   return { policyId, orgId, name, teams, builtins, servers, version }
 }
 
-export function describeServer({ slug }: ServerConfig, doc: ServerDoc | undefined): DescribedServer {
+export function describeServer(server: ServerConfig, doc: ServerDoc | undefined): DescribedServer {
+  const { slug } = server
   if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null }
-  return { slug, pinned: { version: doc.resolvedVersion, integrity: doc.integrity }, manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash }
+  return { slug, pinned: pinFor(server, doc), manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash }
 }
 
 /** Workers that have not been seen for long are left out; their addresses are nobody's business. */

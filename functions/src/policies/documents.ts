@@ -20,12 +20,11 @@ export interface ToolPolicyDoc {
 export interface ServerDoc {
   orgId: string
   slug: string
-  /** What was resolved: a pin holds for these two alone. */
-  package: string
-  spec: string
-  /** Exact. */
-  resolvedVersion: string
-  integrity: string
+  /** What was resolved, and to what exact version: the record holds for these two alone. Null for a server of the node, which has no version. */
+  package: string | null
+  spec: string | null
+  resolvedVersion: string | null
+  integrity: string | null
   /** `{tools}` as JSON text, raw as the server listed them: Firestore cannot nest arrays. */
   manifest: string
   manifestHash: string

@@ -2,7 +2,9 @@ import * as z from 'zod'
 import {
   SERVER_ARGS_MAX, SERVER_ARG_LENGTH_MAX, SERVER_COMMANDS_MAX, SERVER_ENV_MAX, SERVER_ENV_VALUE_LENGTH_MAX, POLICY_SERVERS_MAX, TEAMS_PER_ORG_MAX,
 } from '@vitrine/core/limits'
-import { BUILTINS, envNameProblem, isCommand, isPackageName, isSecretName, isVersionSpec } from '@vitrine/core/policy'
+import {
+  BUILTINS, envNameProblem, isCommand, isPackageName, isSecretName, isVersionSpec, type NodeServerConfig, type PackageServerConfig, type ServerConfig,
+} from '@vitrine/core/policy'
 import { id, toolName } from '../http/parse.ts'
 
 /** What owners write into a tool policy. Every object is strict: an unknown field is an error that names its path. */
@@ -10,7 +12,9 @@ import { id, toolName } from '../http/parse.ts'
 const BUILTIN_NAMES: readonly string[] = BUILTINS
 
 export const slug = toolName.refine((text) => !BUILTIN_NAMES.includes(text), 'Is the name of a built-in tool.')
-export const packageName = z.string().refine(isPackageName, 'Must be the name of an npm package.')
+const packageName = z
+  .string({ error: ({ input }) => (input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined) })
+  .refine(isPackageName, 'Must be the name of an npm package.')
 export const versionSpec = z.string().refine(isVersionSpec, 'Must be an exact version, a range or a dist-tag of npm.')
 export const secretName = z.string().refine(isSecretName, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_" and "-", with a letter or digit first.')
 
@@ -54,16 +58,46 @@ export const limits = z.strictObject({
 
 const command = z.string().refine(isCommand, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_", "." and "-".')
 
-export const server = z.strictObject({
+const common = {
   slug,
-  package: packageName,
-  version: versionSpec.default('latest'),
-  args: z.array(text(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
   env: unique(z.array(envVar).max(SERVER_ENV_MAX), ({ name }) => name, 'name').default([]),
   commands: unique(z.array(command).max(SERVER_COMMANDS_MAX), (name) => name).nullable().default(null),
   enabled: z.boolean().default(true),
-  healthCheck: healthCheck.prefault({}),
-  limits: limits.prefault({}),
+}
+
+const packageServer = z
+  .strictObject({
+    ...common,
+    package: packageName,
+    version: versionSpec.default('latest'),
+    args: z.array(text(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
+    healthCheck: healthCheck.prefault({}),
+    limits: limits.prefault({}),
+    node: z.never('Must be true, or left out.').optional(),
+  })
+  .transform(({ node: _node, ...server }): PackageServerConfig => server)
+
+const ofPackages = z.never('A server of the node has none: what is run for it stands in worker.yaml.').optional()
+
+const nodeServer = z
+  .strictObject({
+    ...common,
+    node: z.literal(true),
+    healthCheck: healthCheck.nullable().default(null),
+    limits: limits.nullable().default(null),
+    package: ofPackages,
+    version: ofPackages,
+    args: ofPackages,
+  })
+  .transform(({ package: _package, version: _version, args: _args, ...server }): NodeServerConfig => server)
+
+/** A union would say of a server only that it is neither; `node` says which of the two it is meant to be. */
+export const server = z.unknown().transform((value, context): ServerConfig => {
+  const isOfNode = typeof value === 'object' && value !== null && 'node' in value && value.node === true
+  const parsed = (isOfNode ? nodeServer : packageServer).safeParse(value)
+  if (parsed.success) return parsed.data
+  for (const issue of parsed.error.issues) context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue)
+  return z.NEVER
 })
 
 export const servers = unique(z.array(server).max(POLICY_SERVERS_MAX), ({ slug }) => slug, 'slug')

@@ -1,7 +1,7 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/entry'
 import { POLICY_BYTES_MAX } from '@vitrine/core/limits'
-import type { Builtins } from '@vitrine/core/policy'
+import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ToolPolicyDoc } from './documents.ts'
@@ -44,7 +44,7 @@ export function settingsMeta({ name, teams, builtins, servers }: PolicySettings)
     name,
     teams: listed(teams),
     builtins: listed(Object.entries(builtins).filter(([, on]) => on).map(([builtin]) => builtin)),
-    servers: listed(servers.map((server) => `${server.slug}=${server.package}@${server.version}${server.enabled ? '' : ' (off)'}`)),
+    servers: listed(servers.map((server) => `${server.slug}=${sourceOf(server)}${server.enabled ? '' : ' (off)'}`)),
   }
 }
 
@@ -55,9 +55,14 @@ function listed(items: readonly string[]): string {
   return text.length > LIST_LENGTH_MAX ? `${text.slice(0, LIST_LENGTH_MAX)}…` : text
 }
 
-/** Pins hold for a package and a version spec: with another of these, or without the server, what was recorded goes. */
+/** What is run: what is on record of a server holds for this alone. No package is called `node:`. */
+function sourceOf(server: ServerConfig): string {
+  return isNodeServer(server) ? 'node:' : `${server.package}@${server.version}`
+}
+
+/** Where the source of a server becomes another, or the server goes, what was recorded goes too. */
 export function unpinned(orgId: string, policyId: string, before: ToolPolicyDoc['servers'], after: ToolPolicyDoc['servers']): Write[] {
   return before
-    .filter((old) => !after.some((server) => server.slug === old.slug && server.package === old.package && server.version === old.version))
+    .filter((old) => !after.some((server) => server.slug === old.slug && sourceOf(server) === sourceOf(old)))
     .map(({ slug }) => ({ op: 'delete', path: policyPaths.server(orgId, policyId, slug), version: undefined }))
 }

@@ -17,6 +17,8 @@ export interface AgentDoc {
   disabled: boolean
   /** Of its organization; it may use their tool policies. */
   teams?: string[]
+  /** What its manifest says of tools beside their names (core, ManifestTool), as JSON text: Firestore does not take every name in it. */
+  toolConfig?: string
 }
 
 export interface ToolDoc {

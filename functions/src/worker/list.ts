@@ -3,8 +3,8 @@ import { isCommandEnabled } from '@vitrine/core/policy'
 import { answered } from '../deadline.ts'
 import type { Parts } from '../parts.ts'
 import { policyPaths, type Route, type ServerDoc, type ToolPolicyDoc } from '../policies/documents.ts'
+import { recordFor } from '../policies/records.ts'
 import { routeFor } from '../policies/routes.ts'
-import { pinFor } from './policy.ts'
 
 /** A server of a tool policy as its agents see it. */
 export interface PolicyTool {
@@ -33,7 +33,7 @@ export async function policyTools({ db, load }: Pick<Parts, 'db' | 'load'>, agen
   const docs = (await load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug)))) as (ServerDoc | undefined)[]
   return mine
     .map(({ server }, i): PolicyTool => {
-      const stored = pinFor(server, docs[i]) ? docs[i] : undefined
+      const stored = recordFor(server, docs[i])
       const tools = stored && (JSON.parse(stored.manifest) as { tools: { name?: JsonValue }[] }).tools.filter(({ name }) => isCommandEnabled(server, String(name)))
       return { name: server.slug, kind: 'worker', url: '', manifest: tools ? ({ tools }) : null }
     })

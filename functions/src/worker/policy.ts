@@ -1,6 +1,7 @@
-import type { EnvVar, ServerConfig, WorkerEnv, WorkerPolicy, WorkerServer } from '@vitrine/core/policy'
+import { isNodeServer, type EnvVar, type ServerConfig, type WorkerEnv, type WorkerPolicy, type WorkerServer } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Parts } from '../parts.ts'
+import { pinFor } from '../policies/records.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../policies/documents.ts'
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from '../secrets/secret-doc.ts'
 import type { Connector } from './authenticate.ts'
@@ -34,22 +35,16 @@ export async function workerPolicy({ load, project }: Pick<Parts, 'load' | 'proj
     const secret = sharedSecret(orgId, variable)
     if (secret) {
       const sealed = toSealed(project, byPath.get(secretPaths.secret(secret)) as SecretDoc | undefined)
-      return sealed ? { name: variable.name, sealed } : { name: variable.name, missing: whereToSet(secret) }
+      return { name: variable.name, secret: secret.name, ...(sealed ? { sealed } : { missing: whereToSet(secret) }) }
     }
     return ownValue(variable)
   }
-  const serverOf = (server: ServerConfig): WorkerServer => ({
-    ...server,
-    env: server.env.map(envOf),
-    pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined),
-  })
+  const serverOf = (server: ServerConfig): WorkerServer => {
+    const env = server.env.map(envOf)
+    if (isNodeServer(server)) return { ...server, env }
+    return { ...server, env, pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined) }
+  }
   return { policyId, orgId, name: doc.name, version, builtins: doc.builtins, servers: doc.servers.map(serverOf) }
-}
-
-/** A pin is of a package and what was asked of it; with another of these it says nothing. */
-export function pinFor(server: ServerConfig, doc: ServerDoc | undefined): WorkerServer['pinned'] {
-  if (!doc || doc.package !== server.package || doc.spec !== server.version) return null
-  return { version: doc.resolvedVersion, integrity: doc.integrity }
 }
 
 function sharedSecret(orgId: string, variable: EnvVar): SecretName | undefined {

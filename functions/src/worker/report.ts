@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { Draft } from '@vitrine/core/entry'
 import { checkJson, type JsonObject } from '@vitrine/core/json-value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
-import { isExactVersion, isIntegrity, type ServerConfig } from '@vitrine/core/policy'
+import { isExactVersion, isIntegrity, isNodeServer, type Pin, type ServerConfig } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../deadline.ts'
 import { id, parse, toolName } from '../http/parse.ts'
@@ -11,32 +11,33 @@ import { diffTools, toolsByName, toolsHash } from '../manifest/diff.ts'
 import { pinnedOf } from '../manifest/pinned.ts'
 import type { Parts } from '../parts.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc } from '../policies/documents.ts'
+import { recordFor } from '../policies/records.ts'
 import { logs } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { connectorActor, type Connector } from './authenticate.ts'
-import { pinFor } from './policy.ts'
 
 const schema = z.strictObject({
   instanceId: id,
   slug: toolName,
-  version: z.string().refine(isExactVersion, 'Must be an exact version.'),
-  integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.'),
+  version: z.string().refine(isExactVersion, 'Must be an exact version.').optional(),
+  integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.').optional(),
   tools: z.array(z.record(z.string(), z.unknown())),
 })
 
 interface Report {
   instanceId: string
   slug: string
-  version: string
-  integrity: string
+  /** Null when it says nothing of an installed package. */
+  installed: Pin | null
   /** `{tools}` as JSON text. */
   manifest: string
   manifestHash: string
 }
 
 /**
- * ReportRequest → `{}`. The first report of a server pins its version, integrity and tools. Later the version and integrity have to be
- * those; other tools wait for the owner's approval. Errors: server_not_found, pin_mismatch (recorded, each one once), upstream_too_large, policy_not_found.
+ * ReportRequest → `{}`. The first report of a server pins its tools and, where it is a package, its version and integrity. Later these have
+ * to be those; other tools wait for the owner's approval. Errors: server_not_found, pin_mismatch (recorded, each one once), invalid_argument
+ * for a package without a version or a server of the node with one, upstream_too_large, policy_not_found.
  */
 export async function report(parts: Parts, by: Connector, data: unknown): Promise<Result<Record<string, never>>> {
   const parsed = parseReport(data)
@@ -55,7 +56,9 @@ function parseReport(data: unknown): Result<Report> {
   const manifest = JSON.stringify({ tools })
   if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
   const { instanceId, slug, version, integrity } = request.value
-  return ok({ instanceId, slug, version, integrity, manifest, manifestHash: toolsHash(toolsByName(tools as JsonObject[])) })
+  if ((version === undefined) !== (integrity === undefined)) return fail('invalid_argument', 'integrity: Goes with version.', { field: 'integrity' })
+  const installed = version !== undefined && integrity !== undefined ? { version, integrity } : null
+  return ok({ instanceId, slug, installed, manifest, manifestHash: toolsHash(toolsByName(tools as JsonObject[])) })
 }
 
 /** What a report comes to: an entry and writes, or nothing to do; `refused` tells the worker, whatever is recorded. */
@@ -73,12 +76,14 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
   if (!policy) return fail('policy_not_found')
   const server = policy.servers.find(({ slug }) => slug === reported.slug)
   if (!server) return fail('server_not_found')
+  // It was of another kind when the worker started it.
+  if (isNodeServer(server) !== (reported.installed === null)) return fail('invalid_argument', 'version: Servers from npm have one, those of the node have none.', { field: 'version' })
   const stored = snapshot!.data() as ServerDoc | undefined
   const { path } = snapshot!.ref
   const write = (change: Partial<ServerDoc>): Write => ({ op: 'update', path, data: { ...change, updatedAt: new Date() }, version: snapshot!.updateTime })
 
   const { draft, writes, refused } =
-    stored && pinFor(server, stored) ? compared(stored, reported, by, write) : pinned(server, reported, by, orgId, path, policy, policySnapshot!.updateTime, stored !== undefined)
+    stored && recordFor(server, stored) ? compared(stored, reported, by, write) : pinned(server, reported, by, orgId, path, policy, policySnapshot!.updateTime, stored !== undefined)
   if (draft) {
     const appended = await parts.append(logs.org(orgId), orgId, { drafts: [{ ...draft, actor: connectorActor(by), call: '' }], writes: () => writes })
     if (!appended.ok) return appended
@@ -89,16 +94,17 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
 function pinned(
   server: ServerConfig, reported: Report, { policyId }: Connector, orgId: string, path: string, policy: ToolPolicyDoc, version: unknown, replaces: boolean,
 ): Consequence {
-  const { slug, instanceId, integrity, manifest, manifestHash } = reported
-  if (isExactVersion(server.version) && server.version !== reported.version) {
-    return { writes: [], refused: fail('pin_mismatch', `The policy says ${server.package}@${server.version}.`) }
+  const { slug, instanceId, installed, manifest, manifestHash } = reported
+  const asked = isNodeServer(server) ? null : server
+  if (asked && isExactVersion(asked.version) && asked.version !== installed?.version) {
+    return { writes: [], refused: fail('pin_mismatch', `The policy says ${asked.package}@${asked.version}.`) }
   }
   const doc: ServerDoc = {
-    orgId, slug, package: server.package, spec: server.version, resolvedVersion: reported.version, integrity, manifest, manifestHash,
-    manifestPending: null, manifestPendingHash: null, refused: null,
+    orgId, slug, package: asked?.package ?? null, spec: asked?.version ?? null, resolvedVersion: installed?.version ?? null, integrity: installed?.integrity ?? null,
+    manifest, manifestHash, manifestPending: null, manifestPendingHash: null, refused: null,
   }
   const now = new Date()
-  const meta = { change: 'server.pin', server: slug, package: server.package, version: reported.version, integrity, manifestHash, instance: instanceId }
+  const meta = { change: 'server.pin', server: slug, ...(asked && { package: asked.package }), ...installed, manifestHash, instance: instanceId }
   return {
     draft: { action: 'policy.update', target: policyId, meta },
     writes: [
@@ -110,11 +116,12 @@ function pinned(
 }
 
 function compared(stored: ServerDoc, reported: Report, { policyId }: Connector, write: (change: Partial<ServerDoc>) => Write): Consequence {
-  const { slug, version, integrity, manifest, manifestHash, instanceId: instance } = reported
-  if (version !== stored.resolvedVersion || integrity !== stored.integrity) {
+  const { slug, installed, manifest, manifestHash, instanceId: instance } = reported
+  if (installed && (installed.version !== stored.resolvedVersion || installed.integrity !== stored.integrity)) {
+    const { version, integrity } = installed
     const refused = fail('pin_mismatch', `${stored.package}@${stored.resolvedVersion} is pinned, with another integrity or version than was reported.`)
     if (stored.refused?.version === version && stored.refused.integrity === integrity) return { writes: [], refused }
-    const meta = { policy: policyId, instance, type: 'pin_mismatch', version, integrity, pinnedVersion: stored.resolvedVersion, pinnedIntegrity: stored.integrity }
+    const meta = { policy: policyId, instance, type: 'pin_mismatch', version, integrity, pinnedVersion: String(stored.resolvedVersion), pinnedIntegrity: String(stored.integrity) }
     return { draft: { action: 'connector.event', target: slug, meta }, writes: [write({ refused: { version, integrity } })], refused }
   }
   if (manifestHash === stored.manifestHash) {

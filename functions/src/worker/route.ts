@@ -5,11 +5,12 @@ import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { judge } from '../manifest/verdict.ts'
 import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc, type WorkersDoc } from '../policies/documents.ts'
+import { recordFor } from '../policies/records.ts'
 import { routeFor } from '../policies/routes.ts'
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from '../secrets/secret-doc.ts'
 import { paths, TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
-import { pinFor, whereToSet } from './policy.ts'
+import { whereToSet } from './policy.ts'
 
 /** Finds the tool that an agent means by a name, among the servers of its tool policies. */
 
@@ -122,7 +123,7 @@ interface Found {
 
 function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, stored: ServerDoc | undefined, found: Found): WorkerTool {
   const { orgId, revision } = policy
-  const pins = pinFor(server, stored) ? stored : undefined
+  const pins = recordFor(server, stored)
   const unusable = problemOf(orgId, server, found)
   const sealed = [...found.userSecrets].filter((entry): entry is [string, Sealed] => entry[1] !== undefined)
   return {

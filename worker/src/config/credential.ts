@@ -3,7 +3,7 @@ import { isSecretName } from '@vitrine/core/policy'
 /**
  * What a value under `credentials` of worker.yaml means:
  * - `env:NAME` is that variable of the worker's own environment, read when the process is started;
- * - `secret:NAME` is the organization's secret of that name;
+ * - `secret:NAME` is the secret of that name, of the organization or a team, that the policy grants to this server;
  * - anything else is the value itself, which has no place in a file that is kept in a repository.
  */
 export type Credential = { from: 'env'; variable: string } | { from: 'secret'; secret: string } | { from: 'literal'; value: string }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { indexCapabilities } from './capabilities.ts'
+import { describeProblems } from '@vitrine/core/yaml-problems'
+import { covers } from './capabilities.ts'
 import { parseNodeConfig, type NodeConfig } from './node-config.ts'
-import { describeProblems } from './problems.ts'
 
 function parsed(yaml: string): NodeConfig {
   const result = parseNodeConfig(yaml)
@@ -115,7 +115,7 @@ test.each([
   ['a field twice', 'mcp_servers:\n  - name: a\n    name: b\n', /^worker\.yaml:3:5 .*unique/],
   ['a tab as indentation', 'mcp_servers:\n\t- name: a\n', /^worker\.yaml:2:1 /],
   ['a name twice', `${SHORT}  - name: a\n    executable: x\n    capabilities: [y]\n`, /^worker\.yaml:5:11 mcp_servers\[1\]\.name: The name a is there twice\.$/],
-  ['a capability of two servers', `${SHORT}  - name: b\n    executable: x\n    capabilities: [y, x]\n`, /^worker\.yaml:7:23 .*The capability x is there twice\.$/],
+  ['a capability twice', SHORT.replace('[x]', '[x, y, x]'), /^worker\.yaml:4:26 .*The capability x is there twice\.$/],
   ['a variable in two places', `${SHORT}    credentials: {A: "env:A"}\n    environment: {A: "1"}\n`, /^worker\.yaml:6:22 .*among the credentials/],
   ['a variable that changes what runs', `${SHORT}    environment: {NODE_OPTIONS: "x"}\n`, /^worker\.yaml:5:19 .*NODE_OPTIONS changes how a process is run/],
   ['no list', 'mcp_servers: web\n', /^worker\.yaml:1:14 mcp_servers: Must be a list\.$/],
@@ -145,12 +145,9 @@ test('a bomb of aliases, a deep nest and a large file are refused', () => {
   expect(problems(' '.repeat(300_000))).toEqual(['worker.yaml:1:1 The file is larger than 256 KiB.'])
 })
 
-test('the index routes an exact name before a longer prefix before a shorter one', () => {
-  const index = indexCapabilities([
-    { name: 'web', capabilities: ['web.*', 'ping'] },
-    { name: 'search', capabilities: ['web.search.*'] },
-    { name: 'exact', capabilities: ['web.search.images'] },
-  ])
-  const routed = ['web.fetch', 'web.search', 'web.search.news', 'web.search.images', 'ping', 'web', 'pings', 'other.web.x', '__proto__', '.x'].map(index.serverOf)
-  expect(routed).toEqual(['web', 'web', 'search', 'exact', 'web', null, null, null, null, null])
+test('a capability is an exact name, or a prefix with a dot behind it', () => {
+  const names = ['web.fetch', 'web.search', 'web.search.news', 'ping', 'web', 'web.', 'pings', 'website.x', 'other.web.x', '__proto__', '.x', '']
+  expect(names.filter((name) => covers(['web.*', 'ping'], name))).toEqual(['web.fetch', 'web.search', 'web.search.news', 'ping'])
+  expect(names.filter((name) => covers(['web.search.*'], name))).toEqual(['web.search.news'])
+  expect(names.filter((name) => covers([], name))).toEqual([])
 })

@@ -1,19 +1,19 @@
 import * as z from 'zod'
 import { envNameProblem, type HealthCheck, type ServerLimits } from '@vitrine/core/policy'
+import { block, flag, list, noneTwice, serverName, text, whole } from '@vitrine/core/yaml-fields'
+import { parseYaml, type Parsed } from '@vitrine/core/yaml-file'
+import type { Problem } from '@vitrine/core/yaml-problems'
 import { CAPABILITY } from './capabilities.ts'
 import { parseCredential, type Credential } from './credential.ts'
-import { block, flag, list, noneTwice, serverName, text, whole } from './fields.ts'
-import type { Problem } from './problems.ts'
-import { parseYaml, type Parsed } from './yaml-file.ts'
 
-/** An MCP server that the node itself brings, beside those of the tool policy. */
+/** An MCP server that the node itself brings; whether it is run is for the tool policy to say. */
 export interface NodeServer {
   name: string
   enabled: boolean
   /** Started as it is, never through a shell. */
   executable: string
   args: string[]
-  /** The tool names that it handles (capabilities.ts). */
+  /** The commands of it that exist for anybody (capabilities.ts). */
   capabilities: string[]
   credentials: Record<string, Credential>
   environment: Record<string, string>
@@ -70,8 +70,9 @@ const server = block({
 
 const servers = list(server, SERVERS_MAX).superRefine((all, context) => {
   noneTwice(all.map(({ name }, i) => ({ key: name, path: [i, 'name'] })), 'The name', context)
-  const capabilities = all.flatMap((of, i) => of.capabilities.map((key, j) => ({ key, path: [i, 'capabilities', j] })))
-  noneTwice(capabilities, 'The capability', context)
+  for (const [i, { capabilities }] of all.entries()) {
+    noneTwice(capabilities.map((key, j) => ({ key, path: [i, 'capabilities', j] })), 'The capability', context)
+  }
 })
 
 const file = block({ mcp_servers: servers.optional(), spec: block({ mcp_servers: servers }).optional() }).superRefine(({ mcp_servers, spec }, context) => {

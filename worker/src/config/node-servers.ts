@@ -1,41 +1,74 @@
-import type { WorkerEnv } from '@vitrine/core/policy'
-import type { ExecutableServer } from '../server/api.ts'
-import type { Credential } from './credential.ts'
+import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy'
+import type { AbsentServer, ExecutableServer } from '../server/api.ts'
 import type { NodeServer } from './node-config.ts'
 
-/** The node's own servers as the pool runs them. */
+/** The servers that worker.yaml has; which of them run is for the policy to say. */
 export interface NodeServers {
-  servers: ExecutableServer[]
-  /** Values of their credentials by the name under which `env` refers to them; no variable of any environment is named so. */
+  /** What is run for a server of the policy; one that cannot be run says why. */
+  serverFor(asked: WorkerNodeServer): ExecutableServer | AbsentServer
+  /** Those that are switched on here and that the policy does not name. */
+  unasked(asked: readonly { slug: string }[]): string[]
+  /** Values of credentials by the name under which `env` refers to them; no variable of any environment is named so. */
   values: Record<string, string>
 }
 
-/**
- * Resolves the credentials of worker.yaml once, from the worker's environment. A server that lacks one does not start and says why;
- * the others do.
- */
+/** Credentials from the worker's environment are read here, once. A server that lacks one does not start and says why; the others do. */
 export function nodeServers(servers: readonly NodeServer[], environment: Readonly<Record<string, string | undefined>>): NodeServers {
   const values: Record<string, string> = {}
-  const resolve = (server: string, name: string, credential: Credential): WorkerEnv => {
-    if (credential.from === 'secret') return { name, missing: `secret:${credential.secret} cannot be read: the control plane gives no secrets to worker.yaml. Use env:, or a server of the policy.` }
-    const value = credential.from === 'env' ? environment[credential.variable] : credential.value
-    if (value === undefined) return { name, missing: `The worker's environment has no variable ${credential.from === 'env' ? credential.variable : name}.` }
-    const handle = `worker.yaml:${server}:${name}`
-    values[handle] = value
-    return { name, sealed: { env: handle } }
+  const own = new Map(servers.map((server) => [server.name, { server, env: ownEnv(server, environment, values) }]))
+
+  return {
+    serverFor(asked) {
+      const { slug, commands, enabled } = asked
+      const found = own.get(slug)
+      if (!found?.server.enabled) return absent(asked, found ? `worker.yaml has ${slug} switched off.` : `worker.yaml has no server ${slug}, and the policy says that the node brings it.`)
+      const { executable, args, capabilities, healthCheck, limits } = found.server
+      return {
+        slug, enabled, commands, executable, args, capabilities,
+        env: environmentOf(found.server, found.env, asked.env),
+        healthCheck: asked.healthCheck ?? healthCheck,
+        limits: asked.limits ?? limits,
+      }
+    },
+    unasked: (asked) => servers.filter(({ name, enabled }) => enabled && !asked.some(({ slug }) => slug === name)).map(({ name }) => name),
+    values,
   }
-  const all = servers.map(({ name: slug, enabled, executable, args, credentials, environment: plain, healthCheck, limits }): ExecutableServer => ({
-    slug,
-    enabled,
-    executable,
-    args,
-    env: [
-      ...Object.entries(plain).map(([name, value]) => ({ name, value })),
-      ...Object.entries(credentials).map(([name, credential]) => resolve(slug, name, credential)),
-    ],
-    commands: null,
-    healthCheck,
-    limits,
-  }))
-  return { servers: all, values }
+}
+
+/** What does not come from the policy. */
+function ownEnv({ name: slug, credentials, environment: plain }: NodeServer, environment: Readonly<Record<string, string | undefined>>, values: Record<string, string>): WorkerEnv[] {
+  const given = Object.entries(plain).map(([name, value]): WorkerEnv => ({ name, value }))
+  const read = Object.entries(credentials).flatMap(([name, credential]): WorkerEnv[] => {
+    if (credential.from === 'secret') return []
+    const value = credential.from === 'env' ? environment[credential.variable] : credential.value
+    if (value === undefined) return [{ name, missing: `The worker's environment has no variable ${credential.from === 'env' ? credential.variable : name}.` }]
+    const handle = `worker.yaml:${slug}:${name}`
+    values[handle] = value
+    return [{ name, sealed: { env: handle } }]
+  })
+  return [...given, ...read]
+}
+
+/** What worker.yaml says of a variable goes first; secrets that it names are those that the policy grants to this server. */
+function environmentOf({ name: slug, credentials }: NodeServer, own: readonly WorkerEnv[], granted: readonly WorkerEnv[]): WorkerEnv[] {
+  const asked = Object.entries(credentials).flatMap(([name, credential]) => (credential.from === 'secret' ? [{ name, secret: credential.secret }] : []))
+  const taken = new Set<WorkerEnv>()
+  const secrets = asked.map(({ name, secret }): WorkerEnv => {
+    const grants = granted.filter((one) => !('perUser' in one) && 'secret' in one && one.secret === secret)
+    const grant = grants.find((one) => one.name === name) ?? grants[0]
+    if (!grant) return { name, missing: notGranted(slug, name, secret) }
+    taken.add(grant)
+    return { ...grant, name }
+  })
+  const named = new Set([...own, ...secrets].map(({ name }) => name))
+  return [...own, ...secrets, ...granted.filter((one) => !taken.has(one) && !named.has(one.name))]
+}
+
+function notGranted(slug: string, name: string, secret: string): string {
+  const entry = JSON.stringify({ name, source: 'org_secret', secret })
+  return `The policy does not grant secret:${secret} to ${slug}: add ${entry} (or a team_secret) to the env of this server in the policy.`
+}
+
+function absent({ slug, enabled, commands }: WorkerNodeServer, why: string): AbsentServer {
+  return { slug, enabled, commands, absent: why }
 }

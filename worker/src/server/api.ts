@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
-import type { Sealed, ServerEvent, ServerStatus, WorkerServer } from '@vitrine/core/policy'
+import type { Pin, Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy'
 import type { Result } from '@vitrine/core/result'
 import type { Containment } from './containment.ts'
 
@@ -52,13 +52,20 @@ export interface PoolLimits {
   watchMs: number
 }
 
-/** A server of the policy, or one of `worker.yaml` that is no npm package. */
-export type PoolServer = WorkerServer | ExecutableServer
+/** A server of the policy: a package from npm, or what worker.yaml says of it. */
+export type PoolServer = RunnableServer | AbsentServer
 
-export type ExecutableServer = Omit<WorkerServer, 'package' | 'version' | 'pinned'> & {
+export type RunnableServer = WorkerPackageServer | ExecutableServer
+
+export type ExecutableServer = Omit<WorkerPackageServer, 'package' | 'version' | 'pinned'> & {
   /** An absolute path, or a name looked up in the worker's own PATH; `node` is the worker's own. */
   executable: string
+  /** The commands that exist for anybody (config/capabilities.ts); all when left out. */
+  capabilities?: readonly string[]
 }
+
+/** One that the policy names and that is not here: it fails and says why. */
+export type AbsentServer = Pick<WorkerPackageServer, 'slug' | 'enabled' | 'commands'> & { absent: string }
 
 export interface PoolPolicy {
   servers: PoolServer[]
@@ -90,8 +97,7 @@ export interface ServerReport extends ServerStatus {
 
 export interface ServerTools {
   slug: string
-  /** null for executables. */
-  version: string | null
-  integrity: string | null
+  /** What was installed; null for executables. */
+  pin: Pin | null
   tools: JsonObject[]
 }

@@ -1,7 +1,8 @@
 import type { JsonObject } from '@vitrine/core/json-value'
 import type { Sealed } from '@vitrine/core/policy'
 import { fail, type Result } from '@vitrine/core/result'
-import type { PoolLimits, PoolServer } from './api.ts'
+import type { PoolLimits, RunnableServer } from './api.ts'
+import { covers } from '../config/capabilities.ts'
 import { resolveEnvironment } from './environment.ts'
 import type { Processes } from './processes.ts'
 import { createSecrets } from './secrets.ts'
@@ -17,7 +18,7 @@ export interface LaunchParts {
 }
 
 export interface LaunchRequest {
-  config: PoolServer
+  config: RunnableServer
   /** What is run: absolute path, and what comes before the server's own arguments. */
   target: { file: string; args: string[] }
   userSecrets: Record<string, Sealed> | null
@@ -54,7 +55,8 @@ async function startSession({ processes, open, limits }: LaunchParts, request: L
   if (!child.ok) return child
   const secrets = createSecrets(values)
   const last = readStderr(child.value.stderr, secrets, log)
-  const session = await openSession({ child: child.value, secrets, startMs: limits.startMs, signal, onTools })
+  const offers = (command: string): boolean => !('capabilities' in config) || covers(config.capabilities, command)
+  const session = await openSession({ child: child.value, secrets, startMs: limits.startMs, signal, offers, onTools })
   if (session.ok || last() === null) return session
   return fail(session.error.code, `${session.error.message} It said: ${last()}`)
 }

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createInstaller } from '../install/install.ts'
+import { absentServer } from './absent.ts'
 import type { Pool, PoolOptions, PoolServer } from './api.ts'
 import { DRAIN_MS_MAX, POOL_LIMITS } from './bounds.ts'
 import { createDepartures } from './departures.ts'
@@ -38,7 +39,7 @@ export function createPool(options: PoolOptions): Pool {
       existing.update(config)
       return { server: existing, started: Promise.resolve() }
     }
-    const server = createServer(config, parts)
+    const server = 'absent' in config ? absentServer(config) : createServer(config, parts)
     return { server, started: server.start() }
   }
 

@@ -2,9 +2,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Pin, WorkerServer } from '@vitrine/core/policy'
+import type { Pin, WorkerPackageServer } from '@vitrine/core/policy'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import type { Pool, PoolServer, ServerTools } from './api.ts'
+import type { ExecutableServer, Pool, ServerTools } from './api.ts'
 import { createPool } from './pool.ts'
 import { misbehaving, textOf } from './pool.fixture.ts'
 
@@ -27,7 +27,7 @@ async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) =
 }
 
 /** One of the servers among the development dependencies, run where it is. */
-function local(slug: string, name: string, more: Partial<PoolServer> = {}): PoolServer {
+function local(slug: string, name: string, more: Partial<ExecutableServer> = {}): ExecutableServer {
   const manifest = createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)
   const { args = [], ...rest } = more
   return misbehaving(slug, '', { ...rest, args: [join(dirname(manifest), 'dist', 'index.js'), ...args] })
@@ -56,7 +56,7 @@ test('servers of npm work side by side, each in a folder of its own', async () =
 })
 
 test('a server is installed from npm, and once installed and pinned needs no network', async () => {
-  const server: WorkerServer = {
+  const server: WorkerPackageServer = {
     slug: 'memory', package: '@modelcontextprotocol/server-memory', version: 'latest', pinned: null, args: [], commands: null, enabled: true,
     env: [{ name: 'MEMORY_FILE_PATH', value: '${workDir}/memory.jsonl' }],
     healthCheck: { intervalSeconds: 60, timeoutSeconds: 10, method: 'tools/list' }, limits: { memoryMb: 256, cpuMillicores: 1000 },
@@ -65,7 +65,7 @@ test('a server is installed from npm, and once installed and pinned needs no net
   await withPool('online', async (pool, tools) => {
     await pool.apply({ servers: [server] })
     expect(pool.states()).toEqual([{ slug: 'memory', state: 'ready', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string }])
-    pinned = { version: tools[0]!.version!, integrity: tools[0]!.integrity! }
+    pinned = tools[0]!.pin
     const before = textOf(await caller(pool)('memory', 'read_graph'))
     // What the control plane does with the report changes nothing here.
     await pool.apply({ servers: [{ ...server, pinned }] })

@@ -3,7 +3,7 @@ import type { JsonObject } from '@vitrine/core/json-value'
 import { isCommandEnabled, type Sealed, type ServerEvent } from '@vitrine/core/policy'
 import { ok, type Result } from '@vitrine/core/result'
 import type { Installer } from '../install/install.ts'
-import type { CallOutcome, PoolCall, PoolServer, ServerReport, ServerTools } from './api.ts'
+import type { CallOutcome, PoolCall, PoolServer, RunnableServer, ServerReport, ServerTools } from './api.ts'
 import { abortedOutcome, unlessAborted } from './give-up.ts'
 import { createKeeper, type Keeper } from './keeper.ts'
 import { launch, type LaunchParts } from './launch.ts'
@@ -32,11 +32,11 @@ export interface Server extends Pick<Runner, 'start' | 'sweep' | 'stop'> {
   inFlight(): number
 }
 
-export function createServer(initial: PoolServer, parts: ServerParts): Server {
+export function createServer(initial: RunnableServer, parts: ServerParts): Server {
   const { slug, healthCheck } = initial
   const { installer, limits } = parts
   const log = createStderrLog()
-  let config = initial
+  let config: PoolServer = initial
   let target: Target | null = null
   let told: string | null = null
   let calls = 0
@@ -51,7 +51,7 @@ export function createServer(initial: PoolServer, parts: ServerParts): Server {
     const text = canonicalize(tools)
     if (text === told) return
     told = text
-    parts.onTools({ slug, version: target?.pin?.version ?? null, integrity: target?.pin?.integrity ?? null, tools })
+    parts.onTools({ slug, pin: target?.pin ?? null, tools })
   }
   function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
@@ -115,7 +115,7 @@ function launchKey(config: PoolServer): string {
 
 /** The control plane pins what was reported: that changes nothing. A pin that was moved or taken away does. */
 function isSamePin(next: PoolServer, config: PoolServer, target: Target | null): boolean {
-  if ('executable' in next || 'executable' in config) return true
+  if (!('pinned' in next) || !('pinned' in config)) return true
   if (next.pinned === null) return config.pinned === null
   const running = target?.pin ?? config.pinned
   return running?.version === next.pinned.version && running.integrity === next.pinned.integrity

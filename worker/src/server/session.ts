@@ -34,6 +34,8 @@ export interface SessionOptions {
   startMs: number
   /** Gives the start up. */
   signal: AbortSignal
+  /** Commands for which it says no do not exist. */
+  offers(command: string): boolean
   onTools(tools: JsonObject[]): void
 }
 
@@ -47,7 +49,7 @@ const noValidation: jsonSchemaValidator = {
 const NO_TIMEOUT_MS = 2 ** 31 - 1
 
 /** Shakes hands with a server and lists its tools. Errors: upstream_unreachable, the process stopped then, with the reason in words. */
-export async function openSession({ child, secrets, startMs, signal: stop, onTools }: SessionOptions): Promise<Result<Session>> {
+export async function openSession({ child, secrets, startMs, signal: stop, offers, onTools }: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
   // Without capabilities of ours a server may not ask for anything; one that does is answered "method not found".
   const client = new Client({ name: 'vitrine', version: '0.1.0' }, { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation })
@@ -56,7 +58,7 @@ export async function openSession({ child, secrets, startMs, signal: stop, onToo
   const signal = AbortSignal.any([timeout, stop])
   try {
     await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
-    const session = sessionOf({ child, client, secrets, onTools, transport })
+    const session = sessionOf({ child, client, secrets, offers, onTools, transport })
     await session.list(signal)
     return ok(session)
   } catch (error) {
@@ -67,12 +69,12 @@ export async function openSession({ child, secrets, startMs, signal: stop, onToo
   }
 }
 
-interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'onTools'> {
+interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'offers' | 'onTools'> {
   client: Client
   transport: StdioTransport
 }
 
-function sessionOf({ child, client, secrets, onTools, transport }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
+function sessionOf({ child, client, secrets, offers, onTools, transport }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
   const request = (method: string, params: JsonObject, signal: AbortSignal) =>
     client.request({ method, params }, AS_SENT, { signal, timeout: NO_TIMEOUT_MS }) as Promise<JsonObject>
 
@@ -89,7 +91,7 @@ function sessionOf({ child, client, secrets, onTools, transport }: Parts): Sessi
     let cursor: string | undefined
     for (let page = 0; page < TOOL_PAGES_MAX; page++) {
       const answer = await request('tools/list', cursor === undefined ? {} : { cursor }, signal)
-      if (Array.isArray(answer['tools'])) tools.push(...answer['tools'].filter(isTool).map((tool) => secrets.object(tool)))
+      if (Array.isArray(answer['tools'])) tools.push(...answer['tools'].filter(isTool).filter(({ name }) => offers(name)).map((tool) => secrets.object(tool)))
       cursor = typeof answer['nextCursor'] === 'string' ? answer['nextCursor'] : undefined
       if (cursor === undefined || tools.length > TOOLS_MAX) break
     }
@@ -144,7 +146,7 @@ function sessionOf({ child, client, secrets, onTools, transport }: Parts): Sessi
   return session
 }
 
-function isTool(value: unknown): value is JsonObject {
+function isTool(value: unknown): value is JsonObject & { name: string } {
   return typeof value === 'object' && value !== null && typeof (value as JsonObject)['name'] === 'string'
 }
 

@@ -1,7 +1,7 @@
 import type { Pin } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Installer } from '../install/install.ts'
-import type { PoolServer } from './api.ts'
+import type { RunnableServer } from './api.ts'
 import { findProgram } from './containment.ts'
 
 /** What is run for a server. */
@@ -15,7 +15,7 @@ export interface Target {
 }
 
 /** Installs a server, if it is a package. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
-export async function findTarget(config: PoolServer, installer: Installer): Promise<Result<Target>> {
+export async function findTarget(config: RunnableServer, installer: Installer): Promise<Result<Target>> {
   if ('executable' in config) {
     const file = config.executable.startsWith('/') ? config.executable : config.executable === 'node' ? process.execPath : findProgram(config.executable)
     return file === null ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`) : ok({ file, args: [], pin: null })

@@ -1,9 +1,6 @@
 import { expect, test } from 'vitest'
-import { applyManifest, parseManifest, type ManifestTool } from './agent-manifest.ts'
-import { indexCapabilities } from './capabilities.ts'
-import { describeProblems } from './problems.ts'
-
-const INDEX = indexCapabilities([{ name: 'web-search', capabilities: ['web.*'] }])
+import { parseManifest, type ManifestTool } from './agent-manifest.ts'
+import { describeProblems } from './yaml-problems.ts'
 
 function parsed(yaml: string): ManifestTool[] {
   const result = parseManifest(yaml)
@@ -68,13 +65,4 @@ version: 1
   ])
   expect(problems('tools: ["mcp:a", "mcp:a"]')).toEqual(['agent.yaml:1:18 tools[1]: The tool mcp:a is there twice.'])
   expect(problems('{}')).toEqual(['agent.yaml:1:1 There is no tools, neither at the top nor under spec.'])
-})
-
-test('applies to a node that has its servers, and to no other', () => {
-  const applied = applyManifest(parsed(FULL), INDEX)
-  expect(applied.ok && [...applied.value.keys()]).toEqual(['web-search'])
-  expect(applyManifest(parsed('tools: ["mcp:web-search", "mcp:gmail"]'), INDEX)).toEqual({
-    ok: false,
-    error: { code: 'tool_not_found', message: 'There is no server mcp:gmail here.', details: { server: 'mcp:gmail' } },
-  })
 })

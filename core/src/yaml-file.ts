@@ -1,6 +1,6 @@
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
 import type * as z from 'zod'
-import type { Problem } from './problems.ts'
+import type { Problem } from './yaml-problems.ts'
 
 /** More than any configuration that a person keeps; bounds what the parser is given. */
 const TEXT_LENGTH_MAX = 256 * 1024

@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import { isToolName } from '@vitrine/core/names'
+import { isToolName } from './names.ts'
 
-/** Shapes that both files share; the messages are read by who wrote the file. */
+/** Shapes that worker.yaml and agent.yaml share; the messages are read by who wrote the file. */
 
 export const text = z.string({ error: 'Must be text; put numbers and true or false into quotes.' }).max(8 * 1024, 'At most 8 KiB.').refine((value) => !value.includes('\0'), 'Must not hold NUL.')
 

@@ -1,7 +1,5 @@
 import * as z from 'zod'
-import { fail, ok, type Result } from '@vitrine/core/result'
-import type { CapabilityIndex } from './capabilities.ts'
-import { block, list, noneTwice, serverName, text, whole } from './fields.ts'
+import { block, list, noneTwice, serverName, text, whole } from './yaml-fields.ts'
 import { parseYaml, type Parsed } from './yaml-file.ts'
 
 /** What narrows the use of a tool. It is read and checked here; what it asks for is enforced where calls are decided. */
@@ -61,17 +59,13 @@ const file = block({ tools: tools.optional(), spec: block({ tools }).optional() 
   if (atTop !== undefined && spec !== undefined) context.addIssue({ code: 'custom', path: ['tools'], message: 'Stands at the top and under spec; one is enough.' })
 })
 
-/** Reads agent.yaml. All problems are told at once. */
+/** Reads agent.yaml. All problems are told at once; `locate` takes paths within the list of tools. */
 export function parseManifest(yaml: string): Parsed<ManifestTool[]> {
   const parsed = parseYaml(yaml, file)
-  return parsed.ok ? { ...parsed, value: parsed.value.tools ?? parsed.value.spec?.tools ?? [] } : parsed
-}
-
-/** The tools by server, once it is known that the node has all of them. Errors: tool_not_found with `details.server`. */
-export function applyManifest(manifest: readonly ManifestTool[], index: CapabilityIndex): Result<Map<string, ManifestTool[]>> {
-  const unknown = manifest.find(({ server }) => !index.hasServer(server))
-  if (unknown) return fail('tool_not_found', `There is no server mcp:${unknown.server} here.`, { server: `mcp:${unknown.server}` })
-  return ok(Map.groupBy(manifest, ({ server }) => server))
+  if (!parsed.ok) return parsed
+  const { tools: atTop, spec } = parsed.value
+  const [value, prefix] = atTop ? [atTop, ['tools']] : [spec?.tools ?? [], ['spec', 'tools']]
+  return { ok: true, value, locate: (path) => parsed.locate([...prefix, ...path]) }
 }
 
 function domainOf({ name, server, config }: z.output<typeof detailed>): ManifestTool {

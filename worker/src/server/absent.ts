@@ -1,0 +1,17 @@
+import type { AbsentServer } from './api.ts'
+import type { Server } from './server.ts'
+
+/** Stands for a server that cannot be run here, until the policy or worker.yaml is another. */
+export function absentServer({ slug, absent }: AbsentServer): Server {
+  return {
+    start: async () => undefined,
+    sweep: () => undefined,
+    stop: async () => undefined,
+    update: () => undefined,
+    isSame: (next) => 'absent' in next && next.absent === absent,
+    call: async () => ({ ok: false, code: 'upstream_unreachable', message: absent }),
+    report: () => ({ slug, state: 'failed', error: absent }),
+    stderr: () => [],
+    inFlight: () => 0,
+  }
+}
