@@ -3,7 +3,7 @@ import { ok } from '@vitrine/core/result'
 import { manageableAgent } from '../auth/owner.ts'
 import { id, parse } from '../http/parse.ts'
 import { toListed } from '../list-tools.ts'
-import { breakerState } from '../breaker.ts'
+import { breakerState } from '../dispatch/breaker.ts'
 import { paths, toolFrom, type ToolDoc } from '../store/documents.ts'
 import type { Operation } from './operations.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json-value'
-import type { ToolDoc } from './store/documents.ts'
+import type { ToolDoc } from '../store/documents.ts'
 import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
 
 describe('parseToolAddress', () => {

@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { isToolName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { definitionOf, pinnedOf } from './manifest/pinned.ts'
-import type { ToolDoc } from './store/documents.ts'
+import { definitionOf, pinnedOf } from '../manifest/pinned.ts'
+import type { ToolDoc } from '../store/documents.ts'
 
 /** A tool's name as an agent writes it: `github`, or one command of an MCP server, `github__create_issue`. */
 export interface ToolAddress {

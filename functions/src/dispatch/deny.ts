@@ -1,9 +1,9 @@
 import type { DenyReason } from '@vitrine/core/decide'
 import type { Meta } from '@vitrine/core/entry'
 import type { Failure, Result } from '@vitrine/core/result'
-import type { Agent } from './auth/agent.ts'
-import type { Parts } from './parts.ts'
-import { logs } from './store/documents.ts'
+import type { Agent } from '../auth/agent.ts'
+import type { Parts } from '../parts.ts'
+import { logs } from '../store/documents.ts'
 
 /** Records the refusal of a known agent and passes it on. A ledger that cannot be written makes no refusal undone. */
 export async function deny(

@@ -1,4 +1,4 @@
-import type { BreakerDoc } from './store/documents.ts'
+import type { BreakerDoc } from '../store/documents.ts'
 
 /** A circuit opens when at least half of the calls within the window failed, and there were this many. */
 const CALLS_MIN = 10

@@ -3,7 +3,7 @@ import type { Meta } from '@vitrine/core/entry'
 import { checkJson, type JsonObject } from '@vitrine/core/json-value'
 import { ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { parse } from './http/parse.ts'
+import { parse } from '../http/parse.ts'
 import { parseToolAddress, type ToolAddress } from './target.ts'
 
 export interface InvokeRequest {

@@ -1,7 +1,7 @@
 import { fail, type Failure } from '@vitrine/core/result'
 import type { Breaker, Verdict } from './breaker.ts'
 import type { Slots } from './slots.ts'
-import type { BreakerDoc, ToolDoc } from './store/documents.ts'
+import type { BreakerDoc, ToolDoc } from '../store/documents.ts'
 
 /** A call that was let in. */
 export interface Entered {

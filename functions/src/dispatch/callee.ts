@@ -1,10 +1,10 @@
 import { ok, type Result } from '@vitrine/core/result'
-import type { Credential } from './credential.ts'
-import { manifestVerdict, standingVerdict } from './manifest/verdict.ts'
-import type { Parts } from './parts.ts'
-import { policyPaths } from './policies/documents.ts'
-import { paths, type ToolDoc } from './store/documents.ts'
-import { workerVerdict, type WorkerTool } from './worker/route.ts'
+import type { Credential } from '../credential.ts'
+import { manifestVerdict, standingVerdict } from '../manifest/verdict.ts'
+import type { Parts } from '../parts.ts'
+import { policyPaths } from '../policies/documents.ts'
+import { paths, type ToolDoc } from '../store/documents.ts'
+import { workerVerdict, type WorkerTool } from '../worker/route.ts'
 
 /** What a name led to: a registration of the agent, or a server of one of its tool policies. */
 export type Callee = ToolDoc | WorkerTool

@@ -3,7 +3,7 @@ import { CALLS_PER_AGENT_MAX } from '@vitrine/core/limits'
 import { createBreaker } from './breaker.ts'
 import { createGate, type Entered } from './gate.ts'
 import { createSlots } from './slots.ts'
-import type { BreakerDoc } from './store/documents.ts'
+import type { BreakerDoc } from '../store/documents.ts'
 
 const tool = (settings: { breaker?: BreakerDoc } = {}) => ({ breaker: null, concurrencyMax: 2, ...settings })
 const newGate = () => createGate(createBreaker(), createSlots())

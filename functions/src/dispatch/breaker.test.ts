@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { breakerState, createBreaker, type Breaker, type Verdict } from './breaker.ts'
-import type { BreakerDoc } from './store/documents.ts'
+import type { BreakerDoc } from '../store/documents.ts'
 
 const TOOL = 'agents/a/tools/t@1'
 
