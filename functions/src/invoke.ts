@@ -24,7 +24,7 @@ import { lapTimer, timed, type LapTimer } from './laps.ts'
 import type { Receipt } from './ledger/plan.ts'
 import type { Parts } from './parts.ts'
 import { checkArgs } from './schema/check-args.ts'
-import { NOT_FORWARDED, settle, type Ending } from './dispatch/settle.ts'
+import { notForwarded, settle, type Ending } from './dispatch/settle.ts'
 import { paths, toolFrom, type AgentDoc } from './store/documents.ts'
 import { isRepeatable, resolveTarget } from './dispatch/target.ts'
 
@@ -117,7 +117,7 @@ async function dispatched(parts: Parts, call: Call, dispatch: Dispatch, gate: En
   if (!admitted.ok) {
     return admitted.error.code === 'quota_exceeded' ? deny(parts, agent, tool.name, 'quota_exceeded', admitted.error, commandMeta(request)) : admitted
   }
-  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value, lap) : { ...NOT_FORWARDED(opened.error.code), result: null }
+  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value, lap) : { ...notForwarded(opened.error.code), result: null }
   const { outcome } = ending
   const breaker = gate.leave(verdictOf(outcome), Date.now())
   const receipt = await settle(parts, dispatch, admitted.value, { ...ending, breaker })
@@ -189,7 +189,7 @@ function senderOf(parts: Parts, dispatch: Dispatch, opened: Opened, deadlineMs: 
     // The first look was had while the intent was recorded; another try may be for not having reached the server at all.
     const checked = verdict ?? (await checkLive(parts, dispatch, opened.credential))
     verdict = undefined
-    return checked.ok ? send(request) : NOT_FORWARDED(checked.error.code).outcome
+    return checked.ok ? send(request) : notForwarded(checked.error.code).outcome
   }
 }
 

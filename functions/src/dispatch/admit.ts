@@ -8,7 +8,7 @@ import { firstUse, type Guard } from './idempotency.ts'
 import type { InvokeRequest } from './request.ts'
 import type { Appended, Item } from '../ledger/plan.ts'
 import type { Parts } from '../parts.ts'
-import { NOT_FORWARDED, settle } from './settle.ts'
+import { notForwarded, settle } from './settle.ts'
 import { logs } from '../store/documents.ts'
 import type { Target } from './target.ts'
 
@@ -35,7 +35,7 @@ export async function admit(parts: Parts, dispatch: Dispatch): Promise<Result<Ap
     charge: { ownerUid: agent.ownerUid },
     opening: { call, opening },
     // The caller has heard that nothing was forwarded, and so it is: the unit goes back.
-    landedLate: (landed) => void settle(parts, dispatch, landed, NOT_FORWARDED('ledger_unavailable')),
+    landedLate: (landed) => void settle(parts, dispatch, landed, notForwarded('ledger_unavailable')),
     ...(guard && { writes: (seq: number, at: string) => [firstUse(guard, call, seq, at)] }),
   }
   const admitted = await parts.append(logs.agent(agent.id), agent.orgId, intent)

@@ -25,7 +25,7 @@ export interface Ending {
 }
 
 /** The ending of a call that was let in and then not forwarded. */
-export function NOT_FORWARDED(code: ErrorCode): Ending {
+export function notForwarded(code: ErrorCode): Ending {
   return { outcome: { answered: false, status: 0, code, sent: false }, tries: [], durationMs: 0, redactions: 0, resultDigest: '', breaker: undefined }
 }
 
