@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
@@ -114,29 +111,4 @@ test("a secret of the organization reaches its server's environment and nothing 
 
   await done(admin('putSecret', { scope: 'org', name: 'unset', value: newSecret() }, owner))
   await eventually(async () => (await refusal(callWorker(worker, policy, 'memory', 'read_graph'))) === null)
-})
-
-test("the node's own servers run beside those of the policy, within their capabilities", SLOW, async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'vitrine-node-'))
-  const file = join(dir, 'worker.yaml')
-  const script = join(import.meta.dirname, '../../node_modules/@modelcontextprotocol/server-everything/dist/index.js')
-  const server = (name: string, capabilities: string): string => `  - name: ${name}\n    executable: node\n    args: ["${script}"]\n    capabilities: [${capabilities}]\n`
-  await writeFile(file, `mcp_servers:\n${server('own', 'echo, get-env')}    credentials: {OWN_TOKEN: "env:OPERATORS_TOKEN"}\n${server('memory', 'get-sum')}`)
-  const token = newSecret()
-  const policy = await newPolicy(await newOwner(), [SERVERS.memory])
-  const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: file, OPERATORS_TOKEN: token })
-  expect(await told(callWorker(worker, policy, 'own', 'echo', { message: 'x' }))).toBe('Echo: x')
-  expect(await refusal(callWorker(worker, policy, 'own', 'get-sum', { a: 1, b: 2 }))).toBe('tool_not_found')
-  const seen = await told(callWorker(worker, policy, 'own', 'get-env'))
-  expect(JSON.parse(seen)).toMatchObject({ OWN_TOKEN: expect.stringContaining('redacted') as unknown })
-  expect(seen).not.toContain(token)
-  // The policy's server of the same name goes first.
-  expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
-  expect(worker.output()).toContain('memory is not started, the policy has a server of that name')
-
-  await writeFile(file, 'mcp_servers:\n  - name: own\n    executabel: node\n')
-  const wrong = await startWorker(policy, { VITRINE_WORKER_CONFIG: file })
-  expect(await wrong.exited).toBe(1)
-  expect(wrong.output()).toContain('worker.yaml:3:5 Unknown field: mcp_servers[0].executabel.')
-  await rm(dir, { recursive: true })
 })

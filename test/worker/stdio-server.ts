@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { readFileSync } from 'node:fs'
+
+/** An MCP server that is no npm package, as worker.yaml starts it: JSON-RPC on stdio, a line each. Its first argument is a file that says what it is. */
+
+interface Says {
+  /** Describes `web.search`. */
+  description: string
+}
+
+const file = process.argv[2]!
+const said = (): Says => JSON.parse(readFileSync(file, 'utf8')) as Says
+const inputSchema = { type: 'object' }
+
+const answers: Record<string, (params: { name?: string; arguments?: { query?: string } }) => object> = {
+  initialize: () => ({ protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'web-search', version: '1' } }),
+  ping: () => ({}),
+  'tools/list': () => ({
+    tools: [
+      { name: 'web.search', description: said().description, inputSchema },
+      { name: 'web.environment', inputSchema },
+      { name: 'search', inputSchema },
+      { name: 'admin.reset', inputSchema },
+    ],
+  }),
+  'tools/call': ({ name, arguments: args }) => text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
+}
+
+function text(value: string): object {
+  return { content: [{ type: 'text', text: value }] }
+}
+
+/** Values would be taken out of the answer where they are secrets. */
+function digests(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, createHash('sha256').update(value!).digest('hex')]))
+}
+
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line) as { id?: number; method: string; params?: object }
+  if (id === undefined) return
+  const result = answers[method]?.(params ?? {})
+  process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: 'There is no such method.' } }) })}\n`)
+})
