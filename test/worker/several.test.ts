@@ -1,16 +1,11 @@
 import { expect, test } from 'vitest'
-import { admin, done, newAgent, type Owner } from '../e2e/world.ts'
+import { newAgent } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
-import { callTool, eventually, newPolicy, readyWorker, said, SERVERS, type Policy } from './world.ts'
+import { callTool, eventually, liveWorkers, newPolicy, readyWorker, said, SERVERS } from './world.ts'
 
 /** Workers of one policy as agents see them: not at all. */
 
 const SLOW = { timeout: 120_000 }
-
-async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
-  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(admin('getPolicy', { policyId }, owner))
-  return workers.filter(({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0).length
-}
 
 test('two workers share a policy; when one is killed, no call is lost', SLOW, async () => {
   const agent = await newAgent()

@@ -110,6 +110,12 @@ function describe(child: ChildProcess): Worker {
   }
 }
 
+/** Workers that the control plane sends calls to, for it knows all their servers to be ready. */
+export async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
+  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(admin('getPolicy', { policyId }, owner))
+  return workers.filter(({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0).length
+}
+
 let signer: Promise<Signer> | undefined
 
 /** A key that every worker of the stack believes, as those of the functions. */
