@@ -17,11 +17,13 @@ const AT_A_TIME = 24
 let upstream: Upstream
 let agent: Agent
 let ownerKey: string
+let policy: { policyId: string; key: string }
 beforeAll(async () => {
   upstream = await startUpstream()
   agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
   // An ID token is looked up at the Auth server each time.
   ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'fuzz' }, agent.owner))).key
+  policy = await done(admin('createPolicy', { name: 'fuzzed', servers: [{ slug: 'memory', package: 'some-server', version: '1.0.0' }] }, agent.owner))
 })
 afterAll(() => upstream.close())
 
@@ -62,10 +64,16 @@ function examples(): Record<string, Data> {
     'admin/redact': { agentId, seq: 0, reason: 'r' },
     'admin/signingKeys': {},
     'admin/createPolicy': { orgId, name: 'p', teams: [], builtins: { web_fetch: true }, servers: [] },
+    'admin/updatePolicy': { policyId: policy.policyId, name: 'p', teams: [], version: 1 },
+    'admin/moveServerPin': { policyId: policy.policyId, slug: 'memory', version: '2.0.0' },
     'admin/createTeam': { orgId, name: 't' },
     'admin/setAgentTeams': { agentId, teams: [] },
     'admin/putSecret': { orgId, scope: 'org', name: 'S', value: 'v' },
     'admin/deleteSecret': { orgId, scope: 'org', name: 'S' },
+    'worker/connect': { instanceId: 'w', url: 'http://127.0.0.1:9000' },
+    'worker/heartbeat': { instanceId: 'w', url: 'http://127.0.0.1:9000', policyVersion: 1, servers: [{ slug: 'memory', state: 'ready' }], events: [] },
+    'worker/report': { instanceId: 'w', slug: 'memory', version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==`, tools: [] },
+    'worker/disconnect': { instanceId: 'w' },
   }
 }
 
@@ -92,7 +100,8 @@ function spoiled(data: Data): fc.Arbitrary<unknown> {
   if (names.length > 0) ways.push(fc.constantFrom(...names).chain((name) => wrongFor(data[name]).map((value) => ({ ...data, [name]: value }))))
   return fc.oneof(...ways)
 }
-const KNOWN = new Set(['orgId', 'agentId', 'pageToken', 'limit', 'reason', 'teams', 'allowedTools'])
+/** Fields that some request may have beside those of its example. */
+const KNOWN = new Set(['orgId', 'agentId', 'pageToken', 'reason', 'teams', 'allowedTools', 'servers', 'builtins'])
 
 /** Bodies that are no requests at all. */
 const raw = fc.oneof(
@@ -130,7 +139,8 @@ it('[input.fuzz] refuses ten thousand wrong requests to every function, and keep
 }, 240_000)
 
 function send({ target, data, raw: bytes }: Case): Promise<Answer> {
-  return call(target, data, { bearer: AGENTS.has(target) ? agent.key : ownerKey, ...(bytes && { raw: bytes }) })
+  const bearer = target.startsWith('worker/') ? policy.key : AGENTS.has(target) ? agent.key : ownerKey
+  return call(target, data, { bearer, ...(bytes && { raw: bytes }) })
 }
 
 /** An expected error of ours: a code from the table, a message for people, and no fault of our side. */
