@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { VitrineError } from '../../sdk/src/index.ts'
 import { isBadUsage } from './bad-usage.ts'
+import { apply } from './commands/apply.ts'
 import { audit } from './commands/audit.ts'
 import { checkpoint } from './commands/checkpoint.ts'
 import { exportBundle } from './commands/export.ts'
@@ -18,6 +19,7 @@ const USAGE = `Usage: vitrine <command> [options]
   receipt          fetch the proof that an entry is on record
   verify-receipt   check such a proof, offline
   keys             show the keys that sign checkpoints
+  apply            let an agent use the tools of its agent.yaml
 
 vitrine <command> --help says more. The deployment is the one at VITRINE_URL (or --url) and the key is read from VITRINE_KEY;
 without them, the stack that npm start runs in this folder.
@@ -27,7 +29,7 @@ settings or a file cannot be used.
 `
 
 const COMMANDS = new Map<string, Command>(
-  Object.entries({ audit, export: exportBundle, checkpoint, receipt, 'verify-receipt': verifyReceiptFile, keys }),
+  Object.entries({ audit, export: exportBundle, checkpoint, receipt, 'verify-receipt': verifyReceiptFile, keys, apply }),
 )
 
 async function main(args: string[], io: Io): Promise<number> {

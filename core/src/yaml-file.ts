@@ -1,4 +1,4 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
+import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
 import type * as z from 'zod'
 import type { Problem } from './yaml-problems.ts'
 
@@ -8,6 +8,8 @@ const TEXT_LENGTH_MAX = 256 * 1024
 const ALIASES_MAX = 100
 /** Behind so many problems it is not the file that was meant. */
 const PROBLEMS_MAX = 50
+
+const TOO_DEEP = 'The file is nested too deeply.'
 
 /** `locate` tells where the value at a path stands. */
 export type Parsed<T> =
@@ -20,30 +22,34 @@ export type Parsed<T> =
  */
 export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
   const start = { line: 1, column: 1 }
-  if (text.length > TEXT_LENGTH_MAX) return failed({ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` })
+  if (text.length > TEXT_LENGTH_MAX) return failed([{ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` }])
   const lines = new LineCounter()
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, merge: false, stringKeys: true })
-    const syntax = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ ...place(lines, pos[0]), message: oneLine(message) }))
-    if (syntax.length > 0) return failed(...syntax)
+    // The parser compares every key with every other: a block of some ten thousand would take it seconds.
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, stringKeys: true })
+    const syntax = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ ...place(lines, pos[0]), message: messageOf(message) }))
+    if (syntax.length > 0) return failed(syntax)
+    const repeated = repeatedKeys(document).map((offset) => ({ ...place(lines, offset), message: 'Fields must be unique; this one was there before.' }))
+    if (repeated.length > 0) return failed(repeated)
     const checked = schema.safeParse(document.toJS({ maxAliasCount: ALIASES_MAX }))
     if (checked.success) return { ok: true, value: checked.data, locate: (path) => place(lines, offsetOf(document, path).offset) }
-    return failed(...checked.error.issues.flatMap((issue) => problemsOf(issue, document, lines)))
+    // Finding the place of each takes its time.
+    return failed(checked.error.issues.slice(0, PROBLEMS_MAX).flatMap((issue) => problemsOf(issue, document, lines)))
   } catch (error) {
     // The parser recurses, and refuses aliases beyond the bound, by throwing.
-    if (error instanceof RangeError) return failed({ ...start, message: 'The file is nested too deeply.' })
-    if (error instanceof ReferenceError) return failed({ ...start, message: `The file refers to anchors more than ${ALIASES_MAX} times.` })
+    if (error instanceof RangeError) return failed([{ ...start, message: TOO_DEEP }])
+    if (error instanceof ReferenceError) return failed([{ ...start, message: `The file refers to anchors more than ${ALIASES_MAX} times.` }])
     throw error
   }
 }
 
-function failed(...problems: Problem[]): { ok: false; problems: Problem[] } {
+function failed(problems: Problem[]): { ok: false; problems: Problem[] } {
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column).slice(0, PROBLEMS_MAX) }
 }
 
 function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): Problem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ ...place(lines, offsetOfKey(document, issue.path, key)), message: `Unknown field: ${named([...issue.path, key])}.` }))
+    return issue.keys.slice(0, PROBLEMS_MAX).map((key) => ({ ...place(lines, offsetOfKey(document, issue.path, key)), message: `Unknown field: ${named([...issue.path, key])}.` }))
   }
   const where = issue.path.length === 0 ? '' : `${named(issue.path)}: `
   if (issue.code === 'invalid_key') {
@@ -56,6 +62,26 @@ function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCoun
 
 function named(path: readonly PropertyKey[]): string {
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step).slice(0, 60)}`)).join('')
+}
+
+/** Where fields stand that their block had before. */
+function repeatedKeys(document: Document): number[] {
+  const found: number[] = []
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<string>()
+      for (const { key } of items) {
+        if (seen.has(keyText(key))) found.push(startOf(key) ?? 0)
+        seen.add(keyText(key))
+      }
+    },
+  })
+  return found
+}
+
+/** The parser catches its own recursion's end. */
+function messageOf(message: string): string {
+  return message.includes('call stack') ? TOO_DEEP : oneLine(message)
 }
 
 function oneLine(message: string): string {

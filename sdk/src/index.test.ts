@@ -146,6 +146,12 @@ const operations: Operation[] = [
   },
   { path: 'admin/listSecrets', data: { orgId: 'o1' }, answer: { secrets: [] }, run: (v) => v.secrets.list({ orgId: 'o1' }) },
   { path: 'admin/deleteSecret', data: { scope: 'user', name: 's' }, answer: { scope: 'user', name: 's' }, run: (v) => v.secrets.delete({ scope: 'user', name: 's' }) },
+  {
+    path: 'admin/applyManifest',
+    data: { agentId: 'a1', manifest: 'tools: []' },
+    answer: { agentId: 'a1', tools: [] },
+    run: (v) => v.agents.applyManifest({ agentId: 'a1', manifest: 'tools: []' }),
+  },
   { path: 'admin/createTeam', data: { name: 'Core' }, answer: { teamId: 't1' }, run: (v) => v.teams.create({ name: 'Core' }) },
   { path: 'admin/listTeams', data: {}, answer: { teams: [] }, run: (v) => v.teams.list({}) },
   { path: 'admin/deleteTeam', data: { teamId: 't1' }, answer: { teamId: 't1' }, run: (v) => v.teams.delete({ teamId: 't1' }) },

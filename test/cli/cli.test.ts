@@ -225,3 +225,16 @@ describe('what fails says so in one line', () => {
     expect(await run([], '')).toMatchObject({ code: 2, stdout: expect.stringContaining('Usage') as unknown })
   })
 })
+
+it('apply gives an agent the tools of its agent.yaml, or says where the file is wrong', async () => {
+  const agent = await newAgentWith(`${upstream.origin}/ok`)
+  const key = await ownerKeyOf(agent.owner)
+  await writeFile(file('agent.yaml'), 'tools: ["mcp:tool"]')
+  expect(await output(['apply', 'agent.yaml', '--agent', agent.id], key)).toBe('tool\n')
+  await writeFile(file('agent.yaml'), 'tools:\n  - mcp:tool\n  - "mcp:\\e[2J"\n  - mcp:none\nmore: 1\n')
+  const wrong = await run(['apply', 'agent.yaml', '--agent', agent.id], key)
+  expect(wrong).toMatchObject({ code: 1, stdout: '', stderr: 'agent.yaml:3:5 tools[1]: Must be "mcp:" and the name of a server.\nagent.yaml:5:1 Unknown field: more.\n' })
+  expect((await run(['apply', '-', '--agent', agent.id], key, 'tools: [mcp:none]')).stderr).toBe('-:1:9 There is no server or tool mcp:none for this agent.\n')
+  expect(await refusal(['apply', 'agent.yaml'], key, 2)).toContain('which agent?')
+  expect(await refusal(['apply', 'none.yaml', '--agent', agent.id], key, 2)).toContain('cannot be read')
+})

@@ -142,6 +142,7 @@ test('a bomb of aliases, a deep nest and a large file are refused', () => {
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(',')}]`)
   expect(problems(`l0: &l0 [x]\n${levels.join('\n')}\n`)).toEqual(['worker.yaml:1:1 The file refers to anchors more than 100 times.'])
   expect(problems('['.repeat(200_000)).length).toBeLessThanOrEqual(50)
+  expect(problems('['.repeat(200_000))[0]).toMatch(/nested too deeply/)
   expect(problems(' '.repeat(300_000))).toEqual(['worker.yaml:1:1 The file is larger than 256 KiB.'])
 })
 
