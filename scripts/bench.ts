@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from './build.ts'
-import { measure, type Level } from './bench/measure.ts'
+import { measure, type Level, type Tool } from './bench/measure.ts'
 import { printReport } from './bench/report.ts'
 import { freePorts } from './stack/ports.ts'
 import { startStack } from './stack/stack.ts'
@@ -15,6 +15,8 @@ const HELP = `npm run bench [-- options]: direct calls against invokeTool, inter
   --help`
 
 const PARALLEL = [1, 16, 64]
+/** An `http` tool, and a warm stdio server behind the tools worker; "direct" is the tool's or the worker's own HTTP. */
+const TOOLS: readonly Tool[] = ['http', 'worker']
 /** Not reported: both Node and the emulator's Java compile what runs often, and take some seconds to. */
 const WARM_UP_CALLS = 5_000
 
@@ -38,11 +40,11 @@ async function main(): Promise<void> {
     await stack.startFunctions({ NODE_OPTIONS: `--import ${new URL('bench/probe.ts', import.meta.url).href}`, BENCH_PROBE_PORT: String(probePort) })
     const probe = `http://127.0.0.1:${probePort}/`
     if (!values.json) console.error('warming up …')
-    await measure({ info: stack.info, probe, parallel: 64, calls: WARM_UP_CALLS })
+    for (const tool of TOOLS) await measure({ info: stack.info, probe, tool, parallel: 64, calls: WARM_UP_CALLS })
     const levels: Level[] = []
-    for (const parallel of PARALLEL) {
-      if (!values.json) console.error(`measuring ${parallel} in parallel …`)
-      levels.push(await measure({ info: stack.info, probe, parallel, calls: parallel === 1 ? Math.ceil(calls / 10) : calls }))
+    for (const [tool, parallel] of TOOLS.flatMap((kind) => PARALLEL.map((count) => [kind, count] as const))) {
+      if (!values.json) console.error(`measuring ${tool}, ${parallel} in parallel …`)
+      levels.push(await measure({ info: stack.info, probe, tool, parallel, calls: parallel === 1 ? Math.ceil(calls / 10) : calls }))
     }
     if (values.json) console.log(JSON.stringify({ levels }))
     else printReport(levels)

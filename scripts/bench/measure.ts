@@ -1,10 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { Vitrine } from '../../sdk/src/index.ts'
 import type { StackInfo } from '../stack/info.ts'
-import { load, type Request } from './load.ts'
+import { load, type Requests } from './load.ts'
 import type { Counts } from './probe.ts'
+import { workerTool } from './worker-tool.ts'
+
+export type Tool = 'http' | 'worker'
 
 export interface Level {
+  tool: Tool
   parallel: number
   calls: number
   direct: Times
@@ -33,11 +37,11 @@ const PRICES = { reads: 0.03 / 100_000, writes: 0.09 / 100_000, deletes: 0.01 / 
 const ROUNDS = 5
 
 /** Direct and dispatched calls in alternating rounds, so that both see the same machine. */
-export async function measure(options: { info: StackInfo; probe: string; parallel: number; calls: number }): Promise<Level> {
-  const { info, probe, parallel, calls } = options
+export async function measure(options: { info: StackInfo; probe: string; tool: Tool; parallel: number; calls: number }): Promise<Level> {
+  const { info, probe, tool, parallel, calls } = options
   const upstream = await startUpstream()
   try {
-    const { direct, invoke } = await prepare(info, upstream.url)
+    const { direct, invoke } = await prepare(info, tool, upstream.url)
     const each = Math.ceil(calls / ROUNDS)
     await load(direct, parallel, each)
     await load(invoke, parallel, each)
@@ -53,16 +57,17 @@ export async function measure(options: { info: StackInfo; probe: string; paralle
         times[name].totalMs += totalMs
       }
     }
-    return summarize(parallel, times.direct, times.invoke, await takeCounts(probe))
+    return summarize(tool, parallel, times.direct, times.invoke, await takeCounts(probe))
   } finally {
     await upstream.stop()
   }
 }
 
-async function prepare(info: StackInfo, url: string): Promise<{ direct: Request; invoke: Request }> {
+async function prepare(info: StackInfo, tool: Tool, url: string): Promise<{ direct: Requests; invoke: Requests }> {
   const owner = new Vitrine({ baseUrl: info.baseUrl, key: info.demo!.owner.key })
   await owner.quota.set({ monthlyInvocations: 1_000_000_000 })
   const { agentId, key } = await owner.agents.create({ name: 'bench' })
+  if (tool === 'worker') return workerTool(info, key)
   const token = 'bench-token-0123456789'
   await owner.tools.register({ agentId, name: 'echo', kind: 'http', url, authToken: token })
   const args = { q: 'latest inflation print', limit: 5 }
@@ -84,13 +89,14 @@ async function takeCounts(probe: string): Promise<Counts> {
   return (await (await fetch(probe)).json()) as Counts
 }
 
-function summarize(parallel: number, direct: Measured, invoke: Measured, counts: Counts): Level {
+function summarize(tool: Tool, parallel: number, direct: Measured, invoke: Measured, counts: Counts): Level {
   const calls = invoke.latenciesMs.length
   const per = (total: number) => round(total / calls, 3)
   const { reads, writes, deletes, kms, commits } = counts
   const dollars = reads * PRICES.reads + writes * PRICES.writes + deletes * PRICES.deletes + kms * PRICES.kms
   const times = { direct: timesOf(direct), invoke: timesOf(invoke) }
   return {
+    tool,
     parallel,
     calls,
     ...times,

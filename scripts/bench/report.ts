@@ -4,8 +4,8 @@ export function printReport(levels: readonly Level[]): void {
   console.log('\nDirect call against invokeTool, interleaved on this machine')
   console.table(
     Object.fromEntries(
-      levels.map(({ parallel, direct, invoke, ratio, cpuUs }) => [
-        `${parallel} in parallel`,
+      levels.map(({ tool, parallel, direct, invoke, ratio, cpuUs }) => [
+        `${tool}, ${parallel} in parallel`,
         {
           'direct p50 ms': direct.p50Ms,
           'direct p99 ms': direct.p99Ms,
@@ -21,8 +21,8 @@ export function printReport(levels: readonly Level[]): void {
   )
   console.log('Operations per invocation, counted at the client, and their list price')
   console.table(
-    Object.fromEntries(levels.map(({ parallel, operations, dollarsPerMillion }) => [`${parallel} in parallel`, { ...operations, '$ per million': dollarsPerMillion }])),
+    Object.fromEntries(levels.map(({ tool, parallel, operations, dollarsPerMillion }) => [`${tool}, ${parallel} in parallel`, { ...operations, '$ per million': dollarsPerMillion }])),
   )
   console.log('Where the time of an invocation goes, mean ms (admit lasts as long as the longer of commit and kms)')
-  console.table(Object.fromEntries(levels.map(({ parallel, stepsMs }) => [`${parallel} in parallel`, stepsMs])))
+  console.table(Object.fromEntries(levels.map(({ tool, parallel, stepsMs }) => [`${tool}, ${parallel} in parallel`, stepsMs])))
 }
