@@ -65,11 +65,8 @@ export const id: Check = such((value) => typeof value === 'string' && isId(value
 export const uid: Check = text(128)
 /** Of a command line; it may be empty. */
 export const argument: Check = such((value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX, `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`)
-/** What the text says is for the server to read. */
-export const manifest: Check = such(
-  (value) => typeof value === 'string' && utf8(value).length <= AGENT_MANIFEST_BYTES_MAX && value.isWellFormed(),
-  `must be a text of at most ${AGENT_MANIFEST_BYTES_MAX / 1024} KiB`,
-)
+/** The server counts its bytes, and reads it. */
+export const manifest: Check = text(AGENT_MANIFEST_BYTES_MAX)
 export const label: Check = text(LABEL_LENGTH_MAX)
 export const idempotencyKey: Check = text(IDEMPOTENCY_KEY_LENGTH_MAX)
 export const term: Check = text(512)

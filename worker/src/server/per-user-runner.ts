@@ -40,7 +40,10 @@ export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): 
     }
     const listed = await discovery.get()
     await discovery.stop(limits.graceMs)
-    if (!stopped) status = { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
+    if (stopped) return
+    // Without a secret that all users share it starts for none of them.
+    const isLacking = !listed.ok && listed.error.code === 'secret_missing'
+    status = isLacking ? { state: 'failed', error: listed.error.message ?? listed.error.code } : { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
   }
 
   return {

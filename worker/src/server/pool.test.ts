@@ -44,6 +44,25 @@ describe('a call', () => {
     expect(await t.ask('one', 'echo', { a: 1 })).toEqual({ a: 1 })
   })
 
+  test('beyond the capabilities of its server finds no tool, and the control plane is told of none', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { capabilities: ['echo', 'p.*'] })] })
+    expect(await t.ask('one', 'echo', { a: 1 })).toEqual({ a: 1 })
+    expect(await t.call('one', 'pid')).toMatchObject({ ok: false, code: 'tool_not_found' })
+    expect(t.tools.at(-1)).toMatchObject({ slug: 'one', pin: null, tools: [{ name: 'echo' }] })
+    expect(t.tools.at(-1)!.tools).toHaveLength(1)
+  })
+
+  test('of a server that is not here says why, until it is', async () => {
+    const absent = { slug: 'one', enabled: true, commands: null, absent: 'There is none.' }
+    await t.pool.apply({ servers: [absent] })
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'There is none.' }])
+    expect(await t.call('one', 'echo')).toEqual({ ok: false, code: 'upstream_unreachable', message: 'There is none.' })
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    expect(await t.ask('one', 'echo', { a: 1 })).toEqual({ a: 1 })
+    await t.pool.apply({ servers: [absent] })
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'There is none.' }])
+  })
+
   test('tells its progress', async () => {
     const seen: unknown[] = []
     expect(await t.ask('one', 'progress', {}, { onProgress: (progress) => void seen.push(progress) })).toBe('done')
@@ -240,6 +259,12 @@ describe('per-user servers', () => {
     expect(t.processes()).toEqual([])
     await t.ask('refuses', 'pid', {}, as('ada'))
     expect(t.tools.map(({ slug }) => slug)).toEqual(['lists', 'refuses'])
+  })
+
+  test('fail without a secret that all of them share', async () => {
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [...PER_USER.env, { name: 'SHARED', missing: 'Put it there.' }] })] })
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'Put it there.' }])
+    expect(await t.call('one', 'pid', {}, as('ada'))).toMatchObject({ ok: false, code: 'secret_missing', message: 'Put it there.' })
   })
 
   test('make room by ending the process idle for longest; with none idle calls are refused', async () => {
