@@ -29,7 +29,7 @@ async function world(): Promise<Agent> {
   return agent
 }
 
-describe('applyManifest', () => {
+describe('[policies.manifest] applyManifest', () => {
   it('lets an agent use the tools that it names and nothing else, in one commit with its entry', async () => {
     const agent = await world()
     expect(await seen(agent)).toEqual(expect.arrayContaining(['another', 'own', 'github', 'web-search']))

@@ -8,7 +8,7 @@ const TOOLS = [{ name: 'web.search', description: 'Searches.', inputSchema: { ty
 /** Workers say nothing of versions here. */
 const reportNode = (key: string, tools: object[], more: object = {}) => worker('report', { instanceId: 'w1', slug: 'web', tools, ...more }, key)
 
-describe('a server of the node', () => {
+describe('[policies.node] a server of the node', () => {
   it('is one of a policy beside those from npm', async () => {
     const { policyId, key, owner } = await newPolicy([server('a'), { slug: 'web', node: true, commands: ['web.search'], env: [{ name: 'KEY', source: 'org_secret', secret: 's' }] }])
     const stored = { slug: 'web', node: true, commands: ['web.search'], env: [{ name: 'KEY', source: 'org_secret', secret: 's' }], enabled: true, healthCheck: null, limits: null }

@@ -60,7 +60,7 @@ it('has no composite index that no query needs', () => {
   expect(new Set(file.indexes.map(asText)).size).toBe(file.indexes.length)
 })
 
-it.each([['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['tools', 'manifestPending'], ['toolPolicies', '*'], ['servers', '*'], ['secrets', 'enc'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
+it.each([['agents', 'toolConfig'], ['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['tools', 'manifestPending'], ['toolPolicies', '*'], ['servers', '*'], ['secrets', 'enc'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
   'leaves %s.%s out of every index',
   (on, field) => {
     expect(overrideOf(on, field)?.indexes).toEqual([])

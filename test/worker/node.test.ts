@@ -116,7 +116,7 @@ test('credentials come from the worker, or from secrets that the policy grants t
   for (const secret of [granted, operators]) expect(worker.output()).not.toContain(secret)
 })
 
-test('the policy is the authority: what it does not name is not started, what worker.yaml lacks fails and says so', SLOW, async () => {
+test('[policies.node] the policy is the authority: what it does not name is not started, what worker.yaml lacks fails and says so', SLOW, async () => {
   const owner = await newOwner()
   const { config } = await nodeFiles({ memory: WEB, spare: WEB, off: `${WEB}, enabled: false` })
   const policy = await newPolicy(owner, [SERVERS.memory, { slug: 'lacking', node: true }, { slug: 'off', node: true }])
