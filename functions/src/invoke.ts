@@ -6,6 +6,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { admit, type Dispatch } from './dispatch/admit.ts'
 import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
+import { claimedUid } from './auth/claimed-uid.ts'
 import { byIdToken } from './auth/owner.ts'
 import type { Verdict } from './dispatch/breaker.ts'
 import { identityOf, liveVerdict, storedVerdict, type Callee } from './dispatch/callee.ts'
@@ -69,7 +70,8 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   const { idempotencyKey } = request
   const keyPath = idempotencyKey === undefined ? undefined : guardPath(agentId, name, idempotencyKey)
   const wanted = [paths.agent(agentId), paths.tool(agentId, name), ...(keyPath ? [keyPath] : [])]
-  const guess = parts.routes.guess(agentId, name)
+  // What was read of a user is looked at when the token that names them has been verified.
+  const guess = parts.routes.guess(agentId, name, claimedUid(request.userToken))
   const [docs, user] = await Promise.all([parts.load([...wanted, ...guess]), userOf(parts, request)])
   const [agentDoc, toolDoc, used] = docs
   lap('load')
