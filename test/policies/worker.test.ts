@@ -30,6 +30,19 @@ describe('[connector.connect] a worker', () => {
     expect((await state(policy)).workers).toEqual([])
   })
 
+  it('takes the place of whoever had its address before', async () => {
+    const policy = await newPolicy([server('a')])
+    const instances = async () => (await state(policy)).workers.map(({ instanceId }) => instanceId).sort()
+    await connect(policy.key, 'http://127.0.0.1:18080', 'w1')
+    await connect(policy.key, 'http://127.0.0.1:18081', 'w2')
+    expect(await instances()).toEqual(['w1', 'w2'])
+    await connect(policy.key, 'http://127.0.0.1:18080/', 'w3')
+    expect(await instances()).toEqual(['w2', 'w3'])
+    // If it still lives, it is known again.
+    await beat(policy.key)
+    expect(await instances()).toEqual(['w1', 'w2', 'w3'])
+  })
+
   it('is nobody without a connector key of its own policy', async () => {
     const [mine, other, agent] = [await newPolicy([]), await newPolicy([]), await newAgent()]
     const ask = (key: string) => worker('connect', { instanceId: 'w1', url: 'http://127.0.0.1:18080' }, key)

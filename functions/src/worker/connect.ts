@@ -28,7 +28,7 @@ export async function connect(parts: Parts, by: Connector, data: unknown): Promi
   if (!current.ok) return current
   const now = new Date()
   const { workers } = current.value.workers
-  const live = Object.entries(workers).filter(([other, { seenAt }]) => other !== instanceId && now.getTime() - seenAt.toMillis() <= WORKER_LIVE_MS)
+  const live = Object.entries(workers).filter(([other, known]) => other !== instanceId && known.url !== url.value && now.getTime() - known.seenAt.toMillis() <= WORKER_LIVE_MS)
   if (live.length >= WORKERS_PER_POLICY_MAX) return fail('too_many_calls', `${WORKERS_PER_POLICY_MAX} workers serve this policy already.`)
 
   const appended = await parts.append(logs.org(by.orgId), by.orgId, {
@@ -37,7 +37,7 @@ export async function connect(parts: Parts, by: Connector, data: unknown): Promi
       {
         op: 'update',
         path: policyPaths.workers(by.orgId, by.policyId),
-        data: { ...forgotten(workers, now), [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} } },
+        data: { ...forgotten(workers, instanceId, url.value, now), [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} } },
       },
     ],
   })
@@ -54,7 +54,8 @@ export function workerUrl({ egress }: Pick<Parts, 'egress'>, text: string): Resu
   return ok(url.value.replace(/\/+$/, ''))
 }
 
-function forgotten(workers: WorkersDoc['workers'], now: Date): Record<string, FieldValue> {
-  const old = Object.entries(workers).filter(([, { seenAt }]) => now.getTime() - seenAt.toMillis() > FORGOTTEN_AFTER_MS)
-  return Object.fromEntries(old.map(([instanceId]) => [`workers.${instanceId}`, FieldValue.delete()]))
+/** Registrations that are old, and that of whoever had the address before: no call reaches it there, and it says so itself if it still lives. */
+function forgotten(workers: WorkersDoc['workers'], instanceId: string, url: string, now: Date): Record<string, FieldValue> {
+  const gone = Object.entries(workers).filter(([other, known]) => other !== instanceId && (known.url === url || now.getTime() - known.seenAt.toMillis() > FORGOTTEN_AFTER_MS))
+  return Object.fromEntries(gone.map(([other]) => [`workers.${other}`, FieldValue.delete()]))
 }
