@@ -139,11 +139,11 @@ describe('[policies.forward] a call', () => {
   const sign = () => createCallSigner(db())
   let pieces: Piece[]
 
-  async function callWith(tool: WorkerTool, more: Partial<ForwardRequest> & { timeoutMs?: number; call?: string } = {}): Promise<ForwardOutcome> {
+  async function callWith(tool: WorkerTool, more: Partial<ForwardRequest> & { timeoutMs?: number; call?: string } = {}, made = workerForward({ dispatcher, sign: sign() })): Promise<ForwardOutcome> {
     const { timeoutMs = 5_000, call = randomUUID(), ...rest } = more
     const scrubber = createScrubber(null, { scheme: 'bearer' })
     const signal = AbortSignal.timeout(timeoutMs)
-    const forward = workerForward({ dispatcher, sign: sign() })({ route: tool.route, agentId: 'agt_a', call, deadlineMs: Date.now() + timeoutMs })
+    const forward = made({ route: tool.route, agentId: 'agt_a', call, deadlineMs: Date.now() + timeoutMs })
     return forward({ connection: 'x', endpoint: tool, command: 'echo', args: { a: 1 }, credential: null, scrubber, signal, ...rest })
   }
 
@@ -260,6 +260,23 @@ describe('[policies.forward] a call', () => {
     expect(await callWith(both)).toMatchObject({ answered: true })
     expect(other.calls[0]!.body.call).toMatch(/\.2$/)
     expect(other.calls[0]!.claims['call']).toBe(other.calls[0]!.body.call)
+  })
+
+  it('is not offered first to a worker that was just found to be gone', async () => {
+    const dead = new URL(await deadUrl()).origin
+    const tool = await toolAt(dead, stub.url)
+    const asked: string[] = []
+    const watching = { request: (options: { origin: string }) => (asked.push(options.origin), dispatcher.request(options as never)) } as unknown as typeof dispatcher
+    const made = workerForward({ dispatcher: watching, sign: sign() })
+    const one = () => callWith(tool, {}, made)
+    for (let i = 0; i < 40 && !asked.includes(dead); i++) expect(await one()).toMatchObject({ answered: true })
+    expect(asked.slice(-2)).toEqual([dead, stub.url])
+    for (let i = 0; i < 20; i++) await one()
+    expect(asked.slice(-20)).toEqual(Array.from({ length: 20 }, () => stub.url))
+    // It is still asked when nobody else is there.
+    const alone = { ...tool, route: { ...tool.route, workers: tool.route.workers.filter(({ url }) => url === dead) } }
+    expect(await callWith(alone, {}, made)).toMatchObject({ code: 'upstream_unreachable' })
+    expect(asked.at(-1)).toBe(dead)
   })
 
   it('is spread over workers that live', async () => {

@@ -24,6 +24,10 @@ export interface WorkerCall {
 
 /** Workers that one try of a call is offered to. */
 const WORKERS_TRIED_MAX = 3
+/** One that could not be connected to is asked last for so long: it may still be registered, and is never busy. */
+const ABSENT_MS = 10_000
+/** Addresses remembered as absent; the oldest goes first. */
+const ABSENT_MAX = 1_000
 
 /** What a worker says, and whether it had begun the call by then. Anything else that it says is upstream_invalid. */
 const CODES: Partial<Record<ErrorCode, { begun: boolean; as?: ErrorCode; elsewhere?: true }>> = {
@@ -55,6 +59,13 @@ const PREFERENCE: Record<string, number> = { ready: 0, starting: 1, unhealthy: 2
  */
 export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; sign: SignCall }): (call: WorkerCall) => Forward {
   const underWay = new Map<string, number>()
+  const absentUntil = new Map<string, number>()
+
+  function note({ url }: LiveWorker, { isAbsent }: Tried): void {
+    absentUntil.delete(url)
+    if (isAbsent) absentUntil.set(url, Date.now() + ABSENT_MS)
+    if (absentUntil.size > ABSENT_MAX) absentUntil.delete(absentUntil.keys().next().value!)
+  }
 
   async function offered(worker: LiveWorker, call: WorkerCall, body: CallBody, request: ForwardRequest): Promise<Tried> {
     underWay.set(worker.url, (underWay.get(worker.url) ?? 0) + 1)
@@ -76,9 +87,10 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
     return async (request) => {
       const { route } = call
       let last: ForwardOutcome = { answered: false, status: 0, code: 'upstream_unreachable', sent: false }
-      for (const worker of inOrder(route.workers, underWay).slice(0, WORKERS_TRIED_MAX)) {
+      for (const worker of inOrder(route.workers, { underWay, isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now() }).slice(0, WORKERS_TRIED_MAX)) {
         if (request.signal.aborted) return { answered: false, status: 0, code: abortOf(request.signal), sent: false }
         const tried = await offered(worker, call, bodyOf(call, request, ++tries), request)
+        note(worker, tried)
         last = tried.outcome
         if (!tried.elsewhere) break
       }
@@ -87,11 +99,16 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
   }
 }
 
-/** Ready ones first, of these the least busy, of these by chance. */
-export function inOrder(workers: readonly LiveWorker[], underWay: ReadonlyMap<string, number>): LiveWorker[] {
+interface Seen {
+  underWay: ReadonlyMap<string, number>
+  isAbsent(worker: LiveWorker): boolean
+}
+
+/** Those that are there first, of these the ready ones, of these the least busy, of these by chance. */
+function inOrder(workers: readonly LiveWorker[], { underWay, isAbsent }: Seen): LiveWorker[] {
   return workers
-    .map((worker) => ({ worker, preference: PREFERENCE[worker.state ?? 'starting']!, busy: underWay.get(worker.url) ?? 0, chance: Math.random() }))
-    .sort((a, b) => a.preference - b.preference || a.busy - b.busy || a.chance - b.chance)
+    .map((worker) => ({ worker, absence: Number(isAbsent(worker)), preference: PREFERENCE[worker.state ?? 'starting']!, busy: underWay.get(worker.url) ?? 0, chance: Math.random() }))
+    .sort((a, b) => a.absence - b.absence || a.preference - b.preference || a.busy - b.busy || a.chance - b.chance)
     .map(({ worker }) => worker)
 }
 
@@ -113,6 +130,8 @@ interface Tried {
   outcome: ForwardOutcome
   /** Another worker may be asked: this one has not begun the call. */
   elsewhere: boolean
+  /** No connection could be made. */
+  isAbsent?: boolean
 }
 
 async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, body: CallBody, request: ForwardRequest): Promise<Tried> {
@@ -126,7 +145,7 @@ async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, b
     if (signal.aborted) return ended({ answered: false, status: 0, code: abortOf(signal), sent: true })
     // Before a connection is made nothing can have been sent; afterwards there is no telling.
     const sent = !isConnectError(error)
-    return { elsewhere: !sent, outcome: { answered: false, status: 0, code: sent ? 'upstream_interrupted' : 'upstream_unreachable', sent } }
+    return { elsewhere: !sent, isAbsent: !sent, outcome: { answered: false, status: 0, code: sent ? 'upstream_interrupted' : 'upstream_unreachable', sent } }
   }
   try {
     const answer = await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
