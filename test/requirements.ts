@@ -91,6 +91,7 @@ export const REQUIREMENTS = {
   'secrets.scopes': 'Secrets belong to the organization, a team or a user, and are changed by those alone.',
   'secrets.forms': 'A secret has exactly one of three forms, of what the operator listed and of its own organization.',
   'secrets.input': 'Values and names of secrets that could not be used are refused.',
+  'worker.log': "Owners read the last lines of a server's stderr, without its secrets.",
   'connector.connect': 'A worker gets the policy of its key and no other, and registers.',
   'connector.heartbeat': 'A heartbeat brings what has changed and puts down what servers do.',
   'connector.pins': 'What a server first was is pinned: other versions are refused, other tools wait for the owner.',

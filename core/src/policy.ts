@@ -178,6 +178,11 @@ export interface CallBody {
   userSecrets?: Record<string, Sealed>
 }
 
+/** `POST {worker}/log` takes a CallBody too, with this for a command: `{lines}` are the last that the server wrote to stderr. */
+export const LOG_COMMAND = 'vitrine.log'
+/** 200 lines of 2 KiB, escaped. */
+export const SERVER_LOG_BYTES_MAX = 2 * 1024 * 1024
+
 /** The raw MCP result, or why there is none. */
 export type CallAnswer = { result: JsonValue } | { error: { code: ErrorCode; message?: string } }
 

@@ -39,6 +39,7 @@ import { createLoad } from './store/load.ts'
 import { createPublisher } from './witness/configured.ts'
 import { worker as workerOperation } from './worker/operations.ts'
 import { createRoutes } from './worker/route.ts'
+import { serverLogReader } from './worker/server-log.ts'
 import { createCallSigner } from './worker/token.ts'
 
 /** The composition root of the functions: the only place that reads the environment and connects the parts. */
@@ -53,6 +54,7 @@ const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ policy: env.egress })
 
 const load = createLoad(db)
+const signCall = createCallSigner(db)
 
 const parts: Parts = {
   db,
@@ -74,7 +76,8 @@ const parts: Parts = {
   witnesses: env.witnesses,
   secretEnv: env.secretEnv,
   routes: createRoutes(load, env.project),
-  forwardToWorker: workerForward({ dispatcher, sign: createCallSigner(db) }),
+  forwardToWorker: workerForward({ dispatcher, sign: signCall }),
+  readServerLog: serverLogReader({ dispatcher, sign: signCall }),
 }
 
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })

@@ -16,6 +16,7 @@ import type { Load } from './store/load.ts'
 import type { Publisher } from './witness/publish.ts'
 import type { Witness } from './witness/witness.ts'
 import type { Routes } from './worker/route.ts'
+import type { ReadServerLog } from './worker/server-log.ts'
 
 /** What the operations are made of; index.ts wires it once per process. */
 export interface Parts {
@@ -47,4 +48,5 @@ export interface Parts {
   routes: Routes
   /** Calls them. */
   forwardToWorker: (call: WorkerCall) => Forward
+  readServerLog: ReadServerLog
 }

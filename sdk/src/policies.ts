@@ -123,6 +123,8 @@ export interface Policies {
   moveServerPin(input: { policyId: string; slug: string; version: string }, options?: CallOptions): Promise<PolicyVersion>
   /** Member: what a server lists, as approved and as it waits for approval. */
   getServerManifest(input: { policyId: string; slug: string }, options?: CallOptions): Promise<ServerManifest>
+  /** Owner, admin: what a server last wrote to stderr at each worker, credentials taken out; null where the worker did not answer. */
+  getServerLog(input: { policyId: string; slug: string }, options?: CallOptions): Promise<{ slug: string; workers: { instanceId: string; lines: string[] | null }[] }>
   /** Owner, admin: approves the list of this hash, if it is the one that waits. */
   approveServerManifest(input: Approval, options?: CallOptions): Promise<Approval>
 }
@@ -202,6 +204,10 @@ export function createPolicies(call: Call): Policies {
     async getServerManifest(input, options) {
       check.checkFields(input, SERVER)
       return call('admin/getServerManifest', input, { slug: 'string' }, options)
+    },
+    async getServerLog(input, options) {
+      check.checkFields(input, SERVER)
+      return call('admin/getServerLog', input, { slug: 'string', workers: 'array' }, options)
     },
     async approveServerManifest(input, options) {
       check.checkFields(input, { ...SERVER, manifestHash: check.term })

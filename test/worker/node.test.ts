@@ -146,3 +146,17 @@ test('a worker.yaml that cannot be used ends the worker with the places of what 
   expect(await wrong.exited).toBe(1)
   expect(wrong.output()).toContain('worker.yaml:3:5 Unknown field: mcp_servers[0].executabel.')
 })
+
+test("[worker.log] owners read what a server wrote to stderr, without its secrets, and nobody else does", SLOW, async () => {
+  const owner = await newOwner()
+  await done(admin('putSecret', { scope: 'org', name: 'search-key', value: newSecret() }, owner))
+  const { config } = await nodeFiles({ 'web-search': WEB })
+  const policy = await newPolicy(owner, [{ slug: 'web-search', node: true, env: [{ name: 'API_KEY', source: 'org_secret', secret: 'search-key' }] }])
+  const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
+  const ask = { policyId: policy.policyId, slug: 'web-search' }
+  expect(await done(admin('getServerLog', ask, owner))).toEqual({
+    slug: 'web-search', workers: [{ instanceId: (await worker.health()).instanceId, lines: ['Started with the key [redacted:credential].'] }],
+  })
+  await failed(admin('getServerLog', { ...ask, slug: 'none' }, owner), 'server_not_found')
+  await failed(admin('getServerLog', ask, await newOwner()), 'policy_not_found')
+})

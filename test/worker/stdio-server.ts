@@ -36,6 +36,8 @@ function digests(): Record<string, string> {
   return Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, createHash('sha256').update(value!).digest('hex')]))
 }
 
+console.error(`Started with the key ${process.env['API_KEY'] ?? 'of nobody'}.`)
+
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line) as { id?: number; method: string; params?: object }
   if (id === undefined) return

@@ -18,6 +18,7 @@ import { getManifestDiff } from './get-manifest-diff.ts'
 import { getOpening } from './get-opening.ts'
 import { getPolicy } from './get-policy.ts'
 import { getReceipt } from './get-receipt.ts'
+import { getServerLog } from './get-server-log.ts'
 import { getServerManifest } from './get-server-manifest.ts'
 import { getUsage } from './get-usage.ts'
 import { importServer } from './import-server.ts'
@@ -77,6 +78,7 @@ const OPERATIONS = new Map<string, Operation>(
     importServer,
     moveServerPin,
     getServerManifest,
+    getServerLog,
     approveServerManifest,
     createTeam,
     listTeams,

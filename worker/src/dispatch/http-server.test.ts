@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { CallBody, Sealed } from '@vitrine/core/policy'
+import { LOG_COMMAND, type CallBody, type Sealed } from '@vitrine/core/policy'
 import type { CallOutcome, PoolCall } from '../server/api.ts'
 import { createDispatch, type Dispatch } from './http-server.ts'
 import { createKeyRing } from './key-ring.ts'
@@ -31,6 +31,7 @@ beforeEach(async () => {
         calls.push(request)
         return pool(request)
       },
+      stderr: (slug) => [`${slug} said`],
     },
     orgId: () => 'acme',
     health: () => ({ instanceId }),
@@ -295,4 +296,17 @@ test('health and everything that is not there', async () => {
   expect(await codeOf(fetch(`${url}/call/x`, { method: 'POST' }))).toEqual([404, 'unknown_operation'])
   expect(await codeOf(fetch(`${url}/call`))).toEqual([405, 'method_not_allowed'])
   expect(await codeOf(fetch(`${url}/call`, { method: 'POST' }))).toEqual([401, 'unauthenticated'])
+})
+
+test('tells what a server wrote to stderr, to the control plane alone and once', async () => {
+  const body = newBody({ command: LOG_COMMAND, arguments: {} })
+  const token = await tokenFor(signer, claimsFor(body))
+  const log = (by: string, sent: CallBody = body) => fetch(`${url}/log`, { method: 'POST', headers: { authorization: `Bearer ${by}` }, body: JSON.stringify(sent) })
+  expect(await codeOf(log('x.y.z'))).toEqual([401, 'invalid_key'])
+  expect(await answerOf(log(token))).toEqual([200, { lines: ['memory said'] }])
+  expect(await codeOf(log(token))).toEqual([401, 'invalid_key'])
+  // The token of a call opens no log.
+  const call = newBody()
+  expect(await codeOf(log(await tokenFor(signer, claimsFor(call)), call))).toEqual([404, 'tool_not_found'])
+  expect(calls).toEqual([])
 })

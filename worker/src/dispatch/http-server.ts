@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { logError } from '../log.ts'
 import { eventStream, refuse, replyJson, replyResult } from './answer.ts'
-import { admitCall, makeCall, type CallParts } from './serve-call.ts'
+import { admitCall, makeCall, readLog, type CallParts } from './serve-call.ts'
 
 export interface DispatchOptions extends CallParts {
   /** What `GET /healthz` tells anybody. */
@@ -29,7 +29,7 @@ const REQUEST_MS_MAX = 30_000
 /** Longer than any load balancer keeps an idle connection, so that it is never ours that is closed under a request. */
 const KEEP_ALIVE_MS = 620_000
 
-/** The worker's HTTP surface: `POST /call` for the control plane, `GET /healthz` for who keeps the worker running. */
+/** The worker's HTTP surface: `POST /call` and `POST /log` for the control plane, `GET /healthz` for who keeps the worker running. */
 export function createDispatch(options: DispatchOptions): Dispatch {
   const { callsMax = CALLS_MAX, health } = options
   const underWay = new Set<AbortController>()
@@ -46,9 +46,13 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {
     if (req.url === '/healthz' && req.method === 'GET') return replyJson(res, closing ? 503 : 200, health())
-    if (req.url !== '/call') return refuse(res, { code: 'unknown_operation' })
+    if (req.url !== '/call' && req.url !== '/log') return refuse(res, { code: 'unknown_operation' })
     if (req.method !== 'POST') return refuse(res, { code: 'method_not_allowed' })
     if (closing) return refuse(res, { code: 'unavailable', message: 'This worker is stopping.' })
+    if (req.url === '/log') {
+      const log = await readLog(options, req)
+      return log.ok ? replyJson(res, 200, log.value) : refuse(res, log.error)
+    }
     if (underWay.size >= callsMax) return refuse(res, { code: 'too_many_calls' })
     const caller = new AbortController()
     res.once('close', () => {

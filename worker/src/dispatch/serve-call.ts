@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
-import type { CallBody, CallClaims } from '@vitrine/core/policy'
+import { LOG_COMMAND, type CallBody, type CallClaims } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Pool } from '../server/api.ts'
 import { readCallBody } from './body.ts'
@@ -16,7 +16,7 @@ export interface CallParts {
   isEnabled(server: string, command: string): boolean
   /** The organization of that policy; null before there is one. */
   orgId(): string | null
-  pool: Pick<Pool, 'call'>
+  pool: Pick<Pool, 'call' | 'stderr'>
 }
 
 /**
@@ -25,16 +25,29 @@ export interface CallParts {
  * Errors: unauthenticated, invalid_key, unavailable, those of `readCallBody`, tool_not_found, credential_unreadable.
  */
 export async function admitCall(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
+  const signed = await readSigned(parts, req)
+  if (!signed.ok) return signed
+  const { server, command, user, userSecrets = {} } = signed.value
+  if (!parts.isEnabled(server, command)) return fail('tool_not_found')
+  return areOfUser(userSecrets, { orgId: parts.orgId(), user }) ? signed : fail('credential_unreadable', "A secret of the call is not one of its user's.")
+}
+
+/** The last lines that a server wrote to stderr, for the owner, whom the control plane knows. Errors: as of a call. */
+export async function readLog(parts: CallParts, req: IncomingMessage): Promise<Result<{ lines: string[] }>> {
+  const signed = await readSigned(parts, req)
+  if (!signed.ok) return signed
+  return signed.value.command === LOG_COMMAND ? ok({ lines: parts.pool.stderr(signed.value.server) }) : fail('tool_not_found')
+}
+
+/** What the control plane signed and did not send before. */
+async function readSigned(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
   const claims = await parts.verify(req.headers.authorization)
   if (!claims.ok) return claims
   const body = await readCallBody(req)
   if (!body.ok) return body
   if (!boundTo(claims.value, body.value)) return fail('invalid_key', 'The token was made for another call.')
   const once = firstTime(parts.seen, claims.value)
-  if (!once.ok) return once
-  const { server, command, user, userSecrets = {} } = body.value
-  if (!parts.isEnabled(server, command)) return fail('tool_not_found')
-  return areOfUser(userSecrets, { orgId: parts.orgId(), user }) ? body : fail('credential_unreadable', "A secret of the call is not one of its user's.")
+  return once.ok ? body : once
 }
 
 function firstTime(seen: SeenCalls, { call, exp }: CallClaims): Result<void> {
