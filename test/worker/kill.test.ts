@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newAgent, type Agent } from '../e2e/world.ts'
 import { descendants } from '../stack/cli.ts'
@@ -29,6 +29,7 @@ interface Call {
 
 test('workers killed under load leave every caller with an answer, no intent open and no call made twice', { timeout: 240_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-kill-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   // Servers may run as users of their own.
   await chmod(folder, 0o755)
   const config = join(folder, 'worker.yaml')
@@ -66,7 +67,6 @@ test('workers killed under load leave every caller with an answer, no intent ope
   const { entries, open } = await checkChain(`agents/${agent.id}`)
   expect(open).toEqual([])
   expect(entries.filter(({ action, meta }) => action === 'tool.invoke' && meta['ok'] === true)).toHaveLength(calls.filter(({ end }) => end === 'ok').length)
-  await rm(folder, { recursive: true, force: true })
 })
 
 interface Load {

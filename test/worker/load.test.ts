@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { newAgent, usageOf } from '../e2e/world.ts'
 import { callTool, eventually, liveWorkers, newPolicy, readyWorker, SERVERS } from './world.ts'
@@ -11,6 +11,7 @@ const SERVERS_OF = { everything: 8, memory: 2 }
 
 test('200 calls at once over ten servers are all answered, each with its own answer, and are on record', { timeout: 180_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-load-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   // Servers may run as users of their own.
   await chmod(folder, 0o755)
   const agent = await newAgent()
@@ -38,7 +39,6 @@ test('200 calls at once over ten servers are all answered, each with its own ans
   expect(await usageOf(agent)).toMatchObject({ invoked: CALLS, credited: 0 })
   worker.kill('SIGTERM')
   expect(await worker.exited).toBe(0)
-  await rm(folder, { recursive: true, force: true })
 })
 
 function named(server: keyof typeof SERVERS_OF): string[] {
