@@ -34,10 +34,12 @@ const CACHE = join(ROOT, '.cache/worker-tests')
 const VERSION = '2026.8.31'
 
 const running = new Set<Worker>()
+/** Their folders are gone. */
+const cleared: Promise<void>[] = []
 
 afterAll(async () => {
   for (const worker of running) worker.kill('SIGTERM')
-  await Promise.all([...running].map(({ exited }) => exited))
+  await Promise.all(cleared)
 })
 
 /** Configurations of servers from npm, as createPolicy takes them. */
@@ -71,10 +73,10 @@ export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}):
   })
   const worker = describe(child)
   running.add(worker)
-  void worker.exited.then(() => {
+  cleared.push(worker.exited.then(() => {
     running.delete(worker)
     return rm(workDir, { recursive: true, force: true })
-  })
+  }))
   return worker
 }
 
