@@ -64,7 +64,7 @@ describe('what is refused', () => {
     [`${at}.registryType`, withPack({ registryType: 'mcpb' }), /"mcpb" is not supported/],
     [`${at}.transport.type`, withPack({ transport: { type: 'streamable-http', url: 'https://x' } }), /"streamable-http" is not supported/],
     [`${at}.transport`, withPack({ transport: undefined }), /./],
-    [`${at}.registryBaseUrl`, withPack({ registryBaseUrl: 'https://evil.example' }), /registry\.example\.org/],
+    [`${at}.registryBaseUrl`, withPack({ registryBaseUrl: 'https://evil.example' }), /public registry/],
     [`${at}.identifier`, withPack({ identifier: '../evil' }), /npm package/],
     [`${at}.identifier`, withPack({ identifier: 'https://x/y.tgz' }), /npm package/],
     [`${at}.version`, withPack({ version: '^1.0.0' }), /exact/],

