@@ -18,7 +18,8 @@ export async function seedPolicy(info: StackInfo, dir: string): Promise<Policy> 
   const file = join(dir, 'demo-policy.json')
   const known = await readPolicy(file)
   if (known !== null && (await post(`${info.baseUrl}/worker/keys`, {}, known.key)).status === 200) return known
-  const servers = serversOf(await scratchFolder(dir))
+  // Servers may run as users of their own, and another one after each start; in a sticky folder they could not replace each other's files.
+  const servers = serversOf(await openFolder(dir, 'scratch', 0o1777), await openFolder(dir, 'memory', 0o777))
   const made = await callOrThrow<{ policyId: string; key: string }>(`${info.baseUrl}/admin/createPolicy`, { name: 'demo', servers }, info.demo!.owner.key)
   const policy = { id: made.policyId, key: made.key }
   await writeFile(`${file}.part`, JSON.stringify(policy, null, 2), { mode: 0o600 })
@@ -26,17 +27,17 @@ export async function seedPolicy(info: StackInfo, dir: string): Promise<Policy> 
   return policy
 }
 
-/** Three servers of the MCP project; `files` sees one folder alone. */
-function serversOf(scratch: string): object[] {
-  const published = (slug: string, name: string, args: string[] = []): object => ({ slug, package: `@modelcontextprotocol/${name}`, version: VERSION, args })
-  return [published('everything', 'server-everything'), published('memory', 'server-memory'), published('files', 'server-filesystem', [scratch])]
+/** Three servers of the MCP project; `files` sees one folder alone, `memory` keeps its graph in another. */
+function serversOf(scratch: string, memory: string): object[] {
+  const published = (slug: string, name: string, more: object = {}): object => ({ slug, package: `@modelcontextprotocol/${name}`, version: VERSION, ...more })
+  const graph = { name: 'MEMORY_FILE_PATH', source: 'static', value: join(memory, 'memory.jsonl') }
+  return [published('everything', 'server-everything'), published('memory', 'server-memory', { env: [graph] }), published('files', 'server-filesystem', { args: [scratch] })]
 }
 
-/** Servers may run as users of their own. */
-async function scratchFolder(dir: string): Promise<string> {
-  const folder = join(dir, 'scratch')
+async function openFolder(dir: string, name: string, mode: number): Promise<string> {
+  const folder = join(dir, name)
   await mkdir(folder, { recursive: true })
-  await chmod(folder, 0o1777)
+  await chmod(folder, mode)
   return folder
 }
 
