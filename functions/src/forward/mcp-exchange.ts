@@ -6,8 +6,6 @@ import { createScrubber, type Scrubber } from '@vitrine/core/scrub'
 import type { Endpoint, Piece } from '@vitrine/core/tool'
 import { unlessAborted } from './abort.ts'
 
-export { unlessAborted }
-
 /**
  * What one call may use. Connections outlive calls and are shared by them, so they hold none of this: it travels beside
  * them, in async context, and is wiped when the call ends.

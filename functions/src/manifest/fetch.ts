@@ -7,7 +7,8 @@ import type { EgressPolicy } from '../egress/policy.ts'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from '../forward/answer.ts'
 import type { ForwardOutcome } from '../forward/forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from '../forward/mcp-connect.ts'
-import { closeExchange, exchanges, giveUp, newExchange, openLease, unlessAborted, type Exchange, type Lease } from '../forward/mcp-exchange.ts'
+import { unlessAborted } from '../forward/abort.ts'
+import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange, type Lease } from '../forward/mcp-exchange.ts'
 import { outcomeOf } from '../forward/mcp-outcome.ts'
 
 const PAGES_MAX = 64
