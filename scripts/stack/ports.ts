@@ -1,13 +1,23 @@
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { randomInt } from 'node:crypto'
+import { createServer, type Server } from 'node:net'
 
 export const HOST = '127.0.0.1'
 
-/** Ports that were free a moment ago, all different. */
+/** Below those that systems hand out by themselves (Linux from 32768, others from 49152), above those of well-known services. */
+const FIRST = 10_000
+const LAST = 32_000
+
+/**
+ * Ports that were free a moment ago, all different. A port of the system's choice would be one that it may give to the next connection,
+ * and the service that it was meant for could not listen.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map(close))
-  return ports
+  const found = new Set<number>()
+  while (found.size < count) {
+    const port = randomInt(FIRST, LAST)
+    if (!found.has(port) && (await isFree(port))) found.add(port)
+  }
+  return [...found]
 }
 
 export async function isFree(port: number): Promise<boolean> {
