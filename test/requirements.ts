@@ -41,6 +41,8 @@ export const REQUIREMENTS = {
   'retry.idempotent': 'A call that is said to be idempotent is tried again when it fails in passing; each try is on record.',
   'retry.never': 'A call that may have had an effect is made once.',
   'breaker.open': 'A tool that keeps failing is not called for a while: at once, uncharged, on record, in every instance.',
+  'breaker.policies': "The circuit of a policy's server is known in every instance and to the owner, and closed by a change and by a worker that comes.",
+  'breaker.absent': 'Without a worker to reach, calls end at once, uncharged, on record, and count against no tool.',
   'breaker.probe': 'One call tries whether the tool is back, and its success closes the circuit.',
   'args.schema': "Arguments that do not fit a command's schema are refused before anything is charged, precisely and without their values.",
   'args.hostile': 'A schema meant to stall the process, or to have it ask the network, is refused and not run.',

@@ -50,6 +50,7 @@ const PINNED: Record<ErrorCode, Row> = {
   outcome_unknown: [409, 'FAILED_PRECONDITION', -32009, false, 'The call with this idempotency key was cut off; whether the tool did its work is not known.'],
   upstream_redirect: [502, 'UNAVAILABLE', -32011, false, 'The tool redirected too often, or to where its calls may not go.'],
   circuit_open: [503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'],
+  worker_absent: [503, 'UNAVAILABLE', -32011, true, 'No worker that runs the tool can be reached.'],
   conflict: [409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'],
   upstream_unreachable: [502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'],
   upstream_timeout: [504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'],

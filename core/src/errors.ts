@@ -76,6 +76,7 @@ const table = {
   upstream_invalid: e(502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'),
   upstream_redirect: e(502, 'UNAVAILABLE', -32011, false, 'The tool redirected too often, or to where its calls may not go.'),
   circuit_open: e(503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'),
+  worker_absent: e(503, 'UNAVAILABLE', -32011, true, 'No worker that runs the tool can be reached.'),
   cancelled: e(499, 'CANCELLED', -32013, true, 'The caller went away.'),
   // our own
   kms_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'),

@@ -8,8 +8,7 @@ import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
 import { claimedUid } from './auth/claimed-uid.ts'
 import { byIdToken } from './auth/owner.ts'
-import type { Verdict } from './dispatch/breaker.ts'
-import { identityOf, liveVerdict, storedVerdict, type Callee } from './dispatch/callee.ts'
+import { gatedOf, identityOf, liveVerdict, storedVerdict, type Callee } from './dispatch/callee.ts'
 import type { Credential } from './credential.ts'
 import { startDeadline } from './deadline.ts'
 import { deny } from './dispatch/deny.ts'
@@ -17,7 +16,7 @@ import { toResult } from './forward/answer.ts'
 import type { Forward, ForwardOutcome } from './forward/forward.ts'
 import { withRetries } from './forward/retry.ts'
 import { scrubbedPieces } from './forward/scrubbed-pieces.ts'
-import type { Entered } from './dispatch/gate.ts'
+import type { End, Entered } from './dispatch/gate.ts'
 import type { Call } from './http/callable.ts'
 import { digestOf, guardOf, guardPath, keyHeader, replay } from './dispatch/idempotency.ts'
 import { commandMeta, parseInvoke, type InvokeRequest } from './dispatch/request.ts'
@@ -49,7 +48,7 @@ export interface Invoked {
  * 1. parse the request
  * 2. authenticate the agent and 3. load what is needed, in one round trip
  * 4. decide; a refusal of a known agent is recorded too. Arguments that do not fit, a command that changed since it was pinned, a repeated
- *    idempotency key and an open circuit end here, before anything is charged
+ *    idempotency key, an open circuit and the lack of a worker end here, before anything is charged
  * 5. admit: quota and the durable intent in one commit, while KMS decrypts and an MCP server is asked whether its tools are the pinned ones
  * 6. forward, with the credential injected and the deadline running, again where that can do no harm
  * 7. scrub the answer
@@ -100,8 +99,9 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
 
   lap('auth')
   const dispatch: Dispatch = { call: randomUUID(), agent, user: user.value, tool, request, target: target.value, guard }
-  const gate = parts.gate.enter(agentId, identityOf(agentId, tool), tool, Date.now())
+  const gate = parts.gate.enter(agentId, gatedOf(agentId, tool), Date.now())
   if ('open' in gate) return deny(parts, agent, name, 'circuit_open', gate.open, commandMeta(request))
+  if ('absent' in gate) return deny(parts, agent, name, 'worker_absent', gate.absent, commandMeta(request))
   if ('full' in gate) return { ok: false, error: gate.full }
   try {
     const done = await dispatched(parts, call, dispatch, gate, lap)
@@ -196,7 +196,8 @@ function senderOf(parts: Parts, dispatch: Dispatch, opened: Opened, deadlineMs: 
 }
 
 /** Of what a call's end says about its tool: an answer of 5xx and anything that is not one count against it. */
-function verdictOf(outcome: ForwardOutcome): Verdict {
+function verdictOf(outcome: ForwardOutcome): End {
   if (outcome.answered) return outcome.status >= 500 ? 'failed' : 'well'
+  if (outcome.code === 'worker_absent') return 'absent'
   return outcome.code.startsWith('upstream_') ? 'failed' : 'nothing'
 }

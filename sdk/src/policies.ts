@@ -2,6 +2,7 @@ import type { JsonValue } from '@vitrine/core/json-value'
 import type { Builtin, Builtins, EnvVar, HealthCheck, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
+import type { OwnedTool } from './tools.ts'
 
 /** A server of a tool policy: from npm, or one that the worker's node brings. What is left out has a default. */
 export type ServerInput = PackageServerInput | NodeServerInput
@@ -67,8 +68,8 @@ export interface ToolPolicy {
 
 export interface PolicyState {
   policy: ToolPolicy
-  /** What is on record of each server since it first came up. */
-  servers: { slug: string; pinned: Pin | null; manifestHash: string | null; manifestPendingHash: string | null }[]
+  /** What is on record of each server since it first came up, and whether its circuit is open (see OwnedTool); that closes when a worker connects. */
+  servers: { slug: string; pinned: Pin | null; manifestHash: string | null; manifestPendingHash: string | null; breaker: OwnedTool['breaker'] }[]
   workers: { instanceId: string; live: boolean; seenAt: string; servers: { slug: string; state: ServerState; error?: string }[] }[]
 }
 

@@ -155,6 +155,7 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     for (let n = 0; n < 10; n++) await done(invoke(failing))
     return invoke(failing)
   },
+  worker_absent: () => toolNeeding({ source: 'static', value: 'x' }),
   upstream_invalid: () => toolAt(`${upstream.origin}/garbles`),
   cancelled: { elsewhere: 'nobody is left to hear it; invoke.test.ts finds it on record' },
   kms_unavailable: () => invoke(agent, {}, { baseUrl: broken.baseUrl }),

@@ -248,9 +248,12 @@ describe('[policies.forward] a call', () => {
     for (let i = 0; i < 6; i++) expect(await callWith(tool)).toMatchObject({ answered: true })
     expect(new Set(stub.calls.map(({ body }) => body.call)).size).toBe(6)
     expect(await callWith(await (async () => ({ ...tool, route: { ...tool.route, workers: [{ instanceId: 'w', url: dead, state: 'ready' as const }] } }))())).toEqual({
-      answered: false, status: 0, code: 'upstream_unreachable', sent: false,
+      answered: false, status: 0, code: 'worker_absent', sent: false,
     })
-    expect(await callWith({ ...tool, route: { ...tool.route, workers: [] } })).toMatchObject({ code: 'upstream_unreachable', sent: false })
+    expect(await callWith({ ...tool, route: { ...tool.route, workers: [] } })).toMatchObject({ code: 'worker_absent', sent: false })
+    // What a worker says of its server is said, though another is gone.
+    stub.answer = () => ({ error: { code: 'upstream_unreachable' } })
+    for (let i = 0; i < 6; i++) expect(await callWith(tool)).toMatchObject({ code: 'upstream_unreachable' })
     // What a worker may have begun is not asked of another.
     stub.answer = () => ({ error: { code: 'upstream_interrupted' } })
     const both = { ...tool, route: { ...tool.route, workers: [stub, other].map(({ url }, i) => ({ instanceId: `w${i}`, url, state: i === 0 ? 'ready' as const : undefined })) } }
@@ -275,7 +278,7 @@ describe('[policies.forward] a call', () => {
     expect(asked.slice(-20)).toEqual(Array.from({ length: 20 }, () => stub.url))
     // It is still asked when nobody else is there.
     const alone = { ...tool, route: { ...tool.route, workers: tool.route.workers.filter(({ url }) => url === dead) } }
-    expect(await callWith(alone, {}, made)).toMatchObject({ code: 'upstream_unreachable' })
+    expect(await callWith(alone, {}, made)).toMatchObject({ code: 'worker_absent' })
     expect(asked.at(-1)).toBe(dead)
   })
 

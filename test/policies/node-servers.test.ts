@@ -47,7 +47,7 @@ describe('[policies.node] a server of the node', () => {
     expect((await failed(reportNode(key, TOOLS, { version: '1.2.3' }), 'invalid_argument')).details['field']).toBe('integrity')
     await done(reportNode(key, TOOLS))
     const state = async () => (await done<{ servers: { pinned: unknown; manifestHash: string; manifestPendingHash: string | null }[] }>(admin('getPolicy', { policyId }, owner))).servers[0]!
-    expect(await state()).toEqual({ slug: 'web', pinned: null, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null })
+    expect(await state()).toEqual({ slug: 'web', pinned: null, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } })
     await done(reportNode(key, [{ ...TOOLS[0], description: 'Another.' }]))
     const { manifestPendingHash } = await state()
     await done(admin('approveServerManifest', { policyId, slug: 'web', manifestHash: manifestPendingHash }, owner))

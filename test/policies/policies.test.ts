@@ -25,7 +25,7 @@ describe('a tool policy', () => {
       ],
       version: 1,
     })
-    expect({ servers, workers }).toEqual({ servers: [{ slug: 'github', pinned: null, manifestHash: null, manifestPendingHash: null }], workers: [] })
+    expect({ servers, workers }).toEqual({ servers: [{ slug: 'github', pinned: null, manifestHash: null, manifestPendingHash: null, breaker: { state: 'closed' } }], workers: [] })
 
     expect(await done(admin('updatePolicy', { policyId, name: 'Others', builtins: { web_fetch: false, web_search: true } }, owner))).toEqual({ policyId, version: 2 })
     const { policies } = await done<{ policies: Record<string, unknown>[] }>(admin('listPolicies', {}, owner))

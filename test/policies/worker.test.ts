@@ -120,7 +120,7 @@ describe('[connector.pins] a report', () => {
     const { policy: after } = await beat(policy.key, { policyVersion: version })
     expect(after).toMatchObject({ version: version + 1, servers: [{ slug: 'a', version: 'latest', pinned: { version: '1.2.3', integrity: INTEGRITY } }] })
     const { servers, policy: doc } = await state(policy)
-    expect(servers).toEqual([{ slug: 'a', pinned: { version: '1.2.3', integrity: INTEGRITY }, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null }])
+    expect(servers).toEqual([{ slug: 'a', pinned: { version: '1.2.3', integrity: INTEGRITY }, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } }])
     // What an owner has read is not out of date by that.
     expect(doc.version).toBe(1)
     expect(await done(admin('getServerManifest', { policyId: policy.policyId, slug: 'a' }, policy.owner))).toMatchObject({ manifest: { tools: TOOLS }, pending: null })

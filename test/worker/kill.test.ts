@@ -46,12 +46,12 @@ test('workers killed under load leave every caller with an answer, no intent ope
   // The other one takes over.
   await eventually(async () => load.ended('1-1', 'ok') >= 2 * CALLERS)
   await load.kill(second)
-  await eventually(async () => load.ended('2-2', 'upstream_unreachable') >= CALLERS)
+  await eventually(async () => load.ended('2-2', 'worker_absent') >= CALLERS)
   await start()
   await eventually(async () => load.ended('2-2', 'ok') >= CALLERS)
   const calls = await load.stop()
 
-  expect([...new Set(calls.map(({ end }) => end))].sort().filter((end) => end !== 'circuit_open')).toEqual(['ok', 'upstream_interrupted', 'upstream_unreachable'])
+  expect([...new Set(calls.map(({ end }) => end))].sort().filter((end) => end !== 'circuit_open')).toEqual(['ok', 'upstream_interrupted', 'worker_absent'])
   for (const kills of ['0-1', '1-2']) expect(load.ended(kills, 'upstream_interrupted')).toBeGreaterThan(0)
   // The death of one of two costs those that were with it, and nobody after them.
   expect(calls.filter(({ kills, end }) => kills === '1-1' && end !== 'ok')).toEqual([])
@@ -61,7 +61,7 @@ test('workers killed under load leave every caller with an answer, no intent ope
   expect(made.filter(({ end, marks }) => marks !== 1 && end === 'ok')).toEqual([])
   // Made or not, nobody can tell; but not twice.
   expect(made.filter(({ end, marks }) => marks > 1 && end === 'upstream_interrupted')).toEqual([])
-  expect(made.filter(({ end, marks }) => marks > 0 && (end === 'upstream_unreachable' || end === 'circuit_open'))).toEqual([])
+  expect(made.filter(({ end, marks }) => marks > 0 && (end === 'worker_absent' || end === 'circuit_open'))).toEqual([])
 
   await done(admin('reconcile', { agentId: agent.id }, agent.owner))
   const { entries, open } = await checkChain(`agents/${agent.id}`)
@@ -95,7 +95,7 @@ function startLoad(agent: Agent, folder: string): Load {
       const end = endOf(status, body)
       calls.push({ file, end, ms: Date.now() - startedMs, kills: `${killsBefore}-${kills}` })
       // Refusals cost nobody anything, least of all time.
-      if (end === 'circuit_open') await sleep(200)
+      if (end === 'circuit_open' || end === 'worker_absent') await sleep(200)
     }
   }
 

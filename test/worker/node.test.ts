@@ -62,7 +62,7 @@ test('agents reach a server of the node by its name, its commands and nothing be
   expect(await refusal(callWorker(worker, policy, 'web-search', 'admin.reset'))).toBe('tool_not_found')
   expect(await refusal(callWorker(worker, policy, 'web-search', 'web.search', { query: 'd' }))).toBeNull()
   const { servers } = await done<{ servers: object[] }>(admin('getPolicy', { policyId: policy.policyId }, agent.owner))
-  expect(servers).toEqual([{ slug: 'web-search', pinned: null, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null }])
+  expect(servers).toEqual([{ slug: 'web-search', pinned: null, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } }])
 
   // The policy may allow less, and reaches the running worker.
   await done(admin('updatePolicy', { policyId: policy.policyId, servers: [{ slug: 'web-search', node: true, commands: ['search', 'admin.reset'] }] }, agent.owner))

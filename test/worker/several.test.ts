@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newAgent } from '../e2e/world.ts'
+import { newAgent, usageOf } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
 import { callTool, eventually, liveWorkers, newPolicy, readyWorker, said, SERVERS } from './world.ts'
 
@@ -40,19 +40,22 @@ test('a call that is under way when its worker is killed is answered at once, an
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   worker.kill('SIGKILL')
   // The tool says that it may be called again, so it is; and there is nobody to call.
-  expect((await long).body).toMatchObject({ error: { details: { code: 'upstream_unreachable' } } })
+  expect((await long).body).toMatchObject({ error: { details: { code: 'worker_absent' } } })
   expect(Date.now() - startedMs).toBeLessThan(30_000)
 
   await readyWorker(policy)
   expect(await said(callTool(agent, 'everything', { command: 'echo', arguments: { message: 'again' } }))).toBe('Echo: again')
 })
 
-test('without a worker a call says that the tool cannot be reached', SLOW, async () => {
+test('without a worker calls end at once and cost nothing, and the next worker serves the first that comes', SLOW, async () => {
   const agent = await newAgent()
   const policy = await newPolicy(agent.owner, [SERVERS.memory])
   const worker = await readyWorker(policy)
   expect((await callTool(agent, 'memory__read_graph')).status).toBe(200)
   worker.kill('SIGTERM')
   await worker.exited
-  expect((await callTool(agent, 'memory__read_graph')).body).toMatchObject({ error: { details: { code: 'upstream_unreachable' } } })
+  for (let n = 0; n < 20; n++) expect((await callTool(agent, 'memory__read_graph')).body).toMatchObject({ error: { details: { code: 'worker_absent' } } })
+  expect(await usageOf(agent)).toMatchObject({ invoked: 1, credited: 0 })
+  await readyWorker(policy)
+  expect((await callTool(agent, 'memory__read_graph')).status).toBe(200)
 })

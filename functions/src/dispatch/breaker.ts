@@ -20,12 +20,12 @@ export type Verdict = 'well' | 'failed' | 'nothing'
 export type Passage = 'closed' | 'probe' | { openUntilMs: number }
 
 /**
- * Circuit breaker of each tool. Whether a circuit is open is in the tool's document, so that all instances know and the owner sees it;
- * failures are counted per instance and cost nothing to count. An open circuit lets one call at a time (per instance) through when
- * its time is up.
+ * Circuit breaker of each tool. Whether a circuit is open is stored (for a policy's server in the document of the policy's workers, otherwise
+ * in the tool's), so that all instances know and the owner sees it; failures are counted per instance and cost nothing to count. An open
+ * circuit lets one call at a time (per instance) through when its time is up.
  */
 export interface Breaker {
-  /** `tool` names the registration and its version: a changed registration starts anew. */
+  /** `tool` names the tool and its version: a changed one starts anew. */
   enter(tool: string, stored: BreakerDoc | null, nowMs: number): Passage
   /** To be told for every call that was let in. Answers what to store: null closes, undefined changes nothing. */
   leave(tool: string, passage: Passage, verdict: Verdict, nowMs: number): BreakerDoc | null | undefined
@@ -98,8 +98,14 @@ export function createBreaker(): Breaker {
   }
 }
 
-/** `open` while calls are refused, `half_open` while the next one is a probe. */
-export function breakerState(stored: BreakerDoc | null, nowMs: number): { state: 'closed' | 'open' | 'half_open'; until?: string } {
+/** As owners see it: `open` while calls are refused, `half_open` while the next one is a probe. */
+export interface BreakerState {
+  state: 'closed' | 'open' | 'half_open'
+  /** RFC 3339. */
+  until?: string
+}
+
+export function breakerState(stored: BreakerDoc | null, nowMs: number): BreakerState {
   if (stored === null) return { state: 'closed' }
   return { state: nowMs < stored.openUntilMs ? 'open' : 'half_open', until: new Date(stored.openUntilMs).toISOString() }
 }

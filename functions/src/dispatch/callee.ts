@@ -1,5 +1,6 @@
 import { ok, type Result } from '@vitrine/core/result'
 import type { Credential } from '../credential.ts'
+import type { Gated } from './gate.ts'
 import { manifestVerdict, standingVerdict } from '../manifest/verdict.ts'
 import type { Parts } from '../parts.ts'
 import { policyPaths } from '../policies/documents.ts'
@@ -11,8 +12,18 @@ export type Callee = ToolDoc | WorkerTool
 
 /** Names the tool and its version: connections, circuit and slots belong to it and end with it. */
 export function identityOf(agentId: string, tool: Callee): string {
-  const path = tool.kind === 'worker' ? policyPaths.server(tool.route.orgId, tool.route.policyId, tool.name) : paths.tool(agentId, tool.name)
-  return `${path}@${tool.version}`
+  if (tool.kind !== 'worker') return `${paths.tool(agentId, tool.name)}@${tool.version}`
+  const { orgId, policyId, slug, since } = tool.route
+  return `${policyPaths.server(orgId, policyId, slug)}@${since.revision}.${since.connected}`
+}
+
+/** The tool as the gate has to know it. */
+export function gatedOf(agentId: string, tool: Callee): Gated {
+  const { breaker, concurrencyMax } = tool
+  const gated = { identity: identityOf(agentId, tool), breaker, concurrencyMax }
+  if (tool.kind !== 'worker') return gated
+  const { orgId, policyId, workers, since } = tool.route
+  return { ...gated, workers: { identity: `${policyPaths.workers(orgId, policyId)}@${since.connected}`, live: workers.length } }
 }
 
 /** What the stored documents say against a command, before anything is charged. */

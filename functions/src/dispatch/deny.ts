@@ -10,7 +10,7 @@ export async function deny(
   parts: Parts,
   agent: Agent,
   target: string,
-  reason: DenyReason | 'quota_exceeded' | 'credential_access_disabled' | 'manifest_changed' | 'circuit_open',
+  reason: DenyReason | 'quota_exceeded' | 'credential_access_disabled' | 'manifest_changed' | 'circuit_open' | 'worker_absent',
   error: Failure,
   meta: Meta,
 ): Promise<Result<never>> {

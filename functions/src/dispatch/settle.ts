@@ -1,12 +1,14 @@
 import type { Meta } from '@vitrine/core/entry'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { monthOf } from '@vitrine/core/names'
+import type { Result } from '@vitrine/core/result'
 import type { Dispatch } from './admit.ts'
 import { withinMs } from '../deadline.ts'
 import type { ForwardOutcome } from '../forward/forward.ts'
 import { ended, released } from './idempotency.ts'
 import type { Appended, Receipt, Write } from '../ledger/plan.ts'
 import type { Parts } from '../parts.ts'
+import { breakerWrite } from '../policies/circuits.ts'
 import { closingOf } from '../reconcile/closing.ts'
 import { logs, paths, type BreakerDoc } from '../store/documents.ts'
 
@@ -41,18 +43,25 @@ export async function settle(parts: Parts, dispatch: Dispatch, intent: Appended,
   const log = logs.agent(agent.id)
   // A caller who hangs up early has perhaps had the tool do its work: no unit comes back for that.
   const isCredited = outcome.status === 0 && !(outcome.answered === false && outcome.code === 'cancelled')
-  const appended = parts.append(
-    log,
-    agent.orgId,
-    {
-      drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta: metaOf(ending) }],
-      ...(isCredited && { credit: { month: monthOf(intent.at) } }),
-      writes: (seq, at, hash) => [...closingOf(parts, log, { call, ts: intent.at }, seq, at), ...writesOf(dispatch, intent, ending, { log, seq, hash })],
-    },
-    SETTLE_PATIENCE_MS,
-  )
-  const settled = await withinMs(SETTLE_WAIT_MS, appended)
+  const append = (ofTool: Write[]): Promise<Result<Appended>> =>
+    parts.append(
+      log,
+      agent.orgId,
+      {
+        drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta: metaOf(ending) }],
+        ...(isCredited && { credit: { month: monthOf(intent.at) } }),
+        writes: (seq, at, hash) => [...closingOf(parts, log, { call, ts: intent.at }, seq, at), ...ofTool, ...guardWrites(dispatch, intent, ending, { log, seq, hash })],
+      },
+      SETTLE_PATIENCE_MS,
+    )
+  const settled = await withinMs(SETTLE_WAIT_MS, appendAnyhow(append, breakerWrites(dispatch, ending)))
   return settled?.ok ? settled.value.receipts[0]! : { ...intent.receipts[0]!, pending: true }
+}
+
+/** A tool that was taken away meanwhile has no circuit any more, and takes no record with it. */
+async function appendAnyhow(append: (ofTool: Write[]) => Promise<Result<Appended>>, ofTool: Write[]): Promise<Result<Appended>> {
+  const appended = await append(ofTool)
+  return ofTool.length > 0 && !appended.ok && appended.error.code === 'conflict' ? append([]) : appended
 }
 
 function metaOf({ outcome, tries, durationMs, redactions, breaker }: Ending): Meta {
@@ -68,15 +77,16 @@ function metaOf({ outcome, tries, durationMs, redactions, breaker }: Ending): Me
   }
 }
 
-/** What else the outcome changes; none of it can fail and take the record with it. */
-function writesOf({ call, agent, tool, guard }: Dispatch, intent: Appended, { outcome, resultDigest, breaker }: Ending, receipt: Receipt): Write[] {
-  const writes: Write[] = []
-  // A policy's server has no document of this agent; its circuit is this instance's own.
-  if (breaker !== undefined && tool.kind !== 'worker') writes.push({ op: 'update', path: paths.tool(agent.id, tool.name), data: { breaker } })
-  if (guard && !outcome.answered && !outcome.sent) writes.push(released(guard))
-  else if (guard) {
-    const error = outcome.answered ? '' : outcome.code
-    writes.push(ended(guard, call, { seq: intent.receipts[0]!.seq, at: intent.at }, { receipt, status: outcome.status, ok: outcome.answered && outcome.ok, error, resultDigest }))
-  }
-  return writes
+function breakerWrites({ agent, tool }: Dispatch, { breaker }: Ending): Write[] {
+  if (breaker === undefined) return []
+  if (tool.kind === 'worker') return [breakerWrite(tool.route, tool.route.since, breaker)]
+  return [{ op: 'update', path: paths.tool(agent.id, tool.name), data: { breaker } }]
+}
+
+/** What becomes of the idempotency key; it cannot fail and take the record with it. */
+function guardWrites({ call, guard }: Dispatch, intent: Appended, { outcome, resultDigest }: Ending, receipt: Receipt): Write[] {
+  if (!guard) return []
+  if (!outcome.answered && !outcome.sent) return [released(guard)]
+  const error = outcome.answered ? '' : outcome.code
+  return [ended(guard, call, { seq: intent.receipts[0]!.seq, at: intent.at }, { receipt, status: outcome.status, ok: outcome.answered && outcome.ok, error, resultDigest })]
 }

@@ -5,7 +5,7 @@ import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 /** What a gateway or an overloaded server says, most likely without having done anything lasting (RFC 9110 section 15.6). */
 const PASSING_STATUSES = new Set([502, 503, 504])
 /** What may be otherwise a moment later. Not upstream_timeout: that is the deadline. */
-const PASSING_CODES = new Set(['upstream_unreachable', 'upstream_interrupted'])
+const PASSING_CODES = new Set(['upstream_unreachable', 'upstream_interrupted', 'worker_absent'])
 
 const BACKOFF_MS_MIN = 100
 const BACKOFF_MS_MAX = 2_000

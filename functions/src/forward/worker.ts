@@ -29,6 +29,8 @@ const ABSENT_MS = 10_000
 /** Addresses remembered as absent; the oldest goes first. */
 const ABSENT_MAX = 1_000
 
+const ABSENT: ForwardOutcome = { answered: false, status: 0, code: 'worker_absent', sent: false }
+
 /** What a worker says, and whether it had begun the call by then. Anything else that it says is upstream_invalid. */
 const CODES: Partial<Record<ErrorCode, { begun: boolean; as?: ErrorCode; elsewhere?: true }>> = {
   upstream_interrupted: { begun: true },
@@ -86,12 +88,13 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
     let tries = 0
     return async (request) => {
       const { route } = call
-      let last: ForwardOutcome = { answered: false, status: 0, code: 'upstream_unreachable', sent: false }
+      let last = ABSENT
       for (const worker of inOrder(route.workers, { underWay, isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now() }).slice(0, WORKERS_TRIED_MAX)) {
         if (request.signal.aborted) return { answered: false, status: 0, code: abortOf(request.signal), sent: false }
         const tried = await offered(worker, call, bodyOf(call, request, ++tries), request)
         note(worker, tried)
-        last = tried.outcome
+        // What a worker said tells more than that another is not there.
+        if (!tried.isAbsent) last = tried.outcome
         if (!tried.elsewhere) break
       }
       return last
@@ -145,7 +148,7 @@ async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, b
     if (signal.aborted) return ended({ answered: false, status: 0, code: abortOf(signal), sent: true })
     // Before a connection is made nothing can have been sent; afterwards there is no telling.
     const sent = !isConnectError(error)
-    return { elsewhere: !sent, isAbsent: !sent, outcome: { answered: false, status: 0, code: sent ? 'upstream_interrupted' : 'upstream_unreachable', sent } }
+    return sent ? ended({ answered: false, status: 0, code: 'upstream_interrupted', sent }) : { elsewhere: true, isAbsent: true, outcome: ABSENT }
   }
   try {
     const answer = await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))

@@ -1,5 +1,7 @@
 import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
+import { breakerState, type BreakerState } from '../dispatch/breaker.ts'
+import { breakerOf, sinceOf } from './circuits.ts'
 import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from './documents.ts'
 import { pinFor } from './records.ts'
 
@@ -22,6 +24,7 @@ export interface DescribedServer {
   manifestHash: string | null
   /** Set while a changed manifest waits for approval. */
   manifestPendingHash: string | null
+  breaker: BreakerState
 }
 
 export interface DescribedWorker {
@@ -36,10 +39,12 @@ export function describePolicy(policyId: string, { orgId, name, teams, builtins,
   return { policyId, orgId, name, teams, builtins, servers, version }
 }
 
-export function describeServer(server: ServerConfig, doc: ServerDoc | undefined): DescribedServer {
+/** By its own document and that of the policy's workers; `revision` is the policy's. */
+export function describeServer(server: ServerConfig, doc: ServerDoc | undefined, workers: WorkersDoc | undefined, revision: number, nowMs: number): DescribedServer {
   const { slug } = server
-  if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null }
-  return { slug, pinned: pinFor(server, doc), manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash }
+  const breaker = breakerState(breakerOf(workers, slug, sinceOf(revision, workers)), nowMs)
+  if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null, breaker }
+  return { slug, pinned: pinFor(server, doc), manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash, breaker }
 }
 
 /** Workers that have not been seen for long are left out; their addresses are nobody's business. */

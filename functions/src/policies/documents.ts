@@ -1,5 +1,6 @@
 import type { Timestamp } from 'firebase-admin/firestore'
-import type { Builtins, ServerConfig, ServerState } from '@vitrine/core/policy'
+import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
+import type { BreakerDoc } from '../store/documents.ts'
 
 /** Documents of tool policies as they stand in Firestore (DESIGN.md section 5). Times are written as Date and read as Timestamp. */
 
@@ -25,14 +26,28 @@ export interface ServerDoc {
   spec: string | null
   resolvedVersion: string | null
   integrity: string | null
+  /** See Pin; the lockfile is in LockfileDoc. */
+  dependencies: string | null
+  resolvedAt: string | null
   /** `{tools}` as JSON text, raw as the server listed them: Firestore cannot nest arrays. */
   manifest: string
   manifestHash: string
   /** The list where it differs from the pinned one and waits for the owner's approval. */
   manifestPending: string | null
   manifestPendingHash: string | null
-  /** The last version and integrity that was reported and refused: each is recorded once. */
-  refused: { version: string; integrity: string } | null
+  /** What was last reported and refused: each is recorded once. */
+  refused: Pick<Pin, PinnedField> | null
+}
+
+/** What of a pin has to be the same. */
+export const PINNED_FIELDS = ['version', 'integrity', 'dependencies'] as const
+export type PinnedField = (typeof PINNED_FIELDS)[number]
+
+/** By what a pinned package is installed. Apart from ServerDoc, which calls read. */
+export interface LockfileDoc {
+  orgId: string
+  slug: string
+  lockfile: string
 }
 
 export interface WorkerState {
@@ -46,6 +61,16 @@ export interface WorkerState {
 export interface WorkersDoc {
   orgId: string
   workers: Record<string, WorkerState>
+  /** Number of the last connect's entry on the organization's chain; absent before the first. */
+  connected?: number
+  /** Circuits that opened since then, by slug; null where one closed again. */
+  breakers?: Record<string, StoredBreaker | null>
+}
+
+/** A circuit, and the policy's revision and the connect that it goes with: it says nothing after others. */
+export interface StoredBreaker extends BreakerDoc {
+  revision: number
+  connected: number
 }
 
 export interface ToolKeyDoc {
@@ -84,6 +109,7 @@ export const policyPaths = {
   policies: (orgId: string) => `orgs/${orgId}/toolPolicies`,
   policy: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}`,
   server: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`,
+  lockfile: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/lockfiles/${slug}`,
   workers: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}/state/workers`,
   key: (policyId: string) => `toolKeys/${policyId}`,
   routes: (orgId: string, slug: string) => `orgs/${orgId}/toolRoutes/${slug}`,

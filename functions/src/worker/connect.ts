@@ -33,11 +33,17 @@ export async function connect(parts: Parts, by: Connector, data: unknown): Promi
 
   const appended = await parts.append(logs.org(by.orgId), by.orgId, {
     drafts: [{ action: 'connector.connect', actor: connectorActor(by), target: by.policyId, call: '', meta: { instance: instanceId, url: url.value, version: current.value.version } }],
-    writes: () => [
+    writes: (seq) => [
       {
         op: 'update',
         path: policyPaths.workers(by.orgId, by.policyId),
-        data: { ...forgotten(workers, instanceId, url.value, now), [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} } },
+        data: {
+          ...forgotten(workers, instanceId, url.value, now),
+          [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} },
+          // What failed may have failed for want of this worker: its first call is made.
+          connected: seq,
+          breakers: {},
+        },
       },
     ],
   })

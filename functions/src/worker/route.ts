@@ -4,6 +4,7 @@ import { isCommandEnabled, type EnvVar, type Sealed, type ServerConfig, type Ser
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { judge } from '../manifest/verdict.ts'
 import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
+import { breakerOf, sinceOf, type Since } from '../policies/circuits.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc, type WorkersDoc } from '../policies/documents.ts'
 import { recordFor } from '../policies/records.ts'
 import { routeFor } from '../policies/routes.ts'
@@ -36,6 +37,8 @@ export interface WorkerRoute {
   policyId: string
   slug: string
   workers: LiveWorker[]
+  /** What its circuit belongs to. */
+  since: Since
   user?: string
   /** Values of the user's variables, as ciphertext. */
   userSecrets?: Record<string, Sealed>
@@ -107,23 +110,24 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       const [member, ...secretDocs] = user === undefined ? [] : await read(paths.member(orgId, user), ...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
       const userSecrets = new Map(personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i] as SecretDoc | undefined)]))
 
-      const workers = liveWorkers(workersDoc as WorkersDoc | undefined, slug, now())
-      return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, { workers, user, isMember: member !== undefined, userSecrets })
+      const found = { workersDoc: workersDoc as WorkersDoc | undefined, user, isMember: member !== undefined, userSecrets }
+      return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, found, now())
     },
   }
 }
 
 interface Found {
-  workers: LiveWorker[]
+  workersDoc: WorkersDoc | undefined
   user: string | undefined
   /** Whether the user belongs to the organization. */
   isMember: boolean
   userSecrets: Map<string, Sealed | undefined>
 }
 
-function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, stored: ServerDoc | undefined, found: Found): WorkerTool {
+function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, stored: ServerDoc | undefined, found: Found, nowMs: number): WorkerTool {
   const { orgId, revision } = policy
   const pins = recordFor(server, stored)
+  const since = sinceOf(revision, found.workersDoc)
   const unusable = problemOf(orgId, server, found)
   const sealed = [...found.userSecrets].filter((entry): entry is [string, Sealed] => entry[1] !== undefined)
   return {
@@ -144,12 +148,14 @@ function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, s
     manifestHash: pins?.manifestHash ?? null,
     manifestPending: pins?.manifestPending ?? null,
     manifestPendingHash: pins?.manifestPendingHash ?? null,
+    breaker: breakerOf(found.workersDoc, server.slug, since),
     commands: server.commands,
     route: {
       orgId,
       policyId,
       slug: server.slug,
-      workers: found.workers,
+      workers: liveWorkers(found.workersDoc, server.slug, nowMs),
+      since,
       ...(found.user !== undefined && { user: found.user }),
       ...(sealed.length > 0 && { userSecrets: Object.fromEntries(sealed) }),
     },
