@@ -3,9 +3,10 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
 import { fail } from '@vitrine/core/result'
 import { BLOCKED } from './agent.ts'
-import { FLOODED } from './flood.ts'
+import { FLOODED, flooded } from './flood.ts'
 import type { EgressPolicy } from './policy.ts'
 import { nextHop, type Hop } from './redirect.ts'
+import { bodiesInTurns } from './turns.ts'
 
 /** One request, and what of it may go where. Header names in lower case. */
 export interface OutgoingRequest {
@@ -143,24 +144,30 @@ function discard({ body }: Dispatcher.ResponseData): void {
 
 /** Honest servers send one or two; each costs far more than its bytes. */
 const INTERIM_RESPONSES_MAX = 20
+/** Chunks of a body (RFC 9112 section 7.1). Who needs more for what an answer may hold sends them a hundred bytes at a time. */
+const CHUNKS_MAX = 100_000
 
 /**
  * Calls `onStart` when a request is about to be written to a connection: errors by themselves do not tell whether it was. Ends a response that
- * does not get beyond interim ones (RFC 9110 section 15.2).
+ * does not get beyond interim ones (RFC 9110 section 15.2), and one in more chunks than anybody needs.
  */
 function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
-  return dispatcher.compose((dispatch) => (options, handler) => {
+  return dispatcher.compose(bodiesInTurns, (dispatch) => (options, handler) => {
     let interim = 0
+    let chunks = 0
     return dispatch(options, {
       onRequestStart: (controller, context) => {
         onStart()
         handler.onRequestStart?.(controller, context)
       },
       onResponseStart: (controller, status, ...rest) => {
-        if (status < 200 && ++interim > INTERIM_RESPONSES_MAX) controller.abort(Object.assign(new Error('Interim responses without end.'), { code: FLOODED }))
+        if (status < 200 && ++interim > INTERIM_RESPONSES_MAX) controller.abort(flooded('Interim responses without end.'))
         else handler.onResponseStart?.(controller, status, ...rest)
       },
-      onResponseData: (...args) => handler.onResponseData?.(...args),
+      onResponseData: (controller, chunk) => {
+        if (++chunks > CHUNKS_MAX) controller.abort(flooded('Too many chunks.'))
+        else handler.onResponseData?.(controller, chunk)
+      },
       onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
       onResponseError: (...args) => handler.onResponseError?.(...args),
     })

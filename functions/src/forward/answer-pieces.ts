@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import { concatBytes } from '@vitrine/core/bytes'
 import type { Piece } from '@vitrine/core/tool'
-import { decoderFor, kindOf, mayBecomeMark } from './answer.ts'
+import { base64Of, decoderFor, kindOf, mayBecomeMark } from './answer.ts'
 import { withLineBreaks } from './body.ts'
 
 /**
@@ -49,5 +49,5 @@ async function* texts(contentType: string, chunks: AsyncIterable<Uint8Array>): A
 }
 
 async function* binaries(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
-  for await (const chunk of chunks) yield { type: 'binary', base64: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length).toString('base64') }
+  for await (const chunk of chunks) yield { type: 'binary', base64: base64Of(chunk) }
 }

@@ -1,4 +1,3 @@
-import { bytesToBase64 } from '@vitrine/core/bytes'
 import type { JsonValue } from '@vitrine/core/json-value'
 import type { Answer } from '@vitrine/core/tool'
 
@@ -54,8 +53,13 @@ export function toResult(answer: Answer): JsonValue {
     case 'text':
       return answer.text
     case 'binary':
-      return { base64: bytesToBase64(answer.bytes), contentType: answer.contentType }
+      return { base64: base64Of(answer.bytes), contentType: answer.contentType }
   }
+}
+
+/** What core has for browsers too takes a hundred times as long. */
+export function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('base64')
 }
 
 function jsonOrText(text: string): Answer {

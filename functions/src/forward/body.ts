@@ -3,6 +3,7 @@ import zlib from 'node:zlib'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
+import { inTurns } from '../egress/turns.ts'
 import { zstdFrames, type ZstdFrames } from './body-zstd.ts'
 
 /** Reading what an upstream sends, chunk by chunk, with a bound on what that costs. */
@@ -142,7 +143,7 @@ async function* undone(body: Readable, { make, frames }: Decoder, bytesMax: numb
   // Whoever reads the decoder hears of errors.
   pipeline(Readable.from(source()), decoder, () => undefined)
   try {
-    yield* decoder as AsyncIterable<Uint8Array>
+    yield* inTurns(decoder as AsyncIterable<Uint8Array>, ({ length }) => length)
   } catch (error) {
     if (broken.length > 0) throw broken[0]
     throw bodyError((error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'upstream_interrupted' : 'upstream_invalid')

@@ -3,6 +3,7 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import type { Answer } from '@vitrine/core/tool'
 import type { EgressPolicy } from '../egress/policy.ts'
 import { guardedRequest, type EgressFailure } from '../egress/request.ts'
+import { inTurns } from '../egress/turns.ts'
 import { abortOf, unlessAborted } from './abort.ts'
 import { kindOf, toAnswer } from './answer.ts'
 import { toPieces } from './answer-pieces.ts'
@@ -14,6 +15,9 @@ type Unanswered = Extract<ForwardOutcome, { answered: false }>
 
 /** Code of the error with which a caller takes no more pieces. */
 const CALLER_GONE = 'caller_gone'
+
+/** What it costs to pass a piece on beside what its bytes have cost by then. */
+const BYTES_OF_PIECE = 2048
 
 /**
  * Calls `http` tools. Redirects are followed as egress/request.ts says. The body is decoded and bounded while it comes, and passed on in
@@ -56,7 +60,8 @@ function answerOf({ endpoint, emit, signal }: ForwardRequest, response: Dispatch
 /** Passes a body on as it comes, no faster than the pieces are taken; the answer that is left to give in the end. */
 async function passOn(contentType: string, chunks: AsyncIterable<Uint8Array>, emit: NonNullable<ForwardRequest['emit']>): Promise<Answer> {
   const whole = kindOf(contentType) === 'json' ? byteCollector() : null
-  for await (const piece of toPieces(contentType, whole === null ? chunks : noted(chunks, whole.push))) await emit(piece)
+  const pieces = toPieces(contentType, whole === null ? chunks : noted(chunks, whole.push))
+  for await (const piece of inTurns(pieces, () => BYTES_OF_PIECE)) await emit(piece)
   return whole === null ? { type: 'json', value: null } : toAnswer(contentType, whole.take())
 }
 

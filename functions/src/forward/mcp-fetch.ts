@@ -1,9 +1,9 @@
 import { ReadableStream } from 'node:stream/web'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import type { EgressPolicy } from '../egress/policy.ts'
 import { guardedRequest, type EgressFailure, type OutgoingRequest } from '../egress/request.ts'
+import { turn } from '../egress/turns.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './mcp-exchange.ts'
 import { buildRequest, type HttpRequest } from './request.ts'
@@ -92,7 +92,7 @@ async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): A
       yield chunk
       await allTaken(exchange)
       // The client reads all events of a chunk in one go. A server that sends without pause must not keep other calls waiting.
-      await nextTurn()
+      await turn()
     }
   } finally {
     exchange.streaming = false

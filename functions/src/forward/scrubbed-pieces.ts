@@ -1,6 +1,6 @@
-import { bytesToBase64 } from '@vitrine/core/bytes'
 import type { Scrubber } from '@vitrine/core/scrub'
 import type { Piece } from '@vitrine/core/tool'
+import { base64Of } from './answer.ts'
 
 /** Takes the credential out of pieces on their way to the caller, also where it is spread over several. */
 export interface ScrubbedPieces {
@@ -50,7 +50,7 @@ export function scrubbedPieces(scrubber: Scrubber, send: (piece: Piece) => Promi
   }
 
   async function sendBytes(value: Uint8Array): Promise<void> {
-    if (value.length > 0) await send({ type: 'binary', base64: bytesToBase64(value) })
+    if (value.length > 0) await send({ type: 'binary', base64: base64Of(value) })
   }
 
   return {

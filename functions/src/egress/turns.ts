@@ -1,0 +1,123 @@
+import type { Dispatcher } from 'undici'
+
+/**
+ * A server can keep the event loop busy as fast as it sends. So each body has a share of work, and when that is used up it waits until
+ * the event loop has been around and it is its turn: one body a time around, whatever the number of those that flood. What is small never waits.
+ */
+
+/** Work in one turn, in bytes: some tenths of a millisecond. */
+const SHARE_BYTES = 64 * 1024
+/** What a piece costs besides its bytes: parsers take half a microsecond for each, be it a byte long. */
+const PIECE_BYTES = 64
+
+const waiting: (() => void)[] = []
+let coming = false
+
+/** Resolves when it is the caller's turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => takeTurn(resolve))
+}
+
+function takeTurn(go: () => void): void {
+  waiting.push(go)
+  if (coming) return
+  coming = true
+  setImmediate(giveTurn)
+}
+
+function giveTurn(): void {
+  const go = waiting.shift()!
+  coming = waiting.length > 0
+  if (coming) setImmediate(giveTurn)
+  go()
+}
+
+export interface Share {
+  /** True when the share is used up, and a new one begins: time to wait for a turn. */
+  spend(bytes: number): boolean
+}
+
+export function createShare(): Share {
+  let left = SHARE_BYTES
+  return {
+    spend(bytes) {
+      left -= bytes + PIECE_BYTES
+      if (left > 0) return false
+      left = SHARE_BYTES
+      return true
+    },
+  }
+}
+
+/** The same pieces, in turns. */
+export async function* inTurns<T>(pieces: AsyncIterable<T>, bytesOf: (piece: T) => number): AsyncGenerator<T, void, undefined> {
+  const share = createShare()
+  for await (const piece of pieces) {
+    yield piece
+    if (share.spend(bytesOf(piece))) await turn()
+  }
+}
+
+/** Interceptor: response bodies are parsed in turns. A body that has to wait keeps its connection from being read. */
+export function bodiesInTurns(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
+  return (options, handler) => {
+    const share = createShare()
+    let holder: ReturnType<typeof holderOf> | undefined
+    return dispatch(options, {
+      onRequestStart(controller, context) {
+        holder = holderOf(controller)
+        handler.onRequestStart?.(holder.controller, context)
+      },
+      onResponseStart: (controller, ...rest) => handler.onResponseStart?.(holder?.controller ?? controller, ...rest),
+      onResponseData(controller, chunk) {
+        handler.onResponseData?.(holder?.controller ?? controller, chunk)
+        if (share.spend(chunk.length)) holder?.hold()
+      },
+      onResponseEnd: (controller, ...rest) => handler.onResponseEnd?.(holder?.controller ?? controller, ...rest),
+      // Also of a request that never started.
+      onResponseError: (controller, ...rest) => handler.onResponseError?.(holder?.controller ?? controller, ...rest),
+    })
+  }
+}
+
+/** Two may want a body to pause, its reader and the turns, and neither may go on for the other. */
+function holderOf(controller: Dispatcher.DispatchController) {
+  let byReader = false
+  let byTurns = false
+  return {
+    controller: {
+      abort: (reason: Error) => controller.abort(reason),
+      pause() {
+        byReader = true
+        controller.pause()
+      },
+      resume() {
+        byReader = false
+        if (!byTurns) controller.resume()
+      },
+      get aborted() {
+        return controller.aborted
+      },
+      get paused() {
+        return controller.paused
+      },
+      get reason() {
+        return controller.reason
+      },
+      get rawHeaders() {
+        return controller.rawHeaders
+      },
+      get rawTrailers() {
+        return controller.rawTrailers
+      },
+    } as Dispatcher.DispatchController,
+    hold(): void {
+      byTurns = true
+      controller.pause()
+      takeTurn(() => {
+        byTurns = false
+        if (!byReader) controller.resume()
+      })
+    },
+  }
+}
