@@ -30,7 +30,7 @@ export const STDERR_WINDOW_MS = 1_000
 
 /** Processes that one server may have; a fork bomb ends here. */
 export const DESCENDANTS_MAX = 64
-/** Processes and threads, for the kernel: only where each server runs as a user of its own. */
+/** Processes and threads, for the kernel: only where each server runs as a user, or in a cgroup, of its own. */
 export const NPROC_MAX = 1_024
 export const OPEN_FILES_MAX = 1_024
 export const FILE_BYTES_MAX = 256 * 1024 * 1024

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
+import { findCgroups, noHost, thisHost, type Cgroups } from './cgroups.ts'
 
 /** What this machine lets us do to contain a server; what it does not is in `missing`, in words for the operator. */
 export interface Containment {
@@ -9,6 +10,8 @@ export interface Containment {
   prlimit: string | null
   /** Path of util-linux' setpriv; null means that a setuid program could gain privileges. */
   setpriv: string | null
+  /** Each server is held in a group of its own; null means that the worker itself looks after memory, processes and processor time. */
+  cgroups: Cgroups | null
   missing: string[]
 }
 
@@ -16,8 +19,8 @@ export interface Containment {
 export const USER_FIRST = 20_000
 export const USER_LAST = 59_999
 
-/** `paths` are what a server has to read: a user of its own is no use if it cannot. */
-export function findContainment(paths: string[]): Containment {
+/** `paths` are what a server has to read: a user of its own is no use if it cannot. Without `cgroups` it is as on a host that has none. */
+export function findContainment(paths: string[], options: { cgroups: boolean }): Containment {
   const prlimit = findProgram('prlimit')
   const setpriv = findProgram('setpriv')
   const missing: string[] = []
@@ -25,7 +28,9 @@ export function findContainment(paths: string[]): Containment {
   if (setpriv === null) missing.push('setpriv is not installed (util-linux): programs with the setuid bit keep it.')
   const obstacle = ownUserObstacle([process.execPath, ...paths])
   if (obstacle !== null) missing.push(`Servers run as the worker's own user: ${obstacle}.`)
-  return { ownUser: obstacle === null, prlimit, setpriv, missing }
+  const groups = findCgroups(options.cgroups ? thisHost() : noHost())
+  if (groups.missing !== null) missing.push(groups.missing)
+  return { ownUser: obstacle === null, prlimit, setpriv, cgroups: groups.cgroups, missing }
 }
 
 /** Looks a program up in the worker's own PATH. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { send } from './signals.ts'
 import type { Tracked, Tracker } from './tracker.ts'
 
 const LOOK_MS = 25
@@ -29,6 +30,7 @@ export async function endAll(tracker: Tracker, tracked: Tracked, graceMs: number
 
 /** How many there were. Stopped first, since what forks faster than it is killed would get away. */
 export function killAll(tracker: Tracker, tracked: Tracked): number {
+  tracked.group?.kill()
   signalAll(tracker, tracked, 'SIGSTOP')
   return signalAll(tracker, tracked, 'SIGKILL')
 }
@@ -38,12 +40,4 @@ export function signalAll(tracker: Tracker, tracked: Tracked, signal: NodeJS.Sig
   const members = tracker.membersOf(tracked)
   for (const { pid } of members) send(pid, signal)
   return members.length
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // It has ended meanwhile.
-  }
 }

@@ -17,7 +17,7 @@ const DRAIN_LOOK_MS = 50
 export function createPool(options: PoolOptions): Pool {
   const limits = { ...POOL_LIMITS, ...options.limits }
   mkdirSync(options.cacheDir, { recursive: true })
-  const processes = createProcesses({ workDir: options.workDir, readable: [options.cacheDir], watchMs: limits.watchMs })
+  const processes = createProcesses({ workDir: options.workDir, readable: [options.cacheDir], watchMs: limits.watchMs, cgroups: options.cgroups ?? true })
   const installer = createInstaller({ cacheDir: options.cacheDir })
   const { open, onEvent, onTools } = options
   const parts: ServerParts = { processes, slots: createSlots(limits.processesMax), open, limits, installer, onEvent, onTools }

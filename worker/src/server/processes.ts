@@ -1,17 +1,18 @@
-import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { ServerLimits } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { DESCENDANTS_MAX, FILE_BYTES_MAX, NICENESS, NPROC_MAX, OPEN_FILES_MAX } from './bounds.ts'
+import { DESCENDANTS_MAX } from './bounds.ts'
+import type { Controller } from './cgroup-plan.ts'
+import type { Group } from './cgroups.ts'
 import { findContainment, type Containment } from './containment.ts'
 import { createCpuMeter } from './cpu.ts'
 import { endAll, killAll, signalAll } from './end.ts'
+import { spawnContained, type SpawnRequest } from './spawn.ts'
 import { createTracker, MARKER, type Tracked } from './tracker.ts'
 import { createUsers } from './users.ts'
 
@@ -50,10 +51,11 @@ export interface Processes {
 const BIN = 'bin'
 
 /** `readable` are folders that servers must be able to read from. */
-export function createProcesses(options: { workDir: string; readable: string[]; watchMs: number }): Processes {
+export function createProcesses(options: { workDir: string; readable: string[]; watchMs: number; cgroups: boolean }): Processes {
   const { workDir, watchMs } = options
   prepareWorkDir(workDir)
-  const containment = findContainment([workDir, ...options.readable])
+  const containment = findContainment([workDir, ...options.readable], options)
+  void containment.cgroups?.sweep()
   const tracker = createTracker({ watchMs })
   const users = createUsers()
 
@@ -63,17 +65,20 @@ export function createProcesses(options: { workDir: string; readable: string[]; 
     async start(spec) {
       const folder = await mkdtemp(join(workDir, 'server-'))
       const user = containment.ownUser ? users.take() : null
+      const id = randomUUID()
+      const group = containment.cgroups?.create(id, spec.limits) ?? null
       const discard = async () => {
+        await group?.remove()
         if (user !== null) users.giveBack(user)
         await rm(folder, { recursive: true, force: true })
       }
-      const id = randomUUID()
       try {
         await prepareFolder(folder, user)
-        const child = spawnContained(spec, { folder, user, id, containment, path: join(workDir, BIN) })
+        const doors = group?.doors ?? []
+        const child = spawnContained({ ...placedIn(folder, spec, { PATH: join(workDir, BIN), [MARKER]: id }), folder, user, limits: spec.limits, doors, containment })
         if (child.pid === undefined) throw (await once(child, 'error'))[0]
         // At once: a process that the tracker sees before it knows of it is nobody's for good.
-        return ok(serverProcess({ child, pid: child.pid, id, user, limits: spec.limits, discard, tracker }))
+        return ok(serverProcess({ child, pid: child.pid, id, user, group, limits: spec.limits, discard, tracker }))
       } catch (error) {
         await discard()
         return fail('upstream_unreachable', `It could not be started: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}.`)
@@ -87,17 +92,20 @@ interface Running {
   pid: number
   id: string
   user: number | null
+  group: Group | null
   limits: ServerLimits
   discard(): Promise<void>
   tracker: ReturnType<typeof createTracker>
 }
 
-function serverProcess({ child, pid, id, user, limits, discard, tracker }: Running): ServerProcess {
+function serverProcess({ child, pid, id, user, group, limits, discard, tracker }: Running): ServerProcess {
   let why: string | null = null
   const kill = (reason: string) => {
     why ??= reason
     killAll(tracker, tracked)
   }
+  const leftToUs = (what: Controller) => !group?.controllers.includes(what)
+  const tooMuchMemory = `used more than ${limits.memoryMb} MB of memory`
   const cpu = createCpuMeter(limits.cpuMillicores)
   let resume: NodeJS.Timeout | undefined
   const pauseFor = (ms: number) => {
@@ -109,16 +117,19 @@ function serverProcess({ child, pid, id, user, limits, discard, tracker }: Runni
     }, ms)
   }
   const tracked: Tracked = {
-    id, pid, user,
+    id, pid, user, group,
     onUsage({ processes, residentBytes, cpuMs }) {
-      pauseFor(cpu.pauseMs(cpuMs, performance.now()))
-      if (residentBytes > limits.memoryMb * 1024 * 1024) kill(`used more than ${limits.memoryMb} MB of memory`)
+      if (leftToUs('cpu')) pauseFor(cpu.pauseMs(cpuMs, performance.now()))
+      if (leftToUs('memory') ? residentBytes > limits.memoryMb * 1024 * 1024 : group!.ranOutOfMemory()) kill(tooMuchMemory)
       else if (processes > DESCENDANTS_MAX) kill(`started more than ${DESCENDANTS_MAX} processes`)
     },
   }
   tracker.track(tracked)
   const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(why ?? (signal ? `killed by ${signal}` : `exited with code ${code}`)))
+    child.once('exit', (code, signal) => {
+      if (group?.ranOutOfMemory()) why ??= tooMuchMemory
+      resolve(why ?? (signal ? `killed by ${signal}` : `exited with code ${code}`))
+    })
   })
   let stopping: Promise<void> | undefined
 
@@ -141,54 +152,11 @@ function serverProcess({ child, pid, id, user, limits, discard, tracker }: Runni
   }
 }
 
-function spawnContained(
-  { file, args, env, limits }: ProcessSpec,
-  { folder, user, id, containment, path }: { folder: string; user: number | null; id: string; containment: Containment; path: string },
-) {
+/** What is run, with the process's folder in place of its placeholder and all its variables. */
+function placedIn(folder: string, { file, args, env }: ProcessSpec, ours: Record<string, string>): Pick<SpawnRequest, 'file' | 'args' | 'env'> {
   const placed = (text: string) => text.replaceAll('${workDir}', folder)
-  const [first, ...rest] = [...wrappers(containment, user), file, ...nodeOptions(file, limits), ...args.map(placed)]
-  const child = spawn(first!, rest, {
-    cwd: folder,
-    env: {
-      ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, placed(value)])),
-      PATH: path, HOME: folder, TMPDIR: join(folder, 'tmp'), [MARKER]: id,
-    },
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A session, and so a process group, of its own.
-    detached: true,
-    shell: false,
-    ...(user !== null && { uid: user, gid: user }),
-  })
-  child.on('error', () => undefined)
-  // Then it has no pipes either.
-  if (child.pid === undefined) return child
-  child.stdin.on('error', () => undefined)
-  lowerPriority(child.pid)
-  return child
-}
-
-/**
- * Programs of util-linux that set limits and then become the next one: no process more, no shell. The kernel ends the server when the
- * worker ends in whatever way.
- */
-function wrappers({ prlimit, setpriv }: Containment, user: number | null): string[] {
-  const sizes = ['--core=0', `--nofile=${OPEN_FILES_MAX}`, `--fsize=${FILE_BYTES_MAX}`]
-  // The kernel counts per user: with the worker's own, all servers and the worker would share the bound.
-  const processes = user === null ? [] : [`--nproc=${NPROC_MAX}`]
-  return [...(prlimit === null ? [] : [prlimit, ...sizes, ...processes]), ...(setpriv === null ? [] : [setpriv, '--no-new-privs', '--inh-caps=-all', '--pdeathsig=KILL'])]
-}
-
-/** V8 reserves far more address space than it uses, so RLIMIT_AS would only break it. It keeps its own heap within bounds if told. */
-function nodeOptions(file: string, { memoryMb }: ServerLimits): string[] {
-  return file === process.execPath ? [`--max-old-space-size=${Math.max(32, Math.floor(memoryMb * 0.75))}`] : []
-}
-
-function lowerPriority(pid: number): void {
-  try {
-    setPriority(pid, NICENESS)
-  } catch {
-    // It has ended already.
-  }
+  const declared = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, placed(value)]))
+  return { file, args: args.map(placed), env: { ...declared, ...ours, HOME: folder, TMPDIR: join(folder, 'tmp') } }
 }
 
 function prepareWorkDir(workDir: string): void {

@@ -1,3 +1,4 @@
+import type { Group } from './cgroups.ts'
 import { listProcesses, userOf, variableOf, type ProcessInfo } from './proc.ts'
 
 /** The variable by which the processes of a server are known, however they detach themselves. */
@@ -10,6 +11,8 @@ export interface Tracked {
   pid: number
   /** The user that only this server's processes run as; null when it shares the worker's. */
   user: number | null
+  /** The cgroup that it and all that it starts are in; null when there is none. */
+  group: Pick<Group, 'pids' | 'kill'> | null
   /** Called about every `watchMs` with what all its processes use together. */
   onUsage(usage: Usage): void
 }
@@ -35,8 +38,8 @@ const TICK_MS = 10
 
 /**
  * Finds all descendants of servers. A process belongs to a server when its parent did when it was first seen, when it is in the server's
- * process group or session, runs as the server's own user, or carries the marker. What it was found to be it remains, also when its
- * parents die or it detaches. With a user of its own nothing gets away; without, a process would have to detach and to shed its
+ * cgroup, process group or session, runs as the server's own user, or carries the marker. What it was found to be it remains, also when its
+ * parents die or it detaches. With a cgroup or a user of its own nothing gets away; without, a process would have to detach and to shed its
  * environment between two looks.
  */
 export function createTracker({ watchMs }: { watchMs: number }): Tracker {
@@ -50,10 +53,11 @@ export function createTracker({ watchMs }: { watchMs: number }): Tracker {
     const known = owners
     owners = new Map()
     const members = new Map<Tracked, ProcessInfo[]>()
+    const grouped = new Map([...tracked].flatMap((one) => (one.group?.pids() ?? []).map((pid) => [pid, one])))
 
     const ownerOf = (info: ProcessInfo): Tracked | null => {
       const key = `${info.pid} ${info.startTime}`
-      let owner = owners.get(key) ?? known.get(key)
+      let owner = grouped.get(info.pid) ?? owners.get(key) ?? known.get(key)
       if (owner === undefined) {
         const parent = processes.get(info.parent)
         owner = ownOwner(info, tracked) ?? (parent && parent.pid !== process.pid ? ownerOf(parent) : null)
