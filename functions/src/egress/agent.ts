@@ -4,6 +4,7 @@ import { CALLS_PER_TOOL_MAX, RESPONSE_HEADERS_BYTES_MAX } from '@vitrine/core/li
 import { decideAnswer, decidePlace } from './decide.ts'
 import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
+import { readInSlices } from './turns.ts'
 
 /** Code of the error with which a connection to a blocked address fails; the same as the ErrorCode it becomes. */
 export const BLOCKED = 'blocked_url'
@@ -48,8 +49,11 @@ function guarded(policy: EgressPolicy, lookup: LookupAll): buildConnector.connec
   return (target, callback) => {
     const verdict = decidePlace(target, policy)
     if (!verdict.allowed) return callback(blocked(verdict.reason), null)
-    if (target.protocol === 'https:') secure(target, callback)
-    else plain(target, callback)
+    const connect = target.protocol === 'https:' ? secure : plain
+    connect(target, (error, socket) => {
+      if (error) callback(error, null)
+      else callback(null, readInSlices(socket))
+    })
   }
 }
 

@@ -1,9 +1,9 @@
 import http from 'node:http'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import { Agent } from 'undici'
 import { afterAll, describe, expect, it } from 'vitest'
-import { bodiesInTurns, createShare, inTurns, turn } from './turns.ts'
+import { bodiesInTurns, createShare, inTurns, readInSlices, turn } from './turns.ts'
 
 const agent = new Agent()
 const servers: http.Server[] = []
@@ -122,5 +122,20 @@ describe('a body', () => {
     await expect(response.body.text()).rejects.toThrow()
     // What was waiting for its turn finds the connection gone.
     for (let i = 0; i < 5; i++) await turn()
+  })
+})
+
+describe('a connection', () => {
+  it('gives what it has read in slices, and nothing once it is destroyed', async () => {
+    const server = net.createServer((peer) => void peer.end('x'.repeat(10_000)))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const socket = readInSlices(net.connect((server.address() as AddressInfo).port, '127.0.0.1'))
+    while (socket.readableLength < 10_000) await once(socket, 'readable')
+    const sizes = [socket.read(), socket.read(100)].map((bytes) => (bytes as Buffer).length)
+    expect(sizes).toEqual([4_096, 100])
+    socket.destroy()
+    expect(socket.read()).toBe(null)
+    server.close()
   })
 })

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 
 /**
@@ -9,6 +10,9 @@ import type { Dispatcher } from 'undici'
 const SHARE_BYTES = 64 * 1024
 /** What a piece costs besides its bytes: parsers take half a microsecond for each, be it a byte long. */
 const PIECE_BYTES = 64
+
+/** Of what a connection has read, given to the parser at a time. */
+const SLICE_BYTES = 4 * 1024
 
 const waiting: (() => void)[] = []
 let coming = false
@@ -78,6 +82,19 @@ export function bodiesInTurns(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatc
       onResponseError: (controller, ...rest) => handler.onResponseError?.(holder?.controller ?? controller, ...rest),
     })
   }
+}
+
+/**
+ * Makes a connection give what it has read in slices, and no more once it is destroyed. undici parses all that it gets to the end, even when
+ * that begins with too many headers: each one more made an error with a stack trace, ten thousand of them in 64 KiB.
+ */
+export function readInSlices(socket: Socket): Socket {
+  const read = socket.read.bind(socket)
+  socket.read = (size?: number) => {
+    if (socket.destroyed) return null
+    return read(size ?? (Math.min(socket.readableLength, SLICE_BYTES) || undefined)) as unknown
+  }
+  return socket
 }
 
 /** Two may want a body to pause, its reader and the turns, and neither may go on for the other. */
