@@ -97,6 +97,7 @@ export const REQUIREMENTS = {
   'connector.connect': 'A worker gets the policy of its key and no other, and registers.',
   'connector.heartbeat': 'A heartbeat brings what has changed and puts down what servers do.',
   'connector.pins': 'What a server first was is pinned: other versions are refused, other tools wait for the owner.',
+  'connector.dependencies': 'So is all that its package depends on: empty caches get the same again, whatever was published since.',
 
   'quota.limit': 'The limit passes and no more; the refusal says when it resets, is on record and forwards nothing.',
   'quota.shared': "All agents of an owner share the owner's quota.",

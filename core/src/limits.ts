@@ -56,6 +56,8 @@ export const OPENINGS_BYTES_MAX = 700 * 1024
 export const POLICY_SERVERS_MAX = 32
 /** Of a policy as JSON: its document stays well below Firestore's 1 MiB. */
 export const POLICY_BYTES_MAX = 256 * 1024
+/** What a server's package is installed by: a document of its own, and part of one request. About 1,500 packages. */
+export const LOCKFILE_BYTES_MAX = 512 * 1024
 export const POLICIES_PER_ORG_MAX = 200
 export const TEAMS_PER_ORG_MAX = 200
 export const SECRETS_PER_SCOPE_MAX = 500

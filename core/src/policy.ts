@@ -3,7 +3,7 @@ import type { ErrorCode } from './errors.ts'
 import { canonicalize } from './jcs.ts'
 import type { JsonObject, JsonValue } from './json-value.ts'
 import { isToolName } from './names.ts'
-import { sha256 } from '#sha256'
+import { sha256, sha256Hex } from '#sha256'
 
 /** Tool policies: what one tools worker runs, and what the control plane and the worker say to each other about it. */
 
@@ -87,7 +87,15 @@ export interface Pin {
   version: string
   /** Subresource integrity, as npm states it: `sha512-…`. */
   integrity: string
+  /** `lockfileDigest` of what it was installed by: all that the package depends on, for any platform. */
+  dependencies: string
+  /** When that was resolved, by the worker's clock: RFC 3339. For people to read; nothing is compared with it. */
+  resolvedAt: string
 }
+
+/** What of a pin has to be the same. */
+export const PINNED_FIELDS = ['version', 'integrity', 'dependencies'] as const
+export type Pinned = Pick<Pin, (typeof PINNED_FIELDS)[number]>
 
 export type WorkerPackageServer = Omit<PackageServerConfig, 'env'> & { env: WorkerEnv[]; pinned: Pin | null }
 export type WorkerNodeServer = Omit<NodeServerConfig, 'env'> & { env: WorkerEnv[] }
@@ -161,6 +169,17 @@ export interface ReportRequest extends Partial<Pin> {
   slug: string
   /** Raw, as the server listed them. */
   tools: JsonObject[]
+  /** Goes with a pin that is new: what `dependencies` is the digest of. LOCKFILE_BYTES_MAX at most. */
+  lockfile?: string
+}
+
+/** `POST {base}/worker/lockfile`: by what the pinned version of a server is installed. */
+export interface LockfileRequest {
+  slug: string
+}
+
+export interface LockfileAnswer {
+  lockfile: string
 }
 
 /** `POST {worker}/call`. */
@@ -267,6 +286,20 @@ export function isVersionSpec(text: string): boolean {
 /** Subresource integrity with the one hash that npm still makes. */
 export function isIntegrity(text: string): boolean {
   return /^sha512-[A-Za-z0-9+/]{86}==$/.test(text)
+}
+
+/** The first field in which something else is pinned; null when it is the same. */
+export function pinDifference(a: Pinned, b: Pinned): keyof Pinned | null {
+  return PINNED_FIELDS.find((field) => a[field] !== b[field]) ?? null
+}
+
+/** What a pin says of a lockfile: SHA-256 of its text, lower-case hex. */
+export function lockfileDigest(lockfile: string): string {
+  return sha256Hex(utf8(lockfile))
+}
+
+export function isLockfileDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
 }
 
 /** Variables that change what a process loads, runs or trusts, or that the worker sets itself. */

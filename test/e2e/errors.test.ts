@@ -117,7 +117,8 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   },
   pin_mismatch: async () => {
     const { key } = await done<{ key: string }>(admin('createPolicy', { name: 'Tools', servers: [{ slug: 'pinned', package: 'pinned', version: '1.0.0' }] }, agent.owner))
-    const data = { instanceId: 'w1', slug: 'pinned', version: '2.0.0', integrity: `sha512-${'A'.repeat(86)}==`, tools: [] }
+    const pin = { version: '2.0.0', integrity: `sha512-${'A'.repeat(86)}==`, dependencies: 'a'.repeat(64), resolvedAt: '2026-01-02T03:04:05.678Z' }
+    const data = { instanceId: 'w1', slug: 'pinned', ...pin, tools: [] }
     return call('worker/report', data, { bearer: key })
   },
   secret_missing: () => toolNeeding({ source: 'user_secret', secret: 'token' }),

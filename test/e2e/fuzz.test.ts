@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isErrorCode } from '@vitrine/core/errors'
+import { lockfileDigest } from '@vitrine/core/policy'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
@@ -72,7 +73,11 @@ function examples(): Record<string, Data> {
     'admin/deleteSecret': { orgId, scope: 'org', name: 'S' },
     'worker/connect': { instanceId: 'w', url: 'http://127.0.0.1:9000' },
     'worker/heartbeat': { instanceId: 'w', url: 'http://127.0.0.1:9000', policyVersion: 1, servers: [{ slug: 'memory', state: 'ready' }], events: [] },
-    'worker/report': { instanceId: 'w', slug: 'memory', version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==`, tools: [] },
+    'worker/report': {
+      instanceId: 'w', slug: 'memory', version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==`, dependencies: lockfileDigest('{}'), resolvedAt: '2026-01-02T03:04:05.678Z',
+      tools: [], lockfile: '{}',
+    },
+    'worker/lockfile': { slug: 'memory' },
     'worker/disconnect': { instanceId: 'w' },
   }
 }

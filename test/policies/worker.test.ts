@@ -1,7 +1,10 @@
+import { FieldValue } from 'firebase-admin/firestore'
 import { describe, expect, it } from 'vitest'
+import { LOCKFILE_BYTES_MAX } from '@vitrine/core/limits'
+import { lockfileDigest } from '@vitrine/core/policy'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, db, done, failed, newAgent } from '../e2e/world.ts'
-import { beat, connect, INTEGRITY, newPolicy, OTHER_INTEGRITY, report, server, worker, type Policy } from './world.ts'
+import { beat, connect, INTEGRITY, LOCKFILE, newPolicy, OTHER_INTEGRITY, OTHER_LOCKFILE, PIN, report, server, worker, type Policy } from './world.ts'
 
 const TOOLS = [{ name: 'echo', description: 'Says it again.', inputSchema: { type: 'object' } }, { name: 'add', inputSchema: { type: 'object' } }]
 
@@ -118,14 +121,15 @@ describe('[connector.pins] a report', () => {
     const { version } = (await connect(policy.key)).policy
     await done(report(policy.key, 'a', TOOLS))
     const { policy: after } = await beat(policy.key, { policyVersion: version })
-    expect(after).toMatchObject({ version: version + 1, servers: [{ slug: 'a', version: 'latest', pinned: { version: '1.2.3', integrity: INTEGRITY } }] })
+    expect(after).toMatchObject({ version: version + 1, servers: [{ slug: 'a', version: 'latest', pinned: PIN }] })
     const { servers, policy: doc } = await state(policy)
-    expect(servers).toEqual([{ slug: 'a', pinned: { version: '1.2.3', integrity: INTEGRITY }, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } }])
+    expect(servers).toEqual([{ slug: 'a', pinned: PIN, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } }])
     // What an owner has read is not out of date by that.
     expect(doc.version).toBe(1)
     expect(await done(admin('getServerManifest', { policyId: policy.policyId, slug: 'a' }, policy.owner))).toMatchObject({ manifest: { tools: TOOLS }, pending: null })
     await done(report(policy.key, 'a', TOOLS))
-    expect((await entriesOf(policy)).filter(({ meta }) => meta['change'] === 'server.pin')).toHaveLength(1)
+    const pins = (await entriesOf(policy)).filter(({ meta }) => meta['change'] === 'server.pin')
+    expect(pins.map(({ meta }) => meta)).toMatchObject([{ server: 'a', package: '@acme/a', ...PIN }])
   })
 
   it('of another version or integrity is refused, and on record once', async () => {
@@ -134,11 +138,39 @@ describe('[connector.pins] a report', () => {
     await done(report(policy.key, 'a', TOOLS))
     for (let i = 0; i < 2; i++) await failed(report(policy.key, 'a', TOOLS, { integrity: OTHER_INTEGRITY }), 'pin_mismatch')
     await failed(report(policy.key, 'a', TOOLS, { version: '1.3.0' }), 'pin_mismatch')
-    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { version: '1.2.3', integrity: INTEGRITY } })
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: PIN })
     const refused = (await entriesOf(policy)).filter(({ meta }) => meta['type'] === 'pin_mismatch')
     expect(refused.map(({ action, target, meta }) => [action, target, meta['version'], meta['integrity']])).toEqual([
       ['connector.event', 'a', '1.2.3', OTHER_INTEGRITY], ['connector.event', 'a', '1.3.0', INTEGRITY],
     ])
+  })
+
+  it('[connector.dependencies] of other dependencies is refused, and on record once; the lockfile stays', async () => {
+    const policy = await newPolicy([server('a')])
+    await failed(worker('lockfile', { slug: 'a' }, policy.key), 'server_not_found')
+    await done(report(policy.key, 'a', TOOLS))
+    const other = { dependencies: lockfileDigest(OTHER_LOCKFILE), lockfile: OTHER_LOCKFILE }
+    for (let i = 0; i < 2; i++) await failed(report(policy.key, 'a', TOOLS, other), 'pin_mismatch')
+    await failed(worker('report', { instanceId: 'w2', slug: 'a', ...PIN, dependencies: other.dependencies, tools: TOOLS }, policy.key), 'pin_mismatch')
+    const refused = (await entriesOf(policy)).filter(({ meta }) => meta['type'] === 'pin_mismatch')
+    expect(refused.map(({ target, meta }) => [target, meta['dependencies'], meta['pinnedDependencies']])).toEqual([['a', other.dependencies, PIN.dependencies]])
+    // When the same was resolved is of no account, and who installed what is pinned has nothing to send along.
+    await done(worker('report', { instanceId: 'w3', slug: 'a', ...PIN, resolvedAt: '2026-05-06T07:08:09.000Z', tools: TOOLS }, policy.key))
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: PIN })
+    expect(await done(worker('lockfile', { slug: 'a' }, policy.key))).toEqual({ lockfile: LOCKFILE })
+    // A key opens its own policy.
+    await failed(worker('lockfile', { slug: 'a' }, (await newPolicy([server('a')])).key), 'server_not_found')
+  })
+
+  it('[connector.dependencies] makes a pin anew where one was kept without dependencies', async () => {
+    const policy = await newPolicy([server('a', { version: 'latest' })])
+    const { owner, policyId, key } = policy
+    await done(report(key, 'a', TOOLS))
+    await db().doc(`orgs/${owner.uid}/toolPolicies/${policyId}/servers/a`).update({ dependencies: FieldValue.delete(), resolvedAt: FieldValue.delete() })
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: null })
+    expect((await connect(key)).policy.servers).toMatchObject([{ pinned: null }])
+    await done(report(key, 'a', TOOLS, { version: '1.2.4' }))
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { ...PIN, version: '1.2.4' } })
   })
 
   it('of other tools waits for the owner', async () => {
@@ -171,22 +203,32 @@ describe('[connector.pins] a report', () => {
     // The same words may stand for another version by now.
     await done(admin('moveServerPin', { policyId, slug: 'a', version: 'latest' }, owner))
     expect((await beat(key)).policy?.servers[0]).toMatchObject({ version: 'latest', pinned: null })
-    await done(report(key, 'a', TOOLS, { version: '2.0.0', integrity: OTHER_INTEGRITY }))
-    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { version: '2.0.0', integrity: OTHER_INTEGRITY } })
+    // The worker that had the earlier pin has not heard yet.
+    await failed(worker('report', { instanceId: 'w1', slug: 'a', ...PIN, tools: TOOLS }, key), 'invalid_argument')
+    await failed(worker('lockfile', { slug: 'a' }, key), 'server_not_found')
+    const later = '2026-02-03T04:05:06.789Z'
+    await done(report(key, 'a', TOOLS, { version: '2.0.0', integrity: OTHER_INTEGRITY, dependencies: lockfileDigest(OTHER_LOCKFILE), lockfile: OTHER_LOCKFILE, resolvedAt: later }))
+    expect(await done(worker('lockfile', { slug: 'a' }, key))).toEqual({ lockfile: OTHER_LOCKFILE })
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { version: '2.0.0', integrity: OTHER_INTEGRITY, dependencies: lockfileDigest(OTHER_LOCKFILE), resolvedAt: later } })
     // So does a change of the package by updatePolicy, and other changes leave the pin.
     await done(admin('updatePolicy', { policyId, servers: [server('a', { version: 'latest', enabled: false })] }, owner))
     expect((await state(policy)).servers[0]).toMatchObject({ pinned: { version: '2.0.0' } })
     await done(admin('updatePolicy', { policyId, servers: [server('a', { version: 'latest', package: 'other' })] }, owner))
     expect((await state(policy)).servers[0]).toMatchObject({ pinned: null })
+    await failed(worker('lockfile', { slug: 'a' }, key), 'server_not_found')
     await done(report(key, 'a', TOOLS))
   })
 
   it.each([
-    ['server_not_found', { slug: 'none' }], ['invalid_argument', { version: 'latest' }], ['invalid_argument', { integrity: 'sha1-x' }], ['invalid_argument', { tools: ['echo'] }],
+    ['server_not_found', { slug: 'none' }], ['invalid_argument', { version: 'latest' }], ['invalid_argument', { integrity: 'sha1-x' }],
+    ['invalid_argument', { dependencies: 'x' }], ['invalid_argument', { resolvedAt: 'yesterday' }], ['invalid_argument', { dependencies: undefined }], ['invalid_argument', { resolvedAt: undefined }],
+    ['invalid_argument', { lockfile: undefined }], ['invalid_argument', { lockfile: OTHER_LOCKFILE }], ['upstream_too_large', { lockfile: 'é'.repeat(LOCKFILE_BYTES_MAX / 2 + 1) }],
+    ['invalid_argument', { tools: ['echo'] }],
     ['upstream_too_large', { tools: [{ name: 'x', description: 'x'.repeat(300_000) }] }], ['invalid_argument', { tools: [JSON.parse('{"name":"x","inputSchema":{"__proto__":1}}')] }],
   ])('is refused with %s', async (code, data) => {
     const { key } = await newPolicy([server('a')])
-    await failed(worker('report', { instanceId: 'w1', slug: 'a', version: '1.2.3', integrity: INTEGRITY, tools: TOOLS, ...data }, key), code)
+    await failed(worker('report', { instanceId: 'w1', slug: 'a', ...PIN, lockfile: LOCKFILE, tools: TOOLS, ...data }, key), code)
+    expect((await beat(key)).policy?.servers).toMatchObject([{ pinned: null }])
   })
 
   it('of two workers at the same time leaves one pin', async () => {

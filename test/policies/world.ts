@@ -1,11 +1,17 @@
 import { admin, call, done, newAgent, newOwner, type Agent, type Owner } from '../e2e/world.ts'
-import type { ConnectAnswer, HeartbeatAnswer } from '@vitrine/core/policy'
+import { lockfileDigest, type ConnectAnswer, type HeartbeatAnswer, type Pin } from '@vitrine/core/policy'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 
 /** Tool policies through the functions, as owners and workers use them. */
 
 export const INTEGRITY = `sha512-${'A'.repeat(86)}==`
 export const OTHER_INTEGRITY = `sha512-${'B'.repeat(86)}==`
+
+/** By what the package of a report was installed; the control plane does not read it. */
+export const LOCKFILE = '{"node_modules/x":{"version":"1.0.0"}}'
+export const OTHER_LOCKFILE = '{"node_modules/x":{"version":"1.0.1"}}'
+/** What a report pins, unless it says otherwise. */
+export const PIN: Pin = { version: '1.2.3', integrity: INTEGRITY, dependencies: lockfileDigest(LOCKFILE), resolvedAt: '2026-01-02T03:04:05.678Z' }
 
 /** The least that makes a server. */
 export function server(slug: string, more: object = {}): object {
@@ -54,5 +60,5 @@ export function beat(key: string, more: object = {}): Promise<HeartbeatAnswer> {
 }
 
 export function report(key: string, slug: string, tools: object[], more: object = {}): Promise<Answer> {
-  return worker('report', { instanceId: 'w1', slug, version: '1.2.3', integrity: INTEGRITY, tools, ...more }, key)
+  return worker('report', { instanceId: 'w1', slug, ...PIN, lockfile: LOCKFILE, tools, ...more }, key)
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { Pin } from '@vitrine/core/policy'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
 import { callWorker, eventually, newPolicy, readyWorker, refusal, SERVERS, startWorker, told, type Policy } from './world.ts'
@@ -9,7 +10,7 @@ const SLOW = { timeout: 120_000 }
 
 interface Described {
   policy: { version: number }
-  servers: { slug: string; pinned: { version: string; integrity: string } | null }[]
+  servers: { slug: string; pinned: Pin | null }[]
   workers: { instanceId: string; live: boolean; servers: { slug: string; state: string }[] }[]
 }
 
@@ -27,7 +28,9 @@ test('a worker brings its servers up, reports what they are, and makes signed ca
 
   await eventually(async () => (await describePolicy(owner, policy)).servers.every(({ pinned }) => pinned !== null))
   const described = await describePolicy(owner, policy)
-  expect(described.servers[0]!.pinned).toEqual({ version: '2026.8.31', integrity: expect.stringMatching(/^sha512-/) as unknown })
+  expect(described.servers[0]!.pinned).toEqual({
+    version: '2026.8.31', integrity: expect.stringMatching(/^sha512-/) as unknown, dependencies: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown, resolvedAt: expect.any(String) as unknown,
+  })
   expect(described.workers).toMatchObject([{ instanceId, live: true }])
   expect(worker.output()).not.toContain(policy.key)
 })

@@ -67,10 +67,11 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     workDir,
     cacheDir,
     open: node.open,
+    lockfile: (slug) => client.lockfile({ slug }),
     onEvent(event) {
       if (isOfPolicy(event.slug)) control.event(event)
     },
-    onTools: ({ slug, pin, tools }) => control.report({ slug, ...pin, tools }),
+    onTools: ({ pin, ...told }) => control.report({ ...pin, ...told }),
   })
   for (const what of pool.containment.missing) logWarning(`Containment: ${what}`)
   const dispatch = createDispatch({

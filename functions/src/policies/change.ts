@@ -6,6 +6,7 @@ import { logs } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { policyPaths } from './documents.ts'
 import { MANAGERS, managedPolicy, type Managed } from './managed.ts'
+import { forget } from './records.ts'
 import { routeWrites } from './routes.ts'
 import { checkSettings, settingsMeta, unpinned, type PolicySettings } from './settings.ts'
 
@@ -51,8 +52,8 @@ async function tryChange(parts: Parts, by: Principal, policyId: string, { change
   if (!routes.ok) return routes
 
   const counts = { version: before.version + 1, revision: before.revision + 1 }
-  const gone = new Map(unpinned(orgId, policyId, before.servers, after.servers).map((write) => [write.path, write]))
-  for (const slug of unpin) gone.set(policyPaths.server(orgId, policyId, slug), { op: 'delete', path: policyPaths.server(orgId, policyId, slug), version: undefined })
+  const forgotten = [...unpinned(orgId, policyId, before.servers, after.servers), ...unpin.flatMap((slug) => forget(orgId, policyId, slug))]
+  const gone = new Map(forgotten.map((write) => [write.path, write]))
   const appended = await parts.append(logs.org(orgId), orgId, {
     drafts: [{ action: 'policy.update', actor: by.actor, target: policyId, call: '', meta: { ...by.via, change, version: counts.version, ...settingsMeta(after), ...meta } }],
     writes: () => [

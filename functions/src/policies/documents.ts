@@ -1,5 +1,5 @@
 import type { Timestamp } from 'firebase-admin/firestore'
-import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
+import type { Builtins, Pinned, ServerConfig, ServerState } from '@vitrine/core/policy'
 import type { BreakerDoc } from '../store/documents.ts'
 
 /** Documents of tool policies as they stand in Firestore (DESIGN.md section 5). Times are written as Date and read as Timestamp. */
@@ -36,12 +36,8 @@ export interface ServerDoc {
   manifestPending: string | null
   manifestPendingHash: string | null
   /** What was last reported and refused: each is recorded once. */
-  refused: Pick<Pin, PinnedField> | null
+  refused: Pinned | null
 }
-
-/** What of a pin has to be the same. */
-export const PINNED_FIELDS = ['version', 'integrity', 'dependencies'] as const
-export type PinnedField = (typeof PINNED_FIELDS)[number]
 
 /** By what a pinned package is installed. Apart from ServerDoc, which calls read. */
 export interface LockfileDoc {

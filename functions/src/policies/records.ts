@@ -1,14 +1,27 @@
 import { isNodeServer, type Pin, type ServerConfig } from '@vitrine/core/policy'
-import type { ServerDoc } from './documents.ts'
+import type { Write } from '../ledger/plan.ts'
+import { policyPaths, type ServerDoc } from './documents.ts'
 
 /** What is on record of this very server: of its package and what was asked of it, or of the node's. Of another it says nothing. */
 export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {
   const [name, spec] = isNodeServer(server) ? [null, null] : [server.package, server.version]
-  return doc?.package === name && doc.spec === spec ? doc : undefined
+  if (doc?.package !== name || doc.spec !== spec) return undefined
+  // Records were kept without this once; they pin less than a server is installed by.
+  return name === null || typeof doc.dependencies === 'string' ? doc : undefined
 }
 
 /** Null for a server of the node, where only the manifest is pinned. */
 export function pinFor(server: ServerConfig, doc: ServerDoc | undefined): Pin | null {
   const record = recordFor(server, doc)
-  return record && record.resolvedVersion !== null && record.integrity !== null ? { version: record.resolvedVersion, integrity: record.integrity } : null
+  return record ? pinOf(record) : null
+}
+
+/** Null for a server of the node. */
+export function pinOf({ resolvedVersion: version, integrity, dependencies, resolvedAt }: ServerDoc): Pin | null {
+  return version === null || integrity === null || dependencies === null || resolvedAt === null ? null : { version, integrity, dependencies, resolvedAt }
+}
+
+/** Takes away what is on record of a server. */
+export function forget(orgId: string, policyId: string, slug: string): Write[] {
+  return [policyPaths.server, policyPaths.lockfile].map((path) => ({ op: 'delete', path: path(orgId, policyId, slug), version: undefined }))
 }

@@ -5,6 +5,7 @@ import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/po
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ToolPolicyDoc } from './documents.ts'
+import { forget } from './records.ts'
 
 /** What an owner says of a policy. */
 export type PolicySettings = Pick<ToolPolicyDoc, 'name' | 'teams' | 'builtins' | 'servers'>
@@ -64,5 +65,5 @@ function sourceOf(server: ServerConfig): string {
 export function unpinned(orgId: string, policyId: string, before: ToolPolicyDoc['servers'], after: ToolPolicyDoc['servers']): Write[] {
   return before
     .filter((old) => !after.some((server) => server.slug === old.slug && sourceOf(server) === sourceOf(old)))
-    .map(({ slug }) => ({ op: 'delete', path: policyPaths.server(orgId, policyId, slug), version: undefined }))
+    .flatMap(({ slug }) => forget(orgId, policyId, slug))
 }

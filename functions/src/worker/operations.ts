@@ -8,6 +8,7 @@ import { connect } from './connect.ts'
 import { disconnect } from './disconnect.ts'
 import { heartbeat } from './heartbeat.ts'
 import { dispatchKeys } from './keys.ts'
+import { lockfile } from './lockfile.ts'
 import { report } from './report.ts'
 
 /** One operation of `worker`; authentication is done, and a connector key is good for its own policy alone. */
@@ -20,7 +21,7 @@ const keys: Operation = async (parts, _by, data) => {
 }
 
 /** `POST {worker}/{operation}`. */
-const OPERATIONS = new Map<string, Operation>(Object.entries({ connect, heartbeat, report, keys, disconnect }))
+const OPERATIONS = new Map<string, Operation>(Object.entries({ connect, heartbeat, report, lockfile, keys, disconnect }))
 
 /** worker: what a tools worker asks of the control plane. Errors: unknown_operation, those of authentication and of the operation. */
 export async function worker(parts: Parts, call: Call): Promise<Result<unknown>> {

@@ -1,5 +1,5 @@
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
-import type { ConnectAnswer, ConnectRequest, DispatchKey, HeartbeatAnswer, HeartbeatRequest, ReportRequest } from '@vitrine/core/policy'
+import type { ConnectAnswer, ConnectRequest, DispatchKey, HeartbeatAnswer, HeartbeatRequest, LockfileAnswer, LockfileRequest, ReportRequest } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
@@ -10,6 +10,7 @@ export interface ControlClient {
   connect(data: ConnectRequest): Promise<Result<ConnectAnswer>>
   heartbeat(data: HeartbeatRequest): Promise<Result<HeartbeatAnswer>>
   report(data: ReportRequest): Promise<Result<unknown>>
+  lockfile(data: LockfileRequest): Promise<Result<string>>
   keys(): Promise<Result<DispatchKey[]>>
   disconnect(data: { instanceId: string }): Promise<Result<unknown>>
 }
@@ -46,6 +47,11 @@ export function controlClient({ url, key }: ControlClientOptions): ControlClient
     connect: (data) => call('connect', data),
     heartbeat: (data) => call('heartbeat', data),
     report: (data) => call('report', data),
+    async lockfile(data) {
+      const answer = await call<LockfileAnswer>('lockfile', data)
+      if (!answer.ok) return answer
+      return typeof answer.value.lockfile === 'string' ? ok(answer.value.lockfile) : fail('unavailable', 'The control plane sent no lockfile.')
+    },
     async keys() {
       const answer = await call<{ keys: DispatchKey[] }>('keys', {})
       return answer.ok ? ok(answer.value.keys) : answer

@@ -1,12 +1,12 @@
 import { ERRORS } from '@vitrine/core/errors'
 import { SERVER_ERROR_LENGTH_MAX, SERVER_EVENTS_MAX } from '@vitrine/core/limits'
-import type { Pin, ReportRequest, ServerEvent } from '@vitrine/core/policy'
+import type { ReportRequest, ServerEvent } from '@vitrine/core/policy'
 import type { Failure } from '@vitrine/core/result'
 import { logWarning } from '../log.ts'
 import type { ControlClient } from './client.ts'
 import { isRevoked, textOf } from './failure.ts'
 
-export type ToolsReport = Pick<ReportRequest, 'slug' | 'tools'> & Partial<Pin>
+export type ToolsReport = Omit<ReportRequest, 'instanceId'>
 
 /** What the control plane has yet to be told; bounded, for it may be away for long. */
 export interface Outbox {

@@ -1,42 +1,62 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createInstaller } from './install.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { canonicalize } from '@vitrine/core/jcs'
+import { lockfileDigest, type Pin } from '@vitrine/core/policy'
+import { createInstaller, type GetLockfile, type Installed, type Installer, type PackageRequest } from './install.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const NAME = 'vitrine-tried-tool'
-/** What the package would do if its scripts ran: leave this file. */
+/** What NAME depends on from 1.1.0 on, in any version. */
+const DEPENDENCY = 'vitrine-tried-dependency'
+const INNER = 'vitrine-tried-inner'
+/** What the packages would do if their scripts ran: leave this file. */
 let ran: string
 let base: string
 let registry: Server
 /** Paths that the registry was asked for. */
 const asked: string[] = []
-const versions: Record<string, { file: string; integrity: string; dependencies?: Record<string, string> }> = {}
 
-/** A registry of one package, packed by npm itself: tests need no network and can see what is asked for. */
+interface Release {
+  file: string
+  integrity: string
+  dependencies?: Record<string, string>
+  deprecated?: string
+}
+/** By name and version: what is published. */
+let published: Record<string, Record<string, Release>>
+/** What can be. */
+const packed: typeof published = {}
+
+/** A registry with packages packed by npm itself: tests need no network and can see what is asked for. It tells nobody when it got what. */
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-install-'))
   ran = join(base, 'script-ran')
-  for (const version of ['1.0.0', '1.1.0', '2.0.0']) await pack(version)
-  await pack('3.0.0', { elsewhere: 'git+https://127.0.0.1:1/x.git' })
+  for (const version of ['1.0.0', '2.0.0']) await pack(NAME, version)
+  await pack(NAME, '1.1.0', { [DEPENDENCY]: '^1.0.0' })
+  await pack(NAME, '3.0.0', { elsewhere: 'git+https://127.0.0.1:1/x.git' })
+  for (const version of ['1.0.0', '1.0.1']) await pack(DEPENDENCY, version, { [INNER]: '>=1' })
+  for (const version of ['1.0.0', '1.0.1']) await pack(INNER, version)
   registry = createServer((request, response) => {
     asked.push(request.url!)
     const { port } = registry.address() as AddressInfo
-    const file = Object.values(versions).find((one) => request.url!.endsWith(`/${one.file}`))
+    const releases = published[request.url!.slice(1)]
+    const file = Object.values(published).flatMap((versions) => Object.values(versions)).find((one) => request.url!.endsWith(`/${one.file}`))
     if (file) return void readFile(join(base, file.file)).then((bytes) => response.end(bytes))
-    if (request.url !== `/${NAME}`) return void response.writeHead(404).end('{}')
+    if (!releases) return void response.writeHead(404).end('{}')
+    const name = request.url!.slice(1)
     response.setHeader('content-type', 'application/json').end(JSON.stringify({
-      name: NAME,
-      'dist-tags': { latest: '1.1.0' },
-      versions: Object.fromEntries(Object.entries(versions).map(([version, { file: name, integrity, dependencies }]) => [version, {
-        name: NAME, version, dependencies, bin: { [NAME]: 'cli.js' }, hasInstallScript: true, dist: { tarball: `http://127.0.0.1:${port}/${name}`, integrity },
+      name,
+      'dist-tags': { latest: name === NAME ? '1.1.0' : Object.keys(releases).at(-1) },
+      versions: Object.fromEntries(Object.entries(releases).map(([version, { file: tarball, integrity, ...rest }]) => [version, {
+        name, version, ...rest, bin: { [name]: 'cli.js' }, hasInstallScript: true, dist: { tarball: `http://127.0.0.1:${port}/${tarball}`, integrity },
       }])),
     }))
   })
@@ -46,22 +66,29 @@ afterAll(async () => {
   registry.close()
   await rm(base, { recursive: true })
 })
+beforeEach(() => {
+  published = structuredClone(packed)
+  for (const name of [DEPENDENCY, INNER]) delete published[name]!['1.0.1']
+})
 afterEach(() => {
   vi.unstubAllEnvs()
   asked.length = 0
 })
 
-async function pack(version: string, dependencies?: Record<string, string>): Promise<void> {
-  const folder = join(base, `source-${version}`)
+async function pack(name: string, version: string, dependencies?: Record<string, string>): Promise<void> {
+  const folder = join(base, `source-${name}-${version}`)
   await mkdir(folder)
-  const scripts = Object.fromEntries(['preinstall', 'install', 'postinstall', 'prepare'].map((name) => [name, `touch ${ran}`]))
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: NAME, version, bin: { [NAME]: 'cli.js' }, scripts, dependencies }))
+  const scripts = Object.fromEntries(['preinstall', 'install', 'postinstall', 'prepare'].map((script) => [script, `touch ${ran}`]))
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }))
   await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
   const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', base], { cwd: folder })
-  const [packed] = JSON.parse(stdout) as { filename: string; integrity: string }[]
-  versions[version] = { file: packed!.filename, integrity: packed!.integrity, ...(dependencies && { dependencies }) }
+  const [made] = JSON.parse(stdout) as { filename: string; integrity: string }[]
+  packed[name] = { ...packed[name], [version]: { file: made!.filename, integrity: made!.integrity, ...(dependencies && { dependencies }) } }
 }
 
+function publish(name: string, version: string): void {
+  published[name]![version] = packed[name]![version]!
+}
 function online(): void {
   vi.stubEnv('npm_config_registry', `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`)
 }
@@ -71,30 +98,69 @@ function offline(): void {
 }
 const emptyCache = () => mkdtemp(join(base, 'cache-'))
 
+async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed> {
+  const done = await createInstaller({ cacheDir }).install({ package: NAME, version })
+  if (!done.ok) throw new Error(done.error.message)
+  return done.value
+}
+/** What the control plane makes of a report. */
+function pinTo({ version, integrity, dependencies, resolvedAt, lockfile }: Installed, changes: Partial<Pin> = {}): PackageRequest {
+  return { package: NAME, version: 'latest', pinned: { pin: { version, integrity, dependencies, resolvedAt, ...changes }, lockfile: async () => ({ ok: true, value: lockfile }) } }
+}
+async function versionOf({ folder }: Installed, name: string): Promise<string> {
+  return (JSON.parse(await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
+}
+const messageOf = async (done: ReturnType<Installer['install']>): Promise<string | undefined> => {
+  const result = await done
+  return result.ok ? undefined : result.error.message
+}
+
 describe('an installation', () => {
-  test.each([['1.0.0', '1.0.0'], ['^1.0.0', '1.1.0'], ['latest', '1.1.0'], ['>=1 <3', '1.1.0'], ['2', '2.0.0']])('of %s is of %s, without running any script', async (asked, version) => {
+  test.each([['1.0.0', '1.0.0'], ['^1.0.0', '1.1.0'], ['latest', '1.1.0'], ['>=1 <3', '1.1.0'], ['2', '2.0.0']])('of %s is of %s, without running any script', async (spec, version) => {
     online()
     const cacheDir = await emptyCache()
-    const installed = await createInstaller({ cacheDir }).install({ package: NAME, version: asked })
-    const folder = join(cacheDir, 'packages', `${NAME}@${version}`)
-    expect(installed).toEqual({ ok: true, value: { version, integrity: versions[version]!.integrity, folder, bin: join(folder, 'node_modules', NAME, 'cli.js') } })
+    const before = Date.now()
+    const value = await installed(cacheDir, spec)
+    const folder = join(cacheDir, 'packages', `${NAME}@${version}_${value.dependencies.slice(0, 32)}`)
+    expect(value).toEqual({
+      version, integrity: packed[NAME]![version]!.integrity, dependencies: lockfileDigest(value.lockfile), resolvedAt: expect.any(String) as string,
+      lockfile: expect.stringContaining(`"node_modules/${NAME}"`) as string, folder, bin: join(folder, 'node_modules', NAME, 'cli.js'),
+    })
+    expect(Date.parse(value.resolvedAt)).toBeGreaterThanOrEqual(before)
     expect((await stat(folder)).mode & 0o777).toBe(0o755)
     expect(existsSync(ran)).toBe(false)
     expect(await readdir(join(cacheDir, 'installing'))).toEqual([])
     expect(await readdir(join(cacheDir, 'locks'))).toEqual([])
   })
 
-  test('that is there is used without any network, after a restart too', async () => {
+  test('that is pinned and there is used without any network, after a restart too', async () => {
     const cacheDir = await emptyCache()
     online()
-    const first = await createInstaller({ cacheDir }).install({ package: NAME, version: '1.0.0' })
+    const first = await installed(cacheDir)
     expect(asked.length).toBeGreaterThan(0)
     asked.length = 0
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.0.0' })).toEqual(first)
-    expect(asked).toEqual([])
+    const { pin } = pinTo(first).pinned!
+    const lockfile = vi.fn<GetLockfile>()
+    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
     offline()
     vi.stubEnv('PATH', '')
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.0.0', integrity: versions['1.0.0']!.integrity })).toEqual(first)
+    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
+    expect([asked, lockfile.mock.calls]).toEqual([[], []])
+  })
+
+  test('of an exact version that is not pinned is what it was last, where the registry cannot be asked', async () => {
+    const cacheDir = await emptyCache()
+    online()
+    await installed(cacheDir)
+    publish(INNER, '1.0.1')
+    const second = await installed(cacheDir)
+    offline()
+    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' })).toEqual({ ok: true, value: second })
+    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '^1.1.0' }))).toMatch('ECONNREFUSED')
+    // A registry that has it no more was asked.
+    online()
+    delete published[NAME]!['1.1.0']
+    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' }))).toMatch('ETARGET')
   })
 
   test('happens once for all that ask at the same time, and among installers as well', async () => {
@@ -115,25 +181,141 @@ describe('an installation', () => {
   })
 })
 
-describe('an installation fails', () => {
-  test('when the integrity is not the expected one, in the cache and before it gets there', async () => {
+describe('what is pinned', () => {
+  test('is installed into an empty cache with the dependencies of then, whatever was published since', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    for (const name of [DEPENDENCY, INNER]) {
+      publish(name, '1.0.1')
+      // npm prefers what is not deprecated.
+      published[name]!['1.0.0']!.deprecated = 'Use 1.0.1.'
+    }
+    const cacheDir = await emptyCache()
+    const again = await createInstaller({ cacheDir }).install(pinTo(then))
+    expect(again).toEqual({ ok: true, value: { ...then, folder: expect.stringContaining(cacheDir) as string, bin: expect.stringContaining(cacheDir) as string } })
+    const { value } = again as { value: Installed }
+    expect([await versionOf(value, DEPENDENCY), await versionOf(value, INNER)]).toEqual(['1.0.0', '1.0.0'])
+    expect(asked.filter((url) => url.includes('1.0.1'))).toEqual([])
+  })
+
+  test('is another thing once it is resolved anew; both stay', async () => {
     online()
     const cacheDir = await emptyCache()
-    const wrong = { package: NAME, version: '1.0.0', integrity: versions['2.0.0']!.integrity }
-    const refused = { ok: false, error: { code: 'upstream_invalid', message: `${NAME}@1.0.0 is not what was pinned: its integrity differs.` } }
-    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refused)
-    expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
-    await createInstaller({ cacheDir }).install({ package: NAME, version: '1.0.0' })
-    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refused)
+    const then = await installed(cacheDir)
+    publish(INNER, '1.0.1')
+    const now = await installed(cacheDir)
+    expect([now.version, now.integrity]).toEqual([then.version, then.integrity])
+    expect(now.dependencies).not.toBe(then.dependencies)
+    expect(Date.parse(now.resolvedAt)).toBeGreaterThan(Date.parse(then.resolvedAt))
+    expect([await versionOf(then, INNER), await versionOf(now, INNER)]).toEqual(['1.0.0', '1.0.1'])
+    offline()
+    for (const one of [then, now]) expect(await createInstaller({ cacheDir }).install(pinTo(one))).toEqual({ ok: true, value: one })
   })
+
+  test('is resolved to the same in every cache', async () => {
+    online()
+    const [one, other] = [await installed(await emptyCache()), await installed(await emptyCache(), '^1.1.0')]
+    expect(other.lockfile).toBe(one.lockfile)
+  })
+
+  test('is not taken from a folder of an older cache', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    const cacheDir = await emptyCache()
+    const old = join(cacheDir, 'packages', `${NAME}@1.1.0`)
+    await mkdir(old, { recursive: true })
+    await writeFile(join(old, 'installed.json'), JSON.stringify({ version: then.version, integrity: then.integrity }))
+    expect(await createInstaller({ cacheDir }).install(pinTo(then))).toMatchObject({ ok: true })
+    offline()
+    const emptied = await emptyCache()
+    await cp(old, join(emptied, 'packages', `${NAME}@1.1.0_`), { recursive: true })
+    expect(await messageOf(createInstaller({ cacheDir: emptied }).install({ package: NAME, version: '1.1.0' }))).toMatch('ECONNREFUSED')
+  })
+})
+
+describe('an installation is refused', () => {
+  const refusal = (field: string) => ({ ok: false, error: { code: 'upstream_invalid', message: `${NAME}@1.1.0 is not what was pinned: its ${field}.` } })
+
+  test('when the integrity is not the pinned one, in the cache and before it gets there', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    const cacheDir = await emptyCache()
+    const wrong = pinTo(then, { integrity: packed[NAME]!['2.0.0']!.integrity })
+    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
+    expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
+    await installed(cacheDir)
+    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
+  })
+
+  test('when the lockfile is another than the pinned one', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    publish(INNER, '1.0.1')
+    const now = await installed(await emptyCache())
+    const cacheDir = await emptyCache()
+    asked.length = 0
+    expect(await createInstaller({ cacheDir }).install(pinTo(now, { dependencies: then.dependencies }))).toEqual(refusal('dependencies differ'))
+    expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
+  })
+
+  test('when the lockfile leaves something out, or leaves open what it is', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    const { [`node_modules/${INNER}`]: inner, ...others } = JSON.parse(then.lockfile) as Record<string, Record<string, unknown>>
+    const { integrity: _integrity, ...unbound } = inner!
+    const cacheDir = await emptyCache()
+    const withLockfile = (packages: object) => {
+      const lockfile = canonicalize(packages)
+      return messageOf(createInstaller({ cacheDir }).install(pinTo({ ...then, lockfile, dependencies: lockfileDigest(lockfile) })))
+    }
+    expect(await withLockfile(others)).toMatch('EUSAGE')
+    asked.length = 0
+    expect(await withLockfile({ ...others, [`node_modules/${INNER}`]: { ...unbound, inBundle: true } })).toMatch(`not from the registry: node_modules/${INNER}`)
+    expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
+  })
+
+  test.each([
+    ['is not published any more', 'ETARGET', () => {
+      delete published[INNER]!['1.0.0']
+      publish(INNER, '1.0.1')
+    }],
+    ['is gone with all its versions', 'E404', () => void delete published[INNER]],
+    ['is something else now', 'EINTEGRITY', () => {
+      published[INNER]!['1.0.0'] = packed[INNER]!['1.0.1']!
+    }],
+  ])('when a dependency %s, with what to do about it', async (_what, code, change) => {
+    online()
+    const then = await installed(await emptyCache())
+    change()
+    const cacheDir = await emptyCache()
+    const done = await createInstaller({ cacheDir }).install(pinTo(then))
+    expect(done).toMatchObject({ ok: false, error: { code: 'upstream_invalid', message: expect.stringMatching(`resolved at ${then.resolvedAt}: .*${code}.* move the pin`) as string } })
+    expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
+  })
+
+  test('when the control plane has no lockfile to send', async () => {
+    online()
+    const then = await installed(await emptyCache())
+    const { pin } = pinTo(then).pinned!
+    const lockfile: GetLockfile = async () => ({ ok: false, error: { code: 'unavailable' } })
+    expect(await createInstaller({ cacheDir: await emptyCache() }).install({ ...pinTo(then), pinned: { pin, lockfile } })).toEqual({ ok: false, error: { code: 'unavailable' } })
+  })
+
+  test.each([['version', '^1.0.0'], ['integrity', 'sha1-x'], ['dependencies', '../x']])('for a pin whose %s is %s', async (field, value) => {
+    const pin: Pin = { version: '1.0.0', integrity: packed[NAME]!['1.0.0']!.integrity, dependencies: 'a'.repeat(64), resolvedAt: '2026-01-01T00:00:00.000Z', [field]: value }
+    const cacheDir = await emptyCache()
+    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: 'latest', pinned: { pin, lockfile: vi.fn<GetLockfile>() } })).toMatchObject({ ok: false, error: { code: 'invalid_argument' } })
+    expect(await readdir(cacheDir)).toEqual([])
+  })
+})
+
+describe('an installation fails', () => {
 
   test('when what comes is not what the registry announces', async () => {
     online()
-    const { file } = versions['2.0.0']!
-    versions['2.0.0']!.file = versions['1.0.0']!.file
-    const installed = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
-    versions['2.0.0']!.file = file
-    expect(installed).toMatchObject({ ok: false, error: { code: 'upstream_unreachable', message: expect.stringContaining('EINTEGRITY') as string } })
+    published[NAME]!['2.0.0']!.file = packed[NAME]!['1.0.0']!.file
+    const done = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
+    expect(done).toMatchObject({ ok: false, error: { code: 'upstream_invalid', message: expect.stringContaining('EINTEGRITY') as string } })
   })
 
   test('when it depends on a git repository', async () => {
@@ -146,14 +328,10 @@ describe('an installation fails', () => {
   test('when there is no such package or version, or no network', async () => {
     online()
     const installer = createInstaller({ cacheDir: await emptyCache() })
-    const messageOf = async (name: string, version: string) => {
-      const result = await installer.install({ package: name, version })
-      return result.ok ? null : result.error.message
-    }
-    expect(await messageOf(`${NAME}-not`, 'latest')).toMatch('E404')
-    expect(await messageOf(NAME, '9.9.9')).toMatch('ETARGET')
+    expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch('E404')
+    expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch('ETARGET')
     offline()
-    expect(await messageOf(NAME, '1.0.0')).toMatch('ECONNREFUSED')
+    expect(await messageOf(installer.install({ package: NAME, version: '1.0.0' }))).toMatch('ECONNREFUSED')
   })
 
   test.each([

@@ -1,21 +1,25 @@
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isExactVersion, isIntegrity, isPackageName, isVersionSpec, type Pin } from '@vitrine/core/policy'
+import { isExactVersion, isIntegrity, isLockfileDigest, isPackageName, isVersionSpec, pinDifference, type Pin, type Pinned } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { withLock } from './lock.ts'
-import { readPin } from './lockfile.ts'
-import { npmInstall } from './npm.ts'
+import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'
+import { npm } from './npm.ts'
 import { findBin } from './package-bin.ts'
 
 export interface PackageRequest {
   package: string
-  /** Exact, a range or a dist-tag. */
+  /** Exact, a range or a dist-tag; of no account where there is a pin. */
   version: string
-  /** What it must be; anything else is refused. */
-  integrity?: string
+  /** What it must be, dependencies included; anything else is refused. */
+  pinned?: { pin: Pin; lockfile: GetLockfile }
 }
 
+/** What the pin's `dependencies` is the digest of; asked for when the package is not there yet. */
+export type GetLockfile = () => Promise<Result<string>>
+
 export interface Installed extends Pin {
+  lockfile: string
   /** Holds `node_modules`. */
   folder: string
   /** Absolute path of the package's script. */
@@ -24,17 +28,19 @@ export interface Installed extends Pin {
 
 export interface Installer {
   /**
-   * Sees to it that a package is installed, in a folder of its own below `{cacheDir}/packages`. One that is there in the exact version is
-   * used as it is: no network, no npm. Installations of the same happen once, also among processes.
-   * Errors: invalid_argument for names and versions that are none, upstream_unreachable when npm fails, upstream_invalid for
-   * another integrity than asked for, dependencies from elsewhere than the registry, and packages without an executable.
+   * Sees to it that a package is installed with all that it depends on, in a folder of its own below `{cacheDir}/packages` for each outcome
+   * of resolving that. What is pinned and there is used as it is: no network, no npm. What is not pinned is resolved; without a network an
+   * exact version stays what it was last. Installations of the same happen once, also among processes.
+   * Errors: invalid_argument for names and versions that are none, upstream_unreachable when npm fails, upstream_invalid for what the
+   * registry has not got, for something else than what was pinned, for dependencies from elsewhere than the registry, and for packages without
+   * an executable, upstream_too_large for too many dependencies, and those of `lockfile`.
    */
   install(request: PackageRequest): Promise<Result<Installed>>
   /** Stops what is under way. */
   close(): void
 }
 
-/** Written when all else is in place, for the cache's own use. */
+/** Written when all else is in place, for the cache's own use: the pin. */
 const RECORD = 'installed.json'
 
 export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
@@ -45,7 +51,7 @@ export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
     install(request) {
       const problem = problemOf(request)
       if (problem !== null) return Promise.resolve(fail('invalid_argument', problem))
-      const key = JSON.stringify([request.package, request.version, request.integrity ?? null])
+      const key = JSON.stringify([request.package, request.version, request.pinned?.pin ?? null])
       const running = active.get(key) ?? installOnce(cacheDir, request, closing.signal).finally(() => active.delete(key))
       active.set(key, running)
       return running
@@ -54,50 +60,91 @@ export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
   }
 }
 
-function problemOf(request: PackageRequest): string | null {
-  if (!isPackageName(request.package)) return 'That is no name of an npm package.'
-  if (!isVersionSpec(request.version)) return `That is no version, range or dist-tag of ${request.package}.`
-  if (request.integrity !== undefined && !isIntegrity(request.integrity)) return 'An integrity is sha512-… in base64.'
-  return null
+function problemOf({ package: name, version, pinned }: PackageRequest): string | null {
+  if (!isPackageName(name)) return 'That is no name of an npm package.'
+  if (!isVersionSpec(version)) return `That is no version, range or dist-tag of ${name}.`
+  if (!pinned) return null
+  if (!isExactVersion(pinned.pin.version)) return 'A pinned version is an exact one.'
+  if (!isIntegrity(pinned.pin.integrity)) return 'An integrity is sha512-… in base64.'
+  return isLockfileDigest(pinned.pin.dependencies) ? null : 'What is pinned of dependencies is a SHA-256 in hex.'
+}
+
+/** Folders below the cache's. */
+interface Places {
+  cacheDir: string
+  packages: string
+  installing: string
+  locks: string
 }
 
 async function installOnce(cacheDir: string, request: PackageRequest, signal: AbortSignal): Promise<Result<Installed>> {
-  const cached = await readCached(cacheDir, request)
-  if (cached) return cached
-  const [locks, installing] = [join(cacheDir, 'locks'), join(cacheDir, 'installing')]
-  const packages = join(cacheDir, 'packages')
+  const [packages, installing, locks] = [join(cacheDir, 'packages'), join(cacheDir, 'installing'), join(cacheDir, 'locks')]
+  const places = { cacheDir, packages, installing, locks }
+  const { package: name, pinned } = request
   try {
+    const cached = pinned && (await readCached(places, name, pinned.pin))
+    if (cached) return cached
     for (const folder of [locks, installing, packages]) await mkdir(folder, { recursive: true })
-    return await withLock(join(locks, folderName(request.package, request.version)), signal, async () => {
-      const meanwhile = await readCached(cacheDir, request)
-      return meanwhile ?? await installFresh({ cacheDir, packages, installing }, request, signal)
-    })
+    if (pinned) return await installPinned(places, name, pinned.pin, pinned.lockfile, signal)
+    return await installLatest(places, request, signal)
   } catch (error) {
-    return fail('upstream_unreachable', signal.aborted ? 'The installation was stopped.' : `The package cache cannot be written: ${(error as Error).message}`)
+    return fail('upstream_unreachable', signal.aborted ? 'The installation was stopped.' : `The package cache cannot be used: ${(error as Error).message}`)
   }
 }
 
+/** What the registry says today, or said when it could last be asked. */
+async function installLatest(places: Places, { package: name, version }: PackageRequest, signal: AbortSignal): Promise<Result<Installed>> {
+  const resolvedAt = new Date().toISOString()
+  const resolved = await resolve(places, name, version, signal)
+  if (!resolved.ok) {
+    const lately = resolved.error.code === 'upstream_unreachable' && isExactVersion(version) ? await readNewest(places, name, version) : null
+    return lately ?? resolved
+  }
+  const { lockfile, ...pin } = resolved.value
+  return installPinned(places, name, { ...pin, resolvedAt }, async () => ok(lockfile), signal)
+}
+
+async function resolve({ cacheDir, installing }: Places, name: string, version: string, signal: AbortSignal): Promise<Result<Locked>> {
+  return inFolder(installing, async (folder) => {
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }))
+    const done = await npm('resolve', { cacheDir, folder }, signal)
+    return done.ok ? readLocked(folder, name) : done
+  })
+}
+
+async function installPinned(places: Places, name: string, pin: Pin, lockfile: GetLockfile, signal: AbortSignal): Promise<Result<Installed>> {
+  return withLock(join(places.locks, folderName(name, pin)), signal, async () => {
+    const meanwhile = await readCached(places, name, pin)
+    if (meanwhile) return meanwhile
+    const text = await lockfile()
+    if (!text.ok) return text
+    const locked = parseLocked(text.value, name)
+    if (!locked.ok) return locked
+    return mismatchOf(name, pin, locked.value) ?? (await installFresh(places, name, { ...locked.value, resolvedAt: pin.resolvedAt }, signal))
+  })
+}
+
 /** Into a temporary folder and, once all is checked, in one step to its place. */
-async function installFresh(
-  { cacheDir, packages, installing }: { cacheDir: string; packages: string; installing: string },
-  request: PackageRequest,
-  signal: AbortSignal,
-): Promise<Result<Installed>> {
-  const folder = await mkdtemp(join(installing, 'package-'))
-  try {
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: { [request.package]: request.version } }))
-    const done = await npmInstall({ cacheDir, folder }, signal)
-    if (!done.ok) return done
-    const pin = await readPin(folder, request.package)
-    if (!pin.ok) return pin
-    const mismatch = mismatchOf(request, pin.value)
-    if (mismatch) return mismatch
-    await writeFile(join(folder, RECORD), JSON.stringify(pin.value))
+async function installFresh({ cacheDir, packages, installing }: Places, name: string, locked: Locked & Pin, signal: AbortSignal): Promise<Result<Installed>> {
+  return inFolder(installing, async (folder) => {
+    for (const [file, text] of Object.entries(npmFiles(name, locked))) await writeFile(join(folder, file), text)
+    const done = await npm('install', { cacheDir, folder }, signal)
+    if (!done.ok) return done.error.code === 'upstream_invalid' ? irreproducible(name, locked, done.error.message) : done
+    if (!(await isInstalled(folder, locked))) return differs(name, locked, 'dependencies')
+    const { lockfile: _lockfile, ...pin } = locked
+    await writeFile(join(folder, RECORD), JSON.stringify(pin))
     // mkdtemp keeps others out, but a server may run as another user.
     await chmod(folder, 0o755)
-    const place = join(packages, folderName(request.package, pin.value.version))
+    const place = join(packages, folderName(name, pin))
     await rename(folder, place).catch(keepExisting)
-    return await readInstalled(place, request)
+    return await readInstalled(place, name, pin)
+  })
+}
+
+async function inFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(parent, 'package-'))
+  try {
+    return await work(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -108,28 +155,44 @@ function keepExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
 }
 
-/** null when it has to be installed, or asked for which version it is. */
-async function readCached(cacheDir: string, request: PackageRequest): Promise<Result<Installed> | null> {
-  if (!isExactVersion(request.version)) return null
-  const place = join(cacheDir, 'packages', folderName(request.package, request.version))
-  const found = await readInstalled(place, request).catch(() => null)
-  return found
+/** null when it has to be installed. */
+async function readCached({ packages }: Places, name: string, pin: Pin): Promise<Result<Installed> | null> {
+  return readInstalled(join(packages, folderName(name, pin)), name, pin).catch(() => null)
 }
 
-async function readInstalled(folder: string, request: PackageRequest): Promise<Result<Installed>> {
-  const pin = JSON.parse(await readFile(join(folder, RECORD), 'utf8')) as Pin
-  const mismatch = mismatchOf(request, pin)
+/** What a version was when it was last resolved here. */
+async function readNewest({ packages }: Places, name: string, version: string): Promise<Result<Installed> | null> {
+  const folders = (await readdir(packages)).filter((folder) => folder.startsWith(folderName(name, { version, dependencies: '' })))
+  const found = await Promise.all(folders.map((folder) => readInstalled(join(packages, folder), name, null).catch(() => null)))
+  const installed = found.filter((one) => one?.ok === true).sort((a, b) => Date.parse(b.value.resolvedAt) - Date.parse(a.value.resolvedAt))
+  return installed[0] ?? null
+}
+
+async function readInstalled(folder: string, name: string, expected: Pin | null): Promise<Result<Installed>> {
+  const [pin, locked] = [JSON.parse(await readFile(join(folder, RECORD), 'utf8')) as Pin, await readLocked(folder, name)]
+  if (!locked.ok) return locked
+  const mismatch = mismatchOf(name, pin, locked.value) ?? (expected && mismatchOf(name, expected, pin))
   if (mismatch) return mismatch
-  const bin = await findBin(join(folder, 'node_modules', request.package), request.package)
-  return bin.ok ? ok({ folder, bin: bin.value, ...pin }) : bin
+  const bin = await findBin(join(folder, 'node_modules', name), name)
+  return bin.ok ? ok({ folder, bin: bin.value, ...pin, lockfile: locked.value.lockfile }) : bin
 }
 
-function mismatchOf(request: PackageRequest, { version, integrity }: Pin): ReturnType<typeof fail> | null {
-  if (request.integrity === undefined || request.integrity === integrity) return null
-  return fail('upstream_invalid', `${request.package}@${version} is not what was pinned: its integrity differs.`)
+function mismatchOf(name: string, pin: Pinned, found: Pinned): Result<never> | null {
+  const field = pinDifference(pin, found)
+  return field && differs(name, pin, field)
 }
 
-/** Package names hold no "+" and versions no "/", so no two share a folder. */
-function folderName(packageName: string, version: string): string {
-  return `${packageName.replace('/', '+')}@${version.replaceAll(/[^0-9A-Za-z.+-]/g, '_')}`
+function differs(name: string, { version }: Pinned, field: keyof Pinned): Result<never> {
+  return fail('upstream_invalid', `${name}@${version} is not what was pinned: its ${field} ${field === 'dependencies' ? 'differ' : 'differs'}.`)
+}
+
+/** Of what was resolved, some is not to be had any more, or is something else now. */
+function irreproducible(name: string, { version, resolvedAt }: Pin, reason = ''): Result<never> {
+  const then = `with the dependencies that were resolved at ${resolvedAt}`
+  return fail('upstream_invalid', `${name}@${version} cannot be installed ${then}: ${reason} Where it is pinned, move the pin to have them resolved anew.`)
+}
+
+/** Package names hold no "+" and versions no "/" or "_", so no two share a folder. A name that long has room for half of the digest. */
+function folderName(packageName: string, { version, dependencies }: Pick<Pin, 'version' | 'dependencies'>): string {
+  return `${packageName.replace('/', '+')}@${version}_${dependencies.slice(0, 32)}`
 }

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readPin } from './lockfile.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -11,26 +11,119 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }))
 
 const integrity = `sha512-${'A'.repeat(86)}==`
+const NAME = '@scope/tool'
 const GOOD = { version: '1.2.3', integrity }
-
-const read = async (packages: Record<string, unknown>) => {
-  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages: { '': { dependencies: {} }, ...packages } }))
-  return readPin(folder, '@scope/tool')
+const TREE = {
+  'node_modules/@scope/tool': { ...GOOD, bin: { tool: 'cli.js' }, dependencies: { JSONStream: '^4' }, license: 'MIT', resolved: 'https://registry.example/tool.tgz' },
+  'node_modules/JSONStream': { ...GOOD, version: '4.0.0', os: ['linux'], optional: true, bundleDependencies: ['bundled'] },
+  'node_modules/JSONStream/node_modules/bundled': { version: '1.0.0', inBundle: true },
+  'node_modules/JSONStream/node_modules/bundled/node_modules/inner': { version: '1.0.0', inBundle: true },
 }
 
-test('tells version and integrity of the package', async () => {
-  expect(await read({ 'node_modules/@scope/tool': GOOD, 'node_modules/dependency': { ...GOOD, version: '4.0.0' }, 'node_modules/bundled': { version: '1.0.0', inBundle: true } }))
-    .toEqual({ ok: true, value: GOOD })
+const read = async (packages: Record<string, unknown>) => {
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages: { '': { dependencies: { [NAME]: 'latest' } }, ...packages } }))
+  return readLocked(folder, NAME)
+}
+const locked = async (packages: Record<string, unknown>): Promise<Locked> => {
+  const found = await read(packages)
+  if (!found.ok) throw new Error(found.error.message)
+  return found.value
+}
+
+describe('what npm resolved', () => {
+  test('is told with all that it depends on, but not where that came from', async () => {
+    const { lockfile, ...pinned } = await locked(TREE)
+    expect(pinned).toEqual({ ...GOOD, dependencies: expect.stringMatching(/^[0-9a-f]{64}$/) as string })
+    const { license: _license, resolved: _resolved, ...tool } = TREE['node_modules/@scope/tool']
+    expect(JSON.parse(lockfile)).toEqual({ ...TREE, 'node_modules/@scope/tool': tool })
+  })
+
+  test('is the same in another order and from another registry, and another with any other package', async () => {
+    const { dependencies } = await locked(TREE)
+    const reversed = Object.fromEntries(Object.entries(TREE).reverse())
+    expect((await locked({ ...reversed, 'node_modules/@scope/tool': { ...TREE['node_modules/@scope/tool'], resolved: 'https://mirror.example/tool.tgz' } })).dependencies).toBe(dependencies)
+    const dependency = TREE['node_modules/JSONStream']
+    for (const other of [
+      { ...TREE, 'node_modules/JSONStream': { ...dependency, version: '4.0.1' } },
+      { ...TREE, 'node_modules/JSONStream': { ...dependency, integrity: `sha512-${'B'.repeat(86)}==` } },
+      { ...TREE, 'node_modules/more': GOOD },
+      { 'node_modules/@scope/tool': TREE['node_modules/@scope/tool'] },
+    ]) expect((await locked(other)).dependencies).not.toBe(dependencies)
+  })
+
+  test.each([
+    ['is not there', {}],
+    ['has no integrity', { 'node_modules/@scope/tool': { version: '1.2.3' } }],
+    ['has a weak integrity only', { 'node_modules/@scope/tool': { version: '1.2.3', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } }],
+    ['has no exact version', { 'node_modules/@scope/tool': { version: '^1', integrity } }],
+    ['is a link', { 'node_modules/@scope/tool': { ...GOOD, link: true } }],
+    ['depends on a git repository', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', resolved: 'git+ssh://git@example.org/x.git#abc' } }],
+    ['depends on a folder', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { resolved: '../x', link: true } }],
+    ['depends on something with a weak integrity', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } }],
+    ['says of a dependency that it is bundled', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', inBundle: true } }],
+    ['says so of one inside of a package that bundles nothing', { 'node_modules/@scope/tool': { ...GOOD, bundleDependencies: [] }, 'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true } }],
+    ['bundles a link', { 'node_modules/@scope/tool': { ...GOOD, bundleDependencies: ['x'] }, 'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true, link: true } }],
+    ['depends on something at no place', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': null }],
+    ['has a place elsewhere', { 'node_modules/@scope/tool': GOOD, '../x': GOOD }],
+    ['climbs out', { 'node_modules/@scope/tool': GOOD, 'node_modules/../../x': GOOD }],
+    ['climbs out of a scope', { 'node_modules/@scope/tool': GOOD, 'node_modules/@scope/..': GOOD }],
+  ])('is refused when it %s', async (_what, packages) => {
+    expect(await read(packages)).toMatchObject({ ok: false, error: { code: 'upstream_invalid' } })
+  })
+
+  test('is refused when it is larger than the control plane takes', async () => {
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`node_modules/p${i}`, GOOD]))
+    expect(await read({ ...TREE, ...many })).toMatchObject({ ok: false, error: { code: 'upstream_too_large' } })
+  })
 })
 
-test.each([
-  ['is not there', {}],
-  ['has no integrity', { 'node_modules/@scope/tool': { version: '1.2.3' } }],
-  ['has a weak integrity only', { 'node_modules/@scope/tool': { version: '1.2.3', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } }],
-  ['has no exact version', { 'node_modules/@scope/tool': { version: '^1', integrity } }],
-  ['is a link', { 'node_modules/@scope/tool': { ...GOOD, link: true } }],
-  ['depends on a git repository', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', resolved: 'git+ssh://git@example.org/x.git#abc' } }],
-  ['depends on a folder', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { resolved: '../x', link: true } }],
-])('refuses a package that %s', async (_what, packages) => {
-  expect(await read(packages)).toMatchObject({ ok: false, error: { code: 'upstream_invalid' } })
+describe('a lockfile from elsewhere', () => {
+  test('is what was written', async () => {
+    const written = await locked(TREE)
+    expect(parseLocked(written.lockfile, NAME)).toEqual({ ok: true, value: written })
+  })
+
+  test.each([
+    ['no JSON', '{'], ['no object', '[]'], ['null', 'null'], ['of another package', JSON.stringify({ 'node_modules/other': GOOD })],
+    ['says where to get it', JSON.stringify({ 'node_modules/@scope/tool': { ...GOOD, resolved: 'http://127.0.0.1/x.tgz' } })],
+    ['has a root of its own', JSON.stringify({ '': { dependencies: { other: '*' } }, 'node_modules/@scope/tool': GOOD })],
+    ['is not canonical', JSON.stringify({ 'node_modules/@scope/tool': GOOD }, null, 1)],
+  ])('is refused when it is %s', (_what, text) => {
+    expect(parseLocked(text, NAME)).toMatchObject({ ok: false, error: { code: 'upstream_invalid' } })
+  })
+})
+
+test('npm is told to install it and nothing else', async () => {
+  const expected = await locked(TREE)
+  const files = npmFiles(NAME, expected)
+  expect(Object.keys(files)).toEqual(['package.json', 'package-lock.json'])
+  expect(JSON.parse(files['package.json']!)).toEqual({ private: true, dependencies: { [NAME]: '1.2.3' } })
+  for (const [file, text] of Object.entries(files)) await writeFile(join(folder, file), text)
+  expect(await readLocked(folder, NAME)).toEqual({ ok: true, value: expected })
+  expect(await readFile(join(folder, 'package-lock.json'), 'utf8')).not.toContain('registry.example')
+})
+
+describe('what npm put in place', () => {
+  const placed = async (packages: Record<string, unknown>) => {
+    const expected = await locked(TREE)
+    await mkdir(join(folder, 'node_modules'), { recursive: true })
+    await writeFile(join(folder, 'node_modules/.package-lock.json'), JSON.stringify({ packages }))
+    return isInstalled(folder, expected)
+  }
+  const { 'node_modules/@scope/tool': tool, 'node_modules/JSONStream': dependency, 'node_modules/JSONStream/node_modules/bundled': bundled } = TREE
+
+  test('is all of it, or what is for this platform', async () => {
+    expect(await placed(TREE)).toBe(true)
+    expect(await placed({ 'node_modules/@scope/tool': tool })).toBe(true)
+  })
+
+  test.each([
+    ['nothing', {}],
+    ['something else', { ...TREE, 'node_modules/more': GOOD }],
+    ['another version', { ...TREE, 'node_modules/JSONStream': { ...dependency, version: '4.0.1' } }],
+    ['another integrity', { ...TREE, 'node_modules/JSONStream': { ...dependency, integrity: `sha512-${'B'.repeat(86)}==` } }],
+    ['from the registry what should be bundled', { ...TREE, 'node_modules/JSONStream/node_modules/bundled': { ...bundled, integrity } }],
+  ])('is not %s', async (_what, packages) => {
+    expect(await placed(packages)).toBe(false)
+  })
 })

@@ -29,27 +29,30 @@ const PASSED_ON = [
 export interface NpmPaths {
   /** npm's cache and its home. */
   cacheDir: string
-  /** Holds the package.json to install. */
+  /** Holds the package.json, and the lockfile, to install by. */
   folder: string
 }
 
+/** `resolve` writes a lockfile for the folder's package.json and installs nothing; `install` installs what the lockfile says. */
+const COMMANDS = { resolve: ['install', '--package-lock-only'], install: ['ci'] } as const
+
 /**
- * Runs `npm install` in a folder, without a shell. Nothing but the folder's package.json says what to install, so no name or version
- * can be taken for an option. Errors: upstream_unreachable, naming npm's error code.
+ * Runs npm in a folder, without a shell. Nothing but the folder's files say what to install, so no name or version
+ * can be taken for an option. Errors, naming npm's error code: upstream_invalid when the registry has not got what is asked for,
+ * upstream_unreachable for all else.
  */
-export async function npmInstall({ cacheDir, folder }: NpmPaths, signal: AbortSignal): Promise<Result<void>> {
+export async function npm(command: keyof typeof COMMANDS, { cacheDir, folder }: NpmPaths, signal: AbortSignal): Promise<Result<void>> {
   const script = npmScript()
   if (script === null) return fail('upstream_unreachable', 'npm is not installed where the worker runs.')
   const home = join(cacheDir, 'home')
   await mkdir(home, { recursive: true })
   const options = { cwd: folder, env: npmEnvironment(cacheDir, home), timeout: INSTALL_MS_MAX, killSignal: 'SIGKILL', maxBuffer: OUTPUT_BYTES_MAX, signal } as const
   return new Promise((resolve) => {
-    // What is cached is not asked for again: exact versions never change, and a range is resolved with the network where there is one.
-    execFile(process.execPath, [script, 'install', ...OPTIONS], options, (error, _stdout, stderr) => {
+    execFile(process.execPath, [script, ...COMMANDS[command], ...OPTIONS], options, (error, _stdout, stderr) => {
       if (!error) return resolve(ok(undefined))
       if (signal.aborted) return resolve(fail('upstream_unreachable', 'The installation was stopped.'))
       const code = /npm (?:error|ERR!) code (\S+)/.exec(stderr)?.[1] ?? (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown'))
-      resolve(fail('upstream_unreachable', `npm could not install it: ${CAUSES[code] ?? code}.`))
+      resolve(fail(ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable', `npm could not install it: ${CAUSES[code] ?? code}.`))
     })
   })
 }
@@ -61,8 +64,12 @@ const CAUSES: Record<string, string> = {
   E404: 'the registry has no such package (E404)',
   ETARGET: 'there is no such version (ETARGET)',
   EINTEGRITY: 'what came is not what the registry announced (EINTEGRITY)',
+  EUSAGE: 'its dependencies do not fit together (EUSAGE)',
   ENOTCACHED: 'it is not in the cache and there is no network (ENOTCACHED)',
 }
+
+/** What trying again does not mend: the registry was reached and said so. */
+const ANSWERS: ReadonlySet<string> = new Set(['E401', 'E403', 'E404', 'ETARGET', 'ENOVERSIONS', 'EINTEGRITY', 'ERESOLVE', 'EUSAGE'])
 
 /** npm's command line as a script, so that neither a shell nor a wrapper comes in between: beside this node, else as found in PATH. */
 function npmScript(): string | null {

@@ -30,6 +30,8 @@ export interface PoolOptions {
   cacheDir: string
   /** Decrypts a stored secret. Called only when a process is spawned that needs it. */
   open(sealed: Sealed): Promise<Result<string>>
+  /** By what the pinned package of a server is installed. Called only when it is not in the cache. */
+  lockfile(slug: string): Promise<Result<string>>
   onEvent(event: ServerEvent): void
   /** The raw tool objects that a server lists: once it has started, and whenever they differ from what was told before. */
   onTools(tools: ServerTools): void
@@ -101,5 +103,7 @@ export interface ServerTools {
   slug: string
   /** What was installed; null for executables. */
   pin: Pin | null
+  /** Where the pin is new: what its `dependencies` is the digest of. */
+  lockfile?: string
   tools: JsonObject[]
 }

@@ -33,14 +33,18 @@ export interface TestPool {
   close(): Promise<void>
 }
 
-/** A pool in folders of its own; sealed secrets open to `value of {enc}`. In a closed folder servers cannot run as users of their own. */
-export async function testPool(limits: Partial<PoolLimits> = {}, { closed = false } = {}): Promise<TestPool> {
+/**
+ * A pool in folders of its own; sealed secrets open to `value of {enc}`. In a closed folder servers cannot run as users of their own; without
+ * cgroups the worker looks after their limits.
+ */
+export async function testPool(limits: Partial<PoolLimits> = {}, { closed = false, cgroups = true } = {}): Promise<TestPool> {
   const base = await mkdtemp(join(tmpdir(), 'vitrine-pool-'))
   await chmod(base, closed ? 0o700 : 0o755)
   const workDir = join(base, 'work')
   const [events, tools, opened]: [ServerEvent[], ServerTools[], string[]] = [[], [], []]
   const pool = createPool({
-    workDir, cacheDir: join(base, 'cache'),
+    workDir, cacheDir: join(base, 'cache'), cgroups,
+    lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
     onEvent: (event) => void events.push(event),
     onTools: (told) => void tools.push(told),
     open: async (sealed) => {

@@ -19,8 +19,8 @@ export function createPool(options: PoolOptions): Pool {
   mkdirSync(options.cacheDir, { recursive: true })
   const processes = createProcesses({ workDir: options.workDir, readable: [options.cacheDir], watchMs: limits.watchMs, cgroups: options.cgroups ?? true })
   const installer = createInstaller({ cacheDir: options.cacheDir })
-  const { open, onEvent, onTools } = options
-  const parts: ServerParts = { processes, slots: createSlots(limits.processesMax), open, limits, installer, onEvent, onTools }
+  const { open, lockfile, onEvent, onTools } = options
+  const parts: ServerParts = { processes, slots: createSlots(limits.processesMax), open, limits, installer, lockfile, onEvent, onTools }
 
   let servers = new Map<string, Server>()
   const departures = createDepartures()

@@ -21,7 +21,7 @@ async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) =
   const tools: ServerTools[] = []
   const pool = createPool({
     workDir: join(base, name), cacheDir: join(base, 'cache'),
-    open: async () => ({ ok: true, value: '' }), onEvent: () => undefined, onTools: (told) => void tools.push(told),
+    open: async () => ({ ok: true, value: '' }), lockfile: async () => ({ ok: true, value: '{}' }), onEvent: () => undefined, onTools: (told) => void tools.push(told),
   })
   await work(pool, tools).finally(() => pool.close())
 }

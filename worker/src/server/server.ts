@@ -1,6 +1,6 @@
 import { canonicalize } from '@vitrine/core/jcs'
 import type { JsonObject } from '@vitrine/core/json-value'
-import { isCommandEnabled, type Sealed, type ServerEvent } from '@vitrine/core/policy'
+import { isCommandEnabled, pinDifference, type Sealed, type ServerEvent } from '@vitrine/core/policy'
 import { ok, type Result } from '@vitrine/core/result'
 import type { Installer } from '../install/install.ts'
 import type { CallOutcome, PoolCall, PoolServer, RunnableServer, ServerReport, ServerTools } from './api.ts'
@@ -16,6 +16,7 @@ import { findTarget, type Target } from './target.ts'
 
 export interface ServerParts extends LaunchParts {
   installer: Installer
+  lockfile(slug: string): Promise<Result<string>>
   onEvent(event: ServerEvent): void
   onTools(tools: ServerTools): void
 }
@@ -43,7 +44,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
 
   async function prepare(): Promise<Result<Target>> {
     if (target) return ok(target)
-    const found = await findTarget(initial, installer)
+    const found = await findTarget(initial, installer, () => parts.lockfile(slug))
     if (found.ok) target = found.value
     return found
   }
@@ -51,7 +52,9 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     const text = canonicalize(tools)
     if (text === told) return
     told = text
-    parts.onTools({ slug, pin: target?.pin ?? null, tools })
+    // Once it is pinned, the lockfile is known.
+    const lockfile = 'pinned' in config && config.pinned === null ? target?.lockfile : undefined
+    parts.onTools({ slug, pin: target?.pin ?? null, tools, ...(lockfile !== undefined && { lockfile }) })
   }
   function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
@@ -118,5 +121,5 @@ function isSamePin(next: PoolServer, config: PoolServer, target: Target | null):
   if (!('pinned' in next) || !('pinned' in config)) return true
   if (next.pinned === null) return config.pinned === null
   const running = target?.pin ?? config.pinned
-  return running?.version === next.pinned.version && running.integrity === next.pinned.integrity
+  return running !== null && pinDifference(running, next.pinned) === null
 }

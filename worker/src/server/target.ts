@@ -1,6 +1,6 @@
 import type { Pin } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { Installer } from '../install/install.ts'
+import type { GetLockfile, Installer } from '../install/install.ts'
 import type { RunnableServer } from './api.ts'
 import { findProgram } from './containment.ts'
 
@@ -12,17 +12,19 @@ export interface Target {
   args: string[]
   /** null for executables. */
   pin: Pin | null
+  /** What the pin's `dependencies` is the digest of, where nothing was pinned before. */
+  lockfile?: string
 }
 
-/** Installs a server, if it is a package. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
-export async function findTarget(config: RunnableServer, installer: Installer): Promise<Result<Target>> {
+/** Installs a server, if it is a package; `lockfile` is asked for what is pinned and not there yet. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
+export async function findTarget(config: RunnableServer, installer: Installer, lockfile: GetLockfile): Promise<Result<Target>> {
   if ('executable' in config) {
     const file = config.executable.startsWith('/') ? config.executable : config.executable === 'node' ? process.execPath : findProgram(config.executable)
     return file === null ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`) : ok({ file, args: [], pin: null })
   }
   const { package: name, version, pinned } = config
-  const installed = await installer.install({ package: name, version: pinned?.version ?? version, ...(pinned && { integrity: pinned.integrity }) })
+  const installed = await installer.install({ package: name, version, ...(pinned && { pinned: { pin: pinned, lockfile } }) })
   if (!installed.ok) return installed
-  const { bin, version: exact, integrity } = installed.value
-  return ok({ file: process.execPath, args: [bin], pin: { version: exact, integrity } })
+  const { bin, folder: _folder, lockfile: text, ...pin } = installed.value
+  return ok({ file: process.execPath, args: [bin], ...(pinned ? { pin: pinned } : { pin, lockfile: text }) })
 }
