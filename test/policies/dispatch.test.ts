@@ -83,6 +83,8 @@ describe('[policies.route] a name', () => {
     expect(trips()).toBe(2)
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toBeDefined()
     expect(trips()).toBe(3)
+    // Routes, policy, server and workers, whose document has its circuits too.
+    expect(routes.guess(mine.id, 'github')).toHaveLength(4)
     await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner))
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toMatchObject({ enabled: false })
     await done(admin('deletePolicy', { policyId: policy.policyId }, owner))

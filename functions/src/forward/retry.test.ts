@@ -54,6 +54,7 @@ describe('an idempotent call', () => {
 
   it('has left when any of its tries has, and keeps the status that came', async () => {
     expect((await tried([interrupted, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true })
+    expect((await tried([interrupted, { ...unreachable, code: 'worker_absent' }, unreachable], { idempotent: true })).tries).toEqual(['upstream_interrupted', 'worker_absent', 'upstream_unreachable'])
     expect((await tried([answered(503), unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true, status: 503 })
     expect((await tried([unreachable, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ sent: false, status: 0 })
   })
