@@ -1,5 +1,6 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { crc32c } from '@vitrine/core/crc'
+import { decryptWith, KMS_CALL } from '@vitrine/core/kms'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** A credential at rest: KMS ciphertext and the key that made it. */
@@ -14,12 +15,6 @@ export interface Vault {
   /** Errors: kms_unavailable, credential_unreadable (another resource's ciphertext, or a key version that is gone). */
   open(sealed: Sealed, resource: string): Promise<Result<string>>
 }
-
-/** The deadline of one try; a KMS that says nothing at all is given up after about ten seconds, tried twice. */
-const CALL = { timeout: 5_000, maxRetries: 2 }
-
-/** gRPC codes that say that this ciphertext will never open here, as opposed to not now. */
-const UNREADABLE = new Set([3 /* INVALID_ARGUMENT */, 5 /* NOT_FOUND */, 7 /* PERMISSION_DENIED */, 9 /* FAILED_PRECONDITION */])
 
 /**
  * Seals credentials with Cloud KMS (AES-256-GCM). The full path of the document and field is additional authenticated
@@ -41,7 +36,7 @@ export function createVault(client: () => Promise<KeyManagementServiceClient>, k
             additionalAuthenticatedData: aad,
             additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
           },
-          CALL,
+          KMS_CALL,
         )
         const enc = Buffer.from(answer.ciphertext ?? '')
         const intact = answer.verifiedPlaintextCrc32c && answer.verifiedAdditionalAuthenticatedDataCrc32c
@@ -52,27 +47,6 @@ export function createVault(client: () => Promise<KeyManagementServiceClient>, k
       }
     },
 
-    async open({ enc, kmsKey }, resource) {
-      const ciphertext = Buffer.from(enc)
-      const aad = Buffer.from(resource)
-      try {
-        const kms = await client()
-        const [answer] = await kms.decrypt(
-          {
-            name: kmsKey,
-            ciphertext,
-            ciphertextCrc32c: { value: crc32c(ciphertext) },
-            additionalAuthenticatedData: aad,
-            additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
-          },
-          CALL,
-        )
-        const plaintext = Buffer.from(answer.plaintext ?? '')
-        if (Number(answer.plaintextCrc32c?.value) !== crc32c(plaintext)) return fail('kms_unavailable')
-        return ok(plaintext.toString('utf8'))
-      } catch (error) {
-        return fail(UNREADABLE.has((error as { code?: number }).code ?? -1) ? 'credential_unreadable' : 'kms_unavailable')
-      }
-    },
+    open: ({ enc, kmsKey }, resource) => decryptWith(client, kmsKey, enc, resource),
   }
 }

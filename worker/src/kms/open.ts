@@ -1,7 +1,7 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
+import { decryptWith } from '@vitrine/core/kms'
 import type { Sealed } from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { decrypt } from './decrypt.ts'
 import { readSecret } from './secret-manager.ts'
 
 /** The plaintext of a stored secret; it is handed on and not kept. Errors: credential_unreadable, kms_unavailable, unavailable. */
@@ -15,7 +15,7 @@ export interface OpenOptions {
 
 export function opener({ kms, values }: OpenOptions): Open {
   return async (sealed) => {
-    if ('enc' in sealed) return decrypt(kms, sealed)
+    if ('enc' in sealed) return decryptWith(kms, sealed.kmsKey, Buffer.from(sealed.enc, 'base64'), sealed.resource)
     if ('secretManager' in sealed) return readSecret(sealed.secretManager)
     const value = Object.hasOwn(values, sealed.env) ? values[sealed.env] : undefined
     return value === undefined ? fail('credential_unreadable', 'This variable of the worker is not set, or is not listed in VITRINE_SECRET_ENV.') : ok(value)
