@@ -1,7 +1,9 @@
-import { existsSync, openSync, closeSync, readdirSync } from 'node:fs'
+import { existsSync, openSync, closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { groupsOf } from './cgroup.fixture.ts'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
+import { userOf } from './proc.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
@@ -23,6 +25,7 @@ afterEach(async () => {
   expect(await t.ask('healthy', 'pid')).toBe(healthy)
   await t.close()
   expect(t.processes()).toEqual([])
+  expect(groupsOf(process.pid)).toEqual([])
 })
 
 describe('a server gets', () => {
@@ -113,17 +116,73 @@ describe('a server that', () => {
     expect(await t.ask('bad', 'echo', {})).toEqual({})
   })
 
+  test('writes a file beyond the bound cannot', async () => {
+    await start(['bad'])
+    const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
+    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 256 })).toBe('ok')
+    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 1 })).toBe('EFBIG')
+  })
+})
+
+describe.each([['by cgroups where there are any', true], ['by the worker alone', false]])('contained %s, a server that', (_, cgroups) => {
+  const kernelLimits = (what: 'memory' | 'cpu') => t.pool.containment.cgroups?.controllers.includes(what) ?? false
+  beforeEach(async () => {
+    await t.close()
+    t = await testPool({}, { cgroups })
+  })
+
+  test('starts is in the groups before it runs', async () => {
+    await start(['bad'])
+    const inside = (await t.ask<string>('bad', 'cgroups')).split('\n').filter((line) => /\/vitrine-[^/]+$/.test(line))
+    expect(inside.length > 0).toBe(t.pool.containment.cgroups !== null)
+    // All of its groups, and as many are those of the healthy one.
+    expect(groupsOf(process.pid)).toHaveLength(2 * inside.length)
+  })
+
+  test('has variables that mean something to node gets them as the user that it is', async () => {
+    const preload = join(t.workDir, 'preload.cjs')
+    writeFileSync(preload, 'console.error(`user ${process.getuid()}`)')
+    await start(['bad', 'good', { env: [{ name: 'NODE_OPTIONS', value: `--require ${preload}` }] }])
+    const pid = await t.ask<number>('bad', 'pid')
+    expect(t.pool.stderr('bad')).toEqual([`user ${userOf(pid)}`])
+    expect(userOf(pid) === process.getuid!()).toBe(!t.pool.containment.ownUser)
+  })
+
+  test('is no program of node ignores no signals', async () => {
+    await start()
+    void t.pool.apply({ servers: [misbehaving('healthy'), misbehaving('sleeper', '', { executable: '/bin/sleep', args: ['600'] })] })
+    const text = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8')
+    const sleeper = await vi.waitFor(() => {
+      const found = t.processes().find((pid) => text(pid, 'comm') === 'sleep\n')
+      expect(found).toBeDefined()
+      return found!
+    }, WAIT)
+    expect(text(sleeper, 'status')).toMatch(/^SigBlk:\t0+\nSigIgn:\t0+$/m)
+  })
+
   test('uses too much memory is ended', async () => {
     await start(['bad', 'good', { limits: { memoryMb: 200, cpuMillicores: 1000 } }])
     expect(await t.call('bad', 'eat-memory')).toMatchObject({ ok: false, code: 'upstream_interrupted' })
     expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'used more than 200 MB of memory' })
   })
 
-  test('uses more than its share of the processor is paused now and then, and still answers', async () => {
+  test('has a child that uses too much memory is ended with it', async () => {
+    await start(['bad', 'good', { limits: { memoryMb: 200, cpuMillicores: 1000 } }])
+    expect(await t.call('bad', 'child-eats-memory')).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+    expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'used more than 200 MB of memory' })
+  })
+
+  test('uses more than its share of the processor waits now and then, and still answers', async () => {
     await start(['bad', 'good', { limits: { memoryMb: 512, cpuMillicores: 20 } }])
+    const pid = await t.ask<number>('bad', 'pid')
+    const states = new Set<string>()
+    const watch = setInterval(() => states.add(/\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1]!), 20)
     // Starting alone uses up what it had saved.
     const ms = 1_500
     expect(await t.ask<number>('bad', 'burn', { ms })).toBeLessThan(ms * 0.6)
+    clearInterval(watch)
+    // By the kernel where that can, and then not by signals as well.
+    expect(states.has('T')).toBe(!kernelLimits('cpu'))
   })
 
   test('starts too many processes is ended with all of them', async () => {
@@ -157,19 +216,15 @@ describe('a server that', () => {
     await t.pool.apply({ servers: [misbehaving('healthy')] })
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
   })
-
-  test('writes a file beyond the bound cannot', async () => {
-    await start(['bad'])
-    const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
-    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 256 })).toBe('ok')
-    expect(await t.ask('bad', 'append-mib', { path: `${folder}/big`, count: 1 })).toBe('EFBIG')
-  })
 })
 
-test('where servers cannot run as users of their own that is said, and daemons without environment are still found', async () => {
+test.each([true, false])('where servers cannot run as users of their own that is said, and daemons without environment are still found (cgroups: %s)', async (cgroups) => {
   await start(['bad'])
-  const other = await testPool({}, { closed: true })
-  expect(other.pool.containment).toMatchObject({ ownUser: false, missing: [expect.stringContaining("worker's own user")] })
+  const other = await testPool({}, { closed: true, cgroups })
+  const { ownUser, missing } = other.pool.containment
+  expect(ownUser).toBe(false)
+  expect(missing).toContainEqual(expect.stringContaining("worker's own user"))
+  if (!cgroups) expect(missing).toContainEqual(expect.stringContaining('No cgroups'))
   await other.pool.apply({ servers: [misbehaving('bad')] })
   const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
   await other.close()

@@ -1,6 +1,6 @@
 import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { findCgroups, noHost, thisHost, type Cgroups } from './cgroups.ts'
+import { findCgroups, bareHost, thisHost, type Cgroups } from './cgroups.ts'
 
 /** What this machine lets us do to contain a server; what it does not is in `missing`, in words for the operator. */
 export interface Containment {
@@ -28,7 +28,7 @@ export function findContainment(paths: string[], options: { cgroups: boolean }):
   if (setpriv === null) missing.push('setpriv is not installed (util-linux): programs with the setuid bit keep it.')
   const obstacle = ownUserObstacle([process.execPath, ...paths])
   if (obstacle !== null) missing.push(`Servers run as the worker's own user: ${obstacle}.`)
-  const groups = findCgroups(options.cgroups ? thisHost() : noHost())
+  const groups = findCgroups(options.cgroups ? thisHost() : bareHost())
   if (groups.missing !== null) missing.push(groups.missing)
   return { ownUser: obstacle === null, prlimit, setpriv, cgroups: groups.cgroups, missing }
 }

@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
+/** The cgroups in which its first line ran. */
+const startedIn = readFileSync('/proc/self/cgroup', 'utf8')
+
 type Args = Record<string, unknown>
 type Id = number | string
 
@@ -36,6 +39,7 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   })),
   fds: () => text(readdirSync('/proc/self/fd').map((fd) => attempt(() => readlinkSync(`/proc/self/fd/${fd}`)))),
   limits: () => text(readFileSync('/proc/self/limits', 'utf8')),
+  cgroups: () => text(startedIn),
   hang: () => never,
   cancelled: () => text(cancelled),
   progress: (_args, _id, meta) => {
@@ -98,6 +102,10 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   'eat-memory': () => {
     setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)
+    return never
+  },
+  'child-eats-memory': () => {
+    spawn(process.execPath, ['-e', 'const kept = []; setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)'], { stdio: 'ignore' })
     return never
   },
   'change-tools': (args) => {

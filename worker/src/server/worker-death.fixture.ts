@@ -1,6 +1,6 @@
-/** A worker to be killed: `node worker-death.fixture.ts`. Prints the process id of its server, which goes on without its stdin. */
+/** A worker to be killed: `node worker-death.fixture.ts`. Prints the process ids of its server, which goes on without its stdin, and of a daemon. */
 import { misbehaving, testPool } from './pool.fixture.ts'
 
 const { pool, ask } = await testPool()
 await pool.apply({ servers: [misbehaving('one', 'ignores-sigterm')] })
-console.log(await ask<number>('one', 'pid'))
+console.log(JSON.stringify([await ask<number>('one', 'pid'), ...await ask<number[]>('one', 'spawn-daemons', { count: 1 })]))
