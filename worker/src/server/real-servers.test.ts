@@ -55,6 +55,23 @@ test('servers of npm work side by side, each in a folder of its own', async () =
   })
 })
 
+test('what a server keeps where the policy says is there when it has started again, maybe as another user', async () => {
+  const folder = await mkdtemp(join(base, 'kept-'))
+  await chmod(folder, 0o777)
+  const memory = local('memory', 'server-memory', { env: [{ name: 'MEMORY_FILE_PATH', value: join(folder, 'memory.jsonl') }] })
+  await withPool('kept', async (pool) => {
+    await pool.apply({ servers: [memory] })
+    const entities = ['a', 'b'].map((name) => ({ name, entityType: 'letter', observations: ['c'] }))
+    for (const one of entities) {
+      await pool.apply({ servers: [memory] })
+      expect(textOf(await caller(pool)('memory', 'create_entities', { entities: [one] }))).toEqual([one])
+      await pool.apply({ servers: [] })
+    }
+    await pool.apply({ servers: [memory] })
+    expect(textOf(await caller(pool)('memory', 'read_graph'))).toEqual({ entities, relations: [] })
+  })
+})
+
 test('a server is installed from npm, and once installed and pinned needs no network', async () => {
   const server: WorkerPackageServer = {
     slug: 'memory', package: '@modelcontextprotocol/server-memory', version: 'latest', pinned: null, args: [], commands: null, enabled: true,
