@@ -77,6 +77,13 @@ describe('version 2', () => {
     expect(cgroups!.create('two', LIMITS)).toBeNull()
   })
 
+  test('processes outside of our namespace, listed as 0, are none: a signal to 0 is one to the worker', () => {
+    const host = fakeCgroup2()
+    const group = findCgroups(host).cgroups!.create('one', LIMITS)!
+    for (const pid of [0, 4711]) host.files.write(group.doors[0]!, String(pid))
+    expect(group.pids()).toEqual([4711])
+  })
+
   test('what dead workers left is removed, and nothing of anybody else', async () => {
     const host = fakeCgroup2()
     const { cgroups } = findCgroups(host)

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { groupsOf } from './cgroup.fixture.ts'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
 import { userOf } from './proc.ts'
+import { send } from './signals.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
@@ -229,4 +230,15 @@ test.each([true, false])('where servers cannot run as users of their own that is
   const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
   await other.close()
   expect(pids.filter(isAlive)).toEqual([])
+})
+
+test('what detaches between two looks of the worker is ended through its cgroup, where there is one', async () => {
+  await start()
+  const other = await testPool({ watchMs: 3_600_000 }, { closed: true })
+  await other.pool.apply({ servers: [misbehaving('bad')] })
+  const pid = await other.ask<number>('bad', 'spawn-orphan')
+  expect(isAlive(pid)).toBe(true)
+  await other.close()
+  expect(isAlive(pid)).toBe(other.pool.containment.cgroups === null)
+  send(pid, 'SIGKILL')
 })

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
@@ -88,6 +89,13 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   'spawn-children': (args) => text(sleepers(Number(args['count']), {})),
   'spawn-daemons': (args) => text(sleepers(Number(args['count']), { detached: true, env: {} })),
+  // In a session of its own, without environment, and its parent has ended.
+  'spawn-orphan': async () => {
+    const parent = spawn('/bin/sh', ['-c', 'sleep 600 >/dev/null 2>&1 & echo $!'], { detached: true, env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+    const [pid] = await once(parent.stdout, 'data') as [Buffer]
+    await once(parent, 'close')
+    return text(Number(pid.toString()))
+  },
   'spawn-and-exit': () => {
     send({ method: 'notifications/message', params: { level: 'info', data: 'leaving children' } })
     sleepers(3, { detached: true })
