@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { callDigest, envNameProblem, isCommandEnabled, isExactVersion, isIntegrity, isPackageName, isPerUser, isSecretName, isVersionSpec } from './policy.ts'
+import { callDigest, envNameProblem, isCommandEnabled, isExactVersion, isIntegrity, isLockfileDigest, isPackageName, isPerUser, isSecretName, isVersionSpec, lockfileDigest, pinDifference } from './policy.ts'
 
 describe('isPackageName', () => {
   it.each(['a', 'left-pad', '@modelcontextprotocol/server-github', 'a.b_c'])('takes %s', (name) => {
@@ -30,6 +30,18 @@ it('tells exact versions from ranges and tags', () => {
 it('takes integrity as npm states it', () => {
   expect(isIntegrity(`sha512-${'A'.repeat(86)}==`)).toBe(true)
   for (const text of ['', 'sha1-x', `sha512-${'A'.repeat(85)}==`, `sha512-${'A'.repeat(86)}==\n`]) expect(isIntegrity(text)).toBe(false)
+})
+
+it('tells in what a pin differs, of what is compared', () => {
+  const pin = { version: '1.0.0', integrity: 'i', dependencies: 'd', resolvedAt: '2026-01-01T00:00:00.000Z' }
+  expect(pinDifference(pin, { ...pin, resolvedAt: '2026-02-02T00:00:00.000Z' })).toBeNull()
+  for (const field of ['version', 'integrity', 'dependencies'] as const) expect(pinDifference(pin, { ...pin, [field]: 'x' })).toBe(field)
+})
+
+it('takes a lockfile for what it is by its text', () => {
+  expect(lockfileDigest('{"é":1}')).toBe(createHash('sha256').update('{"é":1}', 'utf8').digest('hex'))
+  expect(isLockfileDigest(lockfileDigest('{}'))).toBe(true)
+  for (const text of ['', 'A'.repeat(64), 'a'.repeat(63), `${'a'.repeat(64)}\n`]) expect(isLockfileDigest(text)).toBe(false)
 })
 
 describe('envNameProblem', () => {

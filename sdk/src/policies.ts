@@ -120,7 +120,7 @@ export interface Policies {
   regenerateKey(input: { policyId: string }, options?: CallOptions): Promise<{ key: string }>
   /** Owner, admin: what a server.json comes to; with `policyId` it is added. */
   importServer(input: ImportServerInput, options?: CallOptions): Promise<{ server: ServerConfig } & Partial<PolicyVersion>>
-  /** Owner, admin: takes a server's pin away, so that `version` is resolved anew. */
+  /** Owner, admin: takes a server's pin away, so that `version` and what it depends on are resolved anew. */
   moveServerPin(input: { policyId: string; slug: string; version: string }, options?: CallOptions): Promise<PolicyVersion>
   /** Member: what a server lists, as approved and as it waits for approval. */
   getServerManifest(input: { policyId: string; slug: string }, options?: CallOptions): Promise<ServerManifest>

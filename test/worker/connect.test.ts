@@ -1,5 +1,9 @@
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Pin } from '@vitrine/core/policy'
+import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
 import { callWorker, eventually, newPolicy, readyWorker, refusal, SERVERS, startWorker, told, type Policy } from './world.ts'
@@ -53,6 +57,28 @@ test('a change of the policy reaches a running worker, which stays the one it wa
   await done(admin('updatePolicy', { policyId: policy.policyId, servers: [SERVERS.memory] }, owner))
   await eventually(async () => !(await worker.health()).servers.some(({ slug }) => slug === 'everything'))
   expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBe('tool_not_found')
+})
+
+test('[connector.dependencies] a worker with an empty cache installs by what the first one reported', SLOW, async () => {
+  const owner = await newOwner()
+  const policy = await newPolicy(owner, [{ ...SERVERS.memory, version: 'latest' }])
+  const first = await readyWorker(policy)
+  await eventually(async () => (await describePolicy(owner, policy)).servers[0]!.pinned !== null)
+  const { pinned } = (await describePolicy(owner, policy)).servers[0]!
+  first.kill('SIGTERM')
+  await first.exited
+  const cache = await mkdtemp(join(tmpdir(), 'vitrine-worker-cache-'))
+  // As users of their own, servers read what is there.
+  await chmod(cache, 0o755)
+  const second = await readyWorker(policy, { VITRINE_CACHE_DIR: cache })
+  expect((await second.health()).servers).toMatchObject([{ slug: 'memory', state: 'ready', version: pinned!.version }])
+  expect(await readdir(join(cache, 'packages'))).toEqual([`@modelcontextprotocol+server-memory@${pinned!.version}_${pinned!.dependencies.slice(0, 32)}`])
+  second.kill('SIGTERM')
+  await second.exited
+  await rm(cache, { recursive: true })
+  expect((await describePolicy(owner, policy)).servers[0]!.pinned).toEqual(pinned)
+  const { entries } = await checkChain(`orgs/${owner.uid}`)
+  expect(entries.filter(({ meta }) => meta['change'] === 'server.pin' || meta['type'] === 'pin_mismatch')).toHaveLength(1)
 })
 
 test('a regenerated key ends the worker that holds the old one, and its servers with it', SLOW, async () => {

@@ -9,8 +9,8 @@ import type { Operation } from './operations.ts'
 const schema = z.strictObject({ policyId: id, slug, version: versionSpec })
 
 /**
- * `{policyId, slug, version}` → `{policyId, version}`: takes the pin of a server away, so that workers resolve `version` anew and what
- * they then find is pinned. Errors: policy_not_found, permission_denied, server_not_found, invalid_argument for a server of
+ * `{policyId, slug, version}` → `{policyId, version}`: takes the pin of a server away, so that workers resolve `version` and
+ * what it depends on anew, and what they then find is pinned. Errors: policy_not_found, permission_denied, server_not_found, invalid_argument for a server of
  * the node, which has no version.
  */
 export const moveServerPin: Operation = async (parts, by, data) => {

@@ -197,6 +197,15 @@ test('stop ends a start that never got through', async () => {
   expect(count('disconnect')).toBe(0)
 })
 
+test('a lockfile is asked for by the name of its server, and is a text', async () => {
+  const client = controlClient({ url, key: KEY })
+  replies['lockfile'] = (n) => [result({ lockfile: '{}' }), result({ lockfile: {} }), failure(404, 'server_not_found')][n - 1]!
+  expect(await client.lockfile({ slug: 'a' })).toEqual({ ok: true, value: '{}' })
+  expect(asked[0]).toMatchObject({ operation: 'lockfile', data: { slug: 'a' } })
+  expect(await client.lockfile({ slug: 'a' })).toMatchObject({ ok: false, error: { code: 'unavailable' } })
+  expect(await client.lockfile({ slug: 'a' })).toMatchObject({ ok: false, error: { code: 'server_not_found' } })
+})
+
 test('the key goes to no other address', async () => {
   const elsewhere = createServer((_req, res) => void res.end('{}')).listen(0, '127.0.0.1')
   await once(elsewhere, 'listening')

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Pin, WorkerPackageServer } from '@vitrine/core/policy'
+import { lockfileDigest, type Pin, type WorkerPackageServer } from '@vitrine/core/policy'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { ExecutableServer, Pool, ServerTools } from './api.ts'
 import { createPool } from './pool.ts'
@@ -88,6 +88,14 @@ test('a server is installed from npm, and once installed and pinned needs no net
     await pool.apply({ servers: [{ ...server, pinned }] })
     expect(textOf(await caller(pool)('memory', 'read_graph'))).toEqual(before)
     expect(tools).toHaveLength(1)
+    expect(lockfileDigest(tools[0]!.lockfile!)).toBe(pinned!.dependencies)
+    // Other dependencies are another server.
+    await pool.apply({ servers: [{ ...server, pinned: { ...pinned!, dependencies: 'b'.repeat(64) } }] })
+    expect(pool.states()).toMatchObject([{ state: 'failed' }])
+    await pool.apply({ servers: [{ ...server, pinned }] })
+    expect(pool.states()).toMatchObject([{ state: 'ready' }])
+    // The lockfile of what is pinned is known.
+    expect(tools.slice(1)).toEqual([{ slug: 'memory', pin: pinned, tools: tools[0]!.tools }])
   })
   vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1/')
   await withPool('offline', async (pool) => {
