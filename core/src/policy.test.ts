@@ -34,7 +34,8 @@ it('takes integrity as npm states it', () => {
 
 it('tells in what a pin differs, of what is compared', () => {
   const pin = { version: '1.0.0', integrity: 'i', dependencies: 'd', resolvedAt: '2026-01-01T00:00:00.000Z' }
-  expect(pinDifference(pin, { ...pin, resolvedAt: '2026-02-02T00:00:00.000Z' })).toBeNull()
+  const later = { ...pin, resolvedAt: '2026-02-02T00:00:00.000Z' }
+  expect(pinDifference(pin, later)).toBeNull()
   for (const field of ['version', 'integrity', 'dependencies'] as const) expect(pinDifference(pin, { ...pin, [field]: 'x' })).toBe(field)
 })
 
