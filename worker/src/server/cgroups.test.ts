@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fakeCgroup2, groupsOf, realCgroups } from './cgroup.fixture.ts'
 import { nameOf, parseName } from './cgroup-plan.ts'
-import { bareHost, findCgroups } from './cgroups.ts'
+import { bareHost, findCgroups, thisHost } from './cgroups.ts'
 import { isAlive } from './pool.fixture.ts'
 import { startTimeOf } from './proc.ts'
 
@@ -105,8 +105,9 @@ test('a host without groups says so', () => {
   expect(findCgroups(bareHost())).toEqual({ cgroups: null, missing: ALL })
 })
 
-describe('on this machine', () => {
-  const cgroups = realCgroups()
+describe.each([['all that there is', true], ['version 1', false]])('on this machine, of %s,', (_, withVersion2) => {
+  const host = thisHost()
+  const cgroups = withVersion2 ? realCgroups() : findCgroups({ ...host, own: host.own.replace(/^0::.*\n/m, '') }).cgroups
   const create = () => cgroups?.create(`test-${process.hrtime.bigint()}`, LIMITS) ?? null
   /** Enters the groups, leaves two daemons without environment there and ends. */
   const LEAVER = `
