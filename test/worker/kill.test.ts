@@ -23,7 +23,7 @@ interface Call {
   /** `ok`, or the code of the error. */
   end: string
   ms: number
-  /** How many workers had been killed when it was made, and when it was answered. */
+  /** How many workers had died when it was made, and how many had been sent to death when it was answered. */
   kills: string
 }
 
@@ -81,11 +81,11 @@ interface Load {
 function startLoad(agent: Agent, folder: string): Load {
   const calls: Call[] = []
   const underWay = new Set<string>()
-  let [made, kills, stopped] = [0, 0, false]
+  let [made, killed, died, stopped] = [0, 0, 0, false]
 
   async function caller(): Promise<void> {
     while (!stopped) {
-      const [file, killsBefore, startedMs] = [join(folder, `${made++}.txt`), kills, Date.now()]
+      const [file, diedBefore, startedMs] = [join(folder, `${made++}.txt`), died, Date.now()]
       await writeFile(file, '')
       // Whatever the umask says.
       await chmod(file, 0o666)
@@ -93,7 +93,7 @@ function startLoad(agent: Agent, folder: string): Load {
       const { status, body } = await callTool(agent, 'marking__mark', { file }, { timeoutMs: TIMEOUT_MS })
       underWay.delete(file)
       const end = endOf(status, body)
-      calls.push({ file, end, ms: Date.now() - startedMs, kills: `${killsBefore}-${kills}` })
+      calls.push({ file, end, ms: Date.now() - startedMs, kills: `${diedBefore}-${killed}` })
       // Refusals cost nobody anything, least of all time.
       if (end === 'circuit_open' || end === 'worker_absent') await sleep(200)
     }
@@ -105,9 +105,10 @@ function startLoad(agent: Agent, folder: string): Load {
     async kill(worker) {
       const own = descendants(worker.pid).map(String)
       await eventually(async () => [...underWay].filter((file) => marksIn(file).some((pid) => own.includes(pid))).length >= INSIDE)
+      killed++
       worker.kill('SIGKILL')
       await worker.exited
-      kills++
+      died++
     },
     async stop() {
       stopped = true
