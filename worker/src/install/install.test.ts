@@ -141,11 +141,14 @@ describe('an installation', () => {
     asked.length = 0
     const { pin } = pinTo(first).pinned!
     const lockfile = vi.fn<GetLockfile>()
+    // Nothing is written either: the cache may be part of an image.
+    for (const folder of ['locks', 'installing']) await rm(join(cacheDir, folder), { recursive: true })
     expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
     offline()
     vi.stubEnv('PATH', '')
     expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
     expect([asked, lockfile.mock.calls]).toEqual([[], []])
+    expect((await readdir(cacheDir)).sort()).toEqual(['home', 'npm', 'packages'])
   })
 
   test('of an exact version that is not pinned is what it was last, where the registry cannot be asked', async () => {

@@ -52,9 +52,8 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     const text = canonicalize(tools)
     if (text === told) return
     told = text
-    // Once it is pinned, the lockfile is known.
-    const lockfile = 'pinned' in config && config.pinned === null ? target?.lockfile : undefined
-    parts.onTools({ slug, pin: target?.pin ?? null, tools, ...(lockfile !== undefined && { lockfile }) })
+    const { pin = null, lockfile } = target ?? {}
+    parts.onTools({ slug, pin, tools, ...(lockfile !== undefined && { lockfile }) })
   }
   function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
