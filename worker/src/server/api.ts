@@ -36,7 +36,7 @@ export interface PoolOptions {
   /** The raw tool objects that a server lists: once it has started, and whenever they differ from what was told before. */
   onTools(tools: ServerTools): void
   limits?: Partial<PoolLimits>
-  /** false: they are left alone, as on a host without. Default true. */
+  /** Whether servers are held in cgroups where the host has them; false is as on a host without. Default true. */
   cgroups?: boolean
 }
 
