@@ -13,6 +13,7 @@ import { createDispatcher } from './egress/agent.ts'
 import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './export/export-audit.ts'
 import { httpForward } from './forward/http.ts'
+import { createLargeAnswers } from './forward/large-answer.ts'
 import { mcpForward } from './forward/mcp.ts'
 import { workerForward } from './forward/worker.ts'
 import { createGate } from './dispatch/gate.ts'
@@ -53,6 +54,9 @@ const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
 const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ policy: env.egress })
 
+/** Beside this file, in the bundle too. */
+const answerThread = new URL(import.meta.url.endsWith('.ts') ? 'forward/answer-thread.ts' : 'answer-thread.js', import.meta.url)
+
 const load = createLoad(db)
 const signCall = createCallSigner(db)
 
@@ -65,6 +69,7 @@ const parts: Parts = {
   vault,
   openCredential: credentialOpener(vault, env.project),
   forward: { http: httpForward({ dispatcher, egress: env.egress }), mcp: mcpForward({ dispatcher, egress: env.egress }) },
+  largeAnswers: createLargeAnswers({ entry: answerThread }),
   gate: createGate(createBreaker(), createSlots()),
   checkManifest: manifestChecker({ dispatcher, egress: env.egress }),
   dispatcher,

@@ -3,6 +3,7 @@ import { decide } from '@vitrine/core/decide'
 import type { JsonValue } from '@vitrine/core/json-value'
 import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Answer } from '@vitrine/core/tool'
 import { admit, type Dispatch } from './dispatch/admit.ts'
 import { authenticateAgent } from './auth/agent.ts'
 import { readAgentKey } from './auth/bearer.ts'
@@ -13,12 +14,14 @@ import type { Credential } from './credential.ts'
 import { startDeadline } from './deadline.ts'
 import { deny } from './dispatch/deny.ts'
 import { toResult } from './forward/answer.ts'
-import type { Forward, ForwardOutcome } from './forward/forward.ts'
+import { digestOf } from './forward/digest.ts'
+import type { Forward, ForwardOutcome, SerializedAnswer } from './forward/forward.ts'
 import { withRetries } from './forward/retry.ts'
 import { scrubbedPieces } from './forward/scrubbed-pieces.ts'
 import type { End, Entered } from './dispatch/gate.ts'
 import type { Call } from './http/callable.ts'
-import { digestOf, guardOf, guardPath, keyHeader, replay } from './dispatch/idempotency.ts'
+import { rawJson, type RawJson } from './http/raw-json.ts'
+import { guardOf, guardPath, keyHeader, replay } from './dispatch/idempotency.ts'
 import { commandMeta, parseInvoke, type InvokeRequest } from './dispatch/request.ts'
 import { lapTimer, timed, type LapTimer } from './laps.ts'
 import type { Receipt } from './ledger/plan.ts'
@@ -33,7 +36,7 @@ export interface Invoked {
   status: number
   ok: boolean
   /** Null where it went out in pieces, and for a repeated idempotency key. */
-  result: JsonValue
+  result: JsonValue | RawJson
   /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
   resultDigest?: string
   /** The tool was called by an earlier call with this idempotency key. */
@@ -153,7 +156,7 @@ function checkLive(parts: Parts, { agent, tool, request, target }: Dispatch, cre
 }
 
 /** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
-async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: JsonValue }> {
+async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: Invoked['result'] }> {
   const { agent, tool, request, guard } = dispatch
   const { command, args } = dispatch.target
   const { credential } = opened
@@ -169,6 +172,7 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened,
     scrubber: credential.scrubber,
     ...(request.idempotencyKey !== undefined && { headers: keyHeader(request.idempotencyKey) }),
     ...(pieces && { emit: pieces.emit }),
+    readLarge: parts.largeAnswers.reader({ credential: credential.token, auth: tool.auth, digested: guard !== undefined }, deadline.signal),
     signal: deadline.signal,
   }
   const { outcome, tries } = await withRetries(senderOf(parts, dispatch, opened, deadline.atMs), forwardRequest, { idempotent: isRepeatable(tool, command), deadlineMs: deadline.atMs })
@@ -176,10 +180,19 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened,
   deadline.clear()
   const durationMs = Math.round(performance.now() - startedMs)
   lap('forward')
-  const scrubbed = outcome.answered ? credential.scrubber.answer(outcome.answer) : undefined
-  const result = scrubbed ? toResult(scrubbed.answer) : null
+  const { result, redactions, resultDigest } = outcome.answered ? scrubbed(outcome.answer, credential, guard !== undefined) : NO_RESULT
   lap('scrub')
-  return { outcome, tries, durationMs, redactions: (scrubbed?.count ?? 0) + (pieces?.count() ?? 0), resultDigest: guard && scrubbed ? digestOf(result) : '', result }
+  return { outcome, tries, durationMs, redactions: redactions + (pieces?.count() ?? 0), resultDigest, result }
+}
+
+const NO_RESULT = { result: null, redactions: 0, resultDigest: '' }
+
+/** An answer as the caller gets it. What was read elsewhere is that already. */
+function scrubbed(answer: Answer | SerializedAnswer, { scrubber }: Credential, digested: boolean): Pick<Ending, 'redactions' | 'resultDigest'> & { result: Invoked['result'] } {
+  if (answer.type === 'serialized') return { ...answer, result: rawJson(answer.json) }
+  const { answer: clean, count } = scrubber.answer(answer)
+  const result = toResult(clean)
+  return { result, redactions: count, resultDigest: digested ? digestOf(result) : '' }
 }
 
 /** How calls of this tool are sent, each behind a look at whether the command still is what was pinned. */

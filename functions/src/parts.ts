@@ -5,6 +5,7 @@ import type { ToolKind } from '@vitrine/core/tool'
 import type { OpenCredential } from './credential.ts'
 import type { EgressPolicy } from './egress/policy.ts'
 import type { Forward } from './forward/forward.ts'
+import type { LargeAnswers } from './forward/large-answer.ts'
 import type { WorkerCall } from './forward/worker.ts'
 import type { Gate } from './dispatch/gate.ts'
 import type { Signer } from './kms/signer.ts'
@@ -28,6 +29,8 @@ export interface Parts {
   vault: Vault
   openCredential: OpenCredential
   forward: Record<ToolKind, Forward>
+  /** Reads answers that would hold up other calls. */
+  largeAnswers: LargeAnswers
   gate: Gate
   checkManifest: CheckManifest
   /** Connections to tools, behind the egress guard. */

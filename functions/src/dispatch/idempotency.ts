@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { canonicalize } from '@vitrine/core/jcs'
-import type { JsonValue } from '@vitrine/core/json-value'
 import { IDEMPOTENCY_HOURS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../deadline.ts'
@@ -59,15 +58,6 @@ export function released(guard: Guard): Write {
 
 function begun({ argsHash }: Guard, call: string, seq: number, at: string): IdempotencyDoc {
   return { call, seq, at, argsHash, expiresAt: new Date(Date.parse(at) + IDEMPOTENCY_HOURS * 3_600_000), outcome: null }
-}
-
-/** `sha256:` and the hash of a result in canonical form (RFC 8785); empty for one that has none. */
-export function digestOf(result: JsonValue): string {
-  try {
-    return `sha256:${sha256(canonicalize(result))}`
-  } catch {
-    return ''
-  }
 }
 
 /**

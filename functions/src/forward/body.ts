@@ -10,7 +10,7 @@ import { zstdFrames, type ZstdFrames } from './body-zstd.ts'
 
 /** Thrown by what reads a body; the network's own errors pass through as they are. */
 export interface BodyError extends Error {
-  bodyCode: Extract<ErrorCode, 'upstream_too_large' | 'upstream_invalid' | 'upstream_interrupted'>
+  bodyCode: Extract<ErrorCode, 'upstream_too_large' | 'upstream_invalid' | 'upstream_interrupted' | 'internal'>
 }
 
 /** RFC 9659: a zstd content coding may ask for a window of 8 MiB at most. */
@@ -163,7 +163,7 @@ async function* counted(chunks: AsyncIterable<Uint8Array>, bytesMax: number): As
   }
 }
 
-function bodyError(bodyCode: BodyError['bodyCode']): BodyError {
+export function bodyError(bodyCode: BodyError['bodyCode']): BodyError {
   return Object.assign(new Error(bodyCode), { bodyCode })
 }
 

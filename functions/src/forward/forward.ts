@@ -2,6 +2,7 @@ import type { JsonObject } from '@vitrine/core/json-value'
 import type { Scrubber } from '@vitrine/core/scrub'
 import type { Answer, Endpoint, Piece } from '@vitrine/core/tool'
 import type { ErrorCode } from '@vitrine/core/errors'
+import type { ReadLarge } from './large-answer.ts'
 
 /** One call to an upstream. The credential is used for this call and kept nowhere. */
 export interface ForwardRequest {
@@ -22,6 +23,8 @@ export interface ForwardRequest {
    * for JSON and MCP results, which are whole there too.
    */
   emit?: (piece: Piece) => Promise<void>
+  /** Reads what is too large to be read at once; absent where answers are small. */
+  readLarge?: ReadLarge
   /** Aborts at the deadline or when the caller goes away; `signal.reason` is a ForwardAbort. */
   signal: AbortSignal
 }
@@ -31,12 +34,22 @@ export type ForwardAbort = 'upstream_timeout' | 'cancelled'
 
 export type ForwardOutcome =
   /** The upstream answered: `status` is its HTTP status (200 for MCP results), `ok` its own verdict. */
-  | { answered: true; status: number; ok: boolean; answer: Answer }
+  | { answered: true; status: number; ok: boolean; answer: Answer | SerializedAnswer }
   /**
    * No answer to pass on. `status` is the upstream's when its response line had come before things went wrong, otherwise 0: then the unit
    * is credited back. `sent` is false when the request certainly never left (no connection was made).
    */
   | { answered: false; status: number; code: ErrorCode; sent: boolean }
+
+/** An answer that was read elsewhere, scrubbed and as JSON in UTF-8: what the caller gets. */
+export interface SerializedAnswer {
+  type: 'serialized'
+  json: Uint8Array
+  /** Places where the credential was taken out. */
+  redactions: number
+  /** See digestOf; empty where nobody wanted it. */
+  resultDigest: string
+}
 
 /** Never throws: what goes wrong is an outcome. */
 export type Forward = (request: ForwardRequest) => Promise<ForwardOutcome>

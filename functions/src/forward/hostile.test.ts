@@ -384,7 +384,7 @@ describe('what an upstream echoes', () => {
   it.each(paths)('%s is found by the scrubber in the answer', (path) => inWorld(async ({ call }) => {
     const credential = 's3cret/&"key"+x'
     const outcome = await call(path, { credential })
-    if (!outcome.answered) throw new Error(JSON.stringify(outcome))
+    if (!outcome.answered || outcome.answer.type === 'serialized') throw new Error(JSON.stringify(outcome))
     const { answer } = createScrubber(credential, { scheme: 'bearer' }).answer(outcome.answer)
     const text = answer.type === 'binary' ? Buffer.from(answer.bytes).toString() + answer.contentType : JSON.stringify(answer)
     for (const [encoding, echo] of Object.entries(echoes(credential))) expect([encoding, text.includes(echo)]).toEqual([encoding, false])

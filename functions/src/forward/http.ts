@@ -9,7 +9,7 @@ import { kindOf, toAnswer } from './answer.ts'
 import { toPieces } from './answer-pieces.ts'
 import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded } from './body.ts'
 import { buildRequest } from './request.ts'
-import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
+import type { Forward, ForwardOutcome, ForwardRequest, SerializedAnswer } from './forward.ts'
 
 type Unanswered = Extract<ForwardOutcome, { answered: false }>
 
@@ -50,19 +50,25 @@ async function responseOf(request: ForwardRequest, dispatcher: Dispatcher, egres
   }
 }
 
-function answerOf({ endpoint, emit, signal }: ForwardRequest, response: Dispatcher.ResponseData): Promise<Answer> {
+function answerOf({ endpoint, emit, readLarge, signal }: ForwardRequest, response: Dispatcher.ResponseData): Promise<Answer | SerializedAnswer> {
   const contentType = header(response, 'content-type')
   const chunks = decoded(response.body, header(response, 'content-encoding'), bytesMaxOf(endpoint))
-  if (!emit) return collect(chunks).then((bytes) => toAnswer(contentType, bytes))
-  return passOn(contentType, chunks, (piece) => unlessAborted(signal, emit(piece).catch(callerGone)))
+  const read = (bytes: Uint8Array) => readLarge?.('body', { contentType, bytes }) ?? toAnswer(contentType, bytes)
+  if (!emit) return collect(chunks).then<Answer | SerializedAnswer>(read)
+  return passOn(contentType, chunks, (piece) => unlessAborted(signal, emit(piece).catch(callerGone)), read)
 }
 
 /** Passes a body on as it comes, no faster than the pieces are taken; the answer that is left to give in the end. */
-async function passOn(contentType: string, chunks: AsyncIterable<Uint8Array>, emit: NonNullable<ForwardRequest['emit']>): Promise<Answer> {
+async function passOn(
+  contentType: string,
+  chunks: AsyncIterable<Uint8Array>,
+  emit: NonNullable<ForwardRequest['emit']>,
+  read: (whole: Uint8Array) => Answer | Promise<SerializedAnswer>,
+): Promise<Answer | SerializedAnswer> {
   const whole = kindOf(contentType) === 'json' ? byteCollector() : null
   const pieces = toPieces(contentType, whole === null ? chunks : noted(chunks, whole.push))
   for await (const piece of inTurns(pieces, () => BYTES_OF_PIECE)) await emit(piece)
-  return whole === null ? { type: 'json', value: null } : toAnswer(contentType, whole.take())
+  return whole === null ? { type: 'json', value: null } : read(whole.take())
 }
 
 async function* noted<T>(items: AsyncIterable<T>, note: (item: T) => void): AsyncGenerator<T, void, undefined> {

@@ -30,7 +30,7 @@ function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome
 }
 
 /** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */
-function isGood(result: JsonObject): boolean {
+export function isGood(result: JsonObject): boolean {
   return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
 }
 

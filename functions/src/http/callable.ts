@@ -4,6 +4,7 @@ import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { readJson } from './body.ts'
 import { eventStream, wantsEventStream } from './event-stream.ts'
 import './own-body.ts'
+import { endWithJson } from './raw-json.ts'
 
 /** One request, free of HTTP: what handlers work on. */
 export interface Call {
@@ -97,5 +98,5 @@ type Send = (status: number, body: Body) => void
 function reply(res: ServerResponse, status: number, body: Body): void {
   if (res.destroyed) return
   res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-  res.end(JSON.stringify(body))
+  endWithJson(res, body)
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { endWithJson } from './raw-json.ts'
 
 /** Proxies give up on connections that are silent for a minute or so. */
 const PING_MS = 15_000
@@ -39,7 +40,7 @@ export function eventStream(res: ServerResponse): EventStream {
       if (res.destroyed) return
       begin(status)
       clearInterval(pings)
-      res.end(`data: ${JSON.stringify(body)}\n\n`)
+      endWithJson(res, body, 'data: ', '\n\n')
     },
   }
 }
