@@ -22,6 +22,9 @@ const ZSTD_WINDOW_LOG_MAX = 23
 const ENCODED_FACTOR_MAX = 8
 const ENCODED_BYTES_FREE = 64 * 1024
 
+const LF = 0x0a
+const CR = 0x0d
+
 interface Decoder {
   /** Made for the first byte of a body. */
   make(first: number): Transform
@@ -109,6 +112,46 @@ export async function* withLineBreaks(chunks: AsyncIterable<Uint8Array>): AsyncG
   }
   const rest = held.take()
   if (rest.length > 0) yield rest
+}
+
+/**
+ * The bytes of an event stream in chunks that end where an event does, but for the last (HTML Living Standard, section 9.2: an empty line,
+ * each line ended by LF, CR or both). Each has a buffer of its own.
+ */
+export async function* wholeEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const held = byteCollector()
+  const endOf = eventEnds()
+  for await (const chunk of chunks) {
+    const end = endOf(chunk)
+    held.push(chunk.subarray(0, end))
+    if (end > 0) yield held.take()
+    held.push(chunk.subarray(end))
+  }
+  const rest = held.take()
+  if (rest.length > 0) yield rest
+}
+
+/** Tells of chunk after chunk where the last event in it ends: the index behind it, or 0. */
+function eventEnds(): (chunk: Uint8Array) => number {
+  let before = LF
+  let isEmptyLine = true
+  /** Whether `before` ended an event. */
+  let isEnd = false
+  return (chunk) => {
+    let end = 0
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i]!
+      if (byte !== LF && byte !== CR) {
+        isEmptyLine = isEnd = false
+      } else if (byte === CR || before !== CR) {
+        isEnd = isEmptyLine
+        isEmptyLine = true
+      }
+      if (isEnd) end = i + 1
+      before = byte
+    }
+    return end
+  }
 }
 
 /** null where there is nothing to undo. */

@@ -5,6 +5,8 @@ import type { JsonObject } from '@vitrine/core/json-value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub'
 import type { Endpoint, Piece } from '@vitrine/core/tool'
 import { unlessAborted } from './abort.ts'
+import type { ReadLarge } from './large-answer.ts'
+import type { ReadResult } from './read-answer.ts'
 
 /**
  * What one call may use. Connections outlive calls and are shared by them, so they hold none of this: it travels beside
@@ -15,6 +17,8 @@ export interface Lease {
   credential: string | null
   /** Knows the credential, and goes with it. */
   scrubber: Scrubber | null
+  /** See ForwardRequest; it knows the credential as well. */
+  readLarge: ReadLarge | null
   /** Ends every request made under the lease. */
   stop: AbortController
   open: boolean
@@ -41,6 +45,8 @@ export interface Exchange {
   /** The request that is to be answered, and the answer to the latest one as the server sent it: no schema strips or refuses what it doesn't know. */
   awaited: { id: RequestId; method: string } | null
   answer: RpcAnswer | null
+  /** The result of that answer when it was too large to be read here. */
+  read: ReadResult | null
   /** Why there will be no answer; nothing is sent any more. */
   failure: ErrorCode | null
   /** Takes progress as it comes; null where nobody asked for it. */
@@ -63,12 +69,12 @@ const PARTING_MS = 1_000
 
 export const exchanges = new AsyncLocalStorage<Exchange>()
 
-export function openLease(endpoint: Endpoint, credential: string | null, scrubber = createScrubber(credential, endpoint.auth)): Lease {
-  return { endpoint, credential, scrubber, stop: new AbortController(), open: true, once: false }
+export function openLease(endpoint: Endpoint, credential: string | null, scrubber = createScrubber(credential, endpoint.auth), readLarge: ReadLarge | null = null): Lease {
+  return { endpoint, credential, scrubber, readLarge, stop: new AbortController(), open: true, once: false }
 }
 
 export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emit | null = null): Exchange {
-  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, asked: 0, awaited: null, answer: null, failure: null }
+  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, asked: 0, awaited: null, answer: null, read: null, failure: null }
   return { lease, raw, ...nothingYet, emit, taken: Promise.resolve() }
 }
 
@@ -99,6 +105,7 @@ export function wipe(lease: Lease): void {
   lease.open = false
   lease.credential = null
   lease.scrubber = null
+  lease.readLarge = null
 }
 
 /**

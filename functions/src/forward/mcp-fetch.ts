@@ -1,10 +1,11 @@
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import type { EgressPolicy } from '../egress/policy.ts'
 import { guardedRequest, type EgressFailure, type OutgoingRequest } from '../egress/request.ts'
 import { turn } from '../egress/turns.ts'
-import { bodyCodeOf, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from './body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './mcp-exchange.ts'
 import { buildRequest, type HttpRequest } from './request.ts'
 
@@ -13,6 +14,8 @@ const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
 const ERROR_TEXT_BYTES_MAX = 4096
 /** Of an event stream, read at a time: some milliseconds of work when it is all small messages. */
 const SLICE_BYTES = 16 * 1024
+/** Of a body that is not the answer to a call, all of which is parsed here: a list of tools with white space and escapes, a handshake. */
+const BODY_BYTES_MAX = 2 * MANIFEST_BYTES_MAX
 
 /**
  * The fetch under the MCP client. It acts for the exchange in whose async context it is called: only the registered URL, with that
@@ -77,25 +80,42 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
   const init = { status: response.statusCode, headers: headersRead(response) }
-  const chunks = noted(exchange, decoded(response.body, header(response, 'content-encoding'), bytesMaxOf(exchange.lease.endpoint)))
+  const bytesMax = bytesMaxOf(exchange.lease.endpoint)
+  const chunks = noted(exchange, decoded(response.body, header(response, 'content-encoding'), exchange.raw === 'tools/call' ? bytesMax : Math.min(bytesMax, BODY_BYTES_MAX)))
   if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init)
   const bytes = await collect(chunks)
   if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX) exchange.errorText = Buffer.from(bytes).toString()
-  return new Response(bytes.length === 0 ? null : bytes as BodyInit, init)
+  const rest = bytes.length === 0 ? null : await withoutResult(exchange, 'body', bytes)
+  return new Response(rest as BodyInit | null, init)
 }
 
 /** The bytes of an event stream, as fast as what is in them is taken. */
 async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   exchange.streaming = true
   try {
-    for await (const chunk of withLineBreaks(sliced(chunks))) {
-      yield chunk
+    for await (const chunk of wholeEvents(sliced(chunks))) {
+      yield await withoutResult(exchange, 'events', chunk)
       await allTaken(exchange)
       // The client reads all events of a chunk in one go. A server that sends without pause must not keep other calls waiting.
       await turn()
     }
   } finally {
     exchange.streaming = false
+  }
+}
+
+/** Messages for the client; if they are too many bytes to be read here, without the result of the call, which is noted. */
+async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Promise<Uint8Array> {
+  const { raw, awaited, lease } = exchange
+  const reading = raw === 'tools/call' && awaited !== null ? lease.readLarge?.('mcp', { id: awaited.id, form, bytes }) : undefined
+  if (reading === undefined) return bytes
+  try {
+    const { rest, result } = await reading
+    exchange.read ??= result
+    return Buffer.from(rest)
+  } catch (error) {
+    exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
+    throw error
   }
 }
 

@@ -3,14 +3,15 @@ import { ANSWER_DEPTH_MAX, isDeeperThan } from './answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './mcp-exchange.ts'
 import { abortOf } from './abort.ts'
 import type { ForwardOutcome } from './forward.ts'
+import type { ReadResult } from './read-answer.ts'
 
 /**
  * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
  * JSON-RPC or by HTTP alone; answered in something that is not the protocol.
  */
 export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
-  const { status, answer, failure, sent } = exchange
-  if (answer !== null && 'result' in answer) return answered(200, isGood(answer.result), answer.result)
+  const { status, answer, read, failure, sent } = exchange
+  if (answer !== null && 'result' in answer) return read === null ? answered(200, isGood(answer.result), answer.result) : outcomeOfRead(read)
   if (signal.aborted) return { answered: false, status, code: abortOf(signal), sent }
   if (failure !== null) return { answered: false, status, code: failure, sent }
   const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
@@ -27,6 +28,11 @@ export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject 
 function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
   if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid', sent: true }
   return { answered: true, status, ok, answer: { type: 'json', value } }
+}
+
+/** The same of a result that was read elsewhere. */
+export function outcomeOfRead({ ok, answer }: ReadResult): ForwardOutcome {
+  return answer === null ? { answered: false, status: 200, code: 'upstream_invalid', sent: true } : { answered: true, status: 200, ok, answer }
 }
 
 /** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */

@@ -2,9 +2,8 @@ import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, typ
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { exchanges, newExchange, pass, type Exchange } from './mcp-exchange.ts'
+import { TAKEN } from './read-answer.ts'
 
-/** What the client gets in place of a result that is not for it: it settles the request, for well or ill. */
-const TAKEN = { resultType: 'complete', content: [] }
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
 const UNANSWERED = { code: 0, message: 'There is no answer.' }
 
@@ -32,7 +31,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
       if (!('method' in message && 'id' in message)) return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
       const { id, method } = message
-      Object.assign(exchange, { awaited: { id, method }, answer: null, errorText: null, eventStream: false })
+      Object.assign(exchange, { awaited: { id, method }, answer: null, read: null, errorText: null, eventStream: false })
       const unanswered = (code: ErrorCode) => {
         if (exchange.awaited?.id !== id) return
         exchange.failure ??= code

@@ -78,11 +78,11 @@ function askedFor(): void {}
 
 /** Lets the client work under a lease for this request. How that ended is in the exchange. */
 async function within(
-  { endpoint, credential, scrubber, emit, signal }: ForwardRequest,
+  { endpoint, credential, scrubber, emit, readLarge, signal }: ForwardRequest,
   raw: Exchange['raw'],
   work: (options: { signal: AbortSignal; timeout: number }) => Promise<unknown>,
 ): Promise<Exchange> {
-  const lease = openLease(endpoint, credential, scrubber)
+  const lease = openLease(endpoint, credential, scrubber, readLarge)
   const exchange = newExchange(lease, raw, emit)
   const stop = () => giveUp(lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })

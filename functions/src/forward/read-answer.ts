@@ -1,3 +1,4 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub'
 import type { Answer, AuthScheme } from '@vitrine/core/tool'
@@ -14,17 +15,23 @@ import { isGood } from './mcp-outcome.ts'
 export interface Readings {
   /** The body of an `http` tool's answer. */
   body: { unread: { contentType: string; bytes: Uint8Array }; read: SerializedAnswer }
-  /** JSON-RPC messages in UTF-8, as they may come as a body (a batch too) or in an event; `id` is the one of the call. */
-  mcp: { unread: { id: string | number; batch: boolean; bytes: Uint8Array }; read: ReadMessage }
-  /** What a tools worker says, in UTF-8. */
-  worker: { unread: { bytes: Uint8Array }; read: ReadMessage }
+  /** JSON-RPC; `id` is that of the call. */
+  mcp: { unread: Messages & { id: string | number }; read: ReadMessages }
+  /** What a tools worker says. */
+  worker: { unread: Messages; read: ReadMessages }
 }
 
-/** A message without the result of the call. */
-export interface ReadMessage {
-  /** As JSON, with a stand-in for the result; empty where there is none, or it was not the protocol. */
+/** Messages as JSON in UTF-8: a body, or whole events of a stream (HTML Living Standard, section 9.2). */
+interface Messages {
+  form: 'body' | 'events'
+  bytes: Uint8Array
+}
+
+/** Messages without the result of the call. */
+export interface ReadMessages {
+  /** In the form in which they came, with a stand-in for the result and for what is not the protocol. */
   rest: string
-  /** The call's result, where it was in it. */
+  /** The call's result, where it was among them. */
   result: ReadResult | null
 }
 
@@ -48,7 +55,7 @@ export type ReadTask = { [K in Kind]: { kind: K; unread: Readings[K]['unread']; 
 
 /** Heap that one answer may take when it is parsed; scrubbing and serializing it take about twice that again. */
 export const PARSED_BYTES_MAX = 160 * 1024 * 1024
-/** Of a message, what may be left beside the result of a call. */
+/** Of messages, what may be left beside the result of a call. */
 const REST_LENGTH_MAX = 64 * 1024
 
 /** What the MCP client gets in place of a result that is not for it: it settles the request, for well or ill. */
@@ -62,9 +69,9 @@ export async function read(task: ReadTask): Promise<Readings[Kind]['read']> {
     case 'body':
       return serialize(bodyOf(task.unread))
     case 'mcp':
-      return messagesOf(task.unread, serialize)
+      return messagesOf(task.unread, await mcpRest(task.unread.id, task.unread.form === 'body'), serialize)
     case 'worker':
-      return workerMessageOf(task.unread, serialize)
+      return messagesOf(task.unread, workerRest, serialize)
   }
 }
 
@@ -83,50 +90,62 @@ function bodyOf({ contentType, bytes }: Readings['body']['unread']): Answer {
   return toAnswer(contentType, bytes)
 }
 
-async function messagesOf({ id, batch, bytes }: Readings['mcp']['unread'], serialize: Serialize): Promise<ReadMessage> {
+/** What one message comes to: what is left of it, as JSON. */
+type Rest = (message: JsonValue, note: (result: JsonObject) => void) => JsonValue
+
+async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
   const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
-  const whole = parsed(bytes)
-  let result: ReadResult | null = null
-  const rest: JsonValue[] = []
-  try {
-    for (const one of batch && Array.isArray(whole) ? whole : [whole]) {
-      const message = parseJSONRPCMessage(one)
-      if ('result' in message && message.id === id && result === null) {
-        result = resultOf(message.result as JsonObject, serialize)
-        rest.push({ jsonrpc: '2.0', id, result: TAKEN })
-      } else if (!('method' in message)) {
-        rest.push(message as unknown as JsonObject)
-      } else if ('id' in message) {
-        // A request of the server's; the client offers nothing that would look at its parameters.
-        rest.push({ jsonrpc: '2.0', id: message.id, method: message.method })
-      } else if (message.method === 'notifications/progress') {
-        rest.push(message as unknown as JsonObject)
-      }
+  const restOf: Rest = (one, note) => {
+    const message = parseJSONRPCMessage(one)
+    if ('result' in message && message.id === id) {
+      note(message.result as JsonObject)
+      return { jsonrpc: '2.0', id, result: TAKEN }
     }
-  } catch {
-    return { rest: '', result: null }
+    // Of what a server asks, the client looks at the method alone: it offers nothing.
+    if ('method' in message && 'id' in message) return { jsonrpc: '2.0', id: message.id, method: message.method }
+    return !('method' in message) || message.method === 'notifications/progress' ? (message as unknown as JsonObject) : null
   }
-  return { rest: rest.length === 0 ? '' : restOf(batch ? rest : rest[0]!), result }
+  return (whole, note) => {
+    try {
+      return isBatch && Array.isArray(whole) ? whole.map((one) => restOf(one, note)).filter((one) => one !== null) : restOf(whole, note)
+    } catch {
+      return null
+    }
+  }
 }
 
-function workerMessageOf({ bytes }: Readings['worker']['unread'], serialize: Serialize): ReadMessage {
-  const message = parsed(bytes)
-  const { result } = isObject(message) ? message : {}
-  return isObject(result) ? { rest: '{}', result: resultOf(result, serialize) } : { rest: restOf(message), result: null }
+const workerRest: Rest = (message, note) => {
+  const result = isObject(message) ? message['result'] : undefined
+  if (!isObject(result)) return message
+  note(result)
+  return { result: {} }
+}
+
+function messagesOf({ form, bytes }: Messages, restOf: Rest, serialize: Serialize): ReadMessages {
+  let result: JsonObject | null = null
+  const restIn = (json: string) => JSON.stringify(restOf(parsed(json), (first) => (result ??= first)))
+  const text = new TextDecoder().decode(bytes)
+  const rest = form === 'body' ? restIn(text) : eventsOf(text).map(({ id, event = 'message', data }) => eventOf(id, event === 'message' ? restIn(data) : 'null')).join('')
+  if (rest.length > REST_LENGTH_MAX) throw bodyError('upstream_too_large')
+  return { rest, result: result && resultOf(result, serialize) }
+}
+
+function eventsOf(text: string): EventSourceMessage[] {
+  const events: EventSourceMessage[] = []
+  createParser({ onEvent: (event) => events.push(event) }).feed(text)
+  return events
+}
+
+function eventOf(id: string | undefined, data: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
 }
 
 function resultOf(result: JsonObject, serialize: Serialize): ReadResult {
   return { ok: isGood(result), answer: isDeeperThan(result, ANSWER_DEPTH_MAX) ? null : serialize({ type: 'json', value: result }) }
 }
 
-function restOf(value: JsonValue): string {
-  const text = JSON.stringify(value)
-  if (text.length > REST_LENGTH_MAX) throw bodyError('upstream_too_large')
-  return text
-}
-
-function parsed(bytes: Uint8Array): JsonValue {
-  const text = new TextDecoder().decode(bytes)
+/** null for what is not JSON. */
+function parsed(text: string): JsonValue {
   checkWeight(text)
   try {
     return JSON.parse(text) as JsonValue

@@ -9,8 +9,9 @@ import type { LiveWorker, WorkerRoute } from '../worker/route.ts'
 import type { SignCall } from '../worker/token.ts'
 import { abortOf, unlessAborted } from './abort.ts'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from './answer.ts'
-import { bodyCodeOf, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from './body.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
+import { isGood, outcomeOfRead } from './mcp-outcome.ts'
 
 /** One call as the worker's token and body tell it. */
 export interface WorkerCall {
@@ -151,8 +152,7 @@ async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, b
     return sent ? ended({ answered: false, status: 0, code: 'upstream_interrupted', sent }) : { elsewhere: true, isAbsent: true, outcome: ABSENT }
   }
   try {
-    const answer = await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
-    return judged(answer)
+    return await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
   } catch (error) {
     const code = signal.aborted ? abortOf(signal) : (bodyCodeOf(error) ?? 'upstream_interrupted')
     return ended({ answered: false, status: code === 'upstream_too_large' ? 200 : 0, code, sent: true })
@@ -169,25 +169,27 @@ function isConnectError(error: unknown): boolean {
   return CONNECT_ERRORS.has(String(code)) || (cause instanceof Error && isConnectError(cause))
 }
 
-async function fromJson(response: Dispatcher.ResponseData, { endpoint }: ForwardRequest): Promise<unknown> {
+async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge }: ForwardRequest): Promise<Tried> {
   const bytes = await collect(decoded(response.body, String(response.headers['content-encoding'] ?? ''), bytesMaxOf(endpoint)))
-  return parsed(Buffer.from(bytes).toString())
+  const { rest, result } = (await readLarge?.('worker', { form: 'body', bytes })) ?? { rest: Buffer.from(bytes).toString(), result: null }
+  return result === null ? judged(parsed(rest)) : ended(outcomeOfRead(result))
 }
 
-/** Passes progress on as it comes and resolves with the last event. */
-async function fromEvents(response: Dispatcher.ResponseData, { endpoint, emit }: ForwardRequest): Promise<unknown> {
+/** Passes progress on as it comes; what the last event says. */
+async function fromEvents(response: Dispatcher.ResponseData, { endpoint, emit, readLarge }: ForwardRequest): Promise<Tried> {
   const events: unknown[] = []
   const parser = createParser({ onEvent: ({ data }) => void events.push(parsed(data)) })
   const decoder = new TextDecoder()
-  for await (const chunk of withLineBreaks(decoded(response.body, '', bytesMaxOf(endpoint)))) {
-    parser.feed(decoder.decode(chunk, { stream: true }))
+  for await (const bytes of wholeEvents(decoded(response.body, '', bytesMaxOf(endpoint)))) {
+    const { rest, result } = (await readLarge?.('worker', { form: 'events', bytes })) ?? { rest: decoder.decode(bytes, { stream: true }), result: null }
+    parser.feed(rest)
     for (const event of events.splice(0)) {
       const piece = isObject(event) ? progressOf(event['progress']) : null
-      if (piece === null) return event
+      if (piece === null) return result === null ? judged(event) : ended(outcomeOfRead(result))
       await emit?.(piece)
     }
   }
-  return undefined
+  return judged(undefined)
 }
 
 /** MCP `notifications/progress`; null for anything that ends the call. */
@@ -206,8 +208,7 @@ function judged(answer: unknown): Tried {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
   if (isObject(answer) && isObject(answer['result']) && !isDeeperThan(answer['result'] as JsonValue, ANSWER_DEPTH_MAX)) {
     const result = answer['result'] as JsonObject
-    const isGood = result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
-    return ended({ answered: true, status: 200, ok: isGood, answer: { type: 'json', value: result } })
+    return ended({ answered: true, status: 200, ok: isGood(result), answer: { type: 'json', value: result } })
   }
   const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
   const meaning = isErrorCode(error) ? CODES[error] : undefined
