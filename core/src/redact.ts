@@ -1,4 +1,5 @@
 import { distinctNames } from './distinct-names.ts'
+import { objectOf } from './object-of.ts'
 import { parsePointer, pointersInto, type Pointer } from './redact-pointer.ts'
 import { replaceSecrets } from './secrets.ts'
 import type { JsonValue } from './json-value.ts'
@@ -25,13 +26,9 @@ function redact(value: JsonValue, pointers: readonly Pointer[]): JsonValue {
   if (typeof value === 'string') return replaceSecrets(value, REDACTED)
   if (value === null || typeof value !== 'object') return value
   if (Array.isArray(value)) return value.map((item, i) => redact(item, pointersInto(pointers, String(i))))
-  const nameOf = distinctNames()
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [
-      nameOf(replaceSecrets(name, REDACTED)),
-      isSensitiveName(name) ? REDACTED : redact(inner, pointersInto(pointers, name)),
-    ]),
-  )
+  const keys = Object.keys(value)
+  const names = keys.map((name) => replaceSecrets(name, REDACTED)).map(distinctNames())
+  return objectOf(names, keys.map((name) => (isSensitiveName(name) ? REDACTED : redact(value[name]!, pointersInto(pointers, name)))))
 }
 
 /** Whether a field of this name holds a credential, whatever its value looks like. */

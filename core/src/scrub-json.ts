@@ -1,6 +1,7 @@
 import { distinctNames } from './distinct-names.ts'
 import { REDACTED_CREDENTIAL } from './redact.ts'
-import type { JsonValue } from './json-value.ts'
+import type { JsonObject, JsonValue } from './json-value.ts'
+import { objectOf } from './object-of.ts'
 
 /** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
 const DEPTH_MAX = 512
@@ -36,9 +37,22 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
       if (typeof value === 'string') return scrubString(value)
       if (value === null || typeof value !== 'object') return isCredential(value) ? marker() : value
       if (levels === 0) return marker()
-      if (Array.isArray(value)) return value.map((item) => scrub(item, levels - 1))
-      const nameOf = distinctNames()
-      return Object.fromEntries(Object.entries(value).map(([key, inner]) => [nameOf(scrubString(key)), scrub(inner, levels - 1)]))
+      return Array.isArray(value) ? scrubArray(value, levels - 1) : scrubObject(value, levels - 1)
+    }
+
+    // What holds nothing is shared with the original: a copy of everything would take as much memory again.
+    const scrubArray = (items: JsonValue[], levels: number): JsonValue[] => {
+      const scrubbed = items.map((item) => scrub(item, levels))
+      return scrubbed.every((item, i) => item === items[i]) ? items : scrubbed
+    }
+
+    const scrubObject = (object: JsonObject, levels: number): JsonObject => {
+      const keys = Object.keys(object)
+      const names = keys.map(scrubString)
+      const values = keys.map((key) => scrub(object[key]!, levels))
+      const hasNewNames = names.some((name, i) => name !== keys[i])
+      if (!hasNewNames && values.every((value, i) => value === object[keys[i]!])) return object
+      return objectOf(hasNewNames ? names.map(distinctNames()) : names, values)
     }
 
     const scrubString = (text: string): string => {
