@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalize } from './jcs.ts'
+import { canonicalize, canonicalPieces } from './jcs.ts'
 import { CANONICAL_DEPTH_MAX, JSON_DEPTH_MAX } from './limits.ts'
 
 /** `{"a":{"a":…0}}` or `[[…0]]`, built without recursion. */
@@ -91,6 +91,15 @@ describe('what JSON cannot represent throws TypeError', () => {
   it.each([['arrays', (inner: unknown) => [inner]], ['objects', (inner: unknown) => ({ a: inner })]])('100,000 levels of %s', (_, wrap) => {
     expect(() => canonicalize(nested(100_000, wrap))).toThrow(TypeError)
   })
+})
+
+it('is the same in pieces, none of which is large', () => {
+  const value = { numbers: Array.from({ length: 50_000 }, (_, i) => i), object: Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`é${i}`, [null, true, '😀']])) }
+  const pieces: string[] = []
+  canonicalPieces(value, (piece) => pieces.push(piece))
+  expect(pieces.join('')).toBe(canonicalize(value))
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(70_000)
+  expect(() => canonicalPieces([value, Number.NaN], () => undefined)).toThrow(TypeError)
 })
 
 it('takes as many levels as it promises, which is more than arguments may have', () => {
