@@ -133,7 +133,7 @@ describe('a connection', () => {
     const socket = readInSlices(net.connect((server.address() as AddressInfo).port, '127.0.0.1'))
     while (socket.readableLength < 10_000) await once(socket, 'readable')
     const sizes = [socket.read(), socket.read(100)].map((bytes) => (bytes as Buffer).length)
-    expect(sizes).toEqual([4_096, 100])
+    expect(sizes).toEqual([2_048, 100])
     socket.destroy()
     expect(socket.read()).toBe(null)
     server.close()

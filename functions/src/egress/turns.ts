@@ -12,7 +12,7 @@ const SHARE_BYTES = 64 * 1024
 const PIECE_BYTES = 64
 
 /** Of what a connection has read, given to the parser at a time. */
-const SLICE_BYTES = 4 * 1024
+const SLICE_BYTES = 2 * 1024
 
 const waiting: (() => void)[] = []
 let coming = false
