@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded, withLineBreaks } from './body.ts'
+import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded, wholeEvents, withLineBreaks } from './body.ts'
 
 const TEXT = Buffer.from('{"text":"né"}'.repeat(20))
 const BOUND = 1000
@@ -136,4 +136,38 @@ describe('withLineBreaks', () => {
 it('takes the default for a registration that states no bound', () => {
   expect(bytesMaxOf({ responseBytesMax: 7 })).toBe(7)
   expect(bytesMaxOf({})).toBe(10 * 1024 * 1024)
+})
+
+describe('wholeEvents', () => {
+  async function* cut(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+  }
+
+  it.each(['\n', '\r\n', '\r'])('cuts where an event ends, however it comes (%j)', async (eol) => {
+    const events = [['data: 1', '', ''], [': comment', 'id: 2', 'data: é', 'data: ', '', ''], ['', ''], ['data: 3', '', '']].map((lines) => lines.join(eol))
+    const text = `${events.join('')}data: never ended${eol}`
+    const bytes = Buffer.from(text)
+    for (let size = 1; size <= bytes.length; size++) {
+      const seen: string[] = []
+      for await (const chunk of wholeEvents(cut(bytes, size))) seen.push(Buffer.from(chunk).toString())
+      expect(seen.join('')).toBe(text)
+      expect(seen.at(-1)).toContain('never ended')
+      for (const [i, chunk] of seen.slice(0, -1).entries()) expect([i, chunk]).toEqual([i, expect.stringMatching(/(?:^|[\r\n])[\r\n]$/)])
+    }
+  })
+
+  it('holds nothing back that is whole', async () => {
+    const chunks = ['data: 1\r\n\r', '\nda', 'ta: 2\n\n', 'data: 3\r\r', 'x']
+    const seen: string[] = []
+    const stream = async function* () {
+      for (const chunk of chunks) yield Buffer.from(chunk)
+    }
+    for await (const chunk of wholeEvents(stream())) seen.push(Buffer.from(chunk).toString())
+    expect(seen).toEqual(['data: 1\r\n\r', '\n', 'data: 2\n\n', 'data: 3\r\r', 'x'])
+  })
+
+  it('gives each chunk a buffer of its own', async () => {
+    const source = Buffer.from('data: 1\n\ndata: 2\n\n')
+    for await (const chunk of wholeEvents(cut(source, 100))) expect(chunk.buffer).not.toBe(source.buffer)
+  })
 })

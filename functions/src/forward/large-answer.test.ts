@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createScrubber } from '@vitrine/core/scrub'
@@ -32,8 +35,8 @@ function never(): AbortSignal {
 }
 
 /** A body of its own buffer, as they come from the network. */
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text))
+function bytesOf(body: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(body))
 }
 
 /** What a small answer comes to. */
@@ -69,10 +72,10 @@ const AWKWARD = [
 describe('an answer read in the thread', () => {
   it.each(CONTENT_TYPES)('is what it would be at once: %s', async (contentType) => {
     const read = answers(ENTRY).reader(SECRETS, never())
-    for (const text of AWKWARD) {
-      for (const bytes of [bytesOf(text), Uint8Array.from(Buffer.from(text, 'utf16le')), Uint8Array.from(Buffer.from(`\ufeff${text}`, 'utf16le')), Uint8Array.from(Buffer.from(text, 'latin1'))]) {
+    for (const body of AWKWARD) {
+      for (const bytes of [bytesOf(body), Uint8Array.from(Buffer.from(body, 'utf16le')), Uint8Array.from(Buffer.from(`\ufeff${body}`, 'utf16le')), Uint8Array.from(Buffer.from(body, 'latin1'))]) {
         const expected = atOnce(contentType, bytes)
-        expect([text, inText(await read('body', { contentType, bytes })!)]).toEqual([text, expected])
+        expect([body, inText(await read('body', { contentType, bytes })!)]).toEqual([body, expected])
       }
     }
   })
@@ -83,8 +86,8 @@ describe('an answer read in the thread', () => {
     const { value } = fc.letrec((tie) => ({
       value: fc.oneof({ maxDepth: 6 }, word, fc.double(), fc.boolean(), fc.constant(null), fc.array(tie('value')), fc.array(fc.tuple(word, tie('value'))).map((entries) => Object.fromEntries(entries))),
     }))
-    const text = fc.oneof(value.map((whole) => JSON.stringify(whole)), fc.tuple(value, fc.nat(60)).map(([whole, end]) => JSON.stringify(whole).slice(0, -end)), word)
-    const body = fc.oneof(fc.tuple(text, fc.constantFrom('utf8' as const, 'utf16le' as const, 'latin1' as const)).map(([all, encoding]) => Buffer.from(all, encoding)), fc.uint8Array())
+    const json = fc.oneof(value.map((whole) => JSON.stringify(whole)), fc.tuple(value, fc.nat(60)).map(([whole, end]) => JSON.stringify(whole).slice(0, -end)), word)
+    const body = fc.oneof(fc.tuple(json, fc.constantFrom('utf8' as const, 'utf16le' as const, 'latin1' as const)).map(([all, encoding]) => Buffer.from(all, encoding)), fc.uint8Array())
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...CONTENT_TYPES), body, async (contentType, some) => {
         const bytes = Uint8Array.from(some)
@@ -190,6 +193,22 @@ describe('the thread', () => {
     vi.spyOn(console, 'error').mockImplementation(() => undefined)
     const read = answers(new URL('./nowhere.ts', import.meta.url)).reader(SECRETS, never())
     expect(await Promise.all([order(read, 'read'), order(read, 'read')])).toEqual(['internal', 'internal'])
+  })
+
+  it('keeps nothing of a credential', async () => {
+    const thread = new Worker(ENTRY, { env: {}, execArgv: [] })
+    const spelled = [CREDENTIAL, 'sk%2Flive', Buffer.from(CREDENTIAL).toString('base64').slice(0, 12)]
+    const found = async () => {
+      const snapshot = await text(await thread.getHeapSnapshot())
+      return spelled.filter((one) => snapshot.includes(JSON.stringify(one).slice(1, -1)))
+    }
+    const bytes = bytesOf(JSON.stringify(SPELLINGS.map((echo) => ({ [echo]: echo }))))
+    thread.postMessage({ kind: 'body', unread: { contentType: 'application/json', bytes }, secrets: SECRETS })
+    const [reply] = (await once(thread, 'message')) as [{ read: SerializedAnswer }]
+    expect(reply.read.redactions).toBe(2 * SPELLINGS.length)
+    // The snapshot is of what is reachable.
+    expect(await found()).toEqual([])
+    await thread.terminate()
   })
 
   it('takes bytes that no text is', async () => {
