@@ -27,6 +27,7 @@ export const REQUIREMENTS = {
   'invoke.mcp-error': 'What an MCP server calls an error comes back in band.',
   'invoke.mcp-parallel': 'Calls share an MCP server without mixing answers.',
 
+  'answer.large': 'An answer of megabytes comes whole and scrubbed, and holds up no other call.',
   'stream.live': "An answer is passed on as it comes, and the outcome is on record before the stream's last event.",
   'stream.events': 'Server-sent events of a tool arrive one by one.',
   'stream.progress': "An MCP tool's progress arrives while it works.",
