@@ -101,9 +101,9 @@ describe('an answer read in the thread', () => {
   it('is read at once when it is small', () => {
     const large = createLargeAnswers({ entry: new URL('file:///nowhere.js') })
     made.push(large)
-    const bytes = bytesOf('x'.repeat(100_000))
+    const bytes = bytesOf('x'.repeat(65_535))
     expect(large.reader(SECRETS, never())('body', { contentType: 'text/plain', bytes })).toBeUndefined()
-    expect(bytes).toHaveLength(100_000)
+    expect(bytes).toHaveLength(65_535)
   })
 
   it('lets others work meanwhile', async () => {
@@ -139,6 +139,15 @@ describe('the thread', () => {
     const read = answers(FIXTURE).reader(SECRETS, never())
     const ids = await Promise.all(Array.from({ length: 5 }, () => order(read, 'read')))
     expect(new Set(ids).size).toBe(1)
+  })
+
+  it('that reads what is huge keeps nothing else waiting', async () => {
+    const large = answers(FIXTURE)
+    const call = new AbortController()
+    const hanging = large.reader(SECRETS, call.signal)('body', { contentType: 'hang', bytes: new Uint8Array(1024 * 1024) })!.catch(() => 'given up')
+    expect(await order(large.reader(SECRETS, never()), 'read')).toEqual(expect.any(Number))
+    call.abort('cancelled')
+    expect(await hanging).toBe('given up')
   })
 
   it('is ended with the call whose answer it reads, and no other', async () => {

@@ -6,8 +6,10 @@ import type { Reply } from './answer-thread.ts'
 import { bodyError } from './body.ts'
 import type { Kind, Readings, ReadTask, Secrets } from './read-answer.ts'
 
-/** Bytes from which on an answer is read in the thread. Passing it over and back costs less than a millisecond; parsing so much can take thirty. */
-const LARGE_BYTES_MIN = 128 * 1024
+/** Bytes from which on an answer is read in a thread. Passing it over costs the event loop a tenth of a millisecond; reading so much costs two, and ten at worst. */
+const LARGE_BYTES_MIN = 64 * 1024
+/** From so many bytes on it is the other thread's: what takes seconds is not waited for by what takes some milliseconds. */
+const HUGE_BYTES_MIN = 1024 * 1024
 /** A thread takes some 10 MB and a tenth of a second to start. */
 const IDLE_MS = 30_000
 /** Far above what is let in by its weight (read-answer.ts): when V8 comes to this limit while it parses, the process ends and not the thread alone. */
@@ -33,16 +35,36 @@ interface Options {
   idleMs?: number
 }
 
+/** Starts no thread before one is needed. */
+export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs = IDLE_MS }: Options): LargeAnswers {
+  const [large, huge] = [createLane(entry, idleMs), createLane(entry, idleMs)]
+
+  return {
+    reader: (secrets, signal) => <K extends Kind>(kind: K, unread: Readings[K]['unread']) => {
+      const { length } = unread.bytes
+      return length < bytesMin ? undefined : (length < HUGE_BYTES_MIN ? large : huge).read({ kind, unread, secrets } as ReadTask, signal)
+    },
+    async close() {
+      await Promise.all([large.close(), huge.close()])
+    },
+  }
+}
+
 interface Job {
   task: ReadTask
   settle: PromiseWithResolvers<Readings[Kind]['read']>
 }
 
+interface Lane {
+  read(task: ReadTask, signal: AbortSignal): Promise<Readings[Kind]['read']>
+  close(): Promise<void>
+}
+
 /**
- * One thread, started when it is needed, that takes one answer after the other as they came; there are no more of them than calls under
+ * A thread, started when it is needed, that takes one answer after the other as they came; there are no more of them than calls under
  * way. A call that is given up while its answer is being read takes the thread along: the others go on with a new one.
  */
-export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs = IDLE_MS }: Options): LargeAnswers {
+function createLane(entry: URL, idleMs: number): Lane {
   const waiting: Job[] = []
   const ending = new WeakSet<Worker>()
   let thread: Worker | undefined
@@ -111,11 +133,7 @@ export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs =
     return unlessAborted(signal, job.settle.promise).finally(() => signal.removeEventListener('abort', stop))
   }
 
-  return {
-    reader: (secrets, signal) => <K extends Kind>(kind: K, unread: Readings[K]['unread']) =>
-      unread.bytes.length < bytesMin ? undefined : read({ kind, unread, secrets } as ReadTask, signal),
-    close: end,
-  }
+  return { read, close: end }
 }
 
 /** An error of the thread may quote what it read: nothing but its name is told. */
