@@ -85,6 +85,7 @@ function createLane(entry: URL, idleMs: number): Lane {
     thread ??= outside(start)
     thread.postMessage(running.task, [running.task.unread.bytes.buffer as ArrayBuffer])
   }
+
   function start(): Worker {
     // Nothing of the process's environment and flags is for it.
     const started = new Worker(entry, { name: 'answers', env: {}, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX } })
