@@ -143,7 +143,7 @@ describe.each(['\n', '\r\n', '\r'])('with lines that end in %j', (eol) => {
     it('in an event over several lines, and after others', async () => {
       const outcome = await same(mcp, {
         contentType: 'text/event-stream',
-        body: (id) => [': hello', '', 'event: other', `data: ${JSON.stringify(answer(id, { other: 1 }))}`, '', 'data: {"jsonrpc":"2.0",', `data: "id":${id},"result"`, 'data::{"content":["x"]}}', '', end].join(eol),
+        body: (id) => [': hello', '', 'event: other', `data: ${JSON.stringify(answer(id, { other: 1 }))}`, '', `data: ${JSON.stringify([answer(id, { other: 2 })])}`, '', 'data: {"jsonrpc":"2.0",', `data: "id":${id},"result"`, 'data::{"content":["x"]}}', '', end].join(eol),
       })
       expect(seen(outcome)).toMatchObject({ ok: true, json: '{"content":["x"]}' })
     })
