@@ -94,8 +94,9 @@ function serve(serviceAccount: string, operation: (parts: Parts, call: Call) => 
 
 export const registerTool = serve('vitrine-register', register)
 export const listTools = serve('vitrine-read', list)
-// Longer than the longest deadline of a call and the time to record it; room for as many of the largest answers as there are calls.
-export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90, memory: '1GiB', concurrency: 40 })
+// Longer than the longest deadline of a call and the time to record it; room for as many large answers as there are calls, and for reading the
+// worst of them (forward/json-weight.ts).
+export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90, memory: '2GiB', concurrency: 40 })
 export const getToolCredential = serve('vitrine-dispatch', readCredential)
 export const getReceipt = serve('vitrine-read', readReceipt)
 /** An export may be long and its reader slow; each holds a page of segments in memory. */
