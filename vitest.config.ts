@@ -6,7 +6,12 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       {
-        test: { name: 'unit', include: ['{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'],
+          // What takes a second alone may take ten on a machine that is shared.
+          testTimeout: 60_000,
+        },
       },
       {
         // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
