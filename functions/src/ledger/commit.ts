@@ -88,6 +88,8 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     const quota = await quotaFor(tail, items, nowMs)
     // The quota document did not change since it was blamed for a refusal: one of the items' own writes is at fault.
     if (blamedQuota !== undefined && quota?.value.version === blamedQuota) return { next: 'refused', code: 'conflict' }
+    // Whoever gave up while the store was read is not to be written.
+    if (pending.some((waiting) => waiting.abandoned)) return { next: 'again' }
 
     const plan = planSegment({ log: chain.log, orgId: chain.orgId, batch, tail, nowMs, items, quota: quota?.value })
     // Nothing to commit, so no collision would tell that the tail is stale and somebody else has given units back.

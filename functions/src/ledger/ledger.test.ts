@@ -129,6 +129,20 @@ describe('a store that is down', () => {
     expect(store.entries(LOG).map(({ target }) => target)).toEqual(['patient'])
   })
 
+  it('does not write what was given up while the store was read', async () => {
+    const { readTail } = store
+    let answer: () => void = () => undefined
+    store.readTail = async (log) => {
+      await new Promise<void>((resolve) => (answer = resolve))
+      return readTail(log)
+    }
+    expect(await append(itemOf('given-up'), 30)).toMatchObject({ ok: false, error: { code: 'ledger_unavailable' } })
+    store.readTail = readTail
+    answer()
+    expect((await append(itemOf('patient'))).ok).toBe(true)
+    expect(store.entries(LOG).map(({ target }) => target)).toEqual(['patient'])
+  })
+
   it('has those that are patient written, without those waiting beside them that gave up', async () => {
     store.down = true
     const results = Promise.all([append(itemOf('a')), append(itemOf('b'), 30), append(itemOf('c'))])
