@@ -31,9 +31,10 @@ export function readProcess(pid: number): ProcessInfo | null {
   return { pid, isZombie: fields[0] === 'Z', parent: field(4), group: field(5), session: field(6), startTime: field(22), cpuTicks, residentPages: field(24) }
 }
 
-/** null when there is no such process. */
+/** null when there is no such process, or it has ended and only waits to be noticed. */
 export function startTimeOf(pid: number): number | null {
-  return readProcess(pid)?.startTime ?? null
+  const info = readProcess(pid)
+  return info === null || info.isZombie ? null : info.startTime
 }
 
 /** The value of a variable in the environment that the process was started with; null when it has none or does not let us look. */

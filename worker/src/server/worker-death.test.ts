@@ -28,7 +28,9 @@ test('servers end with a worker that is killed, and what they left behind when t
   expect([server, daemon].map(isAlive)).toEqual([true, true])
   expect(groupsOf(worker.pid!).length > 0).toBe(cgroups !== null)
 
+  const exited = once(worker, 'exit')
   worker.kill('SIGKILL')
+  await exited
   await vi.waitFor(() => expect(isAlive(server)).toBe(false), WAIT)
   expect(isAlive(daemon)).toBe(true)
   const next = await testPool()
