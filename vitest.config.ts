@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+/** What takes a second alone may take ten on a machine that is shared. */
+const WAIT_MS = 20_000
+
 export default defineConfig({
   test: {
     // Most system tests wait for other processes; on two cores vitest would run one file at a time.
@@ -9,8 +12,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'],
-          // What takes a second alone may take ten on a machine that is shared.
           testTimeout: 60_000,
+          expect: { poll: { timeout: WAIT_MS } },
         },
       },
       {
@@ -20,8 +23,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/vectors/**'],
           globalSetup: ['test/stack/setup.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          expect: { poll: { timeout: WAIT_MS } },
         },
       },
     ],

@@ -172,7 +172,7 @@ describe('a name that changes its mind', () => {
     for (let i = 0; i < 3; i++) {
       seen.push(await through(agent, url))
       listed.closeAllConnections()
-      await vi.waitUntil(() => Object.values(agent.stats).every(({ connected }) => !connected))
+      await vi.waitUntil(() => Object.values(agent.stats).every(({ connected }) => !connected), { timeout: 20_000 })
     }
     expect(seen).toEqual(['reached', 'blocked_url', 'reached'])
     expect(hits).toEqual(Array(2).fill(`listed rebind.example.com:${port}`))

@@ -353,7 +353,7 @@ describe('the deadline', () => {
     const removed = vi.spyOn(signal, 'removeEventListener')
     const server = await origin({ '/a': redirect(307, '/b') })
     expect(await send(`${server.url}/a`, { signal })).toBe('200 ok')
-    await vi.waitUntil(() => removed.mock.calls.length === added.mock.calls.length)
+    await vi.waitUntil(() => removed.mock.calls.length === added.mock.calls.length, { timeout: 20_000 })
   })
 })
 

@@ -61,7 +61,7 @@ describe('an answer in pieces', () => {
     const response = await serve(async () => ok(pieces('a\n', new Error('lost'))))
     expect(response.statusCode).toBe(200)
     await expect(text(response)).rejects.toThrow('aborted')
-    await vi.waitFor(() => expect(log).toHaveBeenCalledWith(expect.stringContaining('lost')))
+    await vi.waitFor(() => expect(log).toHaveBeenCalledWith(expect.stringContaining('lost')), { timeout: 20_000 })
   })
 
   it('is made no faster than it is read, and no further once the reader has gone', async () => {
@@ -79,7 +79,7 @@ describe('an answer in pieces', () => {
     const response = await serve(async () => ok(endless()))
     await once(response, 'readable')
     response.destroy()
-    await vi.waitFor(() => expect(ended).toBe(true))
+    await vi.waitFor(() => expect(ended).toBe(true), { timeout: 20_000 })
     // What the buffers of two sockets take, of 640 MB.
     expect(made).toBeLessThan(many / 10)
     expect(log).not.toHaveBeenCalled()

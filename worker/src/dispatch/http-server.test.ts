@@ -180,7 +180,7 @@ test('ends a call at its deadline, with more asked for than is given', async () 
   const timer = vi.spyOn(globalThis, 'setTimeout')
   const asked = new AbortController()
   const gone = post(newBody({ timeoutMs: 3_600_000 }), { signal: asked.signal })
-  await vi.waitUntil(() => calls.length === 2)
+  await vi.waitUntil(() => calls.length === 2, { timeout: 20_000 })
   expect(timer.mock.calls.map(([, ms]) => ms)).toContain(60_000)
   asked.abort()
   await gone.catch(() => {})
@@ -192,10 +192,10 @@ test('a caller that goes away cancels the call, streamed or not', async () => {
   for (const stream of [false, true]) {
     const asked = new AbortController()
     const gone = post(newBody({ stream }), { signal: asked.signal }).then((response) => response.text()).catch(() => 'gone')
-    await vi.waitUntil(() => calls.length === (stream ? 2 : 1))
+    await vi.waitUntil(() => calls.length === (stream ? 2 : 1), { timeout: 20_000 })
     asked.abort()
     expect(await gone).toBe('gone')
-    await vi.waitUntil(() => calls.at(-1)!.signal.aborted)
+    await vi.waitUntil(() => calls.at(-1)!.signal.aborted, { timeout: 20_000 })
     expect(calls.at(-1)!.signal.reason).toBe('cancelled')
   }
 })
@@ -251,7 +251,7 @@ test('a reader that does not read is sent no more progress than its socket holds
 test('more calls than there is room for are refused, until one ends', async () => {
   const { letGo } = hanging()
   const running = [post(newBody()), post(newBody()), post(newBody())]
-  await vi.waitUntil(() => calls.length === 3)
+  await vi.waitUntil(() => calls.length === 3, { timeout: 20_000 })
   expect(await codeOf(post(newBody()))).toEqual([429, 'too_many_calls'])
   letGo()
   expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200, 200])
@@ -261,7 +261,7 @@ test('more calls than there is room for are refused, until one ends', async () =
 test('drain lets calls finish and takes no new ones', async () => {
   const { letGo } = hanging()
   const running = post(newBody())
-  await vi.waitUntil(() => calls.length === 1)
+  await vi.waitUntil(() => calls.length === 1, { timeout: 20_000 })
   const drained = dispatch.drain(60_000)
   expect(await codeOf(post(newBody()))).toEqual([503, 'unavailable'])
   expect((await fetch(`${url}/healthz`)).status).toBe(503)
@@ -273,7 +273,7 @@ test('drain lets calls finish and takes no new ones', async () => {
 test('drain gives up after a while, and close cancels what still runs', async () => {
   hanging()
   const running = post(newBody())
-  await vi.waitUntil(() => calls.length === 1)
+  await vi.waitUntil(() => calls.length === 1, { timeout: 20_000 })
   await dispatch.drain(30)
   const closed = dispatch.close()
   expect(await codeOf(running)).toEqual([499, 'cancelled'])
