@@ -52,9 +52,12 @@ describe('an idempotent call', () => {
     expect(await tried([first, answered(200)], { idempotent: true })).toMatchObject({ outcome: first, left: 1 })
   })
 
-  it('has left when any of its tries has, and keeps the status that came', async () => {
-    expect((await tried([interrupted, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true })
-    expect((await tried([interrupted, { ...unreachable, code: 'worker_absent' }, unreachable], { idempotent: true })).tries).toEqual(['upstream_interrupted', 'worker_absent', 'upstream_unreachable'])
+  it('has left when any of its tries has, ends as the last of those did, and keeps the status that came', async () => {
+    expect(await tried([interrupted, { ...unreachable, code: 'worker_absent' }, unreachable], { idempotent: true })).toMatchObject({
+      outcome: interrupted, tries: ['upstream_interrupted', 'worker_absent', 'upstream_unreachable'],
+    })
+    expect(await tried([unreachable, interrupted, unreachable], { idempotent: true })).toMatchObject({ outcome: interrupted, tries: ['upstream_unreachable', 'upstream_interrupted', 'upstream_unreachable'] })
+    expect(await tried([interrupted, { ...unreachable, code: 'blocked_url' }, answered(200)], { idempotent: true })).toMatchObject({ outcome: interrupted, left: 1 })
     expect((await tried([answered(503), unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ code: 'upstream_unreachable', sent: true, status: 503 })
     expect((await tried([unreachable, unreachable, unreachable], { idempotent: true })).outcome).toMatchObject({ sent: false, status: 0 })
   })

@@ -25,22 +25,24 @@ export async function withRetries(forward: Forward, request: ForwardRequest, opt
   let emitted = false
   const { emit } = request
   const watched: ForwardRequest = emit ? { ...request, emit: (piece) => ((emitted = true), emit(piece)) } : request
-  let before: Pick<Extract<ForwardOutcome, { answered: false }>, 'sent' | 'status'> = { sent: false, status: 0 }
+  let outcome: ForwardOutcome | undefined
   for (;;) {
-    const outcome = after(before, await forward(watched))
-    before = { sent: outcome.answered || outcome.sent, status: outcome.status }
-    tries.push(outcome.answered ? String(outcome.status) : outcome.code)
+    const last = await forward(watched)
+    outcome = after(outcome, last)
+    tries.push(last.answered ? String(last.status) : last.code)
     const backoffMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
-    const again = tries.length < TRIES_MAX && !emitted && !request.signal.aborted && Date.now() + backoffMs < options.deadlineMs && mayRepeat(outcome, options.idempotent)
+    const again = tries.length < TRIES_MAX && !emitted && !request.signal.aborted && Date.now() + backoffMs < options.deadlineMs && mayRepeat(last, options.idempotent)
     if (!again) return { outcome, tries }
     await sleep(backoffMs, undefined, { signal: request.signal }).catch(() => undefined)
     if (request.signal.aborted) return { outcome, tries }
   }
 }
 
-/** A last try that never left does not undo what an earlier one may have done. */
-function after(before: { sent: boolean; status: number }, outcome: ForwardOutcome): ForwardOutcome {
-  return outcome.answered ? outcome : { ...outcome, sent: outcome.sent || before.sent, status: outcome.status || before.status }
+/** A last try that never left does not undo what an earlier one may have done, and what became of that is what the caller has to know. */
+function after(before: ForwardOutcome | undefined, outcome: ForwardOutcome): ForwardOutcome {
+  if (outcome.answered || outcome.sent || !before) return outcome
+  if (before.answered) return { ...outcome, sent: true, status: before.status }
+  return before.sent ? before : outcome
 }
 
 function mayRepeat(outcome: ForwardOutcome, idempotent: boolean): boolean {
