@@ -3,11 +3,10 @@ import { fail, ok } from '@vitrine/core/result'
 import { id, parse } from '../http/parse.ts'
 import { secretName } from '../policies/schema.ts'
 import { recordSecret } from '../secrets/change.ts'
-import { ownSecret } from '../secrets/scope.ts'
 import { secretPaths, SECRET_SCOPES } from '../secrets/secret-doc.ts'
 import { retryConflicts } from '../store/retry.ts'
+import { namedSecret } from './named-secret.ts'
 import type { Operation } from './operations.ts'
-import { ensurePersonalOrg } from './personal-org.ts'
 
 const schema = z.strictObject({ orgId: id.optional(), scope: z.enum(SECRET_SCOPES), team: id.optional(), name: secretName })
 
@@ -15,8 +14,7 @@ const schema = z.strictObject({ orgId: id.optional(), scope: z.enum(SECRET_SCOPE
 export const deleteSecret: Operation = async (parts, by, data) => {
   const request = parse(schema, data)
   if (!request.ok) return request
-  const orgId = request.value.orgId ?? (await ensurePersonalOrg(parts, by))
-  const found = await ownSecret(parts, by, { ...request.value, orgId })
+  const found = await namedSecret(parts, by, request.value)
   if (!found.ok) return found
   const secret = found.value
 

@@ -5,11 +5,11 @@ import { id, parse } from '../http/parse.ts'
 import type { Parts } from '../parts.ts'
 import { secretName } from '../policies/schema.ts'
 import { recordSecret } from '../secrets/change.ts'
-import { checkTeam, ownSecret } from '../secrets/scope.ts'
+import { checkTeam } from '../secrets/scope.ts'
 import { checkForm, secretPaths, secretResource, SECRET_SCOPES, toSecretDoc, type SecretForm, type SecretName } from '../secrets/secret-doc.ts'
 import { retryConflicts } from '../store/retry.ts'
+import { namedSecret } from './named-secret.ts'
 import type { Operation } from './operations.ts'
-import { ensurePersonalOrg } from './personal-org.ts'
 
 const schema = z
   .strictObject({
@@ -33,8 +33,7 @@ type PutSecret = z.infer<typeof schema>
 export const putSecret: Operation = async (parts, by, data) => {
   const request = parse(schema, data)
   if (!request.ok) return request
-  const orgId = request.value.orgId ?? (await ensurePersonalOrg(parts, by))
-  const found = await ownSecret(parts, by, { ...request.value, orgId })
+  const found = await namedSecret(parts, by, request.value)
   if (!found.ok) return found
   const secret = found.value
   const team = await checkTeam(parts, secret)

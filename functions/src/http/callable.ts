@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
+import { readJson } from '@vitrine/core/read-json'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
-import { readJson } from './body.ts'
 import { eventStream, wantsEventStream } from './event-stream.ts'
 import './own-body.ts'
 import { endWithJson } from './raw-json.ts'
@@ -60,6 +60,7 @@ async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
   if (req.method !== 'POST') return fail('method_not_allowed')
   const body = await readJson(req)
   if (!body.ok) return body
+  if (body.value === undefined) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
   if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')
   const extra = Object.keys(body.value).find((key) => key !== 'data')
   return extra === undefined ? ok(body.value['data']) : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)

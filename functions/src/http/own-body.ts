@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 /**
  * Keeps functions-framework's hands off the request. It parses bodies by their type before any handler is called, inflates
  * them up to 1 GiB, answers what it cannot parse with a page of HTML, and prints it to the log, a credential in it
- * included. A body without a type it leaves in the stream, where body.ts reads it under our own bound. What the client
+ * included. A body without a type it leaves in the stream, where `readJson` of core reads it under our own bound. What the client
  * has sent is still in `rawHeaders`.
  */
 subscribe('http.server.request.start', (message) => {

@@ -1,4 +1,4 @@
-import type { Builtins, Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
+import type { Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { breakerState, type BreakerState } from '../dispatch/breaker.ts'
 import { breakerOf, sinceOf } from './circuits.ts'
@@ -6,14 +6,8 @@ import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from './documents.ts'
 import { pinFor } from './records.ts'
 
 /** A policy as those who may read it see it: no key, no secret, no ciphertext. */
-export interface DescribedPolicy {
+export interface DescribedPolicy extends Omit<ToolPolicyDoc, 'revision'> {
   policyId: string
-  orgId: string
-  name: string
-  teams: string[]
-  builtins: Builtins
-  servers: ServerConfig[]
-  version: number
 }
 
 /** What is known of a server beside its configuration. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json-value'
-import { REQUEST_BYTES_MAX } from '@vitrine/core/limits'
 import { isCommand, isSlug, type CallBody, type Sealed } from '@vitrine/core/policy'
+import { readJson } from '@vitrine/core/read-json'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 const sealed: z.ZodType<Sealed> = z.union([
@@ -24,15 +24,10 @@ const shape = z.strictObject({
 
 /** The body of a call, as it was sent: its token binds all of it. Errors: request_too_large, invalid_json, invalid_argument, cancelled. */
 export async function readCallBody(req: IncomingMessage): Promise<Result<CallBody>> {
-  const bytes = await readBytes(req)
-  if (!bytes.ok) return bytes
-  let json: unknown
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.value))
-  } catch {
-    return fail('invalid_json')
-  }
-  const parsed = shape.safeParse(json)
+  const json = await readJson(req)
+  if (!json.ok) return json
+  if (json.value === undefined) return fail('invalid_json')
+  const parsed = shape.safeParse(json.value)
   if (!parsed.success) return fail('invalid_argument', undefined, { field: parsed.error.issues[0]?.path.join('.').slice(0, 100) })
   const args = checkJson(parsed.data.arguments, 'arguments')
   if (!args.ok) return args
@@ -43,19 +38,5 @@ export async function readCallBody(req: IncomingMessage): Promise<Result<CallBod
     ...(stream !== undefined && { stream }),
     ...(user !== undefined && { user }),
     ...(userSecrets && { userSecrets }),
-  })
-}
-
-function readBytes(req: IncomingMessage): Promise<Result<Uint8Array>> {
-  return new Promise((resolve) => {
-    const chunks: Uint8Array[] = []
-    let length = 0
-    req.on('data', (chunk: Uint8Array) => {
-      length += chunk.length
-      if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
-      else resolve(fail('request_too_large'))
-    })
-    req.once('end', () => resolve(ok(Buffer.concat(chunks))))
-    req.once('close', () => resolve(fail('cancelled')))
   })
 }
