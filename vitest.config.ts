@@ -11,7 +11,11 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/vectors/**/*.test.ts'],
+          include: [
+            '{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'test/vectors/**/*.test.ts',
+          ],
           testTimeout: 60_000,
           expect: { poll: { timeout: WAIT_MS } },
         },

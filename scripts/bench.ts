@@ -26,7 +26,11 @@ const WARM_UP_CALLS = 5_000
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { calls: { type: 'string', default: '2000' }, json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    options: {
+      calls: { type: 'string', default: '2000' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
   })
   if (values.help) return console.log(HELP)
   const calls = Number(values.calls)
@@ -37,14 +41,25 @@ async function main(): Promise<void> {
   try {
     const [probePort] = (await freePorts(1)) as [number]
     await stack.killFunctions('SIGTERM')
-    await stack.startFunctions({ NODE_OPTIONS: `--import ${new URL('bench/probe.ts', import.meta.url).href}`, BENCH_PROBE_PORT: String(probePort) })
+    await stack.startFunctions({
+      NODE_OPTIONS: `--import ${new URL('bench/probe.ts', import.meta.url).href}`,
+      BENCH_PROBE_PORT: String(probePort),
+    })
     const probe = `http://127.0.0.1:${probePort}/`
     if (!values.json) console.error('warming up …')
     for (const tool of TOOLS) await measure({ info: stack.info, probe, tool, parallel: 64, calls: WARM_UP_CALLS })
     const levels: Level[] = []
     for (const [tool, parallel] of TOOLS.flatMap((kind) => PARALLEL.map((count) => [kind, count] as const))) {
       if (!values.json) console.error(`measuring ${tool}, ${parallel} in parallel …`)
-      levels.push(await measure({ info: stack.info, probe, tool, parallel, calls: parallel === 1 ? Math.ceil(calls / 10) : calls }))
+      levels.push(
+        await measure({
+          info: stack.info,
+          probe,
+          tool,
+          parallel,
+          calls: parallel === 1 ? Math.ceil(calls / 10) : calls,
+        }),
+      )
     }
     if (values.json) console.log(JSON.stringify({ levels }))
     else printReport(levels)

@@ -37,7 +37,10 @@ function packagesOf(file) {
 
 function install() {
   console.error('vitrine: installing packages (npm ci) …')
-  const { error, status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  const { error, status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  })
   if (error) fail(`npm cannot be run (${error.code}): install npm, which comes with Node.`)
   if (status !== 0) fail('npm ci failed, see above. Is the npm registry within reach?')
   if (!existsSync(join(bin, 'node'))) fail('npm ci left no node_modules/.bin/node: remove node_modules and try again.')
@@ -46,7 +49,10 @@ function install() {
 function run() {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
   // The channel tells the child when this process is killed.
-  const child = spawn(join(bin, 'node'), [join(root, script), ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env })
+  const child = spawn(join(bin, 'node'), [join(root, script), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env,
+  })
   child.on('error', (error) => fail(`${script} cannot be run: ${error.message}`))
   // The child decides when to end; it may get a terminal's Ctrl-C twice, from the terminal and from here.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

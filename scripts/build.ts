@@ -36,7 +36,9 @@ function isWritten({ folder, entry }: Artifact): boolean {
 
 /** What a package lists under `dependencies` stays external, everything else (core) is bundled: what is uploaded can be installed. */
 async function buildArtifact({ folder, entry, outfile, options }: Artifact): Promise<void> {
-  const manifest = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8')) as { dependencies?: Record<string, string> }
+  const manifest = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8')) as {
+    dependencies?: Record<string, string>
+  }
   const { outputFiles } = await bundle({
     ...options,
     absWorkingDir: join(ROOT, folder),

@@ -27,14 +27,19 @@ function forecast(token: string): RequestListener {
     const reply = (status: number, body: object): void => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     }
-    if (request.headers.authorization !== `Bearer ${token}`) return reply(401, { error: 'Send the API token of this service.' })
-    void json(request).then(cityOf, () => undefined).then((city) => {
-      if (city === undefined) reply(400, { error: 'Send {"city": "…"}.' })
-      else reply(200, { city, forecast: 'sunny', celsius: 21 })
-    })
+    if (request.headers.authorization !== `Bearer ${token}`)
+      return reply(401, { error: 'Send the API token of this service.' })
+    void json(request)
+      .then(cityOf, () => undefined)
+      .then((city) => {
+        if (city === undefined) reply(400, { error: 'Send {"city": "…"}.' })
+        else reply(200, { city, forecast: 'sunny', celsius: 21 })
+      })
   }
 }
 
 function cityOf(args: unknown): string | undefined {
-  return typeof args === 'object' && args !== null && 'city' in args && typeof args.city === 'string' ? args.city : undefined
+  return typeof args === 'object' && args !== null && 'city' in args && typeof args.city === 'string'
+    ? args.city
+    : undefined
 }

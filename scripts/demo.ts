@@ -15,7 +15,12 @@ const HELP = `npm run demo [-- --stack <file>]: shows the main job, against the 
 
 /** Exit code 0 only when every check held. */
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { stack: { type: 'string', default: join(ROOT, '.local/stack.json') }, help: { type: 'boolean', default: false } } })
+  const { values } = parseArgs({
+    options: {
+      stack: { type: 'string', default: join(ROOT, '.local/stack.json') },
+      help: { type: 'boolean', default: false },
+    },
+  })
   if (values.help) return console.log(HELP)
   const stage = createStage(console.log)
   console.log('Vitrine: an agent sees what a tool answers, never the credential that opened it.')
@@ -47,7 +52,8 @@ async function withOwnStack(use: (info: StackInfo) => Promise<void>): Promise<vo
   console.log('No stack is running, so this starts one of its own; that takes some seconds …')
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-demo-'))
   const asked = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => asked.abort(new Error('stopped')))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => asked.abort(new Error('stopped')))
   const stopped = new Promise<never>((_resolve, reject) => {
     asked.signal.addEventListener('abort', () => reject(new Error('stopped')))
   })

@@ -43,7 +43,9 @@ async function main(): Promise<void> {
 /** Every exported function by name: HTTP functions and scheduled ones, both `(req, res)` handlers. */
 async function loadFunctions(entry: string): Promise<Map<string, Server>> {
   const exported = (await import(pathToFileURL(entry).href)) as Record<string, unknown>
-  const handlers = Object.entries(exported).filter((named): named is [string, HttpFunction] => typeof named[1] === 'function')
+  const handlers = Object.entries(exported).filter(
+    (named): named is [string, HttpFunction] => typeof named[1] === 'function',
+  )
   return new Map(
     handlers.map(([name, handler]) => {
       register(name, handler)
@@ -69,7 +71,9 @@ function notFound(request: IncomingMessage, response: ServerResponse): void {
   const { http, callable, message, retryable } = ERRORS.unknown_operation
   request.resume()
   response.writeHead(http, { 'content-type': 'application/json' })
-  response.end(JSON.stringify({ error: { status: callable, message, details: { code: 'unknown_operation', retryable } } }))
+  response.end(
+    JSON.stringify({ error: { status: callable, message, details: { code: 'unknown_operation', retryable } } }),
+  )
 }
 
 /** Takes no new connections, closes the idle ones as they fall idle, and gives up on the rest after a while. */

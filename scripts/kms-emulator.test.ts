@@ -14,38 +14,51 @@ function emulator(...args: string[]) {
   const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk) => { output.stdout += String(chunk) })
-  child.stderr.on('data', (chunk) => { output.stderr += String(chunk) })
+  child.stdout.on('data', (chunk) => {
+    output.stdout += String(chunk)
+  })
+  child.stderr.on('data', (chunk) => {
+    output.stderr += String(chunk)
+  })
   const exited = once(child, 'close').then(([code]) => ({ code: code as number | null, ...output }))
   const ready = once(child.stdout, 'data').then(() => output.stdout)
   return { child, exited, ready }
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)('prints one ready line, serves the keys of its project, and ends on %s', async (signal) => {
-  const dir = await tempDir()
-  const { child, exited, ready } = emulator('--dir', dir, '--project', PROJECT)
-  const [, host] = /^Local KMS ready on (127\.0\.0\.1:\d+), keys in .+\n$/.exec(await ready) ?? []
-  const client = localKmsClient(host!)
-  const name = client.cryptoKeyPath(PROJECT, 'us-central1', 'vitrine', 'credentials')
-  const [{ ciphertext }] = await client.encrypt({ name, plaintext: Buffer.from('x') })
-  child.kill(signal)
-  expect(await exited).toMatchObject({ code: 0, stderr: '' })
-  await client.close()
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'prints one ready line, serves the keys of its project, and ends on %s',
+  async (signal) => {
+    const dir = await tempDir()
+    const { child, exited, ready } = emulator('--dir', dir, '--project', PROJECT)
+    const [, host] = /^Local KMS ready on (127\.0\.0\.1:\d+), keys in .+\n$/.exec(await ready) ?? []
+    const client = localKmsClient(host!)
+    const name = client.cryptoKeyPath(PROJECT, 'us-central1', 'vitrine', 'credentials')
+    const [{ ciphertext }] = await client.encrypt({ name, plaintext: Buffer.from('x') })
+    child.kill(signal)
+    expect(await exited).toMatchObject({ code: 0, stderr: '' })
+    await client.close()
 
-  const again = await running(dir)
-  expect(String((await again.client.decrypt({ name, ciphertext: ciphertext! }))[0].plaintext)).toBe('x')
-})
+    const again = await running(dir)
+    expect(String((await again.client.decrypt({ name, ciphertext: ciphertext! }))[0].plaintext)).toBe('x')
+  },
+)
 
 test('a port in use is one clear line', async () => {
   const { host } = await running(await tempDir())
   const port = host.split(':')[1]!
   const { code, stdout, stderr } = await emulator('--dir', await tempDir(), '--port', port).exited
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toBe(`Local KMS: Port ${port} on 127.0.0.1 is in use. Stop what listens there, or choose another port.\n`)
+  expect(stderr).toBe(
+    `Local KMS: Port ${port} on 127.0.0.1 is in use. Stop what listens there, or choose another port.\n`,
+  )
 })
 
 test.each([
-  ['a project that is not demo-*', ['--project', 'prod'], /^Local KMS: The local KMS serves projects named demo-\* only, not prod.*\n$/],
+  [
+    'a project that is not demo-*',
+    ['--project', 'prod'],
+    /^Local KMS: The local KMS serves projects named demo-\* only, not prod.*\n$/,
+  ],
   ['a port that is none', ['--port', 'x'], /^Local KMS: --port must be a number.*\n$/],
   ['an unknown option', ['--prot', '1'], /^Local KMS: .*--prot.*\n$/],
 ])('%s is one clear line, and nothing is written', async (_, args, line) => {
@@ -61,7 +74,9 @@ test('startKms refuses such a project as well, and frees its port when stopped',
   await expect(startKms({ dir, host: '127.0.0.1', port: 0, project: 'prod' })).rejects.toThrow('demo-*')
   const first = await startKms({ dir, host: '127.0.0.1', port: 0 })
   const port = Number(first.host.split(':')[1])
-  await expect(startKms({ dir: await tempDir(), host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await expect(startKms({ dir: await tempDir(), host: '127.0.0.1', port })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  })
   await first.stop()
   const second = await startKms({ dir, host: '127.0.0.1', port })
   await second.stop()

@@ -9,10 +9,15 @@ import { startKms } from './kms/server.ts'
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { port: { type: 'string', default: '0' }, dir: { type: 'string', default: '.local/kms' }, project: { type: 'string' } },
+    options: {
+      port: { type: 'string', default: '0' },
+      dir: { type: 'string', default: '.local/kms' },
+      project: { type: 'string' },
+    },
   })
   const port = Number(values.port)
-  if (!/^\d{1,5}$/.test(values.port) || port > 65_535) throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
+  if (!/^\d{1,5}$/.test(values.port) || port > 65_535)
+    throw new Error(`--port must be a number from 0 to 65535, not ${values.port}.`)
   const { project } = values
   const kms = await startKms({ dir: values.dir, host: '127.0.0.1', port, ...(project !== undefined && { project }) })
   if (project !== undefined) await ensureKeys(kms.host, project)

@@ -24,7 +24,9 @@ const PORTS = {
 const HELP = `npm start [-- options]: builds and runs Vitrine on this machine; Ctrl-C saves its state and stops it.
 
   --dir <folder>     where state and logs are kept (default .local)
-${Object.values(PORTS).map(({ flag, variable, port }) => `  --${flag} <n>`.padEnd(26) + `or ${variable} (default ${port})`).join('\n')}
+${Object.values(PORTS)
+  .map(({ flag, variable, port }) => `  --${flag} <n>`.padEnd(26) + `or ${variable} (default ${port})`)
+  .join('\n')}
   --help`
 
 /** Signals that arrive this soon after the first are the same Ctrl-C: it comes from the terminal, npm and bootstrap.mjs. */
@@ -58,9 +60,12 @@ async function main(): Promise<void> {
 /** Runs a stack until it is asked to stop. Errors: it does not start, or one of its processes ends by itself. */
 async function run(dir: string, ports: Ports, stop: AbortSignal): Promise<void> {
   console.log('Starting: Firestore, Auth, KMS, functions …')
-  if (process.env['VITRINE_EGRESS_ALLOW'] === undefined) console.log(`VITRINE_EGRESS_ALLOW is not set: tools may also live on this machine (${LOOPBACK}).`)
+  if (process.env['VITRINE_EGRESS_ALLOW'] === undefined)
+    console.log(`VITRINE_EGRESS_ALLOW is not set: tools may also live on this machine (${LOOPBACK}).`)
   const log = (line: string): void => console.error(`vitrine: ${line}`)
-  const stack = await startStack({ dir, ports, persist: true, seed: true, signal: stop, log }).catch(unlessAborted(stop))
+  const stack = await startStack({ dir, ports, persist: true, seed: true, signal: stop, log }).catch(
+    unlessAborted(stop),
+  )
   if (stack === undefined) return
   const file = join(dir, 'stack.json')
   await writeInfo(file, stack.info)
@@ -89,7 +94,10 @@ function choosePorts(flags: Record<string, unknown>): Ports {
 async function checkPorts(ports: Ports): Promise<void> {
   for (const [name, { flag, variable }] of Object.entries(PORTS)) {
     const port = ports[name as keyof Ports]
-    if (!(await isFree(port))) throw new Error(`Port ${port} is in use: stop what runs there, or choose another with --${flag} <n> or ${variable}=<n>.`)
+    if (!(await isFree(port)))
+      throw new Error(
+        `Port ${port} is in use: stop what runs there, or choose another with --${flag} <n> or ${variable}=<n>.`,
+      )
   }
 }
 
@@ -143,7 +151,9 @@ function summary(info: StackInfo, dir: string): string {
     `  firestore   ${info.firestore}`,
     `  auth        ${info.auth}`,
     `  kms         ${info.kms}`,
-    ...(info.worker ? [`  worker      ${info.worker.url} (tools ${DEMO_SERVERS.join(', ')}; installed on the first start)`] : []),
+    ...(info.worker
+      ? [`  worker      ${info.worker.url} (tools ${DEMO_SERVERS.join(', ')}; installed on the first start)`]
+      : []),
     `  state       ${dir} (stack.json, logs/)`,
   ]
   if (info.demo) lines.push('', 'Invoke a tool as the demo agent:', '', curl(info, info.demo.agent.key))

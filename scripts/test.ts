@@ -11,6 +11,7 @@ const REPORT = '.cache/test-report.json'
 
 const CHECKS: Readonly<Record<string, string[]>> = {
   eslint: ['.', '--max-warnings=0'],
+  prettier: ['--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier', '.'],
   tsc: ['--noEmit', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.cache/tsc.tsbuildinfo'],
 }
 
@@ -34,9 +35,16 @@ interface Report {
 
 /** Tests are skipped when something that they need is not on this machine; their titles say what. */
 async function printSkipped(): Promise<void> {
-  const report = await readFile(REPORT, 'utf8').then((text) => JSON.parse(text) as Report, () => undefined)
-  const skipped = report?.testResults.flatMap((file) => file.assertionResults).filter(({ status }) => status !== 'passed' && status !== 'failed') ?? []
-  for (const title of new Set(skipped.map(({ ancestorTitles }) => ancestorTitles.join(' > ')))) console.log(`Skipped: ${title}`)
+  const report = await readFile(REPORT, 'utf8').then(
+    (text) => JSON.parse(text) as Report,
+    () => undefined,
+  )
+  const skipped =
+    report?.testResults
+      .flatMap((file) => file.assertionResults)
+      .filter(({ status }) => status !== 'passed' && status !== 'failed') ?? []
+  for (const title of new Set(skipped.map(({ ancestorTitles }) => ancestorTitles.join(' > '))))
+    console.log(`Skipped: ${title}`)
 }
 
 /** A terminal's Ctrl-C reaches the commands by itself; what is sent to this process alone, or to npm, has to be passed on. */

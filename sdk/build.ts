@@ -61,7 +61,9 @@ function declarations(): Map<string, string> {
   })
   const problems = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
   if (problems.length > 0) throw new Error(ts.formatDiagnostics(problems, formatHost))
-  return new Map([...reachable(outputOf(ENTRY), emitted)].map((path) => [path, rewriteImports(path, emitted.get(path) ?? '')]))
+  return new Map(
+    [...reachable(outputOf(ENTRY), emitted)].map((path) => [path, rewriteImports(path, emitted.get(path) ?? '')]),
+  )
 }
 
 const COMPILER_OPTIONS: ts.CompilerOptions = {
@@ -99,17 +101,21 @@ function reachable(entry: string, emitted: Map<string, string>, seen = new Set<s
 
 function rewriteImports(file: string, text: string): string {
   // From the end, so that the positions before stay right.
-  return importsOf(text).toReversed().reduce((rewritten, { fileName, pos, end }) => {
-    const path = relative(dirname(file), targetOf(file, fileName)).replace(/\.d\.ts$/, '.js')
-    const quoted = `"${path.startsWith('.') ? path : `./${path}`}"`
-    return rewritten.slice(0, pos) + quoted + rewritten.slice(end)
-  }, text)
+  return importsOf(text)
+    .toReversed()
+    .reduce((rewritten, { fileName, pos, end }) => {
+      const path = relative(dirname(file), targetOf(file, fileName)).replace(/\.d\.ts$/, '.js')
+      const quoted = `"${path.startsWith('.') ? path : `./${path}`}"`
+      return rewritten.slice(0, pos) + quoted + rewritten.slice(end)
+    }, text)
 }
 
 /** Every module a declaration names, with the place of its quoted specifier. */
 function importsOf(text: string): ts.FileReference[] {
   // TypeScript puts `pos` at the opening quote and counts `end` without either.
-  return ts.preProcessFile(text, true, true).importedFiles.map((file) => ({ ...file, end: file.pos + file.fileName.length + 2 }))
+  return ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map((file) => ({ ...file, end: file.pos + file.fileName.length + 2 }))
 }
 
 /** The declaration that a specifier stands for. */

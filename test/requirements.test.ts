@@ -9,7 +9,9 @@ const TESTS = ['test/**/*.test.ts', '{core,functions,sdk,verify,scripts}/**/*.te
 /** Ids in the titles of tests. */
 function citations(): Set<string> {
   const files = globSync(TESTS, { cwd: ROOT, exclude: ['**/node_modules/**'] })
-  const found = files.flatMap((file) => [...readFileSync(join(ROOT, file), 'utf8').matchAll(/(?<=['"`]|\] )\[([a-z]+\.[a-z-]+)\]/g)])
+  const found = files.flatMap((file) => [
+    ...readFileSync(join(ROOT, file), 'utf8').matchAll(/(?<=['"`]|\] )\[([a-z]+\.[a-z-]+)\]/g),
+  ])
   return new Set(found.map((match) => match[1]!))
 }
 

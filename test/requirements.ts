@@ -7,12 +7,14 @@ export const REQUIREMENTS = {
   'register.one-commit': 'A change and its audit entry are committed together or not at all.',
   'register.update': 'An update keeps the credential and every setting that it leaves out.',
   'register.replace-credential': 'A new credential replaces the old one; null removes it.',
-  'register.schemes': 'Every auth scheme arrives upstream as registered, with every method, beside static headers and query.',
+  'register.schemes':
+    'Every auth scheme arrives upstream as registered, with every method, beside static headers and query.',
   'register.mcp-manifest': 'Registering an MCP server fetches its manifest, which agents can list.',
   'register.mcp-unreachable': 'An MCP server that does not answer is registered all the same, without a manifest.',
   'register.owners-only': 'Only owners register tools, and only for agents they may manage.',
   'register.race': 'Changes of one tool at the same time all take effect, one after the other.',
-  'register.blocked': 'In production no tool lives on a loopback, private or metadata address, by registration or by DNS.',
+  'register.blocked':
+    'In production no tool lives on a loopback, private or metadata address, by registration or by DNS.',
 
   'invoke.json': 'Arguments arrive upstream and answers at the agent as they were sent.',
   'invoke.answers': 'JSON comes back as JSON, text as text, anything else as base64 with its type.',
@@ -34,31 +36,39 @@ export const REQUIREMENTS = {
   'stream.scrubbed': 'A credential does not get out in a stream either, however it is cut up.',
   'stream.cancelled': 'A caller who leaves a stream ends it at the upstream, and the record says so.',
   'stream.sdk': 'The SDK gives a stream and its result in one loop; leaving the loop ends the call.',
-  'idempotency.once': 'One idempotency key calls the tool once, across processes; everybody else gets status, digest and receipt of the first.',
+  'idempotency.once':
+    'One idempotency key calls the tool once, across processes; everybody else gets status, digest and receipt of the first.',
   'idempotency.forwarded': 'The key is sent to the tool.',
   'idempotency.scope': 'A key belongs to one agent and tool.',
   'idempotency.released': 'A key whose request never left is free again.',
   'idempotency.crash': 'A key whose call was cut off says so, and never calls the tool again.',
-  'retry.idempotent': 'A call that is said to be idempotent is tried again when it fails in passing; each try is on record.',
+  'retry.idempotent':
+    'A call that is said to be idempotent is tried again when it fails in passing; each try is on record.',
   'retry.never': 'A call that may have had an effect is made once.',
-  'breaker.open': 'A tool that keeps failing is not called for a while: at once, uncharged, on record, in every instance.',
-  'breaker.policies': "The circuit of a policy's server is known in every instance and to the owner, and closed by a change and by a worker that comes.",
+  'breaker.open':
+    'A tool that keeps failing is not called for a while: at once, uncharged, on record, in every instance.',
+  'breaker.policies':
+    "The circuit of a policy's server is known in every instance and to the owner, and closed by a change and by a worker that comes.",
   'breaker.absent': 'Without a worker to reach, calls end at once, uncharged, on record, and count against no tool.',
   'breaker.probe': 'One call tries whether the tool is back, and its success closes the circuit.',
-  'args.schema': "Arguments that do not fit a command's schema are refused before anything is charged, precisely and without their values.",
+  'args.schema':
+    "Arguments that do not fit a command's schema are refused before anything is charged, precisely and without their values.",
   'args.hostile': 'A schema meant to stall the process, or to have it ask the network, is refused and not run.',
   'manifest.changed': 'A command that its server changed is refused until the owner approves it; unchanged ones go on.',
   'manifest.warn': 'Where the owner only wants to be warned, changes are recorded and calls go on.',
   'manifest.first-use': 'What could not be asked at registration is pinned by the first call.',
   'egress.registration': 'No URL gets a tool to where tools may not be, in whatever notation.',
   'egress.dial': 'What counts is the address that is dialled: hops, changed names and mixed answers are checked there.',
-  'egress.policy': 'What the operator lists may be reached, and nothing else; a list that cannot be read starts nothing.',
+  'egress.policy':
+    'What the operator lists may be reached, and nothing else; a list that cannot be read starts nothing.',
   'hostile.outcome': 'Whatever an upstream does ends in a coded outcome within the deadline.',
   'hostile.memory': 'Memory stays flat, and healthy calls are answered, whatever other upstreams do.',
-  'limits.concurrency': 'Calls of a tool at the same time are bounded; what is over is refused before it costs anything.',
+  'limits.concurrency':
+    'Calls of a tool at the same time are bounded; what is over is refused before it costs anything.',
   'redact.rules': 'Openings hold nothing of what the registration points to, nor secrets of well-known formats.',
 
-  'credential.never-answered': 'A credential is in no answer and no document, whatever the upstream repeats; the rest of an answer stays.',
+  'credential.never-answered':
+    'A credential is in no answer and no document, whatever the upstream repeats; the rest of an answer stays.',
   'credential.own-origin': 'A credential goes to the registered origin alone, also when that redirects.',
   'credential.bound': 'A ciphertext moved to another document does not open.',
   'credential.mcp': 'Agents that share an MCP server each use their own credential.',
@@ -67,13 +77,14 @@ export const REQUIREMENTS = {
   'credential.switches': 'getToolCredential can be switched off per tool and per organization.',
   'credential.kms-down': 'Without KMS nothing is forwarded, stored or charged.',
 
-  'identity.rotate': "A rotated agent key fails on its next use; of two rotations one key survives.",
+  'identity.rotate': 'A rotated agent key fails on its next use; of two rotations one key survives.',
   'identity.disabled': 'A disabled agent can do nothing, and its attempts are on record.',
   'identity.malformed': 'Malformed, unknown and missing keys are refused, each with its code.',
   'identity.kinds': 'Keys and tokens are good for their own kind of caller only.',
   'identity.other-org': "Another organization's agent looks like one that does not exist.",
   'identity.auditor': 'Auditors read and change nothing.',
-  'identity.members': 'Owners and admins appoint members and auditors; nobody raises or removes themselves, and each change is on record.',
+  'identity.members':
+    'Owners and admins appoint members and auditors; nobody raises or removes themselves, and each change is on record.',
   'identity.owner-key': 'Owners use an ID token or an owner key, until that is revoked.',
   'identity.forged': 'ID tokens that are unsigned, expired or of another project are refused.',
 
@@ -85,11 +96,13 @@ export const REQUIREMENTS = {
   'policies.slugs': 'For one agent a name means the server of one policy.',
   'policies.teams': 'Agents use the policies of the teams that owners and admins put them into.',
   'policies.node': "A policy names servers that its worker's machine brings; nothing else of that machine is started.",
-  'policies.manifest': "An agent's manifest leaves it the tools that it names and that are for it, or changes nothing and says where it is wrong.",
+  'policies.manifest':
+    "An agent's manifest leaves it the tools that it names and that are for it, or changes nothing and says where it is wrong.",
   'policies.import': 'A server.json becomes a server of a policy, its secrets as references.',
   'policies.route': 'A call finds the policy, command and user secrets of its agent as they are now.',
   'policies.forward': 'A call goes to a worker that lives, under a token for it alone, and what it says is told apart.',
-  'policies.invoke': "A policy's tool is called like a registered one by those whose it is, and is not there for others.",
+  'policies.invoke':
+    "A policy's tool is called like a registered one by those whose it is, and is not there for others.",
   'secrets.sealed': 'A secret is kept as ciphertext bound to its document and shown to nobody.',
   'secrets.scopes': 'Secrets belong to the organization, a team or a user, and are changed by those alone.',
   'secrets.forms': 'A secret has exactly one of three forms, of what the operator listed and of its own organization.',
@@ -98,7 +111,8 @@ export const REQUIREMENTS = {
   'connector.connect': 'A worker gets the policy of its key and no other, and registers.',
   'connector.heartbeat': 'A heartbeat brings what has changed and puts down what servers do.',
   'connector.pins': 'What a server first was is pinned: other versions are refused, other tools wait for the owner.',
-  'connector.dependencies': 'So is all that its package depends on: empty caches get the same again, whatever was published since.',
+  'connector.dependencies':
+    'So is all that its package depends on: empty caches get the same again, whatever was published since.',
 
   'quota.limit': 'The limit passes and no more; the refusal says when it resets, is on record and forwards nothing.',
   'quota.shared': "All agents of an owner share the owner's quota.",

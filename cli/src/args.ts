@@ -27,7 +27,8 @@ function parse<T extends Options>(args: string[], options: T) {
 export function readCount(flag: string, text: string | undefined, min: number): number | undefined {
   if (text === undefined) return undefined
   const count = /^\d{1,16}$/.test(text) ? Number(text) : NaN
-  if (!Number.isSafeInteger(count) || count < min) throw badUsage(`${flag} must be a whole number of at least ${min}, not ${text}`)
+  if (!Number.isSafeInteger(count) || count < min)
+    throw badUsage(`${flag} must be a whole number of at least ${min}, not ${text}`)
   return count
 }
 

@@ -24,7 +24,9 @@ afterEach(() => rm(dir, { recursive: true, force: true }))
 function from(resume: ExportResume | undefined): string[] {
   if (!resume) return LINES
   const isThere = (line: BundleLine) =>
-    resume.seq < 0 ? line.type === 'chain' && line.log === resume.log : line.type === 'entry' && line.entry.log === resume.log && line.entry.seq === resume.seq
+    resume.seq < 0
+      ? line.type === 'chain' && line.log === resume.log
+      : line.type === 'entry' && line.entry.log === resume.log && line.entry.seq === resume.seq
   return LINES.slice(parsed.findIndex(isThere) + 1)
 }
 
@@ -77,7 +79,10 @@ describe('a file that is none of ours', () => {
     ['another export', WHOLE.replaceAll('orgs/org_1', 'orgs/org_2'), 'is an export of orgs/org_2, not of orgs/org_1'],
   ])('%s is not touched', async (_, content, problem) => {
     await writeFile(path, content)
-    await expect(reopenBundle(path, SCOPE)).rejects.toMatchObject({ code: 'bad_usage', message: expect.stringContaining(problem) as unknown })
+    await expect(reopenBundle(path, SCOPE)).rejects.toMatchObject({
+      code: 'bad_usage',
+      message: expect.stringContaining(problem) as unknown,
+    })
     expect(await readFile(path, 'utf8')).toBe(content)
   })
 

@@ -62,7 +62,8 @@ async function findPlace(file: FileHandle, path: string, scope: string): Promise
   for await (const { text, end } of linesOf(file, path)) {
     const line = take(point, text)
     if (!line || isFirst !== (line.type === 'bundle')) throw notAnExport(path)
-    if (line.type === 'bundle' && line.scope !== scope) throw badUsage(`${path} is an export of ${line.scope}, not of ${scope}`)
+    if (line.type === 'bundle' && line.scope !== scope)
+      throw badUsage(`${path} is an export of ${line.scope}, not of ${scope}`)
     isFirst = false
     if (line.type === 'chain' || line.type === 'entry') Object.assign(place, { end, resume: point.resume() })
     if (line.type === 'end') return { ...place, end, complete: true }
@@ -87,7 +88,11 @@ async function* linesOf(file: FileHandle, path: string): AsyncGenerator<{ text: 
   const buffer = Buffer.alloc(CHUNK_BYTES)
   let rest: Buffer = Buffer.alloc(0)
   let end = 0
-  for (let read = await file.read(buffer, 0, CHUNK_BYTES, 0); read.bytesRead > 0; read = await file.read(buffer, 0, CHUNK_BYTES, end + rest.length)) {
+  for (
+    let read = await file.read(buffer, 0, CHUNK_BYTES, 0);
+    read.bytesRead > 0;
+    read = await file.read(buffer, 0, CHUNK_BYTES, end + rest.length)
+  ) {
     const bytes = Buffer.concat([rest, buffer.subarray(0, read.bytesRead)])
     let start = 0
     for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, start)) {
@@ -107,8 +112,10 @@ function writer(file: FileHandle, path: string, { end, resume, complete }: Place
   async function flush(): Promise<void> {
     const bytes = Buffer.from(waiting)
     waiting = ''
-    for (let written = 0; written < bytes.length; ) {
-      const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position).catch((error: unknown) => fail(path, 'written', error))
+    for (let written = 0; written < bytes.length;) {
+      const { bytesWritten } = await file
+        .write(bytes, written, bytes.length - written, position)
+        .catch((error: unknown) => fail(path, 'written', error))
       written += bytesWritten
       position += bytesWritten
     }

@@ -29,7 +29,15 @@ settings or a file cannot be used.
 `
 
 const COMMANDS = new Map<string, Command>(
-  Object.entries({ audit, export: exportBundle, checkpoint, receipt, 'verify-receipt': verifyReceiptFile, keys, apply }),
+  Object.entries({
+    audit,
+    export: exportBundle,
+    checkpoint,
+    receipt,
+    'verify-receipt': verifyReceiptFile,
+    keys,
+    apply,
+  }),
 )
 
 async function main(args: string[], io: Io): Promise<number> {

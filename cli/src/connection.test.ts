@@ -43,8 +43,13 @@ const demo = { owner: { key: ownerKey }, agent: { id: 'agt_demo' } }
 describe('where and who', () => {
   it('comes from the environment, and --url goes first', async () => {
     expect(await bearer({}, { VITRINE_URL: wire.url, VITRINE_KEY: agentKey })).toBe(`Bearer ${agentKey}`)
-    expect(await bearer({ url: wire.url }, { VITRINE_URL: 'https://other.example', VITRINE_KEY: agentKey })).toBe(`Bearer ${agentKey}`)
-    expect(await connect({ agent: 'a1' }, io({ VITRINE_URL: wire.url, VITRINE_KEY: agentKey }))).toMatchObject({ chain: { agentId: 'a1' }, isAgent: true })
+    expect(await bearer({ url: wire.url }, { VITRINE_URL: 'https://other.example', VITRINE_KEY: agentKey })).toBe(
+      `Bearer ${agentKey}`,
+    )
+    expect(await connect({ agent: 'a1' }, io({ VITRINE_URL: wire.url, VITRINE_KEY: agentKey }))).toMatchObject({
+      chain: { agentId: 'a1' },
+      isAgent: true,
+    })
   })
 
   it('comes from the stack that runs here, where nothing else is said', async () => {
@@ -56,9 +61,12 @@ describe('where and who', () => {
     expect((await connect({}, io({ VITRINE_KEY: agentKey }))).chain).toBeUndefined()
   })
 
-  it('never sends the demo\'s key elsewhere', async () => {
+  it("never sends the demo's key elsewhere", async () => {
     await stackFile({ baseUrl: 'http://127.0.0.1:1', demo })
-    await expect(connect({ url: wire.url }, io())).rejects.toMatchObject({ code: 'bad_usage', message: expect.stringContaining('VITRINE_KEY is not set') as unknown })
+    await expect(connect({ url: wire.url }, io())).rejects.toMatchObject({
+      code: 'bad_usage',
+      message: expect.stringContaining('VITRINE_KEY is not set') as unknown,
+    })
     await expect(connect({}, io({ VITRINE_URL: wire.url }))).rejects.toMatchObject({ code: 'bad_usage' })
   })
 
@@ -72,7 +80,8 @@ describe('where and who', () => {
   ])('takes no key to %s that a folder names', async (_, content) => {
     await stackFile(content)
     await expect(connect({}, io({ VITRINE_KEY: ownerKey }))).rejects.toMatchObject({
-      code: 'bad_usage', message: '.local/stack.json does not describe a local stack',
+      code: 'bad_usage',
+      message: '.local/stack.json does not describe a local stack',
     })
   })
 
@@ -81,12 +90,21 @@ describe('where and who', () => {
     ['an empty address', {}, { VITRINE_URL: '', VITRINE_KEY: 'x' }, 'no deployment is named'],
     ['two chains', { agent: 'a', org: 'b', url: 'https://x.example' }, { VITRINE_KEY: 'x' }, 'not both'],
   ])('%s is bad usage', async (_, values, env, message) => {
-    await expect(connect(values, io(env))).rejects.toMatchObject({ code: 'bad_usage', message: expect.stringContaining(message) as unknown })
+    await expect(connect(values, io(env))).rejects.toMatchObject({
+      code: 'bad_usage',
+      message: expect.stringContaining(message) as unknown,
+    })
   })
 
   it('refuses what the SDK refuses', async () => {
-    await expect(connect({ url: 'http://example.com' }, io({ VITRINE_KEY: ownerKey }))).rejects.toMatchObject({ code: 'invalid_url' })
-    await expect(connect({ url: wire.url }, io({ VITRINE_KEY: 'hunter2' }))).rejects.toMatchObject({ code: 'malformed_key' })
-    await expect(connectToChain({ url: wire.url }, io({ VITRINE_KEY: ownerKey }))).rejects.toMatchObject({ code: 'bad_usage' })
+    await expect(connect({ url: 'http://example.com' }, io({ VITRINE_KEY: ownerKey }))).rejects.toMatchObject({
+      code: 'invalid_url',
+    })
+    await expect(connect({ url: wire.url }, io({ VITRINE_KEY: 'hunter2' }))).rejects.toMatchObject({
+      code: 'malformed_key',
+    })
+    await expect(connectToChain({ url: wire.url }, io({ VITRINE_KEY: ownerKey }))).rejects.toMatchObject({
+      code: 'bad_usage',
+    })
   })
 })

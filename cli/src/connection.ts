@@ -31,11 +31,15 @@ export async function connect(values: ChainValues, { env, cwd }: Io): Promise<Co
   const url = values.url ?? env['VITRINE_URL']
   const key = env['VITRINE_KEY']
   if (url) {
-    if (!key) throw badUsage('VITRINE_KEY is not set; it holds the key of an owner, or of an agent for its own receipts')
+    if (!key)
+      throw badUsage('VITRINE_KEY is not set; it holds the key of an owner, or of an agent for its own receipts')
     return open(url, key, chain)
   }
   const stack = await readStack(join(cwd, STACK_FILE))
-  if (!stack) throw badUsage(`no deployment is named: set VITRINE_URL or give --url (no stack runs here: there is no ${STACK_FILE})`)
+  if (!stack)
+    throw badUsage(
+      `no deployment is named: set VITRINE_URL or give --url (no stack runs here: there is no ${STACK_FILE})`,
+    )
   if (key) return open(stack.baseUrl, key, chain)
   if (!stack.demo) throw badUsage(`VITRINE_KEY is not set, and the stack that runs here has no demo owner`)
   return open(stack.baseUrl, stack.demo.owner.key, chain ?? { agentId: stack.demo.agent.id })
@@ -61,7 +65,8 @@ async function readStack(file: string): Promise<LocalStack | undefined> {
   }
   const stack = parseStack(text)
   // A folder that somebody else made must not draw the key in VITRINE_KEY to an address of theirs.
-  if (!stack || !LOOPBACK.has(new URL(stack.baseUrl).hostname)) throw badUsage(`${STACK_FILE} does not describe a local stack`)
+  if (!stack || !LOOPBACK.has(new URL(stack.baseUrl).hostname))
+    throw badUsage(`${STACK_FILE} does not describe a local stack`)
   return stack
 }
 

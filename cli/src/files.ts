@@ -7,7 +7,9 @@ const INPUT_LENGTH_MAX = 4 * 1024 * 1024
 
 /** A small file, or standard input for `-`. Throws bad usage. */
 export async function readInput(path: string): Promise<string> {
-  const content = await (path === '-' ? text(process.stdin) : readFile(path, 'utf8').catch((error: unknown) => fail(path, 'read', error)))
+  const content = await (path === '-'
+    ? text(process.stdin)
+    : readFile(path, 'utf8').catch((error: unknown) => fail(path, 'read', error)))
   if (content.length > INPUT_LENGTH_MAX) throw badUsage(`${path} is too large`)
   return content
 }

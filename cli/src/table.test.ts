@@ -3,7 +3,19 @@ import type { Entry, Meta } from '@vitrine/core/entry'
 import { createTable } from './table.ts'
 
 function entry(change: Partial<Entry>): Entry {
-  return { v: 1, log: 'agents/a1', seq: 0, prev: '', ts: '2026-01-02T03:04:05.000Z', action: 'tool.invoke', actor: 'agent:a1', target: 'search', call: 'c', meta: {}, ...change }
+  return {
+    v: 1,
+    log: 'agents/a1',
+    seq: 0,
+    prev: '',
+    ts: '2026-01-02T03:04:05.000Z',
+    action: 'tool.invoke',
+    actor: 'agent:a1',
+    target: 'search',
+    call: 'c',
+    meta: {},
+    ...change,
+  }
 }
 
 describe('the table', () => {
@@ -12,8 +24,8 @@ describe('the table', () => {
     const first = table.rows([entry({ meta: { ok: true, status: 200 } }), entry({ seq: 1, target: 'a-longer-name' })])
     expect(first).toBe(
       'TIME                      CHAIN      SEQ  ACTION       ACTOR     TARGET         OUTCOME\n' +
-      '2026-01-02T03:04:05.000Z  agents/a1  0    tool.invoke  agent:a1  search         ok 200\n' +
-      '2026-01-02T03:04:05.000Z  agents/a1  1    tool.invoke  agent:a1  a-longer-name  failed\n',
+        '2026-01-02T03:04:05.000Z  agents/a1  0    tool.invoke  agent:a1  search         ok 200\n' +
+        '2026-01-02T03:04:05.000Z  agents/a1  1    tool.invoke  agent:a1  a-longer-name  failed\n',
     )
     expect(table.rows([entry({ seq: 2, meta: { ok: true, status: 204 } })])).toBe(
       '2026-01-02T03:04:05.000Z  agents/a1  2    tool.invoke  agent:a1  search         ok 204\n',
@@ -28,7 +40,9 @@ describe('the table', () => {
     ['tool.reconcile', { outcome: 'unknown', intentSeq: 1 }, 'unknown'],
     ['key.rotate', {}, ''],
   ])('says how %s with %j ended', (action, meta, outcome) => {
-    const [, row] = createTable().rows([entry({ action, meta, target: 'TARGET' })]).split('\n')
+    const [, row] = createTable()
+      .rows([entry({ action, meta, target: 'TARGET' })])
+      .split('\n')
     expect(row!.slice(row!.indexOf('TARGET') + 'TARGET'.length).trim()).toBe(outcome)
   })
 

@@ -31,7 +31,15 @@ export function createTable(): Table {
       const rows = begun ? body : [COLUMNS.map(({ title }) => title), ...body]
       begun = true
       for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i]!, cell.length)))
-      return rows.map((row) => `${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd()}\n`).join('')
+      return rows
+        .map(
+          (row) =>
+            `${row
+              .map((cell, i) => cell.padEnd(widths[i]!))
+              .join('  ')
+              .trimEnd()}\n`,
+        )
+        .join('')
     },
   }
 }

@@ -72,12 +72,19 @@ test('a reader finds the places of the tools, wherever the list stands', () => {
     const result = parseManifest(yaml)
     return result.ok && result.value.map((_, i) => result.locate([i]))
   }
-  expect(places('tools: [mcp:a, mcp:b]')).toEqual([{ line: 1, column: 9 }, { line: 1, column: 16 }])
+  expect(places('tools: [mcp:a, mcp:b]')).toEqual([
+    { line: 1, column: 9 },
+    { line: 1, column: 16 },
+  ])
   expect(places('spec:\n  tools:\n    - mcp:a\n')).toEqual([{ line: 3, column: 7 }])
 })
 
 test('thousands of fields are refused with no more problems than a person reads', () => {
   const names = Array.from({ length: 20_000 }, (_, i) => `k${i.toString(36)}`)
-  const all = [problems(`{${names.join(',')}}`), problems(`tools: [{server: "mcp:a", name: b, config: {subcommand_allowlist: {${names.join(',')}}}}]`), problems(`{${'a,'.repeat(20_000)}b}`)]
+  const all = [
+    problems(`{${names.join(',')}}`),
+    problems(`tools: [{server: "mcp:a", name: b, config: {subcommand_allowlist: {${names.join(',')}}}}]`),
+    problems(`{${'a,'.repeat(20_000)}b}`),
+  ]
   expect(all.map((told) => told.length)).toEqual([50, 50, 50])
 })

@@ -24,16 +24,26 @@ const DOMAIN = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.
 
 const reference = z
   .string({ error: 'Must be "mcp:" and the name of a server.' })
-  .refine((value) => value.startsWith('mcp:') && serverName.safeParse(value.slice('mcp:'.length)).success, 'Must be "mcp:" and the name of a server.')
+  .refine(
+    (value) => value.startsWith('mcp:') && serverName.safeParse(value.slice('mcp:'.length)).success,
+    'Must be "mcp:" and the name of a server.',
+  )
   .transform((value) => value.slice('mcp:'.length))
 
 const simple = reference.transform((server): ManifestTool => ({ server, constraints: {} }))
 
 const constraints = block({
-  allowed_domains: list(z.string({ error: 'Must be text.' }).regex(DOMAIN, 'Must be a domain in lower case, like docs.python.org or *.python.org.'), 256).optional(),
+  allowed_domains: list(
+    z
+      .string({ error: 'Must be text.' })
+      .regex(DOMAIN, 'Must be a domain in lower case, like docs.python.org or *.python.org.'),
+    256,
+  ).optional(),
   max_results_per_query: whole(1, 1_000).optional(),
   max_calls_per_execution: whole(1, 1_000_000).optional(),
-  subcommand_allowlist: z.record(text, list(text, 256), { error: 'Must be a block of commands, each with a list.' }).optional(),
+  subcommand_allowlist: z
+    .record(text, list(text, 256), { error: 'Must be a block of commands, each with a list.' })
+    .optional(),
 })
 
 const detailed = block({
@@ -51,13 +61,21 @@ const entry = z.unknown().transform((value, context): ManifestTool => {
 })
 
 const tools = list(entry, TOOLS_MAX).superRefine((all, context) => {
-  noneTwice(all.map(({ server, name }, i) => ({ key: `mcp:${server}${name === undefined ? '' : ` ${name}`}`, path: [i] })), 'The tool', context)
+  noneTwice(
+    all.map(({ server, name }, i) => ({ key: `mcp:${server}${name === undefined ? '' : ` ${name}`}`, path: [i] })),
+    'The tool',
+    context,
+  )
 })
 
-const file = block({ tools: tools.optional(), spec: block({ tools }).optional() }).superRefine(({ tools: atTop, spec }, context) => {
-  if (atTop === undefined && spec === undefined) context.addIssue({ code: 'custom', message: 'There is no tools, neither at the top nor under spec.' })
-  if (atTop !== undefined && spec !== undefined) context.addIssue({ code: 'custom', path: ['tools'], message: 'Stands at the top and under spec; one is enough.' })
-})
+const file = block({ tools: tools.optional(), spec: block({ tools }).optional() }).superRefine(
+  ({ tools: atTop, spec }, context) => {
+    if (atTop === undefined && spec === undefined)
+      context.addIssue({ code: 'custom', message: 'There is no tools, neither at the top nor under spec.' })
+    if (atTop !== undefined && spec !== undefined)
+      context.addIssue({ code: 'custom', path: ['tools'], message: 'Stands at the top and under spec; one is enough.' })
+  },
+)
 
 /** Reads agent.yaml. All problems are told at once; `locate` takes paths within the list of tools. */
 export function parseManifest(yaml: string): Parsed<ManifestTool[]> {

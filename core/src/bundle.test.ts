@@ -1,13 +1,28 @@
 import { describe, expect, test } from 'vitest'
-import { entryTextOf, parseBundleLine, problemOfLine, writeBundleLine, type BundleLine, type LineErrorCode } from './bundle.ts'
+import {
+  entryTextOf,
+  parseBundleLine,
+  problemOfLine,
+  writeBundleLine,
+  type BundleLine,
+  type LineErrorCode,
+} from './bundle.ts'
 import { canonicalize } from './jcs.ts'
 import type { Entry } from './entry.ts'
 
 const HASH = 'ab'.repeat(32)
 const KEY = `${'A'.repeat(43)}=`
 const ENTRY: Entry = {
-  v: 1, log: 'agents/agt_1', seq: 7, prev: HASH, ts: '2026-11-20T10:00:00.000Z', action: 'tool.invoke', actor: 'agent:agt_1', target: 'search',
-  call: 'c-1', meta: { status: 200, ok: true, error: '', durationMs: 12, credited: false },
+  v: 1,
+  log: 'agents/agt_1',
+  seq: 7,
+  prev: HASH,
+  ts: '2026-11-20T10:00:00.000Z',
+  action: 'tool.invoke',
+  actor: 'agent:agt_1',
+  target: 'search',
+  call: 'c-1',
+  meta: { status: 200, ok: true, error: '', durationMs: 12, credited: false },
 }
 
 const LINES: BundleLine[] = [
@@ -44,7 +59,8 @@ describe('a line', () => {
   })
 
   test('of an entry holds the canonical form that is hashed', () => {
-    for (const line of LINES) if (line.type === 'entry') expect(entryTextOf(textOf(line))).toBe(canonicalize(line.entry))
+    for (const line of LINES)
+      if (line.type === 'entry') expect(entryTextOf(textOf(line))).toBe(canonicalize(line.entry))
   })
 })
 
@@ -57,7 +73,11 @@ describe('form', () => {
     ['a repeated key', (line) => line.replace('"seq":7', '"seq":7,"seq":7')],
     ['a repeated key that hides another value', (line) => line.replace('"target"', '"target":"other","target"')],
     ['a repeated entry', (line) => line.replace('{"entry":', '{"entry":1,"entry":')],
-    ['keys out of order', (line) => line.replace('"action":"tool.invoke","actor":"agent:agt_1"', '"actor":"agent:agt_1","action":"tool.invoke"')],
+    [
+      'keys out of order',
+      (line) =>
+        line.replace('"action":"tool.invoke","actor":"agent:agt_1"', '"actor":"agent:agt_1","action":"tool.invoke"'),
+    ],
     ['type before entry', (line) => `{"type":"entry",${line.slice(1, -',"type":"entry"}'.length)}}`],
     ['a number with a fraction', (line) => line.replace('"seq":7', '"seq":7.0')],
     ['a number with an exponent', (line) => line.replace('"seq":7', '"seq":7e0')],
@@ -86,7 +106,9 @@ describe('form', () => {
     expect(!parsed.ok && parsed.error.value).toEqual({ type: 'entry', entry: ENTRY })
   })
 
-  test.each(['', '{', 'null,', '{"type":"end"}}', '\u0000'])('%j is not JSON', (text) => expect(errorOf(text)).toBe('not_json'))
+  test.each(['', '{', 'null,', '{"type":"end"}}', '\u0000'])('%j is not JSON', (text) =>
+    expect(errorOf(text)).toBe('not_json'),
+  )
 
   test('nesting that overflows a stack is an error like any other', () => {
     expect(errorOf(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)).toMatch(/not_json|not_canonical/)
@@ -118,7 +140,9 @@ describe('fields', () => {
   ])('an entry with %s is refused', (_, fields) => expect(errorOf(entryWith(fields))).toBe('bad_field'))
 
   test('a field named __proto__ is a field too many', () => {
-    expect(errorOf(textOf({ type: 'entry', entry: ENTRY }).replace('{"action"', '{"__proto__":{},"action"'))).toBe('bad_field')
+    expect(errorOf(textOf({ type: 'entry', entry: ENTRY }).replace('{"action"', '{"__proto__":{},"action"'))).toBe(
+      'bad_field',
+    )
   })
 
   test.each(['toString', 'tool.invoked', ''])('an entry with the action %j is refused', (action) => {

@@ -11,7 +11,8 @@ import type { Result } from './result.ts'
  * segment its `opening`s), `usage` by month, and at the very end `end`, which tells a complete bundle from a cut one. Of an org's
  * chains its own stands first, as it records the agents' checkpoints; theirs follow by name.
  */
-export type BundleLine = BundleHead | KeyLine | ChainLine | CheckpointLine | EntryLine | OpeningLine | UsageLine | EndLine
+export type BundleLine =
+  BundleHead | KeyLine | ChainLine | CheckpointLine | EntryLine | OpeningLine | UsageLine | EndLine
 
 export interface BundleHead {
   type: 'bundle'
@@ -105,7 +106,8 @@ export function writeBundleLine(line: BundleLine): string {
 
 /** Parses a line, given without its newline. Errors: not_json, not_canonical, bad_field, unknown_action. */
 export function parseBundleLine(text: string): Result<BundleLine, LineError> {
-  if (text.length > BUNDLE_LINE_LENGTH_MAX) return lineError('not_json', `the line is longer than ${BUNDLE_LINE_LENGTH_MAX} characters`)
+  if (text.length > BUNDLE_LINE_LENGTH_MAX)
+    return lineError('not_json', `the line is longer than ${BUNDLE_LINE_LENGTH_MAX} characters`)
   let value: JsonValue
   try {
     value = JSON.parse(text) as JsonValue
@@ -128,9 +130,12 @@ function parseSlowly(text: string, value: JsonValue): Result<BundleLine, LineErr
   } catch (error) {
     return lineError('not_canonical', (error as Error).message)
   }
-  if (canonical !== text) return lineError('not_canonical', `the line is not canonical JSON (${differenceOf(text, canonical)})`, value)
+  if (canonical !== text)
+    return lineError('not_canonical', `the line is not canonical JSON (${differenceOf(text, canonical)})`, value)
   const problem = problemOfLine(value)
-  return problem === undefined ? { ok: true, value: value as unknown as BundleLine } : { ok: false, error: { ...problem, value } }
+  return problem === undefined
+    ? { ok: true, value: value as unknown as BundleLine }
+    : { ok: false, error: { ...problem, value } }
 }
 
 /** What keeps a value, already known to be canonical, from being a line of a bundle. */
@@ -140,15 +145,19 @@ export function problemOfLine(value: JsonValue): LineError | undefined {
   const fields = typeof type === 'string' && Object.hasOwn(LINES, type) ? LINES[type as BundleLine['type']] : undefined
   if (fields === undefined) return { code: 'bad_field', reason: 'the line is of no known type' }
   const wrong = wrongField(value, fields)
-  if (wrong !== undefined) return { code: 'bad_field', reason: `"${wrong}" of the ${String(type)} line is missing, unknown or malformed` }
+  if (wrong !== undefined)
+    return { code: 'bad_field', reason: `"${wrong}" of the ${String(type)} line is missing, unknown or malformed` }
   return type === 'entry' ? problemOfEntry(value['entry']) : undefined
 }
 
 function problemOfEntry(entry: JsonValue | undefined): LineError | undefined {
   const wrong = isObject(entry) ? wrongField(entry, ENTRY) : 'entry'
-  if (wrong !== undefined) return { code: 'bad_field', reason: `"${wrong}" of the entry is missing, unknown or malformed` }
+  if (wrong !== undefined)
+    return { code: 'bad_field', reason: `"${wrong}" of the entry is missing, unknown or malformed` }
   const action = (entry as unknown as Entry).action
-  return Object.hasOwn(ACTIONS, action) ? undefined : { code: 'unknown_action', reason: `the action "${action}" is not known` }
+  return Object.hasOwn(ACTIONS, action)
+    ? undefined
+    : { code: 'unknown_action', reason: `the action "${action}" is not known` }
 }
 
 type Check = (value: unknown) => boolean
@@ -164,7 +173,16 @@ const isAnything: Check = () => true
 
 /** Field names are sorted, as canonical form has them. */
 const ENTRY = {
-  action: isName, actor: isName, call: isText, log: isLog, meta: isMeta, prev: isHex32, seq: isCount, target: isText, ts: isTimestamp, v: isV1,
+  action: isName,
+  actor: isName,
+  call: isText,
+  log: isLog,
+  meta: isMeta,
+  prev: isHex32,
+  seq: isCount,
+  target: isText,
+  ts: isTimestamp,
+  v: isV1,
 } satisfies Record<keyof Entry, Check>
 
 const LINES: { [T in BundleLine['type']]: Record<keyof Extract<BundleLine, { type: T }>, Check> } = {
@@ -180,14 +198,30 @@ const LINES: { [T in BundleLine['type']]: Record<keyof Extract<BundleLine, { typ
 
 /** All actions, so that an entry with another one is refused; the compiler keeps it complete. */
 const ACTIONS: Record<Action, true> = {
-  'tool.register': true, 'tool.update': true, 'tool.enable': true, 'tool.disable': true,
-  'tool.invoke.intent': true, 'tool.invoke': true, 'tool.deny': true, 'tool.getCredential': true, 'tool.reconcile': true,
+  'tool.register': true,
+  'tool.update': true,
+  'tool.enable': true,
+  'tool.disable': true,
+  'tool.invoke.intent': true,
+  'tool.invoke': true,
+  'tool.deny': true,
+  'tool.getCredential': true,
+  'tool.reconcile': true,
   'tool.manifestChanged': true,
-  'agent.enable': true, 'agent.disable': true,
-  'key.create': true, 'key.rotate': true, 'key.revoke': true,
-  'quota.update': true, 'quota.release': true, 'policy.update': true,
-  'connector.connect': true, 'connector.event': true, 'secret.put': true, 'secret.delete': true,
-  'redaction': true, 'checkpoint': true,
+  'agent.enable': true,
+  'agent.disable': true,
+  'key.create': true,
+  'key.rotate': true,
+  'key.revoke': true,
+  'quota.update': true,
+  'quota.release': true,
+  'policy.update': true,
+  'connector.connect': true,
+  'connector.event': true,
+  'secret.put': true,
+  'secret.delete': true,
+  redaction: true,
+  checkpoint: true,
 }
 
 function wrongField(value: Record<string, JsonValue>, fields: Record<string, Check>): string | undefined {
@@ -203,8 +237,17 @@ function isEntryLine(value: JsonValue): value is JsonValue & EntryLine {
   if (!isObject(value) || value['type'] !== 'entry' || !isObject(value['entry'])) return false
   const e = value['entry'] as Record<string, unknown>
   return (
-    e['v'] === 1 && isCount(e['seq']) && isName(e['action']) && Object.hasOwn(ACTIONS, e['action'] as string) && isName(e['actor']) &&
-    isText(e['target']) && isText(e['call']) && isLog(e['log']) && isHex32(e['prev']) && isTimestamp(e['ts']) && isMeta(e['meta'])
+    e['v'] === 1 &&
+    isCount(e['seq']) &&
+    isName(e['action']) &&
+    Object.hasOwn(ACTIONS, e['action'] as string) &&
+    isName(e['actor']) &&
+    isText(e['target']) &&
+    isText(e['call']) &&
+    isLog(e['log']) &&
+    isHex32(e['prev']) &&
+    isTimestamp(e['ts']) &&
+    isMeta(e['meta'])
   )
 }
 
@@ -232,7 +275,8 @@ function isLog(value: unknown): boolean {
 
 /** RFC 3339 in UTC with milliseconds, exactly as `Date.prototype.toISOString` writes a year of four digits. */
 function isTimestamp(value: unknown): boolean {
-  if (typeof value !== 'string' || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/.test(value)) return false
+  if (typeof value !== 'string' || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/.test(value))
+    return false
   const ms = Date.parse(value)
   return !Number.isNaN(ms) && new Date(ms).toISOString() === value
 }

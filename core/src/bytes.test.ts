@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { base64ToBytes, bytesEqual, bytesToBase64, bytesToHex, concatBytes, fromUtf8, hexToBytes, utf8 } from './bytes.ts'
+import {
+  base64ToBytes,
+  bytesEqual,
+  bytesToBase64,
+  bytesToHex,
+  concatBytes,
+  fromUtf8,
+  hexToBytes,
+  utf8,
+} from './bytes.ts'
 
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, i) => i)
 
@@ -33,7 +42,13 @@ describe('hex', () => {
 
 describe('base64', () => {
   it.each([
-    ['', ''], ['f', 'Zg=='], ['fo', 'Zm8='], ['foo', 'Zm9v'], ['foob', 'Zm9vYg=='], ['fooba', 'Zm9vYmE='], ['foobar', 'Zm9vYmFy'],
+    ['', ''],
+    ['f', 'Zg=='],
+    ['fo', 'Zm8='],
+    ['foo', 'Zm9v'],
+    ['foob', 'Zm9vYg=='],
+    ['fooba', 'Zm9vYmE='],
+    ['foobar', 'Zm9vYmFy'],
   ])('of %j is %j (RFC 4648 section 10)', (text, encoded) => {
     expect(bytesToBase64(utf8(text))).toBe(encoded)
     expect(fromUtf8(base64ToBytes(encoded))).toBe(text)

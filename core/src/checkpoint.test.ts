@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { bytesToBase64, utf8 } from './bytes.ts'
 import { checkpointText, parseCheckpointText, verifyCheckpoint, type Checkpoint } from './checkpoint.ts'
 import { EMPTY_ROOT } from './merkle.ts'
-import { COSIGNATURE_V1, cosignature, cosignedBytes, ED25519, formatNote, verifierKey, type SignatureLine } from './note.ts'
+import {
+  COSIGNATURE_V1,
+  cosignature,
+  cosignedBytes,
+  ED25519,
+  formatNote,
+  verifierKey,
+  type SignatureLine,
+} from './note.ts'
 
 const ORIGIN = 'log.example/agents/a1'
 const ROOT = new Uint8Array(32).fill(7)
@@ -34,11 +42,32 @@ describe('checkpoint text', () => {
     ['no origin', TEXT.slice(ORIGIN.length)],
     ['CRLF', TEXT.replaceAll('\n', '\r\n')],
     ['a control character', TEXT.replace('log', 'l\u0007g')],
-    ...['', ' 42', '42 ', '042', '00', '+42', '-1', '4_2', '0x2a', '4.2e1', '42.0', '٤٢', '9007199254740992', '1'.repeat(400)].map(
-      (size): [string, string] => [`the size "${size.slice(0, 20)}"`, `${ORIGIN}\n${size}\n${ROOT_LINE}\n`]),
     ...[
-      '', ROOT_LINE.replace('=', ''), ` ${ROOT_LINE}`, `${ROOT_LINE} `, ROOT_LINE.replace(/.=$/, 'd='), `${ROOT_LINE}AAAA`,
-      bytesToBase64(new Uint8Array(31)), bytesToBase64(new Uint8Array(33)), '07'.repeat(32),
+      '',
+      ' 42',
+      '42 ',
+      '042',
+      '00',
+      '+42',
+      '-1',
+      '4_2',
+      '0x2a',
+      '4.2e1',
+      '42.0',
+      '٤٢',
+      '9007199254740992',
+      '1'.repeat(400),
+    ].map((size): [string, string] => [`the size "${size.slice(0, 20)}"`, `${ORIGIN}\n${size}\n${ROOT_LINE}\n`]),
+    ...[
+      '',
+      ROOT_LINE.replace('=', ''),
+      ` ${ROOT_LINE}`,
+      `${ROOT_LINE} `,
+      ROOT_LINE.replace(/.=$/, 'd='),
+      `${ROOT_LINE}AAAA`,
+      bytesToBase64(new Uint8Array(31)),
+      bytesToBase64(new Uint8Array(33)),
+      '07'.repeat(32),
     ].map((root): [string, string] => [`the root "${root}"`, `${ORIGIN}\n42\n${root}\n`]),
     ['size 0 and another root than the empty tree', `${ORIGIN}\n0\n${ROOT_LINE}\n`],
   ])('is refused with %s', (_, text) => {
@@ -70,8 +99,11 @@ describe('verifyCheckpoint', () => {
   }
   const log = newKey(ORIGIN, ED25519)
   const witness = newKey('witness.example', COSIGNATURE_V1)
-  const byLog = (text: string, privateKey: KeyObject = log.privateKey): SignatureLine =>
-    ({ name: log.key.name, keyId: log.key.keyId, signature: sign(null, utf8(text), privateKey) })
+  const byLog = (text: string, privateKey: KeyObject = log.privateKey): SignatureLine => ({
+    name: log.key.name,
+    keyId: log.key.keyId,
+    signature: sign(null, utf8(text), privateKey),
+  })
   const byWitness = (text: string): SignatureLine => {
     const signature = cosignature(1, sign(null, cosignedBytes(text, 1), witness.privateKey))
     return { name: witness.key.name, keyId: witness.key.keyId, signature }
@@ -80,13 +112,17 @@ describe('verifyCheckpoint', () => {
 
   it('accepts the log alone, and tells of witnesses that it knows', async () => {
     expect(await verifyCheckpoint(formatNote({ text: TEXT, signatures: [byLog(TEXT)] }), trust)).toEqual({
-      ok: true, value: { checkpoint, signatures: [{ key: log.key }] },
+      ok: true,
+      value: { checkpoint, signatures: [{ key: log.key }] },
     })
     const cosigned = formatNote({ text: TEXT, signatures: [byLog(TEXT), byWitness(TEXT)] })
     const verified = await verifyCheckpoint(cosigned, trust)
     expect(verified).toMatchObject({ ok: true, value: { signatures: [{ key: log.key }, { timestampS: 1 }] } })
     const { witnesses: _, ...withoutWitnesses } = trust
-    expect(await verifyCheckpoint(cosigned, withoutWitnesses)).toMatchObject({ ok: true, value: { signatures: [{ key: log.key }] } })
+    expect(await verifyCheckpoint(cosigned, withoutWitnesses)).toMatchObject({
+      ok: true,
+      value: { signatures: [{ key: log.key }] },
+    })
   })
 
   it('does not take a witness for the log', async () => {
@@ -96,10 +132,13 @@ describe('verifyCheckpoint', () => {
 
   it('refuses another origin although the key is right', async () => {
     const signed = formatNote({ text: TEXT, signatures: [byLog(TEXT)] })
-    expect(await verifyCheckpoint(signed, { ...trust, origin: `${ORIGIN}x` })).toMatchObject({ ok: false, error: { code: 'wrong_origin' } })
+    expect(await verifyCheckpoint(signed, { ...trust, origin: `${ORIGIN}x` })).toMatchObject({
+      ok: false,
+      error: { code: 'wrong_origin' },
+    })
   })
 
-  it('refuses a head that was changed after signing, and a key that is not the log\'s', async () => {
+  it("refuses a head that was changed after signing, and a key that is not the log's", async () => {
     const larger = TEXT.replace('42', '43')
     const wrong = [[byLog(TEXT)], [byLog(larger, witness.privateKey)], [byLog(larger), { ...byWitness(TEXT) }]]
     for (const signatures of wrong) {

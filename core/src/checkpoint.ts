@@ -35,21 +35,25 @@ export function checkpointText({ origin, size, root, extensions }: Checkpoint): 
   const text = [origin, String(size), bytesToBase64(root), ...extensions].map((line) => `${line}\n`).join('')
   const parsed = parseCheckpointText(text)
   if (!parsed.ok) throw new RangeError(parsed.error.reason)
-  if (parsed.value.origin !== origin || parsed.value.extensions.length !== extensions.length) throw new RangeError('a line has a newline')
+  if (parsed.value.origin !== origin || parsed.value.extensions.length !== extensions.length)
+    throw new RangeError('a line has a newline')
   return text
 }
 
 /** tlog-checkpoint, Note text. Errors: malformed. */
 export function parseCheckpointText(text: string): Result<Checkpoint, TlogError> {
-  if (!isNoteText(text)) return tlogError('malformed', 'the checkpoint does not end in a newline, or has control characters')
+  if (!isNoteText(text))
+    return tlogError('malformed', 'the checkpoint does not end in a newline, or has control characters')
   const lines = text.slice(0, -1).split('\n')
   const [origin, sizeLine = '', rootLine = '', ...extensions] = lines
-  if (!origin || lines.length < 3 || lines.includes('')) return tlogError('malformed', 'a checkpoint is three lines at least, none empty')
+  if (!origin || lines.length < 3 || lines.includes(''))
+    return tlogError('malformed', 'a checkpoint is three lines at least, none empty')
   const size = parseDecimal(sizeLine)
   if (size === undefined) return tlogError('malformed', 'the size of the checkpoint is not a plain decimal number')
   const root = parseHash(rootLine)
   if (root === undefined) return tlogError('malformed', 'the root of the checkpoint is not a hash in base64')
-  if (size === 0 && !bytesEqual(root, EMPTY_ROOT)) return tlogError('malformed', 'the root of the checkpoint is not that of an empty tree')
+  if (size === 0 && !bytesEqual(root, EMPTY_ROOT))
+    return tlogError('malformed', 'the root of the checkpoint is not that of an empty tree')
   return { ok: true, value: { origin, size, root, extensions } }
 }
 
@@ -65,16 +69,22 @@ export function parseCheckpoint(signed: string): Result<{ checkpoint: Checkpoint
  * Verifies a signed checkpoint: the origin is the one expected, one of the log's keys signed it, and every signature of a known
  * key, witnesses included, is right. Errors: malformed, wrong_origin, bad_signature, no_known_signature.
  */
-export async function verifyCheckpoint(signed: string, trust: LogTrust): Promise<Result<VerifiedCheckpoint, TlogError>> {
+export async function verifyCheckpoint(
+  signed: string,
+  trust: LogTrust,
+): Promise<Result<VerifiedCheckpoint, TlogError>> {
   const parsed = parseCheckpoint(signed)
   if (!parsed.ok) return parsed
   const { checkpoint, note } = parsed.value
-  if (checkpoint.origin !== trust.origin) return tlogError('wrong_origin', `the checkpoint is of ${checkpoint.origin}, not ${trust.origin}`)
+  if (checkpoint.origin !== trust.origin)
+    return tlogError('wrong_origin', `the checkpoint is of ${checkpoint.origin}, not ${trust.origin}`)
   const verified = await verifyNote(note, [...trust.logKeys, ...(trust.witnesses ?? [])])
   if (!verified.ok) return verified
   const signatures = verified.value
   const byLog = signatures.some(({ key }) => trust.logKeys.includes(key))
-  return byLog ? { ok: true, value: { checkpoint, signatures } } : tlogError('no_known_signature', 'the log itself did not sign')
+  return byLog
+    ? { ok: true, value: { checkpoint, signatures } }
+    : tlogError('no_known_signature', 'the log itself did not sign')
 }
 
 /** Decimal without leading zeros, up to 2^53 - 1. */

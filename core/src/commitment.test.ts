@@ -29,9 +29,12 @@ describe('a commitment binds', () => {
   })
 })
 
-it.each([['none', ''], ['a short one', '0f'], ['upper case', '0F'.repeat(32)], ['odd length', '0f'.repeat(31) + '0'], ['no hex', 'zz'.repeat(32)]])(
-  'throws on a salt that is %s',
-  (_, salt) => {
-    expect(() => commit({ salt, args: '{}' })).toThrow(RangeError)
-  },
-)
+it.each([
+  ['none', ''],
+  ['a short one', '0f'],
+  ['upper case', '0F'.repeat(32)],
+  ['odd length', '0f'.repeat(31) + '0'],
+  ['no hex', 'zz'.repeat(32)],
+])('throws on a salt that is %s', (_, salt) => {
+  expect(() => commit({ salt, args: '{}' })).toThrow(RangeError)
+})

@@ -16,13 +16,20 @@ describe('decide', () => {
     ['a disabled tool', agent, { ...tool, enabled: false }, 'tool_disabled', 'tool_not_found'],
     ['a tool the agent may not see', { ...agent, allowedTools: ['other'] }, tool, 'not_allowed', 'tool_not_found'],
     ['an agent that may see nothing', { ...agent, allowedTools: [] }, tool, 'not_allowed', 'tool_not_found'],
-    ['a tool it may neither see nor find', { ...agent, allowedTools: ['other'] }, undefined, 'not_allowed', 'tool_not_found'],
+    [
+      'a tool it may neither see nor find',
+      { ...agent, allowedTools: ['other'] },
+      undefined,
+      'not_allowed',
+      'tool_not_found',
+    ],
   ] as const)('denies %s', (_, subject, found, reason, code) => {
     expect(decide(subject, 'search', found)).toMatchObject({ ok: false, reason, error: { code } })
   })
 
   it('denies whatever a malformed document holds', () => {
-    for (const enabled of [undefined, null, 'true', 1]) expect(decide(agent, 'search', { enabled } as never).ok).toBe(false)
+    for (const enabled of [undefined, null, 'true', 1])
+      expect(decide(agent, 'search', { enabled } as never).ok).toBe(false)
   })
 
   it('answers alike for what may not be seen and what does not exist', () => {

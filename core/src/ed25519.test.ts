@@ -22,7 +22,11 @@ describe('verifyEd25519', () => {
   })
 
   it('refuses each bit of key, message and signature changed', async () => {
-    for (const [part, length] of [[0, 32], [1, 1], [2, 64]] as const) {
+    for (const [part, length] of [
+      [0, 32],
+      [1, 1],
+      [2, 64],
+    ] as const) {
       for (let bit = 0; bit < length * 8; bit += 5) {
         const parts = [publicKey, message, signature].map((bytes) => Uint8Array.from(bytes))
         parts[part]![bit >> 3]! ^= 1 << (bit & 7)

@@ -7,7 +7,11 @@ export const ED25519_SIGNATURE_BYTES = 64
  * False for a wrong signature and for a key or signature of the wrong length or form. Rejects with the platform's
  * NotSupportedError where it has no Ed25519, which must not look like a forged signature.
  */
-export async function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+export async function verifyEd25519(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): Promise<boolean> {
   if (publicKey.length !== ED25519_KEY_BYTES || signature.length !== ED25519_SIGNATURE_BYTES) return false
   const { subtle } = globalThis.crypto
   try {

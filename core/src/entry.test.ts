@@ -35,10 +35,18 @@ describe('the hash', () => {
   })
 
   const CHANGES: [string, object][] = [
-    ['v', { v: 2 }], ['log', { log: 'agents/other' }], ['seq', { seq: 1 }], ['prev', { prev: '1'.repeat(64) }],
-    ['ts', { ts: '2026-01-31T23:59:59.998Z' }], ['action', { action: 'tool.deny' }], ['actor', { actor: 'agent:other' }],
-    ['target', { target: 'search2' }], ['call', { call: '' }], ['meta', { meta: {} }],
-    ['a value in meta', { meta: { ...ENTRY.meta, ok: false } }], ['the type of a value in meta', { meta: { ...ENTRY.meta, status: '200' } }],
+    ['v', { v: 2 }],
+    ['log', { log: 'agents/other' }],
+    ['seq', { seq: 1 }],
+    ['prev', { prev: '1'.repeat(64) }],
+    ['ts', { ts: '2026-01-31T23:59:59.998Z' }],
+    ['action', { action: 'tool.deny' }],
+    ['actor', { actor: 'agent:other' }],
+    ['target', { target: 'search2' }],
+    ['call', { call: '' }],
+    ['meta', { meta: {} }],
+    ['a value in meta', { meta: { ...ENTRY.meta, ok: false } }],
+    ['the type of a value in meta', { meta: { ...ENTRY.meta, status: '200' } }],
     ['an added field', { note: '' }],
   ]
   it.each(CHANGES)('depends on %s', (_, change) => {
@@ -46,7 +54,10 @@ describe('the hash', () => {
   })
 
   it.each([
-    ['NaN', { status: Number.NaN }], ['undefined', { status: undefined }], ['a lone surrogate', { error: '\ud800' }], ['a Date', { at: new Date(0) }],
+    ['NaN', { status: Number.NaN }],
+    ['undefined', { status: undefined }],
+    ['a lone surrogate', { error: '\ud800' }],
+    ['a Date', { at: new Date(0) }],
   ])('is refused to an entry whose meta holds %s', (_, meta) => {
     expect(() => hashEntry({ ...ENTRY, meta: meta as never })).toThrow(TypeError)
   })

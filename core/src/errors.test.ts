@@ -9,8 +9,20 @@ const PINNED: Record<ErrorCode, Row> = {
   invalid_json: [400, 'INVALID_ARGUMENT', -32700, false, 'The body is not JSON.'],
   invalid_request: [400, 'INVALID_ARGUMENT', -32600, false, 'The body must be a JSON object {"data": {…}}.'],
   invalid_argument: [400, 'INVALID_ARGUMENT', -32602, false, 'An argument is missing, unknown or of the wrong type.'],
-  invalid_name: [400, 'INVALID_ARGUMENT', -32602, false, 'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".'],
-  invalid_url: [400, 'INVALID_ARGUMENT', -32602, false, 'The URL must be http or https, absolute, and without credentials in it.'],
+  invalid_name: [
+    400,
+    'INVALID_ARGUMENT',
+    -32602,
+    false,
+    'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".',
+  ],
+  invalid_url: [
+    400,
+    'INVALID_ARGUMENT',
+    -32602,
+    false,
+    'The URL must be http or https, absolute, and without credentials in it.',
+  ],
   blocked_url: [400, 'INVALID_ARGUMENT', -32602, false, 'The URL points to an address that tools may not reach.'],
   args_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The arguments are larger than 256 KiB.'],
   token_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The credential is larger than 8 KiB.'],
@@ -19,7 +31,13 @@ const PINNED: Record<ErrorCode, Row> = {
   unknown_operation: [404, 'NOT_FOUND', -32601, false, 'There is no such operation.'],
   unauthenticated: [401, 'UNAUTHENTICATED', -32015, false, 'Send "Authorization: Bearer" with a key or an ID token.'],
   malformed_key: [401, 'UNAUTHENTICATED', -32015, false, 'The key is malformed; was it copied whole?'],
-  invalid_key: [401, 'UNAUTHENTICATED', -32015, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'],
+  invalid_key: [
+    401,
+    'UNAUTHENTICATED',
+    -32015,
+    false,
+    'The key or token is not valid (unknown, rotated, revoked or expired).',
+  ],
   permission_denied: [403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'],
   agent_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such agent.'],
   agent_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'This agent is disabled.'],
@@ -28,7 +46,13 @@ const PINNED: Record<ErrorCode, Row> = {
   tool_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool.'],
   receipt_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such entry.'],
   receipt_pending: [409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'],
-  opening_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no opening: the entry is no invocation, or its arguments have been erased.'],
+  opening_not_found: [
+    404,
+    'NOT_FOUND',
+    -32004,
+    false,
+    'There is no opening: the entry is no invocation, or its arguments have been erased.',
+  ],
   no_credential: [404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'],
   credential_access_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'],
   policy_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool policy.'],
@@ -41,14 +65,50 @@ const PINNED: Record<ErrorCode, Row> = {
   connection_required: [409, 'FAILED_PRECONDITION', -32009, false, 'The tool acts for a user: connect your account.'],
   quota_exceeded: [429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'],
   args_invalid: [400, 'INVALID_ARGUMENT', -32602, false, "The arguments do not fit the tool's input schema."],
-  schema_unusable: [400, 'FAILED_PRECONDITION', -32602, false, "The tool's input schema cannot be checked against, so nothing is forwarded."],
-  manifest_changed: [409, 'FAILED_PRECONDITION', -32009, false, 'The server changed this command after it was approved; the owner has to approve it again.'],
+  schema_unusable: [
+    400,
+    'FAILED_PRECONDITION',
+    -32602,
+    false,
+    "The tool's input schema cannot be checked against, so nothing is forwarded.",
+  ],
+  manifest_changed: [
+    409,
+    'FAILED_PRECONDITION',
+    -32009,
+    false,
+    'The server changed this command after it was approved; the owner has to approve it again.',
+  ],
   manifest_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no changed manifest of that hash to approve.'],
-  too_many_calls: [429, 'RESOURCE_EXHAUSTED', -32010, true, 'Too many calls of this tool or agent are under way; try again shortly.'],
-  idempotency_key_reused: [422, 'FAILED_PRECONDITION', -32602, false, 'This idempotency key was used with other arguments.'],
+  too_many_calls: [
+    429,
+    'RESOURCE_EXHAUSTED',
+    -32010,
+    true,
+    'Too many calls of this tool or agent are under way; try again shortly.',
+  ],
+  idempotency_key_reused: [
+    422,
+    'FAILED_PRECONDITION',
+    -32602,
+    false,
+    'This idempotency key was used with other arguments.',
+  ],
   call_running: [409, 'ABORTED', -32009, true, 'The call with this idempotency key has not ended yet.'],
-  outcome_unknown: [409, 'FAILED_PRECONDITION', -32009, false, 'The call with this idempotency key was cut off; whether the tool did its work is not known.'],
-  upstream_redirect: [502, 'UNAVAILABLE', -32011, false, 'The tool redirected too often, or to where its calls may not go.'],
+  outcome_unknown: [
+    409,
+    'FAILED_PRECONDITION',
+    -32009,
+    false,
+    'The call with this idempotency key was cut off; whether the tool did its work is not known.',
+  ],
+  upstream_redirect: [
+    502,
+    'UNAVAILABLE',
+    -32011,
+    false,
+    'The tool redirected too often, or to where its calls may not go.',
+  ],
   circuit_open: [503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'],
   worker_absent: [503, 'UNAVAILABLE', -32011, true, 'No worker that runs the tool can be reached.'],
   conflict: [409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'],
@@ -56,10 +116,22 @@ const PINNED: Record<ErrorCode, Row> = {
   upstream_timeout: [504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'],
   upstream_interrupted: [502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'],
   upstream_too_large: [502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'],
-  upstream_invalid: [502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'],
+  upstream_invalid: [
+    502,
+    'UNAVAILABLE',
+    -32011,
+    false,
+    'The tool did not answer in the protocol it was registered for.',
+  ],
   cancelled: [499, 'CANCELLED', -32013, true, 'The caller went away.'],
   kms_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'],
-  credential_unreadable: [500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'],
+  credential_unreadable: [
+    500,
+    'INTERNAL',
+    -32603,
+    false,
+    'The stored credential does not decrypt in this place; register it again.',
+  ],
   ledger_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'],
   chain_broken: [500, 'INTERNAL', -32603, false, 'The audit chain does not verify; no checkpoint of it was signed.'],
   unavailable: [503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'],
@@ -67,7 +139,10 @@ const PINNED: Record<ErrorCode, Row> = {
 }
 
 it('is the whole table, row by row', () => {
-  const rows = Object.entries(ERRORS).map(([code, e]) => [code, [e.http, e.callable, e.jsonRpc, e.retryable, e.message]])
+  const rows = Object.entries(ERRORS).map(([code, e]) => [
+    code,
+    [e.http, e.callable, e.jsonRpc, e.retryable, e.message],
+  ])
   expect(Object.fromEntries(rows)).toEqual(PINNED)
 })
 
@@ -106,13 +181,24 @@ describe.each(Object.entries(ERRORS))('%s', (code, info) => {
 })
 
 it('calls nothing retryable that the caller must change', () => {
-  const mustChange: CallableStatus[] = ['INVALID_ARGUMENT', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'NOT_FOUND', 'ALREADY_EXISTS', 'INTERNAL']
-  expect(Object.values(ERRORS).filter(({ callable, retryable }) => retryable && mustChange.includes(callable))).toEqual([])
+  const mustChange: CallableStatus[] = [
+    'INVALID_ARGUMENT',
+    'UNAUTHENTICATED',
+    'PERMISSION_DENIED',
+    'NOT_FOUND',
+    'ALREADY_EXISTS',
+    'INTERNAL',
+  ]
+  expect(Object.values(ERRORS).filter(({ callable, retryable }) => retryable && mustChange.includes(callable))).toEqual(
+    [],
+  )
 })
 
 it('does not tell an unknown key from a rotated one, nor an unknown tool from a hidden one', () => {
   const codes = Object.keys(ERRORS)
-  expect(codes.filter((code) => /(?:rotated|revoked|expired|unknown)_key|key_(?:rotated|revoked|expired)/.test(code))).toEqual([])
+  expect(
+    codes.filter((code) => /(?:rotated|revoked|expired|unknown)_key|key_(?:rotated|revoked|expired)/.test(code)),
+  ).toEqual([])
   expect(codes.filter((code) => /tool_(?:disabled|hidden|forbidden)/.test(code))).toEqual([])
 })
 
@@ -122,7 +208,19 @@ it('names the limits that are in force', () => {
 })
 
 describe('what is no error code', () => {
-  it.each(['', 'Internal', 'nope', 'toString', 'constructor', '__proto__', undefined, null, 1, ['internal'], { code: 'internal' }])('%j', (value) => {
+  it.each([
+    '',
+    'Internal',
+    'nope',
+    'toString',
+    'constructor',
+    '__proto__',
+    undefined,
+    null,
+    1,
+    ['internal'],
+    { code: 'internal' },
+  ])('%j', (value) => {
     expect(isErrorCode(value)).toBe(false)
   })
 

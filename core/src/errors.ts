@@ -15,16 +15,38 @@ export interface ErrorInfo {
 }
 
 export type CallableStatus =
-  | 'INVALID_ARGUMENT' | 'UNAUTHENTICATED' | 'PERMISSION_DENIED' | 'NOT_FOUND' | 'ALREADY_EXISTS' | 'ABORTED'
-  | 'FAILED_PRECONDITION' | 'RESOURCE_EXHAUSTED' | 'CANCELLED' | 'INTERNAL' | 'UNAVAILABLE' | 'DEADLINE_EXCEEDED'
+  | 'INVALID_ARGUMENT'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'ABORTED'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'CANCELLED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'DEADLINE_EXCEEDED'
 
 const table = {
   // the request itself
   invalid_json: e(400, 'INVALID_ARGUMENT', -32700, false, 'The body is not JSON.'),
   invalid_request: e(400, 'INVALID_ARGUMENT', -32600, false, 'The body must be a JSON object {"data": {…}}.'),
   invalid_argument: e(400, 'INVALID_ARGUMENT', -32602, false, 'An argument is missing, unknown or of the wrong type.'),
-  invalid_name: e(400, 'INVALID_ARGUMENT', -32602, false, 'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".'),
-  invalid_url: e(400, 'INVALID_ARGUMENT', -32602, false, 'The URL must be http or https, absolute, and without credentials in it.'),
+  invalid_name: e(
+    400,
+    'INVALID_ARGUMENT',
+    -32602,
+    false,
+    'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".',
+  ),
+  invalid_url: e(
+    400,
+    'INVALID_ARGUMENT',
+    -32602,
+    false,
+    'The URL must be http or https, absolute, and without credentials in it.',
+  ),
   blocked_url: e(400, 'INVALID_ARGUMENT', -32602, false, 'The URL points to an address that tools may not reach.'),
   args_too_large: e(413, 'INVALID_ARGUMENT', -32602, false, 'The arguments are larger than 256 KiB.'),
   token_too_large: e(413, 'INVALID_ARGUMENT', -32602, false, 'The credential is larger than 8 KiB.'),
@@ -34,7 +56,13 @@ const table = {
   // who is asking
   unauthenticated: e(401, 'UNAUTHENTICATED', -32015, false, 'Send "Authorization: Bearer" with a key or an ID token.'),
   malformed_key: e(401, 'UNAUTHENTICATED', -32015, false, 'The key is malformed; was it copied whole?'),
-  invalid_key: e(401, 'UNAUTHENTICATED', -32015, false, 'The key or token is not valid (unknown, rotated, revoked or expired).'),
+  invalid_key: e(
+    401,
+    'UNAUTHENTICATED',
+    -32015,
+    false,
+    'The key or token is not valid (unknown, rotated, revoked or expired).',
+  ),
   permission_denied: e(403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'),
   // what is asked for; what one may not see looks like what does not exist
   agent_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such agent.'),
@@ -44,13 +72,31 @@ const table = {
   tool_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such tool.'),
   receipt_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such entry.'),
   receipt_pending: e(409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'),
-  opening_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no opening: the entry is no invocation, or its arguments have been erased.'),
+  opening_not_found: e(
+    404,
+    'NOT_FOUND',
+    -32004,
+    false,
+    'There is no opening: the entry is no invocation, or its arguments have been erased.',
+  ),
   no_credential: e(404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'),
   credential_access_disabled: e(403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'),
   // what a tool's server said of its commands, and how arguments fit to it
   args_invalid: e(400, 'INVALID_ARGUMENT', -32602, false, "The arguments do not fit the tool's input schema."),
-  schema_unusable: e(400, 'FAILED_PRECONDITION', -32602, false, "The tool's input schema cannot be checked against, so nothing is forwarded."),
-  manifest_changed: e(409, 'FAILED_PRECONDITION', -32009, false, 'The server changed this command after it was approved; the owner has to approve it again.'),
+  schema_unusable: e(
+    400,
+    'FAILED_PRECONDITION',
+    -32602,
+    false,
+    "The tool's input schema cannot be checked against, so nothing is forwarded.",
+  ),
+  manifest_changed: e(
+    409,
+    'FAILED_PRECONDITION',
+    -32009,
+    false,
+    'The server changed this command after it was approved; the owner has to approve it again.',
+  ),
   manifest_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no changed manifest of that hash to approve.'),
   // tool policies, their servers and what these need
   policy_not_found: e(404, 'NOT_FOUND', -32004, false, 'There is no such tool policy.'),
@@ -63,24 +109,60 @@ const table = {
   connection_required: e(409, 'FAILED_PRECONDITION', -32009, false, 'The tool acts for a user: connect your account.'),
   // limits and conflicts
   quota_exceeded: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'),
-  too_many_calls: e(429, 'RESOURCE_EXHAUSTED', -32010, true, 'Too many calls of this tool or agent are under way; try again shortly.'),
-  idempotency_key_reused: e(422, 'FAILED_PRECONDITION', -32602, false, 'This idempotency key was used with other arguments.'),
+  too_many_calls: e(
+    429,
+    'RESOURCE_EXHAUSTED',
+    -32010,
+    true,
+    'Too many calls of this tool or agent are under way; try again shortly.',
+  ),
+  idempotency_key_reused: e(
+    422,
+    'FAILED_PRECONDITION',
+    -32602,
+    false,
+    'This idempotency key was used with other arguments.',
+  ),
   call_running: e(409, 'ABORTED', -32009, true, 'The call with this idempotency key has not ended yet.'),
-  outcome_unknown: e(409, 'FAILED_PRECONDITION', -32009, false, 'The call with this idempotency key was cut off; whether the tool did its work is not known.'),
+  outcome_unknown: e(
+    409,
+    'FAILED_PRECONDITION',
+    -32009,
+    false,
+    'The call with this idempotency key was cut off; whether the tool did its work is not known.',
+  ),
   conflict: e(409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'),
   // the call to the tool, where there is no answer of its own to pass on
   upstream_unreachable: e(502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'),
   upstream_timeout: e(504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'),
   upstream_interrupted: e(502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'),
   upstream_too_large: e(502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'),
-  upstream_invalid: e(502, 'UNAVAILABLE', -32011, false, 'The tool did not answer in the protocol it was registered for.'),
-  upstream_redirect: e(502, 'UNAVAILABLE', -32011, false, 'The tool redirected too often, or to where its calls may not go.'),
+  upstream_invalid: e(
+    502,
+    'UNAVAILABLE',
+    -32011,
+    false,
+    'The tool did not answer in the protocol it was registered for.',
+  ),
+  upstream_redirect: e(
+    502,
+    'UNAVAILABLE',
+    -32011,
+    false,
+    'The tool redirected too often, or to where its calls may not go.',
+  ),
   circuit_open: e(503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'),
   worker_absent: e(503, 'UNAVAILABLE', -32011, true, 'No worker that runs the tool can be reached.'),
   cancelled: e(499, 'CANCELLED', -32013, true, 'The caller went away.'),
   // our own
   kms_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'),
-  credential_unreadable: e(500, 'INTERNAL', -32603, false, 'The stored credential does not decrypt in this place; register it again.'),
+  credential_unreadable: e(
+    500,
+    'INTERNAL',
+    -32603,
+    false,
+    'The stored credential does not decrypt in this place; register it again.',
+  ),
   ledger_unavailable: e(503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'),
   chain_broken: e(500, 'INTERNAL', -32603, false, 'The audit chain does not verify; no checkpoint of it was signed.'),
   unavailable: e(503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'),

@@ -3,16 +3,37 @@ import { GENESIS_PREV, type Action, type Entry } from './entry.ts'
 import { facetFor, facetsOf, matches, outcomeOf, type EntryFilter } from './facets.ts'
 
 function entry(action: Action, actor = 'agent:scout', target = 'search', meta: Entry['meta'] = {}): Entry {
-  return { v: 1, log: 'agents/scout', seq: 0, prev: GENESIS_PREV, ts: '2026-01-01T00:00:00.000Z', action, actor, target, call: '', meta }
+  return {
+    v: 1,
+    log: 'agents/scout',
+    seq: 0,
+    prev: GENESIS_PREV,
+    ts: '2026-01-01T00:00:00.000Z',
+    action,
+    actor,
+    target,
+    call: '',
+    meta,
+  }
 }
 
-const ACTIONS: Action[] = ['tool.register', 'tool.invoke.intent', 'tool.invoke', 'tool.deny', 'tool.reconcile', 'key.rotate', 'quota.update']
+const ACTIONS: Action[] = [
+  'tool.register',
+  'tool.invoke.intent',
+  'tool.invoke',
+  'tool.deny',
+  'tool.reconcile',
+  'key.rotate',
+  'quota.update',
+]
 const ACTORS = ['agent:scout', 'user:maker', 'system:reconciler']
 const TARGETS = ['search', 'github', 'scout']
 
 /** Every combination, an invocation both well and badly ended. */
 const ENTRIES = ACTIONS.flatMap((action) =>
-  ACTORS.flatMap((actor) => TARGETS.flatMap((target) => [true, false].map((ok) => entry(action, actor, target, { ok })))),
+  ACTORS.flatMap((actor) =>
+    TARGETS.flatMap((target) => [true, false].map((ok) => entry(action, actor, target, { ok }))),
+  ),
 )
 
 /** Every subset of the four terms with every value that occurs, and some that don't. */
@@ -25,17 +46,21 @@ function everyFilter(): EntryFilter[] {
   }
   let filters: EntryFilter[] = [{}]
   for (const [term, values] of Object.entries(choices)) {
-    filters = filters.flatMap((filter) => values.map((value) => (value === undefined ? filter : { ...filter, [term]: value })))
+    filters = filters.flatMap((filter) =>
+      values.map((value) => (value === undefined ? filter : { ...filter, [term]: value })),
+    )
   }
   return filters
 }
 
 /** What a filter means, said once more without the tables of the code. */
 function wanted(found: Entry, filter: EntryFilter): boolean {
-  return (filter.action === undefined || filter.action === found.action)
-    && (filter.actor === undefined || filter.actor === found.actor)
-    && (filter.outcome === undefined || filter.outcome === outcomeOf(found))
-    && (filter.tool === undefined || (found.action.startsWith('tool.') && filter.tool === found.target))
+  return (
+    (filter.action === undefined || filter.action === found.action) &&
+    (filter.actor === undefined || filter.actor === found.actor) &&
+    (filter.outcome === undefined || filter.outcome === outcomeOf(found)) &&
+    (filter.tool === undefined || (found.action.startsWith('tool.') && filter.tool === found.target))
+  )
 }
 
 describe('facets and filters agree', () => {
@@ -44,7 +69,9 @@ describe('facets and filters agree', () => {
 
   it('on which entries match', () => {
     for (const filter of filters) {
-      expect(ENTRIES.filter((entry) => matches(entry, filter))).toEqual(ENTRIES.filter((entry) => wanted(entry, filter)))
+      expect(ENTRIES.filter((entry) => matches(entry, filter))).toEqual(
+        ENTRIES.filter((entry) => wanted(entry, filter)),
+      )
     }
   })
 
@@ -53,7 +80,8 @@ describe('facets and filters agree', () => {
     for (const filter of filters) {
       const facet = facetFor(filter)
       if (facet === undefined) continue
-      for (const found of ENTRIES) if (wanted(found, filter) && !facets.get(found)!.includes(facet)) missed.push([filter, found])
+      for (const found of ENTRIES)
+        if (wanted(found, filter) && !facets.get(found)!.includes(facet)) missed.push([filter, found])
     }
     expect(missed).toEqual([])
   })
@@ -61,7 +89,9 @@ describe('facets and filters agree', () => {
   it('in that a facet of one or two terms finds nothing else', () => {
     for (const filter of filters.filter((filter) => [1, 2].includes(Object.keys(filter).length))) {
       const facet = facetFor(filter)!
-      expect(ENTRIES.filter((entry) => facets.get(entry)!.includes(facet))).toEqual(ENTRIES.filter((entry) => wanted(entry, filter)))
+      expect(ENTRIES.filter((entry) => facets.get(entry)!.includes(facet))).toEqual(
+        ENTRIES.filter((entry) => wanted(entry, filter)),
+      )
     }
   })
 })

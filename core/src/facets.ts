@@ -55,7 +55,12 @@ export function facetsOf(entries: readonly Entry[]): string[] {
 export function facetFor(filter: EntryFilter): string | undefined {
   const given = TERMS.filter((term) => filter[term] !== undefined)
   // Tools and outcomes divide a chain more finely than actions and actors, and they stand last.
-  return given.length === 0 ? undefined : given.slice(-2).map((term) => `${term}=${filter[term]}`).join('&')
+  return given.length === 0
+    ? undefined
+    : given
+        .slice(-2)
+        .map((term) => `${term}=${filter[term]}`)
+        .join('&')
 }
 
 function facetsOfTerms(terms: EntryFilter): string[] {

@@ -11,12 +11,19 @@ function nested(depth: number, wrap: (inner: unknown) => unknown = (inner) => [i
 
 describe('canonical form', () => {
   it('sorts keys by UTF-16 code units at every depth, without white space (RFC 8785 section 3.2.3)', () => {
-    const value = { '€': 1, '\r': 2, '\ufb33': 3, '1': 4, '😀': 5, '\u0080': 6, 'ö': 7, z: { b: [true, null], a: 'x' } }
-    expect(canonicalize(value)).toBe('{"\\r":2,"1":4,"z":{"a":"x","b":[true,null]},"\u0080":6,"ö":7,"€":1,"😀":5,"\ufb33":3}')
+    const value = { '€': 1, '\r': 2, '\ufb33': 3, '1': 4, '😀': 5, '\u0080': 6, ö: 7, z: { b: [true, null], a: 'x' } }
+    expect(canonicalize(value)).toBe(
+      '{"\\r":2,"1":4,"z":{"a":"x","b":[true,null]},"\u0080":6,"ö":7,"€":1,"😀":5,"\ufb33":3}',
+    )
   })
 
   it.each([
-    [0, '0'], [-0, '0'], [1e21, '1e+21'], [1e-7, '1e-7'], [333333333.33333329, '333333333.3333333'], [5e-324, '5e-324'],
+    [0, '0'],
+    [-0, '0'],
+    [1e21, '1e+21'],
+    [1e-7, '1e-7'],
+    [333333333.33333329, '333333333.3333333'],
+    [5e-324, '5e-324'],
     [Number.MAX_SAFE_INTEGER, '9007199254740991'],
   ])('writes %d as %s', (value, text) => {
     expect(canonicalize(value)).toBe(text)
@@ -66,8 +73,20 @@ describe('what JSON cannot represent throws TypeError', () => {
     ['a Map', new Map()],
     ['a boxed string', new String('a')],
     ['bytes', Uint8Array.of(1)],
-    ['a class instance', new (class Point { x = 1 })()],
-    ['toJSON on a class instance', new (class Sly { toJSON(): string { return 'harmless' } })()],
+    [
+      'a class instance',
+      new (class Point {
+        x = 1
+      })(),
+    ],
+    [
+      'toJSON on a class instance',
+      new (class Sly {
+        toJSON(): string {
+          return 'harmless'
+        }
+      })(),
+    ],
     ['toJSON on a plain object', { toJSON: () => 'harmless' }],
     ['an object that inherits from another', Object.create({ a: 1 })],
     ['a sparse array', [1, , 3]],
@@ -88,13 +107,19 @@ describe('what JSON cannot represent throws TypeError', () => {
     expect(() => canonicalize({ '\ud800': 1 })).toThrow(TypeError)
   })
 
-  it.each([['arrays', (inner: unknown) => [inner]], ['objects', (inner: unknown) => ({ a: inner })]])('100,000 levels of %s', (_, wrap) => {
+  it.each([
+    ['arrays', (inner: unknown) => [inner]],
+    ['objects', (inner: unknown) => ({ a: inner })],
+  ])('100,000 levels of %s', (_, wrap) => {
     expect(() => canonicalize(nested(100_000, wrap))).toThrow(TypeError)
   })
 })
 
 it('is the same in pieces, none of which is large', () => {
-  const value = { numbers: Array.from({ length: 50_000 }, (_, i) => i), object: Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`é${i}`, [null, true, '😀']])) }
+  const value = {
+    numbers: Array.from({ length: 50_000 }, (_, i) => i),
+    object: Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`é${i}`, [null, true, '😀']])),
+  }
   const pieces: string[] = []
   canonicalPieces(value, (piece) => pieces.push(piece))
   expect(pieces.join('')).toBe(canonicalize(value))
@@ -103,7 +128,9 @@ it('is the same in pieces, none of which is large', () => {
 })
 
 it('takes as many levels as it promises, which is more than arguments may have', () => {
-  expect(canonicalize(nested(CANONICAL_DEPTH_MAX))).toBe(`${'['.repeat(CANONICAL_DEPTH_MAX)}0${']'.repeat(CANONICAL_DEPTH_MAX)}`)
+  expect(canonicalize(nested(CANONICAL_DEPTH_MAX))).toBe(
+    `${'['.repeat(CANONICAL_DEPTH_MAX)}0${']'.repeat(CANONICAL_DEPTH_MAX)}`,
+  )
   expect(() => canonicalize(nested(CANONICAL_DEPTH_MAX + 1))).toThrow(TypeError)
   expect(CANONICAL_DEPTH_MAX).toBeGreaterThan(JSON_DEPTH_MAX)
 })

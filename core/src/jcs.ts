@@ -55,7 +55,8 @@ function write(value: unknown, depth: number, out: Out): void {
 
 function writeContainer(value: object, depth: number, out: Out): void {
   // A cycle is endless depth, so the bound finds it too.
-  if (depth === CANONICAL_DEPTH_MAX) throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels, or cyclic`)
+  if (depth === CANONICAL_DEPTH_MAX)
+    throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels, or cyclic`)
   if (Array.isArray(value)) writeArray(value, depth + 1, out)
   else writeObject(value, depth + 1, out)
 }

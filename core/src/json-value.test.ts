@@ -11,7 +11,19 @@ function problemOf(value: unknown): string {
 }
 
 describe('JSON passes unchanged', () => {
-  const VALUES: unknown[] = [null, true, 0, -1.5, 1e308, '', 'ü😀', [], {}, [[1], { a: [null] }], { toString: 1, hasOwnProperty: 2, proto: 3 }]
+  const VALUES: unknown[] = [
+    null,
+    true,
+    0,
+    -1.5,
+    1e308,
+    '',
+    'ü😀',
+    [],
+    {},
+    [[1], { a: [null] }],
+    { toString: 1, hasOwnProperty: 2, proto: 3 },
+  ]
   it.each(VALUES.map((value) => ({ value })))('$value', ({ value }) => {
     expect(checkJson(value)).toEqual({ ok: true, value })
   })
@@ -39,7 +51,13 @@ describe('what is not JSON fails with invalid_argument and its path', () => {
     ['a symbol', Symbol('s'), 'is symbol'],
     ['a Date', new Date(0), 'is not a plain object'],
     ['bytes', Uint8Array.of(1), 'is not a plain object'],
-    ['a class instance', new (class Point { x = 1 })(), 'is not a plain object'],
+    [
+      'a class instance',
+      new (class Point {
+        x = 1
+      })(),
+      'is not a plain object',
+    ],
     ['toJSON', { toJSON: () => 'harmless' }, '.toJSON is function'],
     ['a lone surrogate', '\ud800', 'holds a lone surrogate'],
     ['a key with a lone surrogate', { '\udc00': 1 }, 'has a key with a lone surrogate'],
@@ -59,12 +77,17 @@ describe('what is not JSON fails with invalid_argument and its path', () => {
 
   it('names where it is', () => {
     expect(problemOf({ a: [{ b: Number.NaN }] })).toBe('args.a[0].b is NaN, which JSON cannot hold.')
-    expect(checkJson(Number.NaN, 'meta')).toMatchObject({ error: { message: 'meta is NaN, which JSON cannot hold.', details: { field: 'meta' } } })
+    expect(checkJson(Number.NaN, 'meta')).toMatchObject({
+      error: { message: 'meta is NaN, which JSON cannot hold.', details: { field: 'meta' } },
+    })
   })
 })
 
 describe('depth', () => {
-  it.each([['arrays', '[', ']'], ['objects', '{"a":', '}']])('of %s is taken up to the limit', (_, open, close) => {
+  it.each([
+    ['arrays', '[', ']'],
+    ['objects', '{"a":', '}'],
+  ])('of %s is taken up to the limit', (_, open, close) => {
     const nested = (depth: number): unknown => JSON.parse(`${open.repeat(depth)}0${close.repeat(depth)}`)
     expect(checkJson(nested(JSON_DEPTH_MAX)).ok).toBe(true)
     expect(problemOf(nested(JSON_DEPTH_MAX + 1))).toContain('nested deeper')

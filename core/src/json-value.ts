@@ -24,7 +24,8 @@ function findProblem(value: unknown, path: string, depth: number): string | null
   if (typeof value === 'number') return Number.isFinite(value) ? null : `${path} is ${value}, which JSON cannot hold.`
   if (typeof value !== 'object') return `${path} is ${typeof value}, which JSON cannot hold.`
   // A cycle is endless depth, so the bound finds it too.
-  if (depth === JSON_DEPTH_MAX) return `${path.slice(0, 60)}… is nested deeper than ${JSON_DEPTH_MAX} levels, or is cyclic.`
+  if (depth === JSON_DEPTH_MAX)
+    return `${path.slice(0, 60)}… is nested deeper than ${JSON_DEPTH_MAX} levels, or is cyclic.`
   return Array.isArray(value) ? findInArray(value, path, depth) : findInObject(value, path, depth)
 }
 

@@ -17,7 +17,10 @@ function isMalformed(text: string): boolean {
 describe('a key', () => {
   it.each(KEY_KINDS)('of kind %s is read as it was made', (kind) => {
     const parsed = parseKey(formatKey(kind, 'some-id_1', RANDOM))
-    expect(parsed).toMatchObject({ ok: true, value: { kind, id: 'some-id_1', secret: expect.stringMatching(/^[0-9A-Za-z]{49}$/) } })
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: { kind, id: 'some-id_1', secret: expect.stringMatching(/^[0-9A-Za-z]{49}$/) },
+    })
   })
 
   it.each([
@@ -49,7 +52,8 @@ describe('a typo is malformed', () => {
     for (let i = 0; i < KEY.length; i++) {
       if (i >= idAt && i < secretAt - 1) continue
       for (const char of 'aZ0') {
-        if (char !== KEY[i]) expect([i, char, isMalformed(KEY.slice(0, i) + char + KEY.slice(i + 1))]).toEqual([i, char, true])
+        if (char !== KEY[i])
+          expect([i, char, isMalformed(KEY.slice(0, i) + char + KEY.slice(i + 1))]).toEqual([i, char, true])
       }
     }
   })

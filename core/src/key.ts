@@ -47,7 +47,8 @@ function isKind(text: string): text is KeyKind {
 }
 
 function isSecret(text: string): boolean {
-  if (text.length < SECRET_LENGTH + CHECK_LENGTH || text.length > 2 * SECRET_LENGTH || !/^[0-9A-Za-z]+$/.test(text)) return false
+  if (text.length < SECRET_LENGTH + CHECK_LENGTH || text.length > 2 * SECRET_LENGTH || !/^[0-9A-Za-z]+$/.test(text))
+    return false
   return checksum(text.slice(0, -CHECK_LENGTH)) === text.slice(-CHECK_LENGTH)
 }
 

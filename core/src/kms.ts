@@ -24,14 +24,21 @@ interface DecryptAnswer {
 export const KMS_CALL = { timeout: 5_000, maxRetries: 2 }
 
 /** gRPC codes that say that this ciphertext will never open here, as opposed to not now. */
-const UNREADABLE = new Set<unknown>([3 /* INVALID_ARGUMENT */, 5 /* NOT_FOUND */, 7 /* PERMISSION_DENIED */, 9 /* FAILED_PRECONDITION */])
+const UNREADABLE = new Set<unknown>([
+  3 /* INVALID_ARGUMENT */, 5 /* NOT_FOUND */, 7 /* PERMISSION_DENIED */, 9 /* FAILED_PRECONDITION */,
+])
 
 /**
  * Opens a ciphertext that is bound to the full path of the document and field it was stored in. CRC-32C is sent and checked both ways
  * (https://cloud.google.com/kms/docs/data-integrity-guidelines).
  * Errors: kms_unavailable, credential_unreadable (another document's ciphertext, a key version that is gone, no permission).
  */
-export async function decryptWith(client: () => Promise<Decrypter>, kmsKey: string, ciphertext: Uint8Array, resource: string): Promise<Result<string>> {
+export async function decryptWith(
+  client: () => Promise<Decrypter>,
+  kmsKey: string,
+  ciphertext: Uint8Array,
+  resource: string,
+): Promise<Result<string>> {
   const aad = utf8(resource)
   try {
     const kms = await client()
@@ -46,7 +53,7 @@ export async function decryptWith(client: () => Promise<Decrypter>, kmsKey: stri
       KMS_CALL,
     )
     const { plaintext } = answer
-    const bytes = typeof plaintext === 'string' ? utf8(plaintext) : plaintext ?? new Uint8Array()
+    const bytes = typeof plaintext === 'string' ? utf8(plaintext) : (plaintext ?? new Uint8Array())
     return Number(answer.plaintextCrc32c?.value) === crc32c(bytes) ? ok(fromUtf8(bytes)) : fail('kms_unavailable')
   } catch (error) {
     return fail(UNREADABLE.has((error as { code?: unknown }).code) ? 'credential_unreadable' : 'kms_unavailable')

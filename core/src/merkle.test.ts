@@ -1,8 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { bytesToHex, utf8 } from './bytes.ts'
 import {
-  appendLeaf, consistencyNodes, emptyFrontier, EMPTY_ROOT, foldProof, frontierNodes, frontierRoot, inclusionNodes, leafHash, nodeHash,
-  restoreFrontier, verifyConsistency, verifyInclusion, verifySubtreeConsistency, verifySubtreeInclusion, type TreeNode,
+  appendLeaf,
+  consistencyNodes,
+  emptyFrontier,
+  EMPTY_ROOT,
+  foldProof,
+  frontierNodes,
+  frontierRoot,
+  inclusionNodes,
+  leafHash,
+  nodeHash,
+  restoreFrontier,
+  verifyConsistency,
+  verifyInclusion,
+  verifySubtreeConsistency,
+  verifySubtreeInclusion,
+  type TreeNode,
 } from './merkle.ts'
 
 const SIZE_MAX = 70
@@ -62,7 +76,9 @@ function spoiled(proof: readonly Uint8Array[]): Uint8Array[][] {
 describe('hashing', () => {
   it('gives the roots that RFC 6962 defines for no leaf and for an empty leaf', () => {
     expect(bytesToHex(EMPTY_ROOT)).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
-    expect(bytesToHex(leafHash(new Uint8Array(0)))).toBe('6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d')
+    expect(bytesToHex(leafHash(new Uint8Array(0)))).toBe(
+      '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+    )
   })
 
   it('refuses children that are not 32 bytes, also when their sum is', () => {
@@ -113,7 +129,13 @@ describe('inclusion proofs', () => {
   it('fail with any hash changed, cut, left out or added, and with another leaf or root', () => {
     for (const size of [1, 2, 3, 6, 7, 8, 13, 64, 70]) {
       for (let index = 0; index < size; index++) {
-        const claim = { index, size, leafHash: leaves[index]!, proof: path(index, leaves.slice(0, size)), root: roots[size]! }
+        const claim = {
+          index,
+          size,
+          leafHash: leaves[index]!,
+          proof: path(index, leaves.slice(0, size)),
+          root: roots[size]!,
+        }
         for (const proof of spoiled(claim.proof)) expect(verifyInclusion({ ...claim, proof })).toBe(false)
         expect(verifyInclusion({ ...claim, leafHash: flipped(claim.leafHash) })).toBe(false)
         expect(verifyInclusion({ ...claim, leafHash: claim.leafHash.subarray(1) })).toBe(false)
@@ -127,7 +149,8 @@ describe('inclusion proofs', () => {
     const size = 13
     for (let index = 0; index < size; index++) {
       const claim = { size, leafHash: leaves[index]!, proof: path(index, leaves.slice(0, size)), root: roots[size]! }
-      for (let other = -1; other <= size + 1; other++) expect(verifyInclusion({ ...claim, index: other })).toBe(other === index)
+      for (let other = -1; other <= size + 1; other++)
+        expect(verifyInclusion({ ...claim, index: other })).toBe(other === index)
     }
   })
 
@@ -153,12 +176,22 @@ describe('inclusion proofs', () => {
     expect(plan.at(-1)).toEqual([{ level: 0, index: 2 ** 40 }])
     const hash = leaves[0]!
     const proof = foldProof(plan, () => hash)
-    const root = proof.reduce((node, sibling, i) => (i === 39 ? nodeHash(sibling, node) : nodeHash(node, sibling)), hash)
+    const root = proof.reduce(
+      (node, sibling, i) => (i === 39 ? nodeHash(sibling, node) : nodeHash(node, sibling)),
+      hash,
+    )
     expect(verifyInclusion({ index: 2 ** 39, size, leafHash: hash, proof, root })).toBe(true)
     expect(verifyInclusion({ index: 0, size, leafHash: hash, proof, root })).toBe(false)
   })
 
-  it.each([[0, 0], [1, 1], [-1, 1], [0.5, 1], [0, 2 ** 53], [NaN, 2]])('are not planned for index %d of size %d', (index, size) => {
+  it.each([
+    [0, 0],
+    [1, 1],
+    [-1, 1],
+    [0.5, 1],
+    [0, 2 ** 53],
+    [NaN, 2],
+  ])('are not planned for index %d of size %d', (index, size) => {
     expect(() => inclusionNodes(index, size)).toThrow(RangeError)
   })
 })
@@ -177,7 +210,13 @@ describe('consistency proofs', () => {
   it('fail with any hash changed, cut, left out or added, and with other roots', () => {
     for (let size2 = 1; size2 <= 20; size2++) {
       for (let size1 = 1; size1 <= size2; size1++) {
-        const claim = { size1, size2, root1: roots[size1]!, root2: roots[size2]!, proof: subproof(0, size1, leaves.slice(0, size2), true) }
+        const claim = {
+          size1,
+          size2,
+          root1: roots[size1]!,
+          root2: roots[size2]!,
+          proof: subproof(0, size1, leaves.slice(0, size2), true),
+        }
         for (const proof of spoiled(claim.proof)) expect(verifyConsistency({ ...claim, proof })).toBe(false)
         expect(verifyConsistency({ ...claim, root1: flipped(claim.root1) })).toBe(false)
         expect(verifyConsistency({ ...claim, root2: flipped(claim.root2) })).toBe(false)
@@ -201,20 +240,32 @@ describe('consistency proofs', () => {
   it('fail when they go on above the root, also where they would lead to the given one', () => {
     const proof = [leaves[0]!]
     expect(verifyConsistency({ size1: 1, size2: 1, root1: leaves[1]!, root2: roots[2]!, proof })).toBe(false)
-    expect(verifySubtreeConsistency({ start: 0, end: 1, size: 1, subtreeRoot: leaves[1]!, root: roots[2]!, proof })).toBe(false)
-    expect(verifySubtreeConsistency({ start: 1, end: 2, size: 2, subtreeRoot: leaves[1]!, root: roots[2]!, proof })).toBe(true)
+    expect(
+      verifySubtreeConsistency({ start: 0, end: 1, size: 1, subtreeRoot: leaves[1]!, root: roots[2]!, proof }),
+    ).toBe(false)
+    expect(
+      verifySubtreeConsistency({ start: 1, end: 2, size: 2, subtreeRoot: leaves[1]!, root: roots[2]!, proof }),
+    ).toBe(true)
   })
 
   it('fail for sizes that no tree has', () => {
     const claim = { size1: 1, size2: 1, root1: roots[1]!, root2: roots[1]!, proof: [] }
     expect(verifyConsistency(claim)).toBe(true)
     for (const size1 of [-1, 0, 0.5, 2, NaN, Infinity]) expect(verifyConsistency({ ...claim, size1 })).toBe(false)
-    for (const size2 of [-1, 0, 0.5, 2, NaN, Infinity, 2 ** 53]) expect(verifyConsistency({ ...claim, size2 })).toBe(false)
+    for (const size2 of [-1, 0, 0.5, 2, NaN, Infinity, 2 ** 53])
+      expect(verifyConsistency({ ...claim, size2 })).toBe(false)
     expect(verifyConsistency({ ...claim, size1: 0, size2: 0, root1: EMPTY_ROOT, root2: EMPTY_ROOT })).toBe(false)
   })
 
   it('are not planned from the empty tree, backwards, or for what is no integer', () => {
-    for (const [size1, size2] of [[0, 0], [0, 1], [2, 1], [-1, 1], [0.5, 1], [1, 2 ** 53]] as const) {
+    for (const [size1, size2] of [
+      [0, 0],
+      [0, 1],
+      [2, 1],
+      [-1, 1],
+      [0.5, 1],
+      [1, 2 ** 53],
+    ] as const) {
       expect(() => consistencyNodes(size1, size2)).toThrow(RangeError)
     }
   })
@@ -232,9 +283,17 @@ describe('subtrees', () => {
         const proof = valid ? subproof(start, end, leaves.slice(0, size), true) : []
         const claim = { start, end, size, subtreeRoot: mth(range), root: roots[size]!, proof }
         expect(verifySubtreeConsistency(claim)).toBe(valid)
-        for (const bad of valid ? spoiled(proof) : []) expect(verifySubtreeConsistency({ ...claim, proof: bad })).toBe(false)
+        for (const bad of valid ? spoiled(proof) : [])
+          expect(verifySubtreeConsistency({ ...claim, proof: bad })).toBe(false)
         for (let index = start; index < end; index++) {
-          const inclusion = { index, start, end, leafHash: leaves[index]!, root: mth(range), proof: path(index - start, range) }
+          const inclusion = {
+            index,
+            start,
+            end,
+            leafHash: leaves[index]!,
+            root: mth(range),
+            proof: path(index - start, range),
+          }
           expect(verifySubtreeInclusion(inclusion)).toBe(valid)
         }
       }

@@ -26,7 +26,8 @@ export function leafHash(data: Uint8Array): Uint8Array {
 
 /** Throws RangeError on parts that are not 32 bytes: a shifted boundary between them would give the same hash. */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES) throw new RangeError('a node has two hashes of 32 bytes')
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES)
+    throw new RangeError('a node has two hashes of 32 bytes')
   nodeInput.set(left, 1)
   nodeInput.set(right, 1 + HASH_BYTES)
   return sha256(nodeInput)
@@ -44,7 +45,8 @@ export function emptyFrontier(): Frontier {
 
 /** A frontier from storage. Throws RangeError when the nodes can't be those of a tree of that size. */
 export function restoreFrontier(size: number, nodes: readonly Uint8Array[]): Frontier {
-  if (!isCount(size) || nodes.length !== frontierNodes(size).length) throw new RangeError('the nodes do not fit the size')
+  if (!isCount(size) || nodes.length !== frontierNodes(size).length)
+    throw new RangeError('the nodes do not fit the size')
   if (!nodes.every(isHash)) throw new RangeError('a node is not 32 bytes')
   return { size, nodes: [...nodes] }
 }
@@ -133,7 +135,8 @@ export interface InclusionClaim {
 /** RFC 9162 section 2.1.3.2. False for whatever is not exactly a proof, wrong ranges and lengths included. */
 export function verifyInclusion(claim: InclusionClaim): boolean {
   const { index, size, proof } = claim
-  if (!isCount(index) || !isCount(size) || index >= size || !isHash(claim.leafHash) || !proof.every(isHash)) return false
+  if (!isCount(index) || !isCount(size) || index >= size || !isHash(claim.leafHash) || !proof.every(isHash))
+    return false
   let hash = claim.leafHash
   let node = index
   let last = size - 1
@@ -168,7 +171,10 @@ export interface ConsistencyClaim {
  * So it is for `size1` 0: every tree extends the empty one, hence a claim about it says nothing.
  */
 export function verifyConsistency({ size1, size2, root1, root2, proof }: ConsistencyClaim): boolean {
-  return size1 !== 0 && verifySubtreeConsistency({ start: 0, end: size1, size: size2, subtreeRoot: root1, root: root2, proof })
+  return (
+    size1 !== 0 &&
+    verifySubtreeConsistency({ start: 0, end: size1, size: size2, subtreeRoot: root1, root: root2, proof })
+  )
 }
 
 /** The same as InclusionClaim for the subtree over the leaves from `start` to `end`, exclusive; `index` counts from the tree's start. */
@@ -193,7 +199,14 @@ export interface SubtreeConsistencyClaim {
 }
 
 /** draft-ietf-plants-merkle-tree-certs-03 section 4.4: the subtree holds what the whole tree has there. An empty one always does. */
-export function verifySubtreeConsistency({ start, end, size, subtreeRoot, root, proof }: SubtreeConsistencyClaim): boolean {
+export function verifySubtreeConsistency({
+  start,
+  end,
+  size,
+  subtreeRoot,
+  root,
+  proof,
+}: SubtreeConsistencyClaim): boolean {
   if (![start, end, size].every(isCount) || end > size) return false
   if (start === end) return proof.length === 0 && bytesEqual(subtreeRoot, EMPTY_ROOT)
   if (!isSubtree(start, end) || !proof.every(isHash) || (proof.length > 0 && !isHash(subtreeRoot))) return false
@@ -283,5 +296,6 @@ function isHash(hash: Uint8Array): boolean {
 }
 
 function requireInteger(n: number, min: number, max: number): void {
-  if (!Number.isSafeInteger(n) || n < min || n > max) throw new RangeError(`${n} is not an integer from ${min} to ${max}`)
+  if (!Number.isSafeInteger(n) || n < min || n > max)
+    throw new RangeError(`${n} is not an integer from ${min} to ${max}`)
 }

@@ -36,7 +36,10 @@ describe('a lease', () => {
         for (const needed of [1, 2, 256]) {
           const units = leaseSize({ limit, leased }, needed)
           const left = Math.max(0, limit - leased)
-          expect(Number.isInteger(units) && units <= left && units >= Math.min(left, needed), `${limit} ${leased} ${needed}: ${units}`).toBe(true)
+          expect(
+            Number.isInteger(units) && units <= left && units >= Math.min(left, needed),
+            `${limit} ${leased} ${needed}: ${units}`,
+          ).toBe(true)
         }
       }
     }
@@ -61,8 +64,14 @@ function simulate(seed: number, agents: number, limit: number): { quota: Quota; 
     if (spendable(usage) > 0) {
       usage.invoked++
       spent++
-      if (random() < 0.1) { usage.credited++; spent-- }
-      if (random() < 0.005) { lost += spendable(usage); usages[i] = { ...FRESH } }
+      if (random() < 0.1) {
+        usage.credited++
+        spent--
+      }
+      if (random() < 0.005) {
+        lost += spendable(usage)
+        usages[i] = { ...FRESH }
+      }
     } else if (known === undefined) {
       read[i] = { ...quota }
     } else {
@@ -88,7 +97,13 @@ function randomFrom(seed: number): () => number {
 
 describe('many agents at once', () => {
   it.each([
-    [1, 1, 300], [2, 2, 300], [3, 16, 300], [4, 64, 300], [5, 16, 7], [6, 16, 1], [7, 5, 0],
+    [1, 1, 300],
+    [2, 2, 300],
+    [3, 16, 300],
+    [4, 64, 300],
+    [5, 16, 7],
+    [6, 16, 1],
+    [7, 5, 0],
   ])('(seed %d) %d agents never exceed a limit of %d, and lose only what died with one', (seed, agents, limit) => {
     const { quota, spent, lost } = simulate(seed, agents, limit)
     expect(quota.leased).toBe(limit)

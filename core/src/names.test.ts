@@ -7,7 +7,24 @@ describe('a tool name', () => {
   })
 
   it.each([
-    '', '_a', '-a', 'a__b', '__proto__', 'a___b', 'a__', 'Search', 'sé', 'a b', 'a.b', 'a/b', '../a', 'a\n', '\na', 'a\u0000', 'ａ', 'a'.repeat(64),
+    '',
+    '_a',
+    '-a',
+    'a__b',
+    '__proto__',
+    'a___b',
+    'a__',
+    'Search',
+    'sé',
+    'a b',
+    'a.b',
+    'a/b',
+    '../a',
+    'a\n',
+    '\na',
+    'a\u0000',
+    'ａ',
+    'a'.repeat(64),
     `a${'_'.repeat(100_000)}`,
   ])('may not be %j', (name) => {
     expect(isToolName(name)).toBe(false)
@@ -19,9 +36,12 @@ describe('an id', () => {
     expect(isId(id)).toBe(true)
   })
 
-  it.each(['', '.', '..', '-a', '_a', '__x__', 'a.b', 'a/b', 'a b', 'a\n', 'é', 'a'.repeat(129)])('may not be %j', (id) => {
-    expect(isId(id)).toBe(false)
-  })
+  it.each(['', '.', '..', '-a', '_a', '__x__', 'a.b', 'a/b', 'a b', 'a\n', 'é', 'a'.repeat(129)])(
+    'may not be %j',
+    (id) => {
+      expect(isId(id)).toBe(false)
+    },
+  )
 })
 
 describe('a month', () => {

@@ -2,9 +2,24 @@ import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { bytesToBase64, concatBytes, utf8 } from './bytes.ts'
 import {
-  COSIGNATURE_V1, cosignature, cosignedBytes, ED25519, formatNote, formatSignatureLine, formatVerifierKey, NOTE_LENGTH_MAX,
-  NOTE_SIGNATURES_MAX, parseNote, parseSignatureLines, parseVerifierKey, verifierKey, verifyNote, type Note, type SignatureLine,
-  type SignatureType, type VerifierKey,
+  COSIGNATURE_V1,
+  cosignature,
+  cosignedBytes,
+  ED25519,
+  formatNote,
+  formatSignatureLine,
+  formatVerifierKey,
+  NOTE_LENGTH_MAX,
+  NOTE_SIGNATURES_MAX,
+  parseNote,
+  parseSignatureLines,
+  parseVerifierKey,
+  verifierKey,
+  verifyNote,
+  type Note,
+  type SignatureLine,
+  type SignatureType,
+  type VerifierKey,
 } from './note.ts'
 
 interface Signer {
@@ -81,7 +96,10 @@ describe('parseNote', () => {
     ['no signature after the name', `${TEXT}\n— log.example/chain\n`],
     ['no base64', `${TEXT}\n— log.example/chain !!!!\n`],
     ['base64 without padding', `${TEXT}\n— log.example/chain ${encoded.replace(/=+$/, '')}\n`],
-    ['base64 in the URL alphabet', `${TEXT}\n— log.example/chain ${bytesToBase64(new Uint8Array(6).fill(255)).replaceAll('/', '_')}\n`],
+    [
+      'base64 in the URL alphabet',
+      `${TEXT}\n— log.example/chain ${bytesToBase64(new Uint8Array(6).fill(255)).replaceAll('/', '_')}\n`,
+    ],
     ['base64 with stray bits', `${TEXT}\n— log.example/chain AAAAAAB=\n`],
     ['a key id and no signature', `${TEXT}\n— log.example/chain AAAAAA==\n`],
     ['too many signatures', `${TEXT}\n${line.repeat(NOTE_SIGNATURES_MAX + 1)}`],
@@ -161,16 +179,25 @@ describe('verifyNote', () => {
   it('returns the known signatures, the time of a cosignature with it, and ignores the others', async () => {
     const note: Note = { text: TEXT, signatures: [signed(TEXT, stranger), logLine, witnessLine] }
     expect(await verifyNote(note, [log.key, witness.key])).toEqual({
-      ok: true, value: [{ key: log.key }, { key: witness.key, timestampS: 1_700_000_000 }],
+      ok: true,
+      value: [{ key: log.key }, { key: witness.key, timestampS: 1_700_000_000 }],
     })
     expect(await verifyNote(note, [witness.key])).toMatchObject({ ok: true, value: [{ key: witness.key }] })
   })
 
   it('ignores a line that shares only the name or only the id with a known key', async () => {
     const junk = { ...logLine, signature: new Uint8Array(64) }
-    const signatures = [{ ...junk, name: 'other.example' }, { ...junk, keyId: '00000000' }]
-    expect(await verifyNote({ text: TEXT, signatures }, [log.key])).toMatchObject({ ok: false, error: { code: 'no_known_signature' } })
-    expect(await verifyNote({ text: TEXT, signatures: [...signatures, logLine] }, [log.key])).toMatchObject({ ok: true })
+    const signatures = [
+      { ...junk, name: 'other.example' },
+      { ...junk, keyId: '00000000' },
+    ]
+    expect(await verifyNote({ text: TEXT, signatures }, [log.key])).toMatchObject({
+      ok: false,
+      error: { code: 'no_known_signature' },
+    })
+    expect(await verifyNote({ text: TEXT, signatures: [...signatures, logLine] }, [log.key])).toMatchObject({
+      ok: true,
+    })
   })
 
   it('rejects the note for one bad signature of a known key, whatever the others say', async () => {
@@ -205,10 +232,17 @@ describe('verifyNote', () => {
 
   it('does not take a plain signature for a cosignature, nor the other way round', async () => {
     const twin = verifierKey(log.key.name, COSIGNATURE_V1, log.key.publicKey)
-    const asCosignature = { ...logLine, keyId: twin.keyId, signature: concatBytes(new Uint8Array(8), logLine.signature) }
+    const asCosignature = {
+      ...logLine,
+      keyId: twin.keyId,
+      signature: concatBytes(new Uint8Array(8), logLine.signature),
+    }
     const plain = verifierKey(witness.key.name, ED25519, witness.key.publicKey)
     const asPlain = { ...witnessLine, keyId: plain.keyId, signature: witnessLine.signature.subarray(8) }
-    for (const [line, key] of [[asCosignature, twin], [asPlain, plain]] as const) {
+    for (const [line, key] of [
+      [asCosignature, twin],
+      [asPlain, plain],
+    ] as const) {
       const verified = await verifyNote({ text: TEXT, signatures: [line] }, [key])
       expect(verified).toMatchObject({ ok: false, error: { code: 'bad_signature' } })
     }
@@ -217,10 +251,16 @@ describe('verifyNote', () => {
   it('counts a key once, so that one witness is no quorum', async () => {
     const again = cosigned(TEXT, witness, 1_700_000_001)
     const note: Note = { text: TEXT, signatures: [witnessLine, again, witnessLine] }
-    expect(await verifyNote(note, [witness.key])).toEqual({ ok: true, value: [{ key: witness.key, timestampS: 1_700_000_000 }] })
+    expect(await verifyNote(note, [witness.key])).toEqual({
+      ok: true,
+      value: [{ key: witness.key, timestampS: 1_700_000_000 }],
+    })
   })
 
   it('knows nobody without keys', async () => {
-    expect(await verifyNote({ text: TEXT, signatures: [logLine] }, [])).toMatchObject({ ok: false, error: { code: 'no_known_signature' } })
+    expect(await verifyNote({ text: TEXT, signatures: [logLine] }, [])).toMatchObject({
+      ok: false,
+      error: { code: 'no_known_signature' },
+    })
   })
 })

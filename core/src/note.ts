@@ -76,7 +76,9 @@ export function parseNote(note: string): Result<Note, TlogError> {
   const end = note.lastIndexOf(SEPARATOR)
   if (end === -1) return tlogError('malformed', 'no blank line separates the text from the signatures')
   const signatures = parseSignatureLines(note.slice(end + SEPARATOR.length))
-  return signatures.ok ? { ok: true, value: { text: note.slice(0, end + 1), signatures: signatures.value } } : signatures
+  return signatures.ok
+    ? { ok: true, value: { text: note.slice(0, end + 1), signatures: signatures.value } }
+    : signatures
 }
 
 /** One or more lines, as at the end of a note and in the answer of a witness (tlog-witness, add-checkpoint). Errors: malformed. */
@@ -96,7 +98,8 @@ export function parseSignatureLines(text: string): Result<SignatureLine[], TlogE
 
 function parseSignatureLine(line: string): SignatureLine | undefined {
   const [dash, name, encoded, ...rest] = line.split(' ')
-  if (dash !== '—' || name === undefined || encoded === undefined || rest.length > 0 || !isKeyName(name)) return undefined
+  if (dash !== '—' || name === undefined || encoded === undefined || rest.length > 0 || !isKeyName(name))
+    return undefined
   const bytes = decodeBase64(encoded)
   if (bytes === undefined || bytes.length <= KEY_ID_BYTES) return undefined
   return { name, keyId: bytesToHex(bytes.subarray(0, KEY_ID_BYTES)), signature: bytes.subarray(KEY_ID_BYTES) }
@@ -131,10 +134,13 @@ export function parseVerifierKey(text: string): Result<VerifierKey, TlogError> {
   const name = text.slice(0, first)
   const material = decodeBase64(text.slice(second + 1))
   const type = material?.[0]
-  if (!isKeyName(name) || material?.length !== 1 + ED25519_KEY_BYTES) return tlogError('malformed', 'the verifier key is malformed')
-  if (type !== ED25519 && type !== COSIGNATURE_V1) return tlogError('malformed', 'the verifier key is of a type that is not supported')
+  if (!isKeyName(name) || material?.length !== 1 + ED25519_KEY_BYTES)
+    return tlogError('malformed', 'the verifier key is malformed')
+  if (type !== ED25519 && type !== COSIGNATURE_V1)
+    return tlogError('malformed', 'the verifier key is of a type that is not supported')
   const key = verifierKey(name, type, material.subarray(1))
-  if (key.keyId !== text.slice(first + 1, second)) return tlogError('malformed', 'the id of the verifier key does not fit it')
+  if (key.keyId !== text.slice(first + 1, second))
+    return tlogError('malformed', 'the id of the verifier key does not fit it')
   return { ok: true, value: key }
 }
 
@@ -147,29 +153,40 @@ export function formatVerifierKey({ name, keyId, type, publicKey }: VerifierKey)
  * whole note, and one at least must be there. A key is known by name and id together, and counts once however often it signed.
  * Errors: bad_signature, no_known_signature.
  */
-export async function verifyNote(note: Note, keys: readonly VerifierKey[]): Promise<Result<VerifiedSignature[], TlogError>> {
+export async function verifyNote(
+  note: Note,
+  keys: readonly VerifierKey[],
+): Promise<Result<VerifiedSignature[], TlogError>> {
   const verified: VerifiedSignature[] = []
   for (const line of note.signatures) {
     const key = keys.find(({ name, keyId }) => name === line.name && keyId === line.keyId)
     if (key === undefined) continue
     const signature = await verifyLine[key.type](note.text, line.signature, key)
-    if (signature === undefined) return tlogError('bad_signature', `the signature of ${key.name} (${key.keyId}) does not verify`)
+    if (signature === undefined)
+      return tlogError('bad_signature', `the signature of ${key.name} (${key.keyId}) does not verify`)
     if (!verified.some((other) => other.key === key)) verified.push(signature)
   }
-  return verified.length > 0 ? { ok: true, value: verified } : tlogError('no_known_signature', 'no signature of a known key')
+  return verified.length > 0
+    ? { ok: true, value: verified }
+    : tlogError('no_known_signature', 'no signature of a known key')
 }
 
 type VerifyLine = (text: string, signature: Uint8Array, key: VerifierKey) => Promise<VerifiedSignature | undefined>
 
 const verifyLine: Record<SignatureType, VerifyLine> = {
-  [ED25519]: async (text, signature, key) => ((await verifyEd25519(key.publicKey, utf8(text), signature)) ? { key } : undefined),
+  [ED25519]: async (text, signature, key) =>
+    (await verifyEd25519(key.publicKey, utf8(text), signature)) ? { key } : undefined,
   [COSIGNATURE_V1]: async (text, signature, key) => {
     if (signature.length !== TIMESTAMP_BYTES + ED25519_SIGNATURE_BYTES) return undefined
     const seconds = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0)
     // The format goes up to 2^63 - 1; nobody has a clock beyond 2^53, so that one is in the future and may be refused.
     if (seconds > BigInt(Number.MAX_SAFE_INTEGER)) return undefined
     const timestampS = Number(seconds)
-    const genuine = await verifyEd25519(key.publicKey, cosignedBytes(text, timestampS), signature.subarray(TIMESTAMP_BYTES))
+    const genuine = await verifyEd25519(
+      key.publicKey,
+      cosignedBytes(text, timestampS),
+      signature.subarray(TIMESTAMP_BYTES),
+    )
     return genuine ? { key, timestampS } : undefined
   },
 }

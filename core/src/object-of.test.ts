@@ -7,7 +7,11 @@ import type { JsonValue } from './json-value.ts'
 
 describe('objectOf', () => {
   it('is what Object.fromEntries is', () => {
-    const key = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', 'constructor', '0', '1', '999', '01', '4294967295', '-1', '1e3', '\ud800'), fc.nat().map(String))
+    const key = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('__proto__', 'constructor', '0', '1', '999', '01', '4294967295', '-1', '1e3', '\ud800'),
+      fc.nat().map(String),
+    )
     fc.assert(
       fc.property(fc.uniqueArray(key, { maxLength: 30 }), (keys) => {
         const values = keys.map((_, i) => [i])
@@ -20,7 +24,8 @@ describe('objectOf', () => {
   })
 
   const items = (of: string): JsonValue => JSON.parse(`[${Array(20_000).fill(of).join(',')}]`) as JsonValue
-  const scrub = (value: JsonValue) => createScrubber('s3cret-pass', { scheme: 'bearer' }).answer({ type: 'json', value })
+  const scrub = (value: JsonValue) =>
+    createScrubber('s3cret-pass', { scheme: 'bearer' }).answer({ type: 'json', value })
   it.each<[string, () => unknown]>([
     ['an answer with the credential in one place', () => scrub([items('{"999":1}'), 's3cret-pass'])],
     ['an answer with the credential in every place', () => scrub(items('{"999":"s3cret-pass"}'))],

@@ -245,7 +245,10 @@ export function isNodeServer<T extends { slug: string }>(server: T): server is E
 }
 
 /** Whether agents may use this command of a server; nothing is said of whether the server has it. */
-export function isCommandEnabled({ enabled, commands }: Pick<ServerConfig, 'enabled' | 'commands'>, command: string): boolean {
+export function isCommandEnabled(
+  { enabled, commands }: Pick<ServerConfig, 'enabled' | 'commands'>,
+  command: string,
+): boolean {
   return enabled && (commands === null || commands.includes(command))
 }
 
@@ -269,18 +272,31 @@ export function isSecretName(text: string): boolean {
 
 /** What npm takes for a new package's name, without the spellings that its command line reads as a path, a URL or an option. */
 export function isPackageName(text: string): boolean {
-  return text.length <= 214 && /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/.test(text) && !/\.(?:tgz|tar|tar\.gz)$/.test(text)
+  return (
+    text.length <= 214 &&
+    /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*$/.test(text) &&
+    !/\.(?:tgz|tar|tar\.gz)$/.test(text)
+  )
 }
 
 /** Semantic Versioning 2.0.0. */
 export function isExactVersion(text: string): boolean {
   const identifiers = '[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*'
-  return text.length <= 128 && new RegExp(`^(?:0|[1-9]\\d*)\\.(?:0|[1-9]\\d*)\\.(?:0|[1-9]\\d*)(?:-${identifiers})?(?:\\+${identifiers})?$`).test(text)
+  return (
+    text.length <= 128 &&
+    new RegExp(`^(?:0|[1-9]\\d*)\\.(?:0|[1-9]\\d*)\\.(?:0|[1-9]\\d*)(?:-${identifiers})?(?:\\+${identifiers})?$`).test(
+      text,
+    )
+  )
 }
 
 /** An exact version, a range or a dist-tag: nothing that npm would take for a path, a URL, an alias or an option. */
 export function isVersionSpec(text: string): boolean {
-  return /^[0-9A-Za-z^~<>=*][0-9A-Za-z.^~<>=|*+ -]{0,127}$/.test(text) && !/\.(?:tgz|tar|tar\.gz)$/i.test(text) && text === text.trim()
+  return (
+    /^[0-9A-Za-z^~<>=*][0-9A-Za-z.^~<>=|*+ -]{0,127}$/.test(text) &&
+    !/\.(?:tgz|tar|tar\.gz)$/i.test(text) &&
+    text === text.trim()
+  )
 }
 
 /** Subresource integrity with the one hash that npm still makes. */
@@ -304,20 +320,79 @@ export function isLockfileDigest(text: string): boolean {
 
 /** Variables that change what a process loads, runs or trusts, or that the worker sets itself. */
 const RESERVED = new Set([
-  'PATH', 'HOME', 'TMPDIR', 'TMP', 'TEMP', 'SHELL', 'PWD', 'IFS', 'ENV', 'BASH_ENV', 'BASHOPTS', 'SHELLOPTS', 'PS4', 'PROMPT_COMMAND',
-  'GCONV_PATH', 'GLIBC_TUNABLES', 'LOCPATH', 'NLSPATH', 'HOSTALIASES', 'RESOLV_HOST_CONF',
-  'PERL5LIB', 'PERL5OPT', 'PERL5DB', 'PERLLIB', 'RUBYOPT', 'RUBYLIB', 'CLASSPATH', 'JAVA_TOOL_OPTIONS', 'JDK_JAVA_OPTIONS', '_JAVA_OPTIONS',
-  'OPENSSL_CONF', 'OPENSSL_MODULES', 'OPENSSL_ENGINES', 'SSLKEYLOGFILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'EDITOR', 'VISUAL', 'PAGER', 'BROWSER',
+  'PATH',
+  'HOME',
+  'TMPDIR',
+  'TMP',
+  'TEMP',
+  'SHELL',
+  'PWD',
+  'IFS',
+  'ENV',
+  'BASH_ENV',
+  'BASHOPTS',
+  'SHELLOPTS',
+  'PS4',
+  'PROMPT_COMMAND',
+  'GCONV_PATH',
+  'GLIBC_TUNABLES',
+  'LOCPATH',
+  'NLSPATH',
+  'HOSTALIASES',
+  'RESOLV_HOST_CONF',
+  'PERL5LIB',
+  'PERL5OPT',
+  'PERL5DB',
+  'PERLLIB',
+  'RUBYOPT',
+  'RUBYLIB',
+  'CLASSPATH',
+  'JAVA_TOOL_OPTIONS',
+  'JDK_JAVA_OPTIONS',
+  '_JAVA_OPTIONS',
+  'OPENSSL_CONF',
+  'OPENSSL_MODULES',
+  'OPENSSL_ENGINES',
+  'SSLKEYLOGFILE',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'EDITOR',
+  'VISUAL',
+  'PAGER',
+  'BROWSER',
 ])
 const RESERVED_PREFIXES = [
-  'LD_', 'DYLD_', 'NODE_', 'NPM_CONFIG_', 'NPM_PACKAGE_', 'NPM_LIFECYCLE_', 'PYTHON', 'BASH_FUNC_', 'GIT_', 'MALLOC_', 'ELECTRON_', 'UV_', 'BUN_', 'DENO_', 'VITRINE_',
+  'LD_',
+  'DYLD_',
+  'NODE_',
+  'NPM_CONFIG_',
+  'NPM_PACKAGE_',
+  'NPM_LIFECYCLE_',
+  'PYTHON',
+  'BASH_FUNC_',
+  'GIT_',
+  'MALLOC_',
+  'ELECTRON_',
+  'UV_',
+  'BUN_',
+  'DENO_',
+  'VITRINE_',
 ]
 /** Harmless ones that servers do read. */
-const UNRESERVED = new Set(['NODE_ENV', 'GIT_AUTHOR_NAME', 'GIT_AUTHOR_EMAIL', 'GIT_COMMITTER_NAME', 'GIT_COMMITTER_EMAIL', 'PYTHONUNBUFFERED', 'PYTHONIOENCODING'])
+const UNRESERVED = new Set([
+  'NODE_ENV',
+  'GIT_AUTHOR_NAME',
+  'GIT_AUTHOR_EMAIL',
+  'GIT_COMMITTER_NAME',
+  'GIT_COMMITTER_EMAIL',
+  'PYTHONUNBUFFERED',
+  'PYTHONIOENCODING',
+])
 
 /** What is wrong with the name of an environment variable; null when a server may have it. */
 export function envNameProblem(name: string): string | null {
-  if (!/^[A-Z_][A-Z0-9_]{0,127}$/.test(name)) return 'Must be a name like API_KEY: A to Z, 0 to 9 and "_", no digit first.'
+  if (!/^[A-Z_][A-Z0-9_]{0,127}$/.test(name))
+    return 'Must be a name like API_KEY: A to Z, 0 to 9 and "_", no digit first.'
   if (UNRESERVED.has(name)) return null
   const reserved = RESERVED.has(name) || RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix))
   return reserved ? `${name} changes how a process is run and cannot be set.` : null

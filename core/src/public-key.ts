@@ -24,12 +24,16 @@ export function parsePublicKey(spelling: string): Result<PublicKey, TlogError> {
   const verifier = parseVerifierKey(text)
   if (verifier.ok) {
     const { name, type, publicKey } = verifier.value
-    return type === ED25519 ? { ok: true, value: { publicKey, name } } : tlogError('malformed', 'this is the key of a witness, not of a log')
+    return type === ED25519
+      ? { ok: true, value: { publicKey, name } }
+      : tlogError('malformed', 'this is the key of a witness, not of a log')
   }
   const bytes = decode(PEM.exec(text)?.[1]?.replaceAll(/\s/g, '') ?? text)
-  const isSpki = bytes?.length === SPKI_HEAD.length + ED25519_KEY_BYTES && SPKI_HEAD.every((byte, i) => bytes[i] === byte)
+  const isSpki =
+    bytes?.length === SPKI_HEAD.length + ED25519_KEY_BYTES && SPKI_HEAD.every((byte, i) => bytes[i] === byte)
   const publicKey = isSpki ? bytes.subarray(SPKI_HEAD.length) : bytes
-  if (publicKey?.length !== ED25519_KEY_BYTES) return tlogError('malformed', 'this is no Ed25519 public key: not a verifier key, PEM or base64')
+  if (publicKey?.length !== ED25519_KEY_BYTES)
+    return tlogError('malformed', 'this is no Ed25519 public key: not a verifier key, PEM or base64')
   return { ok: true, value: { publicKey } }
 }
 

@@ -14,7 +14,10 @@ function sent(chunks: Iterable<string | Uint8Array>, end: 'end' | 'close' = 'end
 }
 
 it('reads JSON in whatever pieces it comes', async () => {
-  expect(await sent(['{"a":', '"', new Uint8Array([0xc3]), new Uint8Array([0xa4]), '"}'])).toEqual({ ok: true, value: { a: 'ä' } })
+  expect(await sent(['{"a":', '"', new Uint8Array([0xc3]), new Uint8Array([0xa4]), '"}'])).toEqual({
+    ok: true,
+    value: { a: 'ä' },
+  })
   expect(await sent([])).toEqual({ ok: true, value: undefined })
 })
 
@@ -24,7 +27,11 @@ it('takes as many bytes as a request may have, be they single', async () => {
   expect(await sent([text, ' '])).toMatchObject({ ok: false, error: { code: 'request_too_large' } })
 })
 
-it.each([['no JSON', '{'], ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22])], ['half a character', new Uint8Array([0x22, 0xc3, 0x22])]])('refuses what is %s', async (_what, bytes) => {
+it.each([
+  ['no JSON', '{'],
+  ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22])],
+  ['half a character', new Uint8Array([0x22, 0xc3, 0x22])],
+])('refuses what is %s', async (_what, bytes) => {
   expect(await sent([bytes])).toMatchObject({ ok: false, error: { code: 'invalid_json' } })
 })
 

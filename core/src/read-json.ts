@@ -29,7 +29,9 @@ function readBytes(request: Request): Promise<Result<Uint8Array>> {
       // The rest is read and dropped, so that the answer can be.
       else resolve(fail('request_too_large'))
     })
-    request.once('end', () => resolve(length <= REQUEST_BYTES_MAX ? ok(joined(chunks, length)) : fail('request_too_large')))
+    request.once('end', () =>
+      resolve(length <= REQUEST_BYTES_MAX ? ok(joined(chunks, length)) : fail('request_too_large')),
+    )
     request.once('close', () => resolve(fail('cancelled')))
   })
 }

@@ -23,7 +23,8 @@ function problemOf(text: string): string | null {
   const shown = JSON.stringify(text)
   if (text !== '' && !text.startsWith('/')) return `${shown} is no JSON pointer: it does not begin with "/".`
   if (/~(?![01])/.test(text)) return `${shown} is no JSON pointer: "~" is written "~0", and "/" within a name "~1".`
-  if (text.split('/').length - 1 > JSON_DEPTH_MAX) return `A pointer has ${JSON_DEPTH_MAX} segments at most, as arguments have levels.`
+  if (text.split('/').length - 1 > JSON_DEPTH_MAX)
+    return `A pointer has ${JSON_DEPTH_MAX} segments at most, as arguments have levels.`
   return null
 }
 
@@ -31,7 +32,10 @@ function problemOf(text: string): string | null {
 export function parsePointer(text: string): Pointer {
   const problem = problemOf(text)
   if (problem !== null) throw new RangeError(problem)
-  return text.split('/').slice(1).map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return text
+    .split('/')
+    .slice(1)
+    .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 /** Of pointers from here, those that go on from the value under `key`. */

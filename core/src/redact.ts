@@ -10,7 +10,8 @@ export const REDACTED = '[redacted]'
 export const REDACTED_CREDENTIAL = '[redacted:credential]'
 
 /** Field names whose values are credentials whatever they hold; compared without case, "-" and "_". */
-const SENSITIVE = /(?:password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|credential|authorization|cookie|sessionid|otp|pin$|cvv|cvc|cardnumber|iban|ssn)/
+const SENSITIVE =
+  /(?:password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|credential|authorization|cookie|sessionid|otp|pin$|cvv|cvc|cardnumber|iban|ssn)/
 
 /**
  * A copy of the arguments without what must not be kept, at every depth: values of sensitive fields, values that the registration's
@@ -28,7 +29,10 @@ function redact(value: JsonValue, pointers: readonly Pointer[]): JsonValue {
   if (Array.isArray(value)) return value.map((item, i) => redact(item, pointersInto(pointers, String(i))))
   const keys = Object.keys(value)
   const names = keys.map((name) => replaceSecrets(name, REDACTED)).map(distinctNames())
-  return objectOf(names, keys.map((name) => (isSensitiveName(name) ? REDACTED : redact(value[name]!, pointersInto(pointers, name)))))
+  return objectOf(
+    names,
+    keys.map((name) => (isSensitiveName(name) ? REDACTED : redact(value[name]!, pointersInto(pointers, name)))),
+  )
 }
 
 /** Whether a field of this name holds a credential, whatever its value looks like. */

@@ -15,6 +15,10 @@ export function ok<T>(value: T): { ok: true; value: T } {
   return { ok: true, value }
 }
 
-export function fail(code: ErrorCode, message?: string, details?: Record<string, unknown>): { ok: false; error: Failure } {
+export function fail(
+  code: ErrorCode,
+  message?: string,
+  details?: Record<string, unknown>,
+): { ok: false; error: Failure } {
   return { ok: false, error: { code, ...(message !== undefined && { message }), ...(details && { details }) } }
 }

@@ -123,7 +123,8 @@ function failuresOf({ size, first, child, eachChild, ends }: Trie): Int32Array {
       queue[queued++] = next
       if (state === 0) return
       let found = NONE
-      for (let shorter = fails[state]!; shorter !== 0 && found === NONE; shorter = fails[shorter]!) found = child(shorter, unit)
+      for (let shorter = fails[state]!; shorter !== 0 && found === NONE; shorter = fails[shorter]!)
+        found = child(shorter, unit)
       fails[next] = found === NONE ? first(unit) : found
       if (ends[next] === 0) ends[next] = ends[fails[next]]!
     })

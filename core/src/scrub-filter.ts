@@ -23,7 +23,8 @@ export function filterOf<T extends { length: number }>(beginnings: readonly T[],
   const window = Math.min(...beginnings.map(({ length }) => length))
   if (window < BLOCK) return { next: (_, from) => from, window: 1 }
 
-  const hashAt = (text: T, end: number): number => (unitAt(text, end - 2) ^ (unitAt(text, end - 1) << 5) ^ (unitAt(text, end) << 9)) & (TABLE_SIZE - 1)
+  const hashAt = (text: T, end: number): number =>
+    (unitAt(text, end - 2) ^ (unitAt(text, end - 1) << 5) ^ (unitAt(text, end) << 9)) & (TABLE_SIZE - 1)
   const shifts = new Uint8Array(TABLE_SIZE).fill(window - BLOCK + 1)
   /** By the hash at the window's end. */
   const candidates = new Map<number, T[]>()

@@ -68,5 +68,6 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
 /** Whether a number, boolean or null is what the credential says. */
 function scalarTest(credential: string): (value: number | boolean | null) => boolean {
   const number = credential.trim() === '' ? Number.NaN : Number(credential)
-  return (value) => (typeof value === 'number' ? value === number : typeof value === 'boolean' && String(value) === credential)
+  return (value) =>
+    typeof value === 'number' ? value === number : typeof value === 'boolean' && String(value) === credential
 }

@@ -11,7 +11,10 @@ import { spellingsOf } from './spellings.ts'
 const unitsOf = (text: string) => Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i))
 
 function textStream(needles: string[]): StreamScrubber<string> {
-  const filter = filterOf(needles.map((needle) => needle.slice(0, WINDOW_MAX)), TEXT.unitAt)
+  const filter = filterOf(
+    needles.map((needle) => needle.slice(0, WINDOW_MAX)),
+    TEXT.unitAt,
+  )
   return streamScrubber({ filter, automaton: () => automatonOf(needles.map(unitsOf)) }, TEXT)
 }
 
@@ -19,9 +22,13 @@ function textStream(needles: string[]): StreamScrubber<string> {
 function placesIn(text: string, needles: string[]): [from: number, to: number][] {
   const marked = new Uint8Array(text.length + 1)
   for (const needle of needles) {
-    for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + 1)) marked.fill(1, at, at + needle.length)
+    for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + 1))
+      marked.fill(1, at, at + needle.length)
   }
-  return [...Buffer.from(marked).toString('latin1').matchAll(/\x01+/g)].map((run) => [run.index, run.index + run[0].length])
+  return [...Buffer.from(marked).toString('latin1').matchAll(/\x01+/g)].map((run) => [
+    run.index,
+    run.index + run[0].length,
+  ])
 }
 
 /** What scrubbing gives out of the text before `limit`, markers for places that begin by then included. */
@@ -66,58 +73,87 @@ function runBytes(stream: StreamScrubber<Uint8Array>, chunks: Uint8Array[]): Buf
 }
 
 /** Few letters make needles overlap, contain and continue one another all the time. */
-const dense = (letters: string, min: number, max: number) => fc.string({ unit: fc.constantFrom(...letters), minLength: min, maxLength: max })
+const dense = (letters: string, min: number, max: number) =>
+  fc.string({ unit: fc.constantFrom(...letters), minLength: min, maxLength: max })
 
 describe('any needles', () => {
   const small = fc.tuple(fc.array(dense('ab', 1, 5), { minLength: 1, maxLength: 4 }), dense('abc', 0, 12))
 
   it('are found however a text is cut into two and three', () => {
-    fc.assert(fc.property(small, ([needles, text]) => {
-      const expected = scrubbedUntil(text.length, text, needles)
-      const places = placesIn(text, needles).length
-      for (let i = 0; i <= text.length; i++) {
-        for (let j = i; j <= text.length; j++) {
-          const stream = textStream(needles)
-          expect(run(stream, cut(text, [i, j]))).toBe(expected)
-          expect(stream.count).toBe(places)
+    fc.assert(
+      fc.property(small, ([needles, text]) => {
+        const expected = scrubbedUntil(text.length, text, needles)
+        const places = placesIn(text, needles).length
+        for (let i = 0; i <= text.length; i++) {
+          for (let j = i; j <= text.length; j++) {
+            const stream = textStream(needles)
+            expect(run(stream, cut(text, [i, j]))).toBe(expected)
+            expect(stream.count).toBe(places)
+          }
         }
-      }
-    }), { numRuns: 300 })
+      }),
+      { numRuns: 300 },
+    )
   }, 30_000)
 
   it('hold back what may be the beginning of one, and nothing else', () => {
-    fc.assert(fc.property(small, fc.array(fc.nat(12), { maxLength: 12 }), ([needles, text], cuts) => {
-      const stream = textStream(needles)
-      let read = ''
-      let out = ''
-      for (const chunk of cut(text, cuts)) {
-        read += chunk
-        out += stream.push(chunk)
-        // A place that ends the text has its marker out; whether more of the text belongs to it is seen later.
-        expect(out).toBe(scrubbedUntil(read.length - openEnd(read, needles), read, needles))
-      }
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(small, fc.array(fc.nat(12), { maxLength: 12 }), ([needles, text], cuts) => {
+        const stream = textStream(needles)
+        let read = ''
+        let out = ''
+        for (const chunk of cut(text, cuts)) {
+          read += chunk
+          out += stream.push(chunk)
+          // A place that ends the text has its marker out; whether more of the text belongs to it is seen later.
+          expect(out).toBe(scrubbedUntil(read.length - openEnd(read, needles), read, needles))
+        }
+      }),
+      { numRuns: 2_000 },
+    )
   }, 30_000)
 
   it('are found where the filter skips', () => {
     const long = dense('ab', 3, 45)
     const noise = dense('abcdefghijklmnopqrstuvwxyzé漢', 0, 60)
     const texts = fc.array(long, { minLength: 1, maxLength: 4 }).chain((needles) =>
-      fc.tuple(fc.constant(needles), fc.array(fc.oneof(noise, fc.constantFrom(...needles), fc.constantFrom(...needles).map((n) => n.slice(0, -1))), { maxLength: 10 })))
-    fc.assert(fc.property(texts, fc.array(fc.nat(400), { maxLength: 6 }), ([needles, parts], cuts) => {
-      const text = parts.join('')
-      expect(run(textStream(needles), cut(text, cuts))).toBe(scrubbedUntil(text.length, text, needles))
-    }), { numRuns: 1_000 })
+      fc.tuple(
+        fc.constant(needles),
+        fc.array(
+          fc.oneof(
+            noise,
+            fc.constantFrom(...needles),
+            fc.constantFrom(...needles).map((n) => n.slice(0, -1)),
+          ),
+          { maxLength: 10 },
+        ),
+      ),
+    )
+    fc.assert(
+      fc.property(texts, fc.array(fc.nat(400), { maxLength: 6 }), ([needles, parts], cuts) => {
+        const text = parts.join('')
+        expect(run(textStream(needles), cut(text, cuts))).toBe(scrubbedUntil(text.length, text, needles))
+      }),
+      { numRuns: 1_000 },
+    )
   }, 30_000)
 })
 
 /** What encoders escape, what they do not, and what takes one to four bytes. */
 const credential = fc.oneof(
-  fc.string({ unit: fc.constantFrom(...'aZ09', ...'%+&<>"\'/\\=~ .-_:{}*\n', 'é', 'ÿ', '鍵', '🔑'), minLength: 1, maxLength: 12 }),
+  fc.string({
+    unit: fc.constantFrom(...'aZ09', ...'%+&<>"\'/\\=~ .-_:{}*\n', 'é', 'ÿ', '鍵', '🔑'),
+    minLength: 1,
+    maxLength: 12,
+  }),
   fc.string({ unit: fc.constantFrom(...'abcdef0123456789'), minLength: 4, maxLength: 24 }),
   fc.stringMatching(/^[A-Za-z0-9_-]{20,48}$/),
 )
-const auth = fc.constantFrom({ scheme: 'bearer' } as const, { scheme: 'basic' } as const, { scheme: 'basic', username: 'u' } as const)
+const auth = fc.constantFrom(
+  { scheme: 'bearer' } as const,
+  { scheme: 'basic' } as const,
+  { scheme: 'basic', username: 'u' } as const,
+)
 
 interface Case {
   scrubber: ReturnType<typeof createScrubber>
@@ -133,50 +169,75 @@ const cases: fc.Arbitrary<Case> = fc.tuple(credential, auth).chain(([secret, sch
     { weight: 4, arbitrary: spelling },
     { weight: 2, arbitrary: fc.tuple(spelling, fc.nat(200)).map(([text, n]) => text.slice(0, n % text.length)) },
     { weight: 1, arbitrary: fc.tuple(spelling, fc.nat(200)).map(([text, n]) => text.slice(n % text.length)) },
-    { weight: 1, arbitrary: fc.tuple(spelling, fc.nat(200)).map(([text, n]) => `${text.slice(0, n % text.length)}#${text.slice((n % text.length) + 1)}`) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(spelling, fc.nat(200))
+        .map(([text, n]) => `${text.slice(0, n % text.length)}#${text.slice((n % text.length) + 1)}`),
+    },
     { weight: 2, arbitrary: fc.constantFrom('', ' ', '%', '\\', '&', '=', 'Bearer ', 'data: x\n\n', 'é漢🔑', MARKER) },
   )
-  return fc.array(part, { maxLength: 8 }).map((parts) => ({ scrubber: createScrubber(secret, scheme), spellings, parts }))
+  return fc
+    .array(part, { maxLength: 8 })
+    .map((parts) => ({ scrubber: createScrubber(secret, scheme), spellings, parts }))
 })
 const cuts = fc.array(fc.nat(2_000), { maxLength: 8 })
 
 describe('a credential in all its spellings', () => {
   it('is taken out of text, however it is cut', () => {
-    fc.assert(fc.property(cases, cuts, ({ scrubber, spellings, parts }, places) => {
-      const text = parts.join('')
-      const whole = scrubber.text(text)
-      expect(whole).toEqual({ text: scrubbedUntil(text.length, text, spellings), count: placesIn(text, spellings).length })
-      const stream = scrubber.textStream()
-      expect(run(stream, cut(text, places))).toBe(whole.text)
-      expect(stream.count).toBe(whole.count)
-      expect(run(scrubber.textStream(), text.split(''))).toBe(whole.text)
-    }), { numRuns: 400 })
+    fc.assert(
+      fc.property(cases, cuts, ({ scrubber, spellings, parts }, places) => {
+        const text = parts.join('')
+        const whole = scrubber.text(text)
+        expect(whole).toEqual({
+          text: scrubbedUntil(text.length, text, spellings),
+          count: placesIn(text, spellings).length,
+        })
+        const stream = scrubber.textStream()
+        expect(run(stream, cut(text, places))).toBe(whole.text)
+        expect(stream.count).toBe(whole.count)
+        expect(run(scrubber.textStream(), text.split(''))).toBe(whole.text)
+      }),
+      { numRuns: 400 },
+    )
   }, 30_000)
 
   it('is taken out of bytes, however they are cut', () => {
-    fc.assert(fc.property(cases, cuts, fc.uint8Array({ maxLength: 8 }), ({ scrubber, spellings, parts }, places, noise) => {
-      const bytes = new Uint8Array(Buffer.concat([noise, ...parts.map(utf8), noise]))
-      // Latin-1 gives every byte a character of its own.
-      const needles = spellings.map((spelling) => Buffer.from(spelling).toString('latin1'))
-      const text = Buffer.from(bytes).toString('latin1')
-      const expected = scrubbedUntil(text.length, text, needles)
-      const stream = scrubber.byteStream()
-      expect(runBytes(stream, cut(bytes, places)).toString('latin1')).toBe(expected)
-      expect(stream.count).toBe(placesIn(text, needles).length)
-      // A credential of one letter could stand in a content type.
-      const { answer, count } = scrubber.answer({ type: 'binary', bytes, contentType: '' })
-      expect(answer.type === 'binary' && Buffer.from(answer.bytes).toString('latin1')).toBe(expected)
-      expect(count).toBe(stream.count)
-      expect(runBytes(scrubber.byteStream(), [...bytes].map((byte) => Uint8Array.of(byte))).toString('latin1')).toBe(expected)
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(cases, cuts, fc.uint8Array({ maxLength: 8 }), ({ scrubber, spellings, parts }, places, noise) => {
+        const bytes = new Uint8Array(Buffer.concat([noise, ...parts.map(utf8), noise]))
+        // Latin-1 gives every byte a character of its own.
+        const needles = spellings.map((spelling) => Buffer.from(spelling).toString('latin1'))
+        const text = Buffer.from(bytes).toString('latin1')
+        const expected = scrubbedUntil(text.length, text, needles)
+        const stream = scrubber.byteStream()
+        expect(runBytes(stream, cut(bytes, places)).toString('latin1')).toBe(expected)
+        expect(stream.count).toBe(placesIn(text, needles).length)
+        // A credential of one letter could stand in a content type.
+        const { answer, count } = scrubber.answer({ type: 'binary', bytes, contentType: '' })
+        expect(answer.type === 'binary' && Buffer.from(answer.bytes).toString('latin1')).toBe(expected)
+        expect(count).toBe(stream.count)
+        expect(
+          runBytes(
+            scrubber.byteStream(),
+            [...bytes].map((byte) => Uint8Array.of(byte)),
+          ).toString('latin1'),
+        ).toBe(expected)
+      }),
+      { numRuns: 300 },
+    )
   }, 30_000)
 
   it('leaves no spelling in what goes out', () => {
-    fc.assert(fc.property(cases, cuts, ({ scrubber, spellings, parts }, places) => {
-      const out = run(scrubber.textStream(), cut(parts.join(''), places))
-      // Markers that were there before count as text; a credential that is part of one is found in it.
-      for (const between of out.split(MARKER)) expect(spellings.filter((spelling) => between.includes(spelling))).toEqual([])
-    }), { numRuns: 300 })
+    fc.assert(
+      fc.property(cases, cuts, ({ scrubber, spellings, parts }, places) => {
+        const out = run(scrubber.textStream(), cut(parts.join(''), places))
+        // Markers that were there before count as text; a credential that is part of one is found in it.
+        for (const between of out.split(MARKER))
+          expect(spellings.filter((spelling) => between.includes(spelling))).toEqual([])
+      }),
+      { numRuns: 300 },
+    )
   }, 30_000)
 })
 
@@ -218,7 +279,9 @@ describe('bounds', () => {
     expect(whole.count).toBe(10_000)
     for (const size of [1, 7, 19_999, 20_000]) {
       const stream = scrubber.textStream()
-      const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size))
+      const chunks = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
+        text.slice(i * size, (i + 1) * size),
+      )
       expect(run(stream, chunks) === whole.text).toBe(true)
       expect(stream.count).toBe(10_000)
     }

@@ -33,7 +33,13 @@ export interface Scrubber {
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
   if (credential === null || credential === '') return PASSING
   const spellings = spellingsOf(credential, auth)
-  const inText = once(() => searchFor(spellings.map((text) => text.slice(0, WINDOW_MAX)), () => spellings.map(unitsOf), TEXT))
+  const inText = once(() =>
+    searchFor(
+      spellings.map((text) => text.slice(0, WINDOW_MAX)),
+      () => spellings.map(unitsOf),
+      TEXT,
+    ),
+  )
   const inBytes = once(() => searchFor(spellings.map(firstBytes), () => spellings.map(utf8), BYTES))
 
   const text = (whole: string) => {
@@ -56,7 +62,10 @@ export function createScrubber(credential: string | null, auth: AuthScheme): Scr
         case 'binary': {
           const bytes = scrubWhole(answer.bytes, inBytes(), BYTES)
           const contentType = text(answer.contentType)
-          return { answer: { type: 'binary', bytes: bytes.value, contentType: contentType.text }, count: bytes.count + contentType.count }
+          return {
+            answer: { type: 'binary', bytes: bytes.value, contentType: contentType.text },
+            count: bytes.count + contentType.count,
+          }
         }
       }
     },
@@ -67,7 +76,11 @@ export function createScrubber(credential: string | null, auth: AuthScheme): Scr
 }
 
 /** Most answers are told by the filter to hold nothing: the rest is made when it is needed. */
-function searchFor<T extends Units>(beginnings: T[], needles: () => ArrayLike<number>[], { unitAt }: Form<T>): Search<T> & { mayHold(whole: T): boolean } {
+function searchFor<T extends Units>(
+  beginnings: T[],
+  needles: () => ArrayLike<number>[],
+  { unitAt }: Form<T>,
+): Search<T> & { mayHold(whole: T): boolean } {
   const filter = filterOf(beginnings, unitAt)
   return {
     filter,
@@ -76,7 +89,11 @@ function searchFor<T extends Units>(beginnings: T[], needles: () => ArrayLike<nu
   }
 }
 
-function scrubWhole<T extends Units>(whole: T, search: ReturnType<typeof searchFor<T>>, form: Form<T>): { value: T; count: number } {
+function scrubWhole<T extends Units>(
+  whole: T,
+  search: ReturnType<typeof searchFor<T>>,
+  form: Form<T>,
+): { value: T; count: number } {
   if (!search.mayHold(whole)) return { value: whole, count: 0 }
   const stream = streamScrubber(search, form)
   const parts = [stream.push(whole), stream.end()].filter((part) => part.length > 0)

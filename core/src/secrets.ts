@@ -26,23 +26,36 @@ export const SECRET_FORMATS: readonly SecretFormat[] = [
     name: 'private key',
     hint: '-----BEGIN ',
     // An END that is missing does not save a key from being one. Line ends may be escaped.
-    pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g,
+    pattern:
+      /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   },
   prefixed('age secret key', 'AGE-SECRET-KEY-1', '[A-Z0-9]{58}'),
-  { name: 'jwt', hint: 'eyJ', pattern: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,2}/g },
+  {
+    name: 'jwt',
+    hint: 'eyJ',
+    pattern: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,2}/g,
+  },
   prefixed('aws access key id', '(?:AKIA|ASIA|ABIA|ACCA)', '[A-Z0-9]{16}'),
   {
     name: 'aws secret access key',
     hint: 'secret_?(?:access_?)?key',
     pattern: /(?<kept>secret_?(?:access_?)?key["']?\s{0,4}[:=]\s{0,4}["']?)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])/gi,
   },
-  { name: 'azure account key', hint: '(?:AccountKey|SharedAccessKey)=', pattern: /(?<kept>(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/]{43,86}={0,2}/g },
+  {
+    name: 'azure account key',
+    hint: '(?:AccountKey|SharedAccessKey)=',
+    pattern: /(?<kept>(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/]{43,86}={0,2}/g,
+  },
   prefixed('github token', 'gh[pousr]_', '[A-Za-z0-9]{36,255}'),
   prefixed('github token', 'github_pat_', '[A-Za-z0-9_]{22,255}'),
   prefixed('gitlab token', 'gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|agent|soat)-', '[A-Za-z0-9_-]{20,}'),
   prefixed('slack token', 'xox[a-z]-', '[A-Za-z0-9-]{10,}'),
   prefixed('slack token', 'xapp-', '[0-9]-[A-Za-z0-9-]{10,}'),
-  { name: 'slack webhook', hint: 'hooks\\.slack\\.com', pattern: /(?<kept>hooks\.slack\.com\/(?:services|workflows|triggers)\/)[A-Za-z0-9/_-]{20,}/g },
+  {
+    name: 'slack webhook',
+    hint: 'hooks\\.slack\\.com',
+    pattern: /(?<kept>hooks\.slack\.com\/(?:services|workflows|triggers)\/)[A-Za-z0-9/_-]{20,}/g,
+  },
   prefixed('stripe key', '[sr]k_(?:live|test)_', '[A-Za-z0-9]{10,}'),
   prefixed('webhook secret', 'whsec_', '[A-Za-z0-9+/]{20,}={0,2}'),
   prefixed('anthropic key', 'sk-ant-', '[A-Za-z0-9_-]{20,}'),
@@ -65,19 +78,40 @@ export const SECRET_FORMATS: readonly SecretFormat[] = [
   {
     name: 'authorization header',
     hint: 'authorization',
-    pattern: /(?<kept>authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic|token|apikey|negotiate)\s{1,4})[^\s"',;]+/gi,
+    pattern:
+      /(?<kept>authorization["']?\s{0,4}[:=]\s{0,4}["']?(?:bearer|basic|token|apikey|negotiate)\s{1,4})[^\s"',;]+/gi,
   },
-  { name: 'authorization header', hint: 'authorization', pattern: /(?<kept>authorization["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',;]{8,}/gi, isSecret: looksRandom },
+  {
+    name: 'authorization header',
+    hint: 'authorization',
+    pattern: /(?<kept>authorization["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',;]{8,}/gi,
+    isSecret: looksRandom,
+  },
   // Prose speaks of bearers, and of basic things: what follows has to look like a token.
-  { name: 'bearer token', hint: 'bearer\\s', pattern: /(?<kept>\bbearer\s{1,4})[A-Za-z0-9._~+/-]{8,}=*/gi, isSecret: looksRandom },
-  { name: 'basic credentials', hint: 'basic\\s', pattern: /(?<kept>\bbasic\s{1,4})[A-Za-z0-9+/]{4,}={0,2}/gi, isSecret: isBasicPair },
+  {
+    name: 'bearer token',
+    hint: 'bearer\\s',
+    pattern: /(?<kept>\bbearer\s{1,4})[A-Za-z0-9._~+/-]{8,}=*/gi,
+    isSecret: looksRandom,
+  },
+  {
+    name: 'basic credentials',
+    hint: 'basic\\s',
+    pattern: /(?<kept>\bbasic\s{1,4})[A-Za-z0-9+/]{4,}={0,2}/gi,
+    isSecret: isBasicPair,
+  },
   // Up to the last "@", as passwords hold some that should have been escaped.
   { name: 'password in a URL', hint: '://[^\\s/]*@', pattern: /(?<kept>:\/\/[^\s/?#:@"'<>]*:)[^\s/?#"'<>]+(?=@)/g },
-  { name: 'secret in a query', hint: '(?:token|secret|passwd|password|api_?key|signature)=', pattern: /(?<kept>[?&][A-Za-z0-9_-]{0,40}(?:token|secret|passwd|password|api_?key|signature)=)[^&#\s"'<>]+/gi },
+  {
+    name: 'secret in a query',
+    hint: '(?:token|secret|passwd|password|api_?key|signature)=',
+    pattern: /(?<kept>[?&][A-Za-z0-9_-]{0,40}(?:token|secret|passwd|password|api_?key|signature)=)[^&#\s"'<>]+/gi,
+  },
   {
     name: 'card number',
     hint: '[0-9]{4}[ -]?[0-9]{4}',
-    pattern: /(?<![0-9A-Za-z.-])(?:(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6011|65[0-9]{2})(?:[ -]?[0-9]{4}){3}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5})(?![0-9A-Za-z-])/g,
+    pattern:
+      /(?<![0-9A-Za-z.-])(?:(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6011|65[0-9]{2})(?:[ -]?[0-9]{4}){3}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5})(?![0-9A-Za-z-])/g,
     isSecret: passesLuhn,
   },
 ]
@@ -118,7 +152,11 @@ function isBasicPair(text: string): boolean {
 function passesLuhn(text: string): boolean {
   let sum = 0
   let double = false
-  for (const digit of text.replaceAll(/[^0-9]/g, '').split('').reverse().map(Number)) {
+  for (const digit of text
+    .replaceAll(/[^0-9]/g, '')
+    .split('')
+    .reverse()
+    .map(Number)) {
     sum += double ? (digit > 4 ? 2 * digit - 9 : 2 * digit) : digit
     double = !double
   }

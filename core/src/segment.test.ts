@@ -12,14 +12,37 @@ function draft(call: string): Draft {
 
 function append(tail: Tail, calls: string[], at = JANUARY): { segment: Segment; hashes: string[] } {
   const usage = { ...usageAt(tail, at), invoked: usageAt(tail, at).invoked + calls.length }
-  return buildSegment({ log: 'agents/scout', orgId: 'acme', batch: `b${tail.next}`, tail, at, usage, drafts: calls.map(draft) })
+  return buildSegment({
+    log: 'agents/scout',
+    orgId: 'acme',
+    batch: `b${tail.next}`,
+    tail,
+    at,
+    usage,
+    drafts: calls.map(draft),
+  })
 }
 
 describe('a chain', () => {
   it('starts at entry 0, behind 64 zeros', () => {
     const { segment, hashes } = append(EMPTY_TAIL, ['a'])
-    expect(segment).toMatchObject({ orgId: 'acme', first: 0, count: 1, batch: 'b0', prev: GENESIS_PREV, tail: hashes[0], at: JANUARY })
-    expect(segment.entries[0]).toMatchObject({ v: 1, log: 'agents/scout', seq: 0, prev: GENESIS_PREV, ts: JANUARY, call: 'a' })
+    expect(segment).toMatchObject({
+      orgId: 'acme',
+      first: 0,
+      count: 1,
+      batch: 'b0',
+      prev: GENESIS_PREV,
+      tail: hashes[0],
+      at: JANUARY,
+    })
+    expect(segment.entries[0]).toMatchObject({
+      v: 1,
+      log: 'agents/scout',
+      seq: 0,
+      prev: GENESIS_PREV,
+      ts: JANUARY,
+      call: 'a',
+    })
   })
 
   it('links every entry to the one before, within segments and across them', () => {
@@ -37,9 +60,18 @@ describe('a chain', () => {
     expect(entries.map((entry) => entry.call).join('')).toBe('abcdef')
     expect(entries.map((entry) => entry.prev)).toEqual([GENESIS_PREV, ...entries.map(hashEntry).slice(0, -1)])
     expect(returned).toEqual(entries.map(hashEntry))
-    expect(segments.map(({ first, count }) => [first, count])).toEqual([[0, 1], [1, 3], [4, 2]])
+    expect(segments.map(({ first, count }) => [first, count])).toEqual([
+      [0, 1],
+      [1, 3],
+      [4, 2],
+    ])
     expect(segments.map(({ prev }) => prev)).toEqual([GENESIS_PREV, ...segments.map(({ tail }) => tail).slice(0, -1)])
-    expect(tail).toEqual({ next: 6, hash: returned[5], at: JANUARY, usage: { month: '2026-01', invoked: 6, credited: 0, leased: 0 } })
+    expect(tail).toEqual({
+      next: 6,
+      hash: returned[5],
+      at: JANUARY,
+      usage: { month: '2026-01', invoked: 6, credited: 0, leased: 0 },
+    })
   })
 
   it('hashes differently after a different past', () => {
@@ -54,20 +86,34 @@ describe('a chain', () => {
 
   it('puts nothing of a draft into an entry but its five fields', () => {
     const loaded = { ...draft('a'), seq: 99, prev: 'forged', token: 'secret' } as Draft
-    const { segment } = buildSegment({ log: 'l', orgId: 'o', batch: 'b', tail: EMPTY_TAIL, at: JANUARY, usage: EMPTY_TAIL.usage, drafts: [loaded] })
+    const { segment } = buildSegment({
+      log: 'l',
+      orgId: 'o',
+      batch: 'b',
+      tail: EMPTY_TAIL,
+      at: JANUARY,
+      usage: EMPTY_TAIL.usage,
+      drafts: [loaded],
+    })
     expect(segment.entries[0]).toMatchObject({ seq: 0, prev: GENESIS_PREV })
     expect(segment.entries[0]).not.toHaveProperty('token')
   })
 
   it('does not build on what cannot be hashed', () => {
     const drafts = [draft('a'), { ...draft('b'), meta: { status: Number.NaN } }]
-    const build = (): unknown => buildSegment({ log: 'l', orgId: 'o', batch: 'b', tail: EMPTY_TAIL, at: JANUARY, usage: EMPTY_TAIL.usage, drafts })
+    const build = (): unknown =>
+      buildSegment({ log: 'l', orgId: 'o', batch: 'b', tail: EMPTY_TAIL, at: JANUARY, usage: EMPTY_TAIL.usage, drafts })
     expect(build).toThrow(TypeError)
   })
 
   it('leaves the empty tail as it was', () => {
     append(EMPTY_TAIL, ['a'])
-    expect(EMPTY_TAIL).toEqual({ next: 0, hash: GENESIS_PREV, at: '', usage: { month: '', invoked: 0, credited: 0, leased: 0 } })
+    expect(EMPTY_TAIL).toEqual({
+      next: 0,
+      hash: GENESIS_PREV,
+      at: '',
+      usage: { month: '', invoked: 0, credited: 0, leased: 0 },
+    })
   })
 })
 
@@ -91,7 +137,12 @@ describe('time', () => {
 })
 
 describe('usage', () => {
-  const tail: Tail = { ...EMPTY_TAIL, next: 3, at: JANUARY, usage: { month: '2026-01', invoked: 3, credited: 1, leased: 5 } }
+  const tail: Tail = {
+    ...EMPTY_TAIL,
+    next: 3,
+    at: JANUARY,
+    usage: { month: '2026-01', invoked: 3, credited: 1, leased: 5 },
+  }
 
   it('runs on within a month', () => {
     expect(usageAt(tail, '2026-01-31T23:59:59.999Z')).toEqual(tail.usage)
@@ -99,7 +150,12 @@ describe('usage', () => {
 
   it('starts from nothing in a new month, without what was leased in the old one', () => {
     expect(usageAt(tail, FEBRUARY)).toEqual({ month: '2026-02', invoked: 0, credited: 0, leased: 0 })
-    expect(append(tail, ['a'], FEBRUARY).segment.usage).toEqual({ month: '2026-02', invoked: 1, credited: 0, leased: 0 })
+    expect(append(tail, ['a'], FEBRUARY).segment.usage).toEqual({
+      month: '2026-02',
+      invoked: 1,
+      credited: 0,
+      leased: 0,
+    })
   })
 
   it('stays in the month of the chain while a clock lags behind it', () => {

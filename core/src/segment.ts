@@ -39,7 +39,12 @@ export interface Tail {
   usage: Usage
 }
 
-export const EMPTY_TAIL: Tail = { next: 0, hash: GENESIS_PREV, at: '', usage: { month: '', invoked: 0, credited: 0, leased: 0 } }
+export const EMPTY_TAIL: Tail = {
+  next: 0,
+  hash: GENESIS_PREV,
+  at: '',
+  usage: { month: '', invoked: 0, credited: 0, leased: 0 },
+}
 
 export function tailOf(segment: Segment): Tail {
   return { next: segment.first + segment.count, hash: segment.tail, at: segment.at, usage: segment.usage }
@@ -82,6 +87,17 @@ export function buildSegment(input: {
     entries.push(entry)
     hashes.push(prev)
   }
-  const segment = { orgId, first: tail.next, count: entries.length, batch, prev: tail.hash, tail: prev, at, usage, entries, facets: facetsOf(entries) }
+  const segment = {
+    orgId,
+    first: tail.next,
+    count: entries.length,
+    batch,
+    prev: tail.hash,
+    tail: prev,
+    at,
+    usage,
+    entries,
+    facets: facetsOf(entries),
+  }
   return { segment, hashes }
 }

@@ -4,7 +4,16 @@ import { lowerCased, type Encode } from './spellings-escapes.ts'
 /** Spellings of a secret's bytes: hex, base64, base32. */
 
 /** What stands between the bytes of a hex dump, and before the first. */
-const HEX_LAYOUTS: [before: string, between: string][] = [['', ':'], ['', ' '], ['', '-'], ['\\x', '\\x'], ['\\\\x', '\\\\x'], ['0x', ' 0x'], ['0x', ',0x'], ['0x', ', 0x']]
+const HEX_LAYOUTS: [before: string, between: string][] = [
+  ['', ':'],
+  ['', ' '],
+  ['', '-'],
+  ['\\x', '\\x'],
+  ['\\\\x', '\\\\x'],
+  ['0x', ' 0x'],
+  ['0x', ',0x'],
+  ['0x', ', 0x'],
+]
 
 /** Of the characters that get escaped, base64 has but "+", "/" and "=". */
 export const BASE64_ESCAPES: Encode[] = [
@@ -59,7 +68,10 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 /** Base32 (RFC 4648, section 6), in the same way: five bytes make eight characters. */
 function* base32Of(bytes: Uint8Array): Generator<string> {
   for (let before = 0; before < 5; before++) {
-    const text = toBase32(behindZeros(bytes, before)).slice(Math.ceil((before * 8) / 5), Math.floor(((before + bytes.length) * 8) / 5))
+    const text = toBase32(behindZeros(bytes, before)).slice(
+      Math.ceil((before * 8) / 5),
+      Math.floor(((before + bytes.length) * 8) / 5),
+    )
     yield text
     yield text.toLowerCase()
   }

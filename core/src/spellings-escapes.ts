@@ -24,20 +24,27 @@ const URL_STYLES: Encode[] = [
   // Go's url.PathEscape and Java's and curl's ways with a path
   (text) => encodeURIComponent(text).replaceAll(/%(?:24|26|2B|3A|3D|40)/g, decodeURIComponent),
   // JavaScript's escape
-  (text) => text.replaceAll(/[^A-Za-z0-9@*_+./-]/g, (unit) => (unit > '\xff' ? hexEscape('%u', 4) : hexEscape('%', 2))(unit)),
+  (text) =>
+    text.replaceAll(/[^A-Za-z0-9@*_+./-]/g, (unit) => (unit > '\xff' ? hexEscape('%u', 4) : hexEscape('%', 2))(unit)),
 ]
 
 const JSON_STYLES: Encode[] = [
   jsonEscape,
   // PHP: "/" too, and all but ASCII
   (text) => jsonEscape(text).replaceAll('/', '\\/'),
-  (text) => jsonEscape(text).replaceAll('/', '\\/').replaceAll(/[^\0-\x7f]/g, hexEscape('\\u', 4, 'lower')),
+  (text) =>
+    jsonEscape(text)
+      .replaceAll('/', '\\/')
+      .replaceAll(/[^\0-\x7f]/g, hexEscape('\\u', 4, 'lower')),
   // Python, Ruby: all but ASCII
   (text) => jsonEscape(text).replaceAll(/[^\0-\x7f]/g, hexEscape('\\u', 4, 'lower')),
   // Go: what HTML would read
   (text) => jsonEscape(text).replaceAll(/[<>&\u2028\u2029]/g, hexEscape('\\u', 4, 'lower')),
   // .NET: these, quotes, "+" and all but ASCII
-  (text) => jsonEscape(text).replaceAll('\\"', '\\u0022').replaceAll(/[<>&'+`]|[^\0-\x7f]/g, hexEscape('\\u', 4)),
+  (text) =>
+    jsonEscape(text)
+      .replaceAll('\\"', '\\u0022')
+      .replaceAll(/[<>&'+`]|[^\0-\x7f]/g, hexEscape('\\u', 4)),
   // within apostrophes: JavaScript, Python
   (text) => jsonEscape(text).replaceAll('\\"', '"').replaceAll("'", "\\'"),
 ]
@@ -69,7 +76,10 @@ const HTML_HEX_STYLES: Encode[] = [
 /** Quoted-printable (RFC 2045, section 6.7), and the bytes literals of Python and C: all but printable ASCII, by bytes. */
 const BYTE_STYLES: Encode[] = [
   (text) => eachByte(text, (byte, char) => (/^[!-<>-~ ]$/.test(char) ? char : `=${hexOf(byte, 2)}`)),
-  (text) => eachByte(text, (byte, char) => (/^[ -~]$/.test(char) ? char.replace('\\', '\\\\') : `\\x${hexOf(byte, 2).toLowerCase()}`)),
+  (text) =>
+    eachByte(text, (byte, char) =>
+      /^[ -~]$/.test(char) ? char.replace('\\', '\\\\') : `\\x${hexOf(byte, 2).toLowerCase()}`,
+    ),
 ]
 
 /** Encoders that escape everything but letters and digits. */
@@ -83,13 +93,19 @@ const ZEALOUS: Encode[] = [
     ],
     htmlEscapeAgain,
   ),
-  ...twice(bothCases((text) => text.replaceAll(/[^A-Za-z0-9]/g, hexEscape('\\u', 4))), jsonEscape),
+  ...twice(
+    bothCases((text) => text.replaceAll(/[^A-Za-z0-9]/g, hexEscape('\\u', 4))),
+    jsonEscape,
+  ),
 ]
 
 /** Encoders that escape every character. */
 const EVERY_URL = bothCases((text) => eachByte(text, (byte) => `%${hexOf(byte, 2)}`))
 const EVERY_JSON = bothCases((text) => text.replaceAll(/[^]/g, hexEscape('\\u', 4)))
-const EVERY_HTML: Encode[] = [(text) => text.replaceAll(/[^]/gu, decimalEntity), ...bothCases((text) => text.replaceAll(/[^]/gu, hexEntity))]
+const EVERY_HTML: Encode[] = [
+  (text) => text.replaceAll(/[^]/gu, decimalEntity),
+  ...bothCases((text) => text.replaceAll(/[^]/gu, hexEntity)),
+]
 
 const MOST: Encode[] = [
   ...twice(URL_STYLES.flatMap(bothCases), encodeURIComponent),
@@ -132,7 +148,9 @@ export function* escapesFor(text: string, rare: boolean): Generator<string> {
  */
 export function withinJson(secret: string, spellings: Iterable<string>): string[] {
   if (SELDOM_ESCAPED.test(secret)) return []
-  return [...spellings].flatMap((text) => JSON_CHANGES.test(text) ? [JSON_STYLES[0]!(text), JSON_STYLES[1]!(text), JSON_STYLES[3]!(text)] : [])
+  return [...spellings].flatMap((text) =>
+    JSON_CHANGES.test(text) ? [JSON_STYLES[0]!(text), JSON_STYLES[1]!(text), JSON_STYLES[3]!(text)] : [],
+  )
 }
 const JSON_CHANGES = /["\\/\0-\x1f]|[^\0-\x7f]/
 
@@ -164,7 +182,10 @@ function bothCases(encode: Encode): Encode[] {
 
 /** An encoder that writes the hex digits of its escapes in lower case. */
 export function lowerCased(encode: Encode): Encode {
-  return (text) => encode(text).replaceAll(/%[0-9A-F]{2}|%u[0-9A-F]{4}|\\u[0-9A-F]{4}|&#x[0-9A-F]+;/g, (escape) => escape.toLowerCase())
+  return (text) =>
+    encode(text).replaceAll(/%[0-9A-F]{2}|%u[0-9A-F]{4}|\\u[0-9A-F]{4}|&#x[0-9A-F]+;/g, (escape) =>
+      escape.toLowerCase(),
+    )
 }
 
 function percentAll(text: string): string {

@@ -1,11 +1,30 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { bytesToHex, concatBytes } from './bytes.ts'
 import {
-  appendLeaf, consistencyNodes, emptyFrontier, foldProof, frontierNodes, frontierRoot, inclusionNodes, nodeHash, verifyConsistency,
-  verifyInclusion, type ProofPlan,
+  appendLeaf,
+  consistencyNodes,
+  emptyFrontier,
+  foldProof,
+  frontierNodes,
+  frontierRoot,
+  inclusionNodes,
+  nodeHash,
+  verifyConsistency,
+  verifyInclusion,
+  type ProofPlan,
 } from './merkle.ts'
 import {
-  edgeTiles, growEdge, nodeInTile, nodeReader, partialTiles, restoreEdge, tilePath, tilesCompleted, tilesFor, TILE_WIDTH, type Tile,
+  edgeTiles,
+  growEdge,
+  nodeInTile,
+  nodeReader,
+  partialTiles,
+  restoreEdge,
+  tilePath,
+  tilesCompleted,
+  tilesFor,
+  TILE_WIDTH,
+  type Tile,
   type TileData,
 } from './tiles.ts'
 
@@ -41,7 +60,10 @@ function fetch(tiles: Tile[], size: number): TileData[] {
   return tiles.map((tile) => {
     if (tile.width === TILE_WIDTH) return stored.get(tilePath(tile))!
     if (tile.level > 0) return edges.get(size)!.find((partial) => tilePath(partial) === tilePath(tile))!
-    return { ...tile, hashes: concatBytes(...Array.from({ length: tile.width }, (_, i) => leaf(tile.index * TILE_WIDTH + i))) }
+    return {
+      ...tile,
+      hashes: concatBytes(...Array.from({ length: tile.width }, (_, i) => leaf(tile.index * TILE_WIDTH + i))),
+    }
   })
 }
 
@@ -52,7 +74,9 @@ function prove(plan: ProofPlan, size: number): Uint8Array[] {
 describe('a log of tiles', () => {
   it('proves inclusion at every size, from at most two tiles a level', () => {
     for (const size of SIZES) {
-      const indexes = [0, 1, 2, 127, 254, 255, 256, 257, 32_768, 65_279, 65_280, 65_535, 65_536, size - 1].filter((index) => index < size)
+      const indexes = [0, 1, 2, 127, 254, 255, 256, 257, 32_768, 65_279, 65_280, 65_535, 65_536, size - 1].filter(
+        (index) => index < size,
+      )
       const levels = partialTiles(size).at(-1)!.level + 1
       for (const index of indexes) {
         const plan = inclusionNodes(index, size)
@@ -76,7 +100,10 @@ describe('a log of tiles', () => {
 
   it('gives the frontier of every size', () => {
     for (const size of SIZES) {
-      const nodes = prove(frontierNodes(size).map((node) => [node]), size)
+      const nodes = prove(
+        frontierNodes(size).map((node) => [node]),
+        size,
+      )
       const root = nodes.reduceRight((right, left) => nodeHash(left, right))
       expect(bytesToHex(root)).toBe(bytesToHex(roots.get(size)!))
     }
@@ -98,7 +125,12 @@ describe('a log of tiles', () => {
   it('completes each full tile once', () => {
     const [tiles, steps] = [tilesCompleted(0, SIZE_MAX).map(tilePath), [0, ...SIZES]]
     expect([...stored.keys()].sort()).toEqual([...tiles].sort())
-    expect(steps.slice(1).flatMap((size, i) => tilesCompleted(steps[i]!, size).map(tilePath)).sort()).toEqual(tiles.sort())
+    expect(
+      steps
+        .slice(1)
+        .flatMap((size, i) => tilesCompleted(steps[i]!, size).map(tilePath))
+        .sort(),
+    ).toEqual(tiles.sort())
   })
 
   it('makes no proof that verifies from a tile with a wrong hash', () => {
@@ -109,7 +141,10 @@ describe('a log of tiles', () => {
       const hashes = Uint8Array.from(tile.hashes)
       for (let at = 0; at < hashes.length; at += 32) hashes[at]! ^= 1
       const proof = foldProof(plan, nodeReader(tiles.with(i, { ...tile, hashes }), size))
-      expect(verifyInclusion({ index, size, leafHash: leaf(index), proof, root: roots.get(size)! }), tilePath(tile)).toBe(false)
+      expect(
+        verifyInclusion({ index, size, leafHash: leaf(index), proof, root: roots.get(size)! }),
+        tilePath(tile),
+      ).toBe(false)
     }
   })
 
@@ -145,9 +180,21 @@ describe('arithmetic', () => {
   })
 
   it('places a subtree of 2^8 leaves one level up, and smaller ones across the hashes they fold from', () => {
-    expect(nodeInTile({ level: 8, index: 3 }, 1_500)).toEqual({ tile: { level: 1, index: 0, width: 5 }, first: 3, count: 1 })
-    expect(nodeInTile({ level: 7, index: 3 }, 1_500)).toEqual({ tile: { level: 0, index: 1, width: 256 }, first: 128, count: 128 })
-    expect(nodeInTile({ level: 2, index: 374 }, 1_500)).toEqual({ tile: { level: 0, index: 5, width: 220 }, first: 216, count: 4 })
+    expect(nodeInTile({ level: 8, index: 3 }, 1_500)).toEqual({
+      tile: { level: 1, index: 0, width: 5 },
+      first: 3,
+      count: 1,
+    })
+    expect(nodeInTile({ level: 7, index: 3 }, 1_500)).toEqual({
+      tile: { level: 0, index: 1, width: 256 },
+      first: 128,
+      count: 128,
+    })
+    expect(nodeInTile({ level: 2, index: 374 }, 1_500)).toEqual({
+      tile: { level: 0, index: 5, width: 220 },
+      first: 216,
+      count: 4,
+    })
   })
 
   it('refuses nodes beyond the tree and sizes that do not grow', () => {

@@ -67,7 +67,8 @@ export function nodeInTile({ level, index }: TreeNode, size: number): TilePlace 
   const tileLevel = Math.floor(level / TILE_LEVELS)
   const count = 2 ** (level % TILE_LEVELS)
   const hashesInLevel = Math.floor(size / TILE_WIDTH ** tileLevel)
-  if (index < 0 || (index + 1) * count > hashesInLevel) throw new RangeError(`no complete subtree ${level}/${index} in a tree of ${size}`)
+  if (index < 0 || (index + 1) * count > hashesInLevel)
+    throw new RangeError(`no complete subtree ${level}/${index} in a tree of ${size}`)
   const tileIndex = Math.floor((index * count) / TILE_WIDTH)
   const width = Math.min(TILE_WIDTH, hashesInLevel - tileIndex * TILE_WIDTH)
   return { tile: { level: tileLevel, index: tileIndex, width }, first: (index * count) % TILE_WIDTH, count }
@@ -92,7 +93,8 @@ export function nodeReader(tiles: readonly TileData[], size: number): (node: Tre
   return (node) => {
     const { tile, first, count } = nodeInTile(node, size)
     const hashes = byPath.get(tilePath(tile))
-    if (hashes?.length !== tile.width * HASH_BYTES) throw new RangeError(`${tilePath(tile)} is missing or not ${tile.width} hashes long`)
+    if (hashes?.length !== tile.width * HASH_BYTES)
+      throw new RangeError(`${tilePath(tile)} is missing or not ${tile.width} hashes long`)
     return foldTile(hashes, first, count)
   }
 }
@@ -109,7 +111,8 @@ export function restoreEdge(tiles: readonly TileData[], size: number): TileEdge 
   const levels: Uint8Array[][] = []
   for (const tile of partialTiles(size)) {
     const hashes = byPath.get(tilePath(tile))
-    if (hashes?.length !== tile.width * HASH_BYTES) throw new RangeError(`${tilePath(tile)} is missing or not ${tile.width} hashes long`)
+    if (hashes?.length !== tile.width * HASH_BYTES)
+      throw new RangeError(`${tilePath(tile)} is missing or not ${tile.width} hashes long`)
     while (levels.length < tile.level) levels.push([])
     levels.push(Array.from({ length: tile.width }, (_, i) => hashAt(hashes, i)))
   }

@@ -2,9 +2,23 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { bytesToBase64, utf8 } from './bytes.ts'
 import { checkpointText } from './checkpoint.ts'
-import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, leafHash, type TreeNode } from './merkle.ts'
+import {
+  appendLeaf,
+  emptyFrontier,
+  foldProof,
+  frontierRoot,
+  inclusionNodes,
+  leafHash,
+  type TreeNode,
+} from './merkle.ts'
 import { ED25519, formatNote, verifierKey } from './note.ts'
-import { formatTlogProof, parseTlogProof, TLOG_PROOF_LENGTH_MAX, verifyTlogProof, type TlogProof } from './tlog-proof.ts'
+import {
+  formatTlogProof,
+  parseTlogProof,
+  TLOG_PROOF_LENGTH_MAX,
+  verifyTlogProof,
+  type TlogProof,
+} from './tlog-proof.ts'
 
 // A log of four entries, so that every node of a proof is a leaf or a pair.
 const ORIGIN = 'log.example/agents/a1'
@@ -20,7 +34,10 @@ const trust = { origin: ORIGIN, logKeys: [key] }
 
 function signedCheckpoint(size: number, root: Uint8Array, origin = ORIGIN): string {
   const text = checkpointText({ origin, size, root, extensions: [] })
-  return formatNote({ text, signatures: [{ name: key.name, keyId: key.keyId, signature: sign(null, utf8(text), privateKey) }] })
+  return formatNote({
+    text,
+    signatures: [{ name: key.name, keyId: key.keyId, signature: sign(null, utf8(text), privateKey) }],
+  })
 }
 
 const checkpoint = signedCheckpoint(4, rootOf(leaves))
@@ -113,7 +130,7 @@ describe('verifyTlogProof', () => {
     }
   })
 
-  it('refuses a true path under a checkpoint that is not the log\'s', async () => {
+  it("refuses a true path under a checkpoint that is not the log's", async () => {
     const cases: [string, string][] = [
       [checkpoint.replace('\n4\n', '\n3\n'), 'bad_signature'],
       [signedCheckpoint(4, rootOf(leaves), 'log.example/agents/a2'), 'wrong_origin'],
@@ -121,7 +138,10 @@ describe('verifyTlogProof', () => {
       ['no checkpoint', 'malformed'],
     ]
     for (const [other, code] of cases) {
-      expect(await verifyTlogProof({ ...proof, checkpoint: other }, leaves[2]!, trust)).toMatchObject({ ok: false, error: { code } })
+      expect(await verifyTlogProof({ ...proof, checkpoint: other }, leaves[2]!, trust)).toMatchObject({
+        ok: false,
+        error: { code },
+      })
     }
   })
 })

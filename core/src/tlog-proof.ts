@@ -1,5 +1,12 @@
 import { base64ToBytes, bytesToBase64 } from './bytes.ts'
-import { parseCheckpoint, parseDecimal, parseHash, verifyCheckpoint, type LogTrust, type VerifiedCheckpoint } from './checkpoint.ts'
+import {
+  parseCheckpoint,
+  parseDecimal,
+  parseHash,
+  verifyCheckpoint,
+  type LogTrust,
+  type VerifiedCheckpoint,
+} from './checkpoint.ts'
 import { verifyInclusion } from './merkle.ts'
 import { NOTE_LENGTH_MAX, tlogError, type TlogError } from './note.ts'
 import type { Result } from './result.ts'
@@ -26,7 +33,12 @@ const INDEX = 'index '
 
 /** Throws RangeError where it would not parse again. */
 export function formatTlogProof({ extra, index, proof, checkpoint }: TlogProof): string {
-  const head = [MAGIC, ...(extra ? [EXTRA + bytesToBase64(extra)] : []), `${INDEX}${index}`, ...proof.map(bytesToBase64)]
+  const head = [
+    MAGIC,
+    ...(extra ? [EXTRA + bytesToBase64(extra)] : []),
+    `${INDEX}${index}`,
+    ...proof.map(bytesToBase64),
+  ]
   const text = `${head.join('\n')}\n\n${checkpoint}`
   const parsed = parseTlogProof(text)
   if (!parsed.ok) throw new RangeError(parsed.error.reason)
@@ -46,7 +58,8 @@ export function parseTlogProof(text: string): Result<TlogProof, TlogError> {
   const indexLine = lines.shift()
   const index = indexLine?.startsWith(INDEX) ? parseDecimal(indexLine.slice(INDEX.length)) : undefined
   if (index === undefined) return tlogError('malformed', 'the proof has no index line with a plain decimal number')
-  if (lines.length > PROOF_HASHES_MAX) return tlogError('malformed', `the proof has more than ${PROOF_HASHES_MAX} hashes`)
+  if (lines.length > PROOF_HASHES_MAX)
+    return tlogError('malformed', `the proof has more than ${PROOF_HASHES_MAX} hashes`)
   const proof = lines.map(parseHash).filter((hash) => hash !== undefined)
   if (proof.length !== lines.length) return tlogError('malformed', 'a line of the proof is not a hash in base64')
 
@@ -60,13 +73,17 @@ export function parseTlogProof(text: string): Result<TlogProof, TlogError> {
  * Errors: malformed, wrong_origin, bad_signature, no_known_signature, not_included.
  */
 export async function verifyTlogProof(
-  proof: TlogProof, leafHash: Uint8Array, trust: LogTrust,
+  proof: TlogProof,
+  leafHash: Uint8Array,
+  trust: LogTrust,
 ): Promise<Result<VerifiedCheckpoint, TlogError>> {
   const verified = await verifyCheckpoint(proof.checkpoint, trust)
   if (!verified.ok) return verified
   const { size, root } = verified.value.checkpoint
   const included = verifyInclusion({ index: proof.index, size, leafHash, proof: proof.proof, root })
-  return included ? verified : tlogError('not_included', `the entry is not number ${proof.index} of the ${size} that the checkpoint signs`)
+  return included
+    ? verified
+    : tlogError('not_included', `the entry is not number ${proof.index} of the ${size} that the checkpoint signs`)
 }
 
 /** Null for what is there and is not extra data. */

@@ -3,7 +3,10 @@ import { isToolName } from './names.ts'
 
 /** Shapes that worker.yaml and agent.yaml share; the messages are read by who wrote the file. */
 
-export const text = z.string({ error: 'Must be text; put numbers and true or false into quotes.' }).max(8 * 1024, 'At most 8 KiB.').refine((value) => !value.includes('\0'), 'Must not hold NUL.')
+export const text = z
+  .string({ error: 'Must be text; put numbers and true or false into quotes.' })
+  .max(8 * 1024, 'At most 8 KiB.')
+  .refine((value) => !value.includes('\0'), 'Must not hold NUL.')
 
 export const flag = z.boolean({ error: 'Must be true or false.' })
 
@@ -21,11 +24,17 @@ export function list<T extends z.ZodType>(item: T, max: number): z.ZodArray<T> {
 }
 
 export function block<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'Must be a block of fields.') })
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'Must be a block of fields.'),
+  })
 }
 
 /** Reports every value that was there before, at its place. */
-export function noneTwice(values: readonly { key: string; path: PropertyKey[] }[], what: string, context: z.RefinementCtx): void {
+export function noneTwice(
+  values: readonly { key: string; path: PropertyKey[] }[],
+  what: string,
+  context: z.RefinementCtx,
+): void {
   const seen = new Set<string>()
   for (const { key, path } of values) {
     if (seen.has(key)) context.addIssue({ code: 'custom', path, message: `${what} ${key} is there twice.` })

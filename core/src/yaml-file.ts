@@ -1,4 +1,16 @@
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml'
 import type * as z from 'zod'
 import type { Problem } from './yaml-problems.ts'
 
@@ -22,23 +34,38 @@ export type Parsed<T> =
  */
 export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
   const start = { line: 1, column: 1 }
-  if (text.length > TEXT_LENGTH_MAX) return failed([{ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` }])
+  if (text.length > TEXT_LENGTH_MAX)
+    return failed([{ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` }])
   const lines = new LineCounter()
   try {
     // The parser compares every key with every other: a block of some ten thousand would take it seconds.
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, stringKeys: true })
-    const syntax = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ ...place(lines, pos[0]), message: messageOf(message) }))
+    const document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      merge: false,
+      stringKeys: true,
+    })
+    const syntax = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+      ...place(lines, pos[0]),
+      message: messageOf(message),
+    }))
     if (syntax.length > 0) return failed(syntax)
-    const repeated = repeatedKeys(document).map((offset) => ({ ...place(lines, offset), message: 'Fields must be unique; this one was there before.' }))
+    const repeated = repeatedKeys(document).map((offset) => ({
+      ...place(lines, offset),
+      message: 'Fields must be unique; this one was there before.',
+    }))
     if (repeated.length > 0) return failed(repeated)
     const checked = schema.safeParse(document.toJS({ maxAliasCount: ALIASES_MAX }))
-    if (checked.success) return { ok: true, value: checked.data, locate: (path) => place(lines, offsetOf(document, path).offset) }
+    if (checked.success)
+      return { ok: true, value: checked.data, locate: (path) => place(lines, offsetOf(document, path).offset) }
     // Finding the place of each takes its time.
     return failed(checked.error.issues.slice(0, PROBLEMS_MAX).flatMap((issue) => problemsOf(issue, document, lines)))
   } catch (error) {
     // The parser recurses, and refuses aliases beyond the bound, by throwing.
     if (error instanceof RangeError) return failed([{ ...start, message: TOO_DEEP }])
-    if (error instanceof ReferenceError) return failed([{ ...start, message: `The file refers to anchors more than ${ALIASES_MAX} times.` }])
+    if (error instanceof ReferenceError)
+      return failed([{ ...start, message: `The file refers to anchors more than ${ALIASES_MAX} times.` }])
     throw error
   }
 }
@@ -49,7 +76,10 @@ function failed(problems: Problem[]): { ok: false; problems: Problem[] } {
 
 function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): Problem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.slice(0, PROBLEMS_MAX).map((key) => ({ ...place(lines, offsetOfKey(document, issue.path, key)), message: `Unknown field: ${named([...issue.path, key])}.` }))
+    return issue.keys.slice(0, PROBLEMS_MAX).map((key) => ({
+      ...place(lines, offsetOfKey(document, issue.path, key)),
+      message: `Unknown field: ${named([...issue.path, key])}.`,
+    }))
   }
   const where = issue.path.length === 0 ? '' : `${named(issue.path)}: `
   if (issue.code === 'invalid_key') {
@@ -61,7 +91,9 @@ function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCoun
 }
 
 function named(path: readonly PropertyKey[]): string {
-  return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step).slice(0, 60)}`)).join('')
+  return path
+    .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i === 0 ? '' : '.'}${String(step).slice(0, 60)}`))
+    .join('')
 }
 
 /** Where fields stand that their block had before. */

@@ -81,7 +81,11 @@ describe('coalesceMany', () => {
     const load = coalesceMany<string>((keys) => {
       const { promise, resolve, reject } = Promise.withResolvers<Map<string, string>>()
       const nth = asked.length
-      asked.push({ keys, answer: () => resolve(new Map(keys.filter((key) => key !== 'missing').map((key) => [key, `${key}@${nth}`]))), fail: reject })
+      asked.push({
+        keys,
+        answer: () => resolve(new Map(keys.filter((key) => key !== 'missing').map((key) => [key, `${key}@${nth}`]))),
+        fail: reject,
+      })
       return promise
     })
     return { asked, load }
@@ -93,7 +97,10 @@ describe('coalesceMany', () => {
     await tick()
     expect(asked.map(({ keys }) => keys)).toEqual([['a', 'b', 'missing']])
     asked[0]!.answer()
-    expect(await Promise.all(answers)).toEqual([['a@0', 'b@0'], ['b@0', undefined, 'a@0']])
+    expect(await Promise.all(answers)).toEqual([
+      ['a@0', 'b@0'],
+      ['b@0', undefined, 'a@0'],
+    ])
   })
 
   it('asks again for whoever comes while a load is under way, together', async () => {

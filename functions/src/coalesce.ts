@@ -26,7 +26,9 @@ export function coalesce<T>(): (key: string, run: () => Promise<T>) => Promise<T
 }
 
 /** The same for many keys at once: all that is asked for while one round trip is under way goes into the next. */
-export function coalesceMany<T>(fetchAll: (keys: string[]) => Promise<Map<string, T>>): (keys: string[]) => Promise<(T | undefined)[]> {
+export function coalesceMany<T>(
+  fetchAll: (keys: string[]) => Promise<Map<string, T>>,
+): (keys: string[]) => Promise<(T | undefined)[]> {
   let waiting: { keys: Set<string>; done: Promise<Map<string, T>> } | undefined
   let current: Promise<unknown> | undefined
 

@@ -16,7 +16,10 @@ export interface Credential {
  * Opens the credential of an agent's tool. Concurrent calls of one registration share a decryption: it starts after all
  * of them arrived, and is kept for none. Errors: those of Vault.open.
  */
-export type OpenCredential = (agentId: string, tool: Pick<ToolDoc, 'name' | 'version' | 'authTokenEnc' | 'kmsKey' | 'auth'>) => Promise<Result<Credential>>
+export type OpenCredential = (
+  agentId: string,
+  tool: Pick<ToolDoc, 'name' | 'version' | 'authTokenEnc' | 'kmsKey' | 'auth'>,
+) => Promise<Result<Credential>>
 
 export function credentialOpener(vault: Vault, project: string): OpenCredential {
   const shared = coalesce<Result<Credential>>()

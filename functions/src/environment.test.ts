@@ -24,6 +24,8 @@ describe('environment', () => {
 
   it('reads what tools may reach, in any project', () => {
     expect(environment({ GCLOUD_PROJECT: 'acme', VITRINE_EGRESS_ALLOW: '10.0.0.0/8' }).egress.allow).toHaveLength(1)
-    expect(() => environment({ GCLOUD_PROJECT: 'demo-x', VITRINE_EGRESS_ALLOW: '10.0.0.0/8,localhost' })).toThrow('VITRINE_EGRESS_ALLOW: "localhost"')
+    expect(() => environment({ GCLOUD_PROJECT: 'demo-x', VITRINE_EGRESS_ALLOW: '10.0.0.0/8,localhost' })).toThrow(
+      'VITRINE_EGRESS_ALLOW: "localhost"',
+    )
   })
 })

@@ -39,14 +39,22 @@ export function environment(env: Record<string, string | undefined>): Environmen
   }
   return {
     project,
-    kmsKey: env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
+    kmsKey:
+      env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
     kmsEmulatorHost,
     egress: readEgressPolicy(env),
     reconcileAfterMs: reconcileAfterMs === undefined ? RECONCILE_AFTER_MS : Number(reconcileAfterMs),
-    signingKey: env['VITRINE_SIGNING_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
+    signingKey:
+      env['VITRINE_SIGNING_KEY'] ??
+      `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],
     checkpointDir,
     witnesses: readWitnesses(env['VITRINE_WITNESSES']),
-    secretEnv: new Set((env['VITRINE_SECRET_ENV'] ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '')),
+    secretEnv: new Set(
+      (env['VITRINE_SECRET_ENV'] ?? '')
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    ),
   }
 }

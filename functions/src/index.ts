@@ -55,7 +55,10 @@ const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ policy: env.egress })
 
 /** Beside this file, in the bundle too. */
-const answerThread = new URL(import.meta.url.endsWith('.ts') ? 'forward/answer-thread.ts' : 'answer-thread.js', import.meta.url)
+const answerThread = new URL(
+  import.meta.url.endsWith('.ts') ? 'forward/answer-thread.ts' : 'answer-thread.js',
+  import.meta.url,
+)
 
 const load = createLoad(db)
 const signCall = createCallSigner(db)
@@ -68,7 +71,10 @@ const parts: Parts = {
   reclaim: createReclaim(db, append),
   vault,
   openCredential: credentialOpener(vault, env.project),
-  forward: { http: httpForward({ dispatcher, egress: env.egress }), mcp: mcpForward({ dispatcher, egress: env.egress }) },
+  forward: {
+    http: httpForward({ dispatcher, egress: env.egress }),
+    mcp: mcpForward({ dispatcher, egress: env.egress }),
+  },
   largeAnswers: createLargeAnswers({ entry: answerThread }),
   gate: createGate(createBreaker(), createSlots()),
   checkManifest: manifestChecker({ dispatcher, egress: env.egress }),
@@ -88,8 +94,15 @@ const parts: Parts = {
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
 
 /** One function under a service account of its own: registerTool may encrypt only, dispatch may decrypt only. */
-function serve(serviceAccount: string, operation: (parts: Parts, call: Call) => Promise<Result<unknown>>, options: HttpsOptions = {}): HttpsFunction {
-  return onRequest({ cors: true, serviceAccount: `${serviceAccount}@`, ...options }, callable((call) => operation(parts, call)))
+function serve(
+  serviceAccount: string,
+  operation: (parts: Parts, call: Call) => Promise<Result<unknown>>,
+  options: HttpsOptions = {},
+): HttpsFunction {
+  return onRequest(
+    { cors: true, serviceAccount: `${serviceAccount}@`, ...options },
+    callable((call) => operation(parts, call)),
+  )
 }
 
 export const registerTool = serve('vitrine-register', register)
@@ -110,11 +123,17 @@ export const admin = serve('vitrine-admin', adminOperation)
 export const worker = serve('vitrine-connect', workerOperation)
 
 /** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
-export const reconcile = onSchedule({ schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 }, async () => {
-  await reconcileAll(parts)
-})
+export const reconcile = onSchedule(
+  { schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 },
+  async () => {
+    await reconcileAll(parts)
+  },
+)
 
 /** Signs the heads of chains that grew. Idempotent; it may run beside anything, itself included. */
-export const checkpoint = onSchedule({ schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 }, async () => {
-  await checkpointAll(parts)
-})
+export const checkpoint = onSchedule(
+  { schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 },
+  async () => {
+    await checkpointAll(parts)
+  },
+)

@@ -83,14 +83,26 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   if (!user.ok) return user
 
   const known = new Map(guess.map((path, i) => [path, docs[wanted.length + i]]))
-  const found = toolFrom(toolDoc) ?? (agent.disabled ? undefined : await parts.routes.find({ agent, slug: name, ...(user.value !== undefined && { user: user.value }) }, known))
+  const found =
+    toolFrom(toolDoc) ??
+    (agent.disabled
+      ? undefined
+      : await parts.routes.find({ agent, slug: name, ...(user.value !== undefined && { user: user.value }) }, known))
   const decision = decide<Callee>(agent, name, found)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
   const stored = await storedVerdict(parts, agentId, tool, target.value.command)
-  if (!stored.ok) return deny(parts, agent, name, stored.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered', stored.error, commandMeta(request))
+  if (!stored.ok)
+    return deny(
+      parts,
+      agent,
+      name,
+      stored.error.code === 'manifest_changed' ? 'manifest_changed' : 'not_registered',
+      stored.error,
+      commandMeta(request),
+    )
   if (tool.kind === 'worker' && tool.unusable) return { ok: false, error: tool.unusable }
   const fits = await checkArgs(tool, target.value.command, target.value.args)
   if (!fits.ok) return fits
@@ -108,27 +120,49 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
   if ('full' in gate) return { ok: false, error: gate.full }
   try {
     const done = await dispatched(parts, call, dispatch, gate, lap)
-    return (guard && !done.ok && done.error.code === 'conflict' && (await replay(parts, agentId, guard, patience))) || done
+    return (
+      (guard && !done.ok && done.error.code === 'conflict' && (await replay(parts, agentId, guard, patience))) || done
+    )
   } finally {
     gate.leave('nothing', Date.now())
   }
 }
 
 /** Steps 5 to 9, for a call that may go. */
-async function dispatched(parts: Parts, call: Call, dispatch: Dispatch, gate: Entered, lap: LapTimer): Promise<Result<Invoked>> {
+async function dispatched(
+  parts: Parts,
+  call: Call,
+  dispatch: Dispatch,
+  gate: Entered,
+  lap: LapTimer,
+): Promise<Result<Invoked>> {
   const { agent, tool, request, guard } = dispatch
-  const [admitted, opened] = await Promise.all([timed('commit', admit(parts, dispatch)), timed('kms', openChecked(parts, dispatch))])
+  const [admitted, opened] = await Promise.all([
+    timed('commit', admit(parts, dispatch)),
+    timed('kms', openChecked(parts, dispatch)),
+  ])
   lap('admit')
   if (!admitted.ok) {
-    return admitted.error.code === 'quota_exceeded' ? deny(parts, agent, tool.name, 'quota_exceeded', admitted.error, commandMeta(request)) : admitted
+    return admitted.error.code === 'quota_exceeded'
+      ? deny(parts, agent, tool.name, 'quota_exceeded', admitted.error, commandMeta(request))
+      : admitted
   }
-  const { result, ...ending } = opened.ok ? await run(parts, call, dispatch, opened.value, lap) : { ...notForwarded(opened.error.code), result: null }
+  const { result, ...ending } = opened.ok
+    ? await run(parts, call, dispatch, opened.value, lap)
+    : { ...notForwarded(opened.error.code), result: null }
   const { outcome } = ending
   const breaker = gate.leave(verdictOf(outcome), Date.now())
   const receipt = await settle(parts, dispatch, admitted.value, { ...ending, breaker })
   lap('settle')
-  if (!outcome.answered) return fail(outcome.code, undefined, { receipt, ...(outcome.status > 0 && { status: outcome.status }) })
-  return ok({ status: outcome.status, ok: outcome.ok, result, ...(guard && { resultDigest: ending.resultDigest }), receipt })
+  if (!outcome.answered)
+    return fail(outcome.code, undefined, { receipt, ...(outcome.status > 0 && { status: outcome.status }) })
+  return ok({
+    status: outcome.status,
+    ok: outcome.ok,
+    result,
+    ...(guard && { resultDigest: ending.resultDigest }),
+    receipt,
+  })
 }
 
 /** The user that a call is made for, by an ID token of theirs. Errors: invalid_key, unavailable. */
@@ -147,16 +181,28 @@ interface Opened {
 
 async function openChecked(parts: Parts, dispatch: Dispatch): Promise<Result<Opened>> {
   const credential = await parts.openCredential(dispatch.agent.id, dispatch.tool)
-  return credential.ok ? ok({ credential: credential.value, verdict: await checkLive(parts, dispatch, credential.value) }) : credential
+  return credential.ok
+    ? ok({ credential: credential.value, verdict: await checkLive(parts, dispatch, credential.value) })
+    : credential
 }
 
-function checkLive(parts: Parts, { agent, tool, request, target }: Dispatch, credential: Credential): Promise<Result<void>> {
+function checkLive(
+  parts: Parts,
+  { agent, tool, request, target }: Dispatch,
+  credential: Credential,
+): Promise<Result<void>> {
   const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
   return liveVerdict(parts, agent.id, tool, target.command, credential, signal)
 }
 
 /** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
-async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened, lap: LapTimer): Promise<Omit<Ending, 'breaker'> & { result: Invoked['result'] }> {
+async function run(
+  parts: Parts,
+  call: Call,
+  dispatch: Dispatch,
+  opened: Opened,
+  lap: LapTimer,
+): Promise<Omit<Ending, 'breaker'> & { result: Invoked['result'] }> {
   const { agent, tool, request, guard } = dispatch
   const { command, args } = dispatch.target
   const { credential } = opened
@@ -172,15 +218,23 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened,
     scrubber: credential.scrubber,
     ...(request.idempotencyKey !== undefined && { headers: keyHeader(request.idempotencyKey) }),
     ...(pieces && { emit: pieces.emit }),
-    readLarge: parts.largeAnswers.reader({ credential: credential.token, auth: tool.auth, digested: guard !== undefined }, deadline.signal),
+    readLarge: parts.largeAnswers.reader(
+      { credential: credential.token, auth: tool.auth, digested: guard !== undefined },
+      deadline.signal,
+    ),
     signal: deadline.signal,
   }
-  const { outcome, tries } = await withRetries(senderOf(parts, dispatch, opened, deadline.atMs), forwardRequest, { idempotent: isRepeatable(tool, command), deadlineMs: deadline.atMs })
+  const { outcome, tries } = await withRetries(senderOf(parts, dispatch, opened, deadline.atMs), forwardRequest, {
+    idempotent: isRepeatable(tool, command),
+    deadlineMs: deadline.atMs,
+  })
   await pieces?.end()
   deadline.clear()
   const durationMs = Math.round(performance.now() - startedMs)
   lap('forward')
-  const { result, redactions, resultDigest } = outcome.answered ? scrubbed(outcome.answer, credential, guard !== undefined) : NO_RESULT
+  const { result, redactions, resultDigest } = outcome.answered
+    ? scrubbed(outcome.answer, credential, guard !== undefined)
+    : NO_RESULT
   lap('scrub')
   return { outcome, tries, durationMs, redactions: redactions + (pieces?.count() ?? 0), resultDigest, result }
 }
@@ -188,7 +242,11 @@ async function run(parts: Parts, call: Call, dispatch: Dispatch, opened: Opened,
 const NO_RESULT = { result: null, redactions: 0, resultDigest: '' }
 
 /** An answer as the caller gets it. What was read elsewhere is that already. */
-function scrubbed(answer: Answer | SerializedAnswer, { scrubber }: Credential, digested: boolean): Pick<Ending, 'redactions' | 'resultDigest'> & { result: Invoked['result'] } {
+function scrubbed(
+  answer: Answer | SerializedAnswer,
+  { scrubber }: Credential,
+  digested: boolean,
+): Pick<Ending, 'redactions' | 'resultDigest'> & { result: Invoked['result'] } {
   if (answer.type === 'serialized') return { ...answer, result: rawJson(answer.json) }
   const { answer: clean, count } = scrubber.answer(answer)
   const result = toResult(clean)
@@ -198,7 +256,10 @@ function scrubbed(answer: Answer | SerializedAnswer, { scrubber }: Credential, d
 /** How calls of this tool are sent, each behind a look at whether the command still is what was pinned. */
 function senderOf(parts: Parts, dispatch: Dispatch, opened: Opened, deadlineMs: number): Forward {
   const { agent, tool, call } = dispatch
-  const send = tool.kind === 'worker' ? parts.forwardToWorker({ route: tool.route, agentId: agent.id, call, deadlineMs }) : parts.forward[tool.kind]
+  const send =
+    tool.kind === 'worker'
+      ? parts.forwardToWorker({ route: tool.route, agentId: agent.id, call, deadlineMs })
+      : parts.forward[tool.kind]
   let verdict: Result<void> | undefined = opened.verdict
   return async (request) => {
     // The first look was had while the intent was recorded; another try may be for not having reached the server at all.

@@ -31,16 +31,34 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<{ tool
   if (!agent.ok) return agent
   if (agent.value.disabled) return fail('agent_disabled')
   const [found, ofPolicies] = await Promise.all([
-    answered(parts.db.collection(`${paths.agent(agent.value.id)}/tools`).select('name', 'kind', 'url', 'manifest', 'enabled').get()),
+    answered(
+      parts.db
+        .collection(`${paths.agent(agent.value.id)}/tools`)
+        .select('name', 'kind', 'url', 'manifest', 'enabled')
+        .get(),
+    ),
     policyTools(parts, agent.value),
   ])
-  const registered = found.docs.map((doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>)
+  const registered = found.docs.map(
+    (doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>,
+  )
   // A registration stands before a policy's server of the same name, also while it is disabled: so it is with calls.
   const names = new Set(registered.map(({ name }) => name))
-  const visible = (tool: { name: string; enabled?: boolean }) => decide(agent.value, tool.name, { enabled: tool.enabled ?? true }).ok
-  return ok({ tools: [...registered.filter(visible).map(toListed), ...ofPolicies.filter((tool) => !names.has(tool.name) && visible(tool))] })
+  const visible = (tool: { name: string; enabled?: boolean }) =>
+    decide(agent.value, tool.name, { enabled: tool.enabled ?? true }).ok
+  return ok({
+    tools: [
+      ...registered.filter(visible).map(toListed),
+      ...ofPolicies.filter((tool) => !names.has(tool.name) && visible(tool)),
+    ],
+  })
 }
 
-export function toListed({ name, kind, url, manifest }: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>): ListedTool {
+export function toListed({
+  name,
+  kind,
+  url,
+  manifest,
+}: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>): ListedTool {
   return { name, kind, url, manifest: manifest === null ? null : (JSON.parse(manifest) as JsonValue) }
 }

@@ -1,7 +1,13 @@
 import * as z from 'zod'
 import type { Meta } from '@vitrine/core/entry'
 import type { JsonValue } from '@vitrine/core/json-value'
-import { CALLS_PER_TOOL_MAX, MANIFEST_TIMEOUT_MS, REDACT_RULES_MAX, RESPONSE_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import {
+  CALLS_PER_TOOL_MAX,
+  MANIFEST_TIMEOUT_MS,
+  REDACT_RULES_MAX,
+  RESPONSE_BYTES_MAX,
+  URL_LENGTH_MAX,
+} from '@vitrine/core/limits'
 import { checkPointer } from '@vitrine/core/redact-pointer'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub'
@@ -65,11 +71,25 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Reg
   })
 }
 
-async function record(parts: Parts, by: Principal, agentId: string, tool: ToolDoc, stored: ToolDoc | undefined, version: unknown): Promise<Result<Registered>> {
+async function record(
+  parts: Parts,
+  by: Principal,
+  agentId: string,
+  tool: ToolDoc,
+  stored: ToolDoc | undefined,
+  version: unknown,
+): Promise<Result<Registered>> {
   const now = new Date()
   const path = paths.tool(agentId, tool.name)
   const { name, kind, url } = tool
-  const meta: Meta = { ...by.via, kind, url, credential: credentialChange(tool, stored), enabled: tool.enabled, ...(tool.manifestHash && { manifestHash: tool.manifestHash }) }
+  const meta: Meta = {
+    ...by.via,
+    kind,
+    url,
+    credential: credentialChange(tool, stored),
+    enabled: tool.enabled,
+    ...(tool.manifestHash && { manifestHash: tool.manifestHash }),
+  }
   if (stored && new URL(stored.url).origin !== new URL(url).origin) meta['originBefore'] = new URL(stored.url).origin
   const appended = await parts.append(logs.agent(agentId), tool.orgId, {
     drafts: [{ action: stored ? 'tool.update' : 'tool.register', actor: by.actor, target: name, call: '', meta }],
@@ -80,7 +100,13 @@ async function record(parts: Parts, by: Principal, agentId: string, tool: ToolDo
     ],
   })
   if (!appended.ok) return appended
-  return ok({ name, kind, url, manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonValue), created: !stored })
+  return ok({
+    name,
+    kind,
+    url,
+    manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonValue),
+    created: !stored,
+  })
 }
 
 function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
@@ -111,7 +137,12 @@ const schema = z.strictObject({
   responseBytesMax: z.number().int().min(1).max(RESPONSE_BYTES_MAX).optional(),
   concurrencyMax: z.number().int().min(1).max(CALLS_PER_TOOL_MAX).optional(),
   idempotent: z.boolean().optional(),
-  redact: z.array(z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.')).max(REDACT_RULES_MAX).optional(),
+  redact: z
+    .array(
+      z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
+    )
+    .max(REDACT_RULES_MAX)
+    .optional(),
   manifestPolicy: z.enum(MANIFEST_POLICIES).optional(),
   manifestMaxAgeMs: z.number().int().min(0).max(MANIFEST_AGE_MS_MAX).optional(),
 })
@@ -119,7 +150,14 @@ const schema = z.strictObject({
 const HTTP_ONLY = ['method'] as const
 const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
 /** What a registration may say and an update may leave out. */
-const OPTIONS = ['responseBytesMax', 'concurrencyMax', 'idempotent', 'redact', 'manifestPolicy', 'manifestMaxAgeMs'] as const
+const OPTIONS = [
+  'responseBytesMax',
+  'concurrencyMax',
+  'idempotent',
+  'redact',
+  'manifestPolicy',
+  'manifestMaxAgeMs',
+] as const
 
 type Registration = z.infer<typeof schema>
 
@@ -128,14 +166,20 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
   if (!parsed.ok) return parsed
   const request = parsed.value
   const foreign = (request.kind === 'mcp' ? HTTP_ONLY : MCP_ONLY).find((field) => request[field] !== undefined)
-  if (foreign) return fail('invalid_argument', `${foreign}: A tool of kind ${request.kind} has none.`, { field: foreign })
+  if (foreign)
+    return fail('invalid_argument', `${foreign}: A tool of kind ${request.kind} has none.`, { field: foreign })
   const url = checkUrl(request.url, parts.egress)
   if (!url.ok) return url
   const headers = checkHeaders(request.headers ?? {})
   if (!headers.ok) return headers
   const auth = request.auth && checkAuth(request.auth as AuthScheme)
   if (auth && !auth.ok) return auth
-  return ok({ ...request, url: url.value, ...(request.headers && { headers: headers.value }), ...(auth && { auth: auth.value }) })
+  return ok({
+    ...request,
+    url: url.value,
+    ...(request.headers && { headers: headers.value }),
+    ...(auth && { auth: auth.value }),
+  })
 }
 
 type Options = Pick<ToolDoc, (typeof OPTIONS)[number]>
@@ -155,7 +199,9 @@ function effective(request: Registration, stored: ToolDoc | undefined): Result<S
     headers: request.headers ?? stored?.headers ?? {},
     enabled: request.enabled ?? stored?.enabled ?? true,
     credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
-    ...(Object.fromEntries(OPTIONS.map((option) => [option, request[option] ?? (stored ?? TOOL_DEFAULTS)[option]])) as Options),
+    ...(Object.fromEntries(
+      OPTIONS.map((option) => [option, request[option] ?? (stored ?? TOOL_DEFAULTS)[option]]),
+    ) as Options),
   })
 }
 
@@ -165,10 +211,16 @@ function prepare(parts: Parts, request: Registration, settings: Settings, stored
 }
 
 /** Undefined keeps what is stored. Errors: kms_unavailable. */
-async function sealToken(parts: Parts, request: Registration): Promise<Result<Pick<ToolDoc, 'authTokenEnc' | 'kmsKey'> | undefined>> {
+async function sealToken(
+  parts: Parts,
+  request: Registration,
+): Promise<Result<Pick<ToolDoc, 'authTokenEnc' | 'kmsKey'> | undefined>> {
   if (request.authToken === undefined) return ok(undefined)
   if (request.authToken === null) return ok({ authTokenEnc: null, kmsKey: null })
-  const sealed = await parts.vault.seal(request.authToken, credentialResource(parts.project, request.agentId, request.name))
+  const sealed = await parts.vault.seal(
+    request.authToken,
+    credentialResource(parts.project, request.agentId, request.name),
+  )
   return sealed.ok ? ok({ authTokenEnc: sealed.value.enc, kmsKey: sealed.value.kmsKey }) : sealed
 }
 
@@ -179,11 +231,22 @@ const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPend
  * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is stored already cannot be
  * sent along, and what a server lists for strangers may be something else: then what is pinned stays, or the first call pins.
  */
-async function discover(parts: Parts, authToken: string | null | undefined, endpoint: Settings, stored: ToolDoc | undefined): Promise<Manifest | undefined> {
+async function discover(
+  parts: Parts,
+  authToken: string | null | undefined,
+  endpoint: Settings,
+  stored: ToolDoc | undefined,
+): Promise<Manifest | undefined> {
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
   if (authToken === undefined && stored?.authTokenEnc) return undefined
   const credential = authToken ?? null
-  const found = await fetchManifest({ dispatcher: parts.dispatcher, egress: parts.egress, endpoint, credential, signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS) })
+  const found = await fetchManifest({
+    dispatcher: parts.dispatcher,
+    egress: parts.egress,
+    endpoint,
+    credential,
+    signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS),
+  })
   if (!found.ok) return undefined
   const pin = pinOf(found.value, createScrubber(credential, endpoint.auth))
   return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined

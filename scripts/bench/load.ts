@@ -10,7 +10,11 @@ export interface Request {
 export type Requests = Request | (() => Promise<Request>)
 
 /** Sends `calls` requests, `parallel` at a time, each as soon as one before is answered. Any answer but 200 ends the benchmark. */
-export async function load(requests: Requests, parallel: number, calls: number): Promise<{ latenciesMs: number[]; totalMs: number }> {
+export async function load(
+  requests: Requests,
+  parallel: number,
+  calls: number,
+): Promise<{ latenciesMs: number[]; totalMs: number }> {
   const next = typeof requests === 'function' ? requests : () => Promise.resolve(requests)
   const { origin } = new URL((await next()).url)
   const pool = new Pool(origin, { connections: parallel, keepAliveTimeout: 60_000 })
@@ -21,7 +25,12 @@ export async function load(requests: Requests, parallel: number, calls: number):
       sent++
       const { url, headers, body } = await next()
       const startedMs = performance.now()
-      const { statusCode, body: answer } = await pool.request({ path: new URL(url).pathname, method: 'POST', headers, body })
+      const { statusCode, body: answer } = await pool.request({
+        path: new URL(url).pathname,
+        method: 'POST',
+        headers,
+        body,
+      })
       const text = await answer.text()
       if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}: ${text.slice(0, 200)}`)
       latenciesMs.push(performance.now() - startedMs)

@@ -37,7 +37,13 @@ const PRICES = { reads: 0.03 / 100_000, writes: 0.09 / 100_000, deletes: 0.01 / 
 const ROUNDS = 5
 
 /** Direct and dispatched calls in alternating rounds, so that both see the same machine. */
-export async function measure(options: { info: StackInfo; probe: string; tool: Tool; parallel: number; calls: number }): Promise<Level> {
+export async function measure(options: {
+  info: StackInfo
+  probe: string
+  tool: Tool
+  parallel: number
+  calls: number
+}): Promise<Level> {
   const { info, probe, tool, parallel, calls } = options
   const upstream = await startUpstream()
   try {
@@ -51,7 +57,10 @@ export async function measure(options: { info: StackInfo; probe: string; tool: T
     }
     await takeCounts(probe)
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, request] of [['direct', direct], ['invoke', invoke]] as const) {
+      for (const [name, request] of [
+        ['direct', direct],
+        ['invoke', invoke],
+      ] as const) {
         const { latenciesMs, totalMs } = await load(request, parallel, each)
         times[name].latenciesMs.push(...latenciesMs)
         times[name].totalMs += totalMs
@@ -74,7 +83,11 @@ async function prepare(info: StackInfo, tool: Tool, url: string): Promise<{ dire
   const headers = { 'content-type': 'application/json' }
   return {
     direct: { url, headers: { ...headers, authorization: `Bearer ${token}` }, body: JSON.stringify(args) },
-    invoke: { url: info.functions['invokeTool']!, headers: { ...headers, authorization: `Bearer ${key}` }, body: JSON.stringify({ data: { name: 'echo', args } }) },
+    invoke: {
+      url: info.functions['invokeTool']!,
+      headers: { ...headers, authorization: `Bearer ${key}` },
+      body: JSON.stringify({ data: { name: 'echo', args } }),
+    },
   }
 }
 

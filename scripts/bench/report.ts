@@ -21,8 +21,15 @@ export function printReport(levels: readonly Level[]): void {
   )
   console.log('Operations per invocation, counted at the client, and their list price')
   console.table(
-    Object.fromEntries(levels.map(({ tool, parallel, operations, dollarsPerMillion }) => [`${tool}, ${parallel} in parallel`, { ...operations, '$ per million': dollarsPerMillion }])),
+    Object.fromEntries(
+      levels.map(({ tool, parallel, operations, dollarsPerMillion }) => [
+        `${tool}, ${parallel} in parallel`,
+        { ...operations, '$ per million': dollarsPerMillion },
+      ]),
+    ),
   )
   console.log('Where the time of an invocation goes, mean ms (admit lasts as long as the longer of commit and kms)')
-  console.table(Object.fromEntries(levels.map(({ tool, parallel, stepsMs }) => [`${tool}, ${parallel} in parallel`, stepsMs])))
+  console.table(
+    Object.fromEntries(levels.map(({ tool, parallel, stepsMs }) => [`${tool}, ${parallel} in parallel`, stepsMs])),
+  )
 }

@@ -3,7 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { parentPort } from 'node:worker_threads'
 
 /** The tool of the benchmark: reads its JSON and answers some, as little work as a server can do. */
-const ANSWER = JSON.stringify({ results: [{ title: 'one', score: 1 }, { title: 'two', score: 2 }] })
+const ANSWER = JSON.stringify({
+  results: [
+    { title: 'one', score: 1 },
+    { title: 'two', score: 2 },
+  ],
+})
 
 const server = createServer((request, response) => {
   request.resume().once('end', () => {

@@ -9,7 +9,10 @@ const READY_MS_MAX = 60_000
 const ARGS = { message: 'latest inflation print' }
 
 /** The same command of a warm server of the demo's worker: asked of the worker itself under a token of ours, and by invokeTool. */
-export async function workerTool(info: StackInfo, agentKey: string): Promise<{ direct: () => Promise<Request>; invoke: Request }> {
+export async function workerTool(
+  info: StackInfo,
+  agentKey: string,
+): Promise<{ direct: () => Promise<Request>; invoke: Request }> {
   if (!info.worker) throw new Error('the demo has no tools worker')
   const { url, policyId } = info.worker
   const json = { 'content-type': 'application/json' }
@@ -24,7 +27,13 @@ export async function workerTool(info: StackInfo, agentKey: string): Promise<{ d
   return {
     invoke,
     async direct() {
-      const body: CallBody = { call: randomUUID(), server: 'everything', command: 'echo', arguments: ARGS, timeoutMs: 30_000 }
+      const body: CallBody = {
+        call: randomUUID(),
+        server: 'everything',
+        command: 'echo',
+        arguments: ARGS,
+        timeoutMs: 30_000,
+      }
       const token = await tokenFor(signer, { ...claimsFor(body), aud: callAudience(policyId, instanceId) })
       return { url: `${url}/call`, headers: { ...json, authorization: `Bearer ${token}` }, body: JSON.stringify(body) }
     },
@@ -43,9 +52,16 @@ async function untilReady({ url, headers, body }: Request): Promise<void> {
 /** A key that workers believe, published as the functions publish theirs; the emulator lets its owner write anything. */
 async function publishedSigner({ firestore, project }: StackInfo): Promise<Signer> {
   const signer = await newSigner()
-  const fields = { publicKey: { stringValue: signer.key.publicKey }, expiresAt: { timestampValue: new Date(Date.now() + 3_600_000).toISOString() } }
+  const fields = {
+    publicKey: { stringValue: signer.key.publicKey },
+    expiresAt: { timestampValue: new Date(Date.now() + 3_600_000).toISOString() },
+  }
   const url = `http://${firestore}/v1/projects/${project}/databases/(default)/documents/dispatchKeys?documentId=${signer.key.kid}`
-  const { ok, status } = await fetch(url, { method: 'POST', headers: { authorization: 'Bearer owner', 'content-type': 'application/json' }, body: JSON.stringify({ fields }) })
+  const { ok, status } = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: 'Bearer owner', 'content-type': 'application/json' },
+    body: JSON.stringify({ fields }),
+  })
   if (!ok) throw new Error(`the emulator answered ${status}`)
   return signer
 }

@@ -20,7 +20,13 @@ export function createStage(print: (line: string) => void): Stage {
     say: (line) => print(`   ${line}`),
     table(rows) {
       const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-      for (const row of rows) print(`   ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}`)
+      for (const row of rows)
+        print(
+          `   ${row
+            .map((cell, column) => cell.padEnd(widths[column]!))
+            .join('  ')
+            .trimEnd()}`,
+        )
     },
     check(promise, holds) {
       if (!holds) throw new Error(`this does not hold: ${promise}`)

@@ -24,7 +24,11 @@ export async function startApi(token: string): Promise<Upstream> {
       const allowed = authorization === `Bearer ${token}`
       const { city } = args as { city: string }
       response.writeHead(allowed ? 200 : 401, { 'content-type': 'application/json' })
-      response.end(JSON.stringify(allowed ? { city, forecast: 'sunny', celsius: 21, debug: { authorization } } : { error: 'Wrong token.' }))
+      response.end(
+        JSON.stringify(
+          allowed ? { city, forecast: 'sunny', celsius: 21, debug: { authorization } } : { error: 'Wrong token.' },
+        ),
+      )
     })
   })
   return { url: `${origin(server)}/forecast`, credentials, stop: () => close(server) }
@@ -35,7 +39,10 @@ export async function startMcpServer(apiKey: string): Promise<Upstream> {
   const credentials: Upstream['credentials'] = []
   const [port] = (await freePorts(1)) as [number]
   const main = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
-  const child = spawn(process.execPath, [main, 'streamableHttp'], { env: { PATH: process.env['PATH'], PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [main, 'streamableHttp'], {
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   // Whatever ends the demo ends its server.
   const kill = (): void => void child.kill('SIGKILL')
   process.once('exit', kill)
@@ -45,10 +52,13 @@ export async function startMcpServer(apiKey: string): Promise<Upstream> {
     credentials.push(typeof key === 'string' ? key : undefined)
     if (key !== apiKey) return void response.writeHead(401).end()
     const { method, url, headers } = request
-    const onward = forward({ host: HOST, port, method, path: url, headers: { ...headers, host: `${HOST}:${port}` } }, (answer) => {
-      response.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(response)
-    })
+    const onward = forward(
+      { host: HOST, port, method, path: url, headers: { ...headers, host: `${HOST}:${port}` } },
+      (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers)
+        answer.pipe(response)
+      },
+    )
     onward.on('error', () => response.destroy())
     response.on('close', () => onward.destroy())
     request.pipe(onward)

@@ -11,16 +11,30 @@ import { ROOT } from '../stack/paths.ts'
 import type { Stage } from './stage.ts'
 
 /** Has the chain's head signed, and the auditor's own program verify an export against that, as held by the auditor. */
-export async function verifyOffline(stage: Stage, info: StackInfo, { ownerKey, agentId }: { ownerKey: string; agentId: string }): Promise<void> {
+export async function verifyOffline(
+  stage: Stage,
+  info: StackInfo,
+  { ownerKey, agentId }: { ownerKey: string; agentId: string },
+): Promise<void> {
   const program = join(ROOT, 'verify/dist/cli.js')
   if (!existsSync(program) || info.functions['exportAudit'] === undefined) return
-  stage.step('An auditor, who has kept a signed checkpoint, verifies the export: vitrine-verify --url … --agent … --key … --pin …')
-  const { note, vkey } = await callOrThrow<{ note: string; vkey: string }>(`${info.baseUrl}/admin/checkpoint`, { agentId }, ownerKey)
+  stage.step(
+    'An auditor, who has kept a signed checkpoint, verifies the export: vitrine-verify --url … --agent … --key … --pin …',
+  )
+  const { note, vkey } = await callOrThrow<{ note: string; vkey: string }>(
+    `${info.baseUrl}/admin/checkpoint`,
+    { agentId },
+    ownerKey,
+  )
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-demo-pin-'))
   try {
     const pin = join(dir, 'checkpoint')
     await writeFile(pin, note)
-    const { code, said } = await run(program, ['--url', info.baseUrl, '--agent', agentId, '--key', vkey, '--pin', pin, '--quiet'], ownerKey)
+    const { code, said } = await run(
+      program,
+      ['--url', info.baseUrl, '--agent', agentId, '--key', vkey, '--pin', pin, '--quiet'],
+      ownerKey,
+    )
     for (const line of said.trimEnd().split('\n')) stage.say(line)
     stage.check('everything in the exported chain holds', code === 0)
   } finally {
@@ -29,7 +43,10 @@ export async function verifyOffline(stage: Stage, info: StackInfo, { ownerKey, a
 }
 
 async function run(program: string, args: string[], ownerKey: string): Promise<{ code: number | null; said: string }> {
-  const child = spawn(process.execPath, [program, ...args], { env: { ...process.env, VITRINE_KEY: ownerKey }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [program, ...args], {
+    env: { ...process.env, VITRINE_KEY: ownerKey },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const [report, problems] = await Promise.all([text(child.stdout), text(child.stderr)])
   return { code: (await exited)[0], said: report + problems }

@@ -33,7 +33,9 @@ export function sealedBy(ciphertext: Buffer): number | undefined {
 export function open(key: KeyObject, ciphertext: Buffer, aad: Buffer): Buffer | undefined {
   const bodyAt = HEADER_BYTES + NONCE_BYTES
   const tagAt = ciphertext.length - TAG_BYTES
-  const decipher = createDecipheriv('aes-256-gcm', key, ciphertext.subarray(HEADER_BYTES, bodyAt), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', key, ciphertext.subarray(HEADER_BYTES, bodyAt), {
+    authTagLength: TAG_BYTES,
+  })
   decipher.setAAD(aad)
   decipher.setAuthTag(ciphertext.subarray(tagAt))
   const plaintext = decipher.update(ciphertext.subarray(bodyAt, tagAt))

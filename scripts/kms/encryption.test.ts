@@ -10,20 +10,28 @@ describe('encrypt and decrypt', () => {
   test('round trip with additional data and checksums both ways', async () => {
     const { client, credentials: name } = await runningWithKeys()
     const [sealed] = await client.encrypt({
-      name, plaintext, plaintextCrc32c: { value: crc32c(plaintext) },
-      additionalAuthenticatedData: aad, additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
+      name,
+      plaintext,
+      plaintextCrc32c: { value: crc32c(plaintext) },
+      additionalAuthenticatedData: aad,
+      additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
     })
     const ciphertext = sealed.ciphertext as Buffer
     expect(sealed).toMatchObject({
       name: `${name}/cryptoKeyVersions/1`,
-      verifiedPlaintextCrc32c: true, verifiedAdditionalAuthenticatedDataCrc32c: true, protectionLevel: 'SOFTWARE',
+      verifiedPlaintextCrc32c: true,
+      verifiedAdditionalAuthenticatedDataCrc32c: true,
+      protectionLevel: 'SOFTWARE',
     })
     expect(Number(sealed.ciphertextCrc32c?.value)).toBe(crc32c(ciphertext))
     expect(ciphertext.includes(plaintext)).toBe(false)
 
     const [opened] = await client.decrypt({
-      name, ciphertext, ciphertextCrc32c: { value: crc32c(ciphertext) },
-      additionalAuthenticatedData: aad, additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
+      name,
+      ciphertext,
+      ciphertextCrc32c: { value: crc32c(ciphertext) },
+      additionalAuthenticatedData: aad,
+      additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
     })
     expect(opened.plaintext).toEqual(plaintext)
     expect(Number(opened.plaintextCrc32c?.value)).toBe(crc32c(plaintext))
@@ -65,11 +73,13 @@ describe('encrypt and decrypt', () => {
   test('100 concurrent round trips each get their own plaintext back', async () => {
     const { client, credentials: name } = await runningWithKeys()
     const texts = Array.from({ length: 100 }, (_, i) => `secret ${i}`)
-    const back = await Promise.all(texts.map(async (text) => {
-      const [{ ciphertext }] = await client.encrypt({ name, plaintext: Buffer.from(text) })
-      const [{ plaintext: opened }] = await client.decrypt({ name, ciphertext: ciphertext! })
-      return String(opened)
-    }))
+    const back = await Promise.all(
+      texts.map(async (text) => {
+        const [{ ciphertext }] = await client.encrypt({ name, plaintext: Buffer.from(text) })
+        const [{ plaintext: opened }] = await client.decrypt({ name, ciphertext: ciphertext! })
+        return String(opened)
+      }),
+    )
     expect(back).toEqual(texts)
   })
 })
@@ -82,21 +92,29 @@ describe('what does not decrypt', () => {
   ])('%s additional data', async (_, other) => {
     const { client, credentials: name } = await runningWithKeys()
     const [{ ciphertext }] = await client.encrypt({ name, plaintext, additionalAuthenticatedData: aad })
-    expect(await failure(client.decrypt({ name, ciphertext: ciphertext!, additionalAuthenticatedData: other })))
-      .toEqual({ code: 'INVALID_ARGUMENT', message: 'Decryption failed: the ciphertext is invalid.' })
+    expect(
+      await failure(client.decrypt({ name, ciphertext: ciphertext!, additionalAuthenticatedData: other })),
+    ).toEqual({ code: 'INVALID_ARGUMENT', message: 'Decryption failed: the ciphertext is invalid.' })
   })
 
   test('a ciphertext with any one byte changed, any one bit of the header changed, or cut or extended', async () => {
     const { client, credentials: name } = await runningWithKeys()
     await client.createCryptoKeyVersion({ parent: name })
-    const [{ ciphertext: sealed }] = await client.encrypt({ name, plaintext: Buffer.from('x'), additionalAuthenticatedData: aad })
+    const [{ ciphertext: sealed }] = await client.encrypt({
+      name,
+      plaintext: Buffer.from('x'),
+      additionalAuthenticatedData: aad,
+    })
     const ciphertext = sealed as Buffer
-    const change = (at: number, mask: number) => Buffer.from(ciphertext.map((byte, i) => (i === at ? byte ^ mask : byte)))
+    const change = (at: number, mask: number) =>
+      Buffer.from(ciphertext.map((byte, i) => (i === at ? byte ^ mask : byte)))
     const flipped = [...ciphertext.keys()].map((at) => change(at, 0xff))
     const header = Array.from({ length: 40 }, (_, bit) => change(bit >> 3, 1 << (bit & 7)))
     const cut = [...ciphertext.keys()].map((length) => ciphertext.subarray(0, length))
     const forged = [...flipped, ...header, ...cut, Buffer.concat([ciphertext, Buffer.alloc(1)])]
-    const answers = await failures(forged.map((bytes) => client.decrypt({ name, ciphertext: bytes, additionalAuthenticatedData: aad })))
+    const answers = await failures(
+      forged.map((bytes) => client.decrypt({ name, ciphertext: bytes, additionalAuthenticatedData: aad })),
+    )
     expect(new Set(answers.map(({ code }) => code))).toEqual(new Set(['INVALID_ARGUMENT']))
   })
 
@@ -111,9 +129,15 @@ describe('what does not decrypt', () => {
 
   test('a ciphertext of another key', async () => {
     const { client, keyRing, credentials: name } = await runningWithKeys()
-    const [other] = await client.createCryptoKey({ parent: keyRing, cryptoKeyId: 'other', cryptoKey: { purpose: 'ENCRYPT_DECRYPT' } })
+    const [other] = await client.createCryptoKey({
+      parent: keyRing,
+      cryptoKeyId: 'other',
+      cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
+    })
     const [{ ciphertext }] = await client.encrypt({ name, plaintext })
-    expect(await failure(client.decrypt({ name: other.name!, ciphertext: ciphertext! }))).toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(await failure(client.decrypt({ name: other.name!, ciphertext: ciphertext! }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    })
   })
 })
 
@@ -122,8 +146,10 @@ describe('a wrong checksum is an INVALID_ARGUMENT that names its field', () => {
     const { client, credentials: name } = await runningWithKeys()
     const wrong = { value: 0 }
     const checksum = field === 'plaintext' ? { plaintextCrc32c: wrong } : { additionalAuthenticatedDataCrc32c: wrong }
-    expect(await failure(client.encrypt({ name, plaintext, additionalAuthenticatedData: aad, ...checksum })))
-      .toEqual({ code: 'INVALID_ARGUMENT', message: `The checksum in field ${field}_crc32c did not match the data in field ${field}.` })
+    expect(await failure(client.encrypt({ name, plaintext, additionalAuthenticatedData: aad, ...checksum }))).toEqual({
+      code: 'INVALID_ARGUMENT',
+      message: `The checksum in field ${field}_crc32c did not match the data in field ${field}.`,
+    })
   })
 
   test.each(['ciphertext', 'additional_authenticated_data'] as const)('decrypt: %s', async (field) => {
@@ -131,7 +157,11 @@ describe('a wrong checksum is an INVALID_ARGUMENT that names its field', () => {
     const [{ ciphertext }] = await client.encrypt({ name, plaintext, additionalAuthenticatedData: aad })
     const wrong = { value: -1 }
     const checksum = field === 'ciphertext' ? { ciphertextCrc32c: wrong } : { additionalAuthenticatedDataCrc32c: wrong }
-    expect(await failure(client.decrypt({ name, ciphertext: ciphertext!, additionalAuthenticatedData: aad, ...checksum })))
-      .toEqual({ code: 'INVALID_ARGUMENT', message: `The checksum in field ${field}_crc32c did not match the data in field ${field}.` })
+    expect(
+      await failure(client.decrypt({ name, ciphertext: ciphertext!, additionalAuthenticatedData: aad, ...checksum })),
+    ).toEqual({
+      code: 'INVALID_ARGUMENT',
+      message: `The checksum in field ${field}_crc32c did not match the data in field ${field}.`,
+    })
   })
 })

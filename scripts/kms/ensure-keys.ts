@@ -32,7 +32,9 @@ export async function ensureKeys(kms: KeyManagementServiceClient | string, proje
 
 async function createKeys(client: KeyManagementServiceClient, project: string): Promise<VitrineKeys> {
   const keyRing = client.keyRingPath(project, LOCATION, KEY_RING)
-  await unlessThere(client.createKeyRing({ parent: client.locationPath(project, LOCATION), keyRingId: KEY_RING, keyRing: {} }))
+  await unlessThere(
+    client.createKeyRing({ parent: client.locationPath(project, LOCATION), keyRingId: KEY_RING, keyRing: {} }),
+  )
   for (const [cryptoKeyId, cryptoKey] of Object.entries(KEYS)) {
     await unlessThere(client.createCryptoKey({ parent: keyRing, cryptoKeyId, cryptoKey }))
   }

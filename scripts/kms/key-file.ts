@@ -19,13 +19,15 @@ const versionSchema = z.strictObject({
 const fileSchema = z.strictObject({
   format: z.literal('vitrine-local-kms-1'),
   keyRings: z.array(z.strictObject({ name: z.string(), createTime: z.iso.datetime() })),
-  cryptoKeys: z.array(z.strictObject({
-    name: z.string(),
-    purpose: z.enum(['ENCRYPT_DECRYPT', 'ASYMMETRIC_SIGN']),
-    createTime: z.iso.datetime(),
-    primary: z.int().positive().nullable(),
-    versions: z.array(versionSchema),
-  })),
+  cryptoKeys: z.array(
+    z.strictObject({
+      name: z.string(),
+      purpose: z.enum(['ENCRYPT_DECRYPT', 'ASYMMETRIC_SIGN']),
+      createTime: z.iso.datetime(),
+      primary: z.int().positive().nullable(),
+      versions: z.array(versionSchema),
+    }),
+  ),
 })
 
 type File = z.infer<typeof fileSchema>
@@ -103,19 +105,28 @@ function fromFile(key: File['cryptoKeys'][number]): KmsKey {
   checkName('cryptoKey', key.name)
   if (key.primary !== null && key.primary > key.versions.length) throw new RangeError('no such primary version')
   const { fromBytes } = PURPOSES[key.purpose]
-  return { ...key, versions: key.versions.map(({ material, ...version }): KmsKeyVersion => {
-    if ((material === null) !== (version.state === 'DESTROYED')) throw new RangeError('material and state disagree')
-    return { ...version, key: material === null ? null : fromBytes(Buffer.from(material, 'base64')) }
-  }) }
+  return {
+    ...key,
+    versions: key.versions.map(({ material, ...version }): KmsKeyVersion => {
+      if ((material === null) !== (version.state === 'DESTROYED')) throw new RangeError('material and state disagree')
+      return { ...version, key: material === null ? null : fromBytes(Buffer.from(material, 'base64')) }
+    }),
+  }
 }
 
 function toFile(key: KmsKey): File['cryptoKeys'][number] {
   const { toBytes } = PURPOSES[key.purpose]
-  return { ...key, versions: key.versions.map(({ key: material, ...version }) => (
-    { ...version, material: material === null ? null : toBytes(material).toString('base64') }
-  )) }
+  return {
+    ...key,
+    versions: key.versions.map(({ key: material, ...version }) => ({
+      ...version,
+      material: material === null ? null : toBytes(material).toString('base64'),
+    })),
+  }
 }
 
 function damaged(path: string, why: string): Error {
-  return new Error(`The key file ${path} is damaged (${why}). Restore it, or delete it and lose what was encrypted with its keys.`)
+  return new Error(
+    `The key file ${path} is damaged (${why}). Restore it, or delete it and lose what was encrypted with its keys.`,
+  )
 }

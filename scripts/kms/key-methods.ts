@@ -6,7 +6,12 @@ import { newVersion, type KeyStore } from './key-store.ts'
 import { page } from './page.ts'
 import { keyMessage, ringMessage } from './resource-messages.ts'
 import type {
-  CreateCryptoKeyRequest, CreateKeyRingRequest, CryptoKeyMessage, ListRequest, NameRequest, UpdateCryptoKeyPrimaryVersionRequest,
+  CreateCryptoKeyRequest,
+  CreateKeyRingRequest,
+  CryptoKeyMessage,
+  ListRequest,
+  NameRequest,
+  UpdateCryptoKeyPrimaryVersionRequest,
 } from './messages.ts'
 
 /** The methods that make, show and change key rings and keys. Each change is on disk before its method returns. */
@@ -72,14 +77,18 @@ function checkTemplate(key: CryptoKeyMessage | null): Purpose {
   const { algorithm } = PURPOSES[purpose]
   const wanted = key.versionTemplate?.algorithm ?? 'CRYPTO_KEY_VERSION_ALGORITHM_UNSPECIFIED'
   const mayDefault = purpose === 'ENCRYPT_DECRYPT' && wanted === 'CRYPTO_KEY_VERSION_ALGORITHM_UNSPECIFIED'
-  if (wanted !== algorithm && !mayDefault) throw kmsError('INVALID_ARGUMENT', `The algorithm for purpose ${purpose} must be ${algorithm}.`)
+  if (wanted !== algorithm && !mayDefault)
+    throw kmsError('INVALID_ARGUMENT', `The algorithm for purpose ${purpose} must be ${algorithm}.`)
   const level = key.versionTemplate?.protectionLevel ?? 'SOFTWARE'
   if (level !== 'SOFTWARE' && level !== 'PROTECTION_LEVEL_UNSPECIFIED') {
     throw kmsError('INVALID_ARGUMENT', 'The local KMS has protection level SOFTWARE only.')
   }
   const extras = key.nextRotationTime ?? key.rotationPeriod ?? key.destroyScheduledDuration
   if (extras || key.importOnly || key.cryptoKeyBackend !== '' || Object.keys(key.labels).length > 0) {
-    throw kmsError('UNIMPLEMENTED', 'The local KMS has no labels, rotation schedule, import, own destruction delay or key backend.')
+    throw kmsError(
+      'UNIMPLEMENTED',
+      'The local KMS has no labels, rotation schedule, import, own destruction delay or key backend.',
+    )
   }
   return purpose
 }

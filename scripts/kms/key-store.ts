@@ -46,7 +46,10 @@ export interface KeyStore {
  */
 export function openKeyStore(dir: string, now: Date): KeyStore {
   const file = readKeyFile(dir)
-  const kept = file.cryptoKeys.map((key) => ({ ...key, versions: key.versions.map((version) => destroyIfDue(version, now)) }))
+  const kept = file.cryptoKeys.map((key) => ({
+    ...key,
+    versions: key.versions.map((version) => destroyIfDue(version, now)),
+  }))
   let rings = byName(file.keyRings)
   let keys = byName<KmsKey>(kept)
   // Also proves at start that the directory can be written.
@@ -75,7 +78,10 @@ export function newVersion(purpose: Purpose, createTime: string): KmsKeyVersion 
 }
 
 function destroyIfDue(version: KmsKeyVersion, now: Date): KmsKeyVersion {
-  const due = version.state === 'DESTROY_SCHEDULED' && version.destroyTime !== null && Date.parse(version.destroyTime) <= now.getTime()
+  const due =
+    version.state === 'DESTROY_SCHEDULED' &&
+    version.destroyTime !== null &&
+    Date.parse(version.destroyTime) <= now.getTime()
   return due ? { ...version, state: 'DESTROYED', key: null } : version
 }
 

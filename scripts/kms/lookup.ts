@@ -44,14 +44,20 @@ export function versionName(key: KmsKey, number: number): string {
 /** Errors: INVALID_ARGUMENT. */
 export function requirePurpose(key: KmsKey, purpose: Purpose): void {
   if (key.purpose !== purpose) {
-    throw kmsError('INVALID_ARGUMENT', `CryptoKey ${key.name} has purpose ${key.purpose}, but this method needs ${purpose}.`)
+    throw kmsError(
+      'INVALID_ARGUMENT',
+      `CryptoKey ${key.name} has purpose ${key.purpose}, but this method needs ${purpose}.`,
+    )
   }
 }
 
 /** The key object of an enabled version. Errors: FAILED_PRECONDITION. */
 export function usable({ key, number, version }: VersionRef) {
   if (version.state !== 'ENABLED' || version.key === null) {
-    throw kmsError('FAILED_PRECONDITION', `${versionName(key, number)} is not enabled, current state is: ${version.state}.`)
+    throw kmsError(
+      'FAILED_PRECONDITION',
+      `${versionName(key, number)} is not enabled, current state is: ${version.state}.`,
+    )
   }
   return version.key
 }
@@ -60,5 +66,8 @@ export function usable({ key, number, version }: VersionRef) {
 export function requireState({ key, number, version }: VersionRef, allowed: VersionState[]): void {
   if (allowed.includes(version.state)) return
   const needed = allowed.join(' or ')
-  throw kmsError('FAILED_PRECONDITION', `${versionName(key, number)} must be ${needed}, current state is: ${version.state}.`)
+  throw kmsError(
+    'FAILED_PRECONDITION',
+    `${versionName(key, number)} must be ${needed}, current state is: ${version.state}.`,
+  )
 }

@@ -29,7 +29,11 @@ export function isDemoProject(project: string): boolean {
 /** Errors: INVALID_ARGUMENT for a malformed name, PERMISSION_DENIED for a project that is not `demo-*`. */
 export function checkName(kind: ResourceKind, name: string): void {
   const match = PATTERNS[kind].exec(name)
-  if (!match) throw kmsError('INVALID_ARGUMENT', `Resource name [${name.slice(0, 300)}] does not match the pattern ${SHAPES[kind]}.`)
+  if (!match)
+    throw kmsError(
+      'INVALID_ARGUMENT',
+      `Resource name [${name.slice(0, 300)}] does not match the pattern ${SHAPES[kind]}.`,
+    )
   if (!isDemoProject(match[1]!)) throw kmsError('PERMISSION_DENIED', refusal(match[1]!))
 }
 
@@ -39,7 +43,8 @@ export function refusal(project: string): string {
 
 /** Errors: INVALID_ARGUMENT. */
 export function checkId(field: string, id: string): void {
-  if (!/^[a-zA-Z0-9_-]{1,63}$/.test(id)) throw kmsError('INVALID_ARGUMENT', `The field ${field} must match [a-zA-Z0-9_-]{1,63}.`)
+  if (!/^[a-zA-Z0-9_-]{1,63}$/.test(id))
+    throw kmsError('INVALID_ARGUMENT', `The field ${field} must match [a-zA-Z0-9_-]{1,63}.`)
 }
 
 /** Splits the name of a version into its key's name and its number. Errors: as checkName. */

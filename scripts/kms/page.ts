@@ -8,7 +8,10 @@ const PAGE_SIZE_MAX = 1000
  * One page of `all`. The token is the name of the last item sent, so that what is added meanwhile shifts nothing.
  * Errors: INVALID_ARGUMENT for a negative size or a token of another list; UNIMPLEMENTED for filter and order_by.
  */
-export function page<T extends { name: string }>(request: ListRequest, all: T[]): { items: T[]; nextPageToken: string; totalSize: number } {
+export function page<T extends { name: string }>(
+  request: ListRequest,
+  all: T[],
+): { items: T[]; nextPageToken: string; totalSize: number } {
   const { pageSize, pageToken, filter, orderBy } = request
   if (filter !== '' || orderBy !== '') throw kmsError('UNIMPLEMENTED', 'The local KMS has no filter and no order_by.')
   if (pageSize < 0) throw kmsError('INVALID_ARGUMENT', 'The field page_size must not be negative.')

@@ -13,7 +13,10 @@ test('keys, versions, primary and states survive a restart', async () => {
   await client.createCryptoKeyVersion({ parent: name })
   await client.updateCryptoKeyPrimaryVersion({ name, cryptoKeyVersionId: '2' })
   const [{ name: disabled }] = await client.createCryptoKeyVersion({ parent: name })
-  await client.updateCryptoKeyVersion({ cryptoKeyVersion: { name: disabled!, state: 'DISABLED' }, updateMask: { paths: ['state'] } })
+  await client.updateCryptoKeyVersion({
+    cryptoKeyVersion: { name: disabled!, state: 'DISABLED' },
+    updateMask: { paths: ['state'] },
+  })
   const [keys] = await client.listCryptoKeys({ parent: keyRing })
   const [versions] = await client.listCryptoKeyVersions({ parent: name })
   const [{ pem }] = await client.getPublicKey({ name: `${checkpoints}/cryptoKeyVersions/1` })
@@ -23,7 +26,10 @@ test('keys, versions, primary and states survive a restart', async () => {
   expect((await again.client.listCryptoKeys({ parent: keyRing }))[0]).toEqual(keys)
   expect((await again.client.listCryptoKeyVersions({ parent: name }))[0]).toEqual(versions)
   expect((await again.client.getPublicKey({ name: `${checkpoints}/cryptoKeyVersions/1` }))[0].pem).toBe(pem)
-  expect((await again.client.decrypt({ name, ciphertext: old.ciphertext! }))[0]).toMatchObject({ plaintext, usedPrimary: false })
+  expect((await again.client.decrypt({ name, ciphertext: old.ciphertext! }))[0]).toMatchObject({
+    plaintext,
+    usedPrimary: false,
+  })
   expect((await again.client.encrypt({ name, plaintext }))[0].name).toBe(`${name}/cryptoKeyVersions/2`)
 })
 
@@ -32,7 +38,9 @@ test('a key is on disk when its creation is answered, readable by its owner alon
   const { client } = await running(dir)
   await client.createKeyRing({ parent: LOCATION, keyRingId: 'r', keyRing: {} })
   const [{ name }] = await client.createCryptoKey({
-    parent: `${LOCATION}/keyRings/r`, cryptoKeyId: 'k', cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
+    parent: `${LOCATION}/keyRings/r`,
+    cryptoKeyId: 'k',
+    cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
   })
   expect(await readFile(join(dir, 'keys.json'), 'utf8')).toContain(JSON.stringify(name))
   expect((await stat(dir)).mode & 0o777).toBe(0o700)
@@ -71,23 +79,37 @@ test('a version whose destruction is due loses its key at the next start', async
 
   const again = await running(dir)
   const [version] = await again.client.getCryptoKeyVersion({ name: `${name}/cryptoKeyVersions/1` })
-  expect(version).toMatchObject({ state: 'DESTROYED', destroyTime: null, destroyEventTime: { seconds: String(Date.UTC(2026, 0) / 1000) } })
-  expect(await failure(again.client.decrypt({ name, ciphertext: ciphertext! }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
-  expect(await failure(again.client.restoreCryptoKeyVersion({ name: version.name! }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
+  expect(version).toMatchObject({
+    state: 'DESTROYED',
+    destroyTime: null,
+    destroyEventTime: { seconds: String(Date.UTC(2026, 0) / 1000) },
+  })
+  expect(await failure(again.client.decrypt({ name, ciphertext: ciphertext! }))).toMatchObject({
+    code: 'FAILED_PRECONDITION',
+  })
+  expect(await failure(again.client.restoreCryptoKeyVersion({ name: version.name! }))).toMatchObject({
+    code: 'FAILED_PRECONDITION',
+  })
   expect(await readFile(path, 'utf8')).toMatch(/"state": "DESTROYED"[^}]*"material": null/)
 })
 
 describe('a damaged file refuses to start, in one line that quotes nothing from it', () => {
   const createTime = '2026-01-01T00:00:00.000Z'
   const enabled = { state: 'ENABLED', createTime, destroyTime: null }
-  const key = (changes: object) => JSON.stringify({
-    ...empty,
-    cryptoKeys: [{
-      name: `${LOCATION}/keyRings/r/cryptoKeys/k`, purpose: 'ENCRYPT_DECRYPT', createTime, primary: 1,
-      versions: [{ ...enabled, material: Buffer.alloc(32).toString('base64') }],
-      ...changes,
-    }],
-  })
+  const key = (changes: object) =>
+    JSON.stringify({
+      ...empty,
+      cryptoKeys: [
+        {
+          name: `${LOCATION}/keyRings/r/cryptoKeys/k`,
+          purpose: 'ENCRYPT_DECRYPT',
+          createTime,
+          primary: 1,
+          versions: [{ ...enabled, material: Buffer.alloc(32).toString('base64') }],
+          ...changes,
+        },
+      ],
+    })
   const version = (changes: object) => key({ versions: [{ ...enabled, material: 'c2VjcmV0', ...changes }] })
 
   test('while the same file undamaged starts', async () => {

@@ -29,7 +29,9 @@ export function versionMessage(key: KmsKey, number: number) {
     algorithm: PURPOSES[key.purpose].algorithm,
     createTime: timestamp(createTime),
     generateTime: timestamp(createTime),
-    ...(destroyTime !== null && { [state === 'DESTROYED' ? 'destroyEventTime' : 'destroyTime']: timestamp(destroyTime) }),
+    ...(destroyTime !== null && {
+      [state === 'DESTROYED' ? 'destroyEventTime' : 'destroyTime']: timestamp(destroyTime),
+    }),
   }
 }
 

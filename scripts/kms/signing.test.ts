@@ -58,7 +58,10 @@ test('bad requests to sign are refused', async () => {
 test('a disabled version neither signs nor shows its public key', async () => {
   const { client, checkpoints } = await runningWithKeys()
   const name = `${checkpoints}/cryptoKeyVersions/1`
-  await client.updateCryptoKeyVersion({ cryptoKeyVersion: { name, state: 'DISABLED' }, updateMask: { paths: ['state'] } })
+  await client.updateCryptoKeyVersion({
+    cryptoKeyVersion: { name, state: 'DISABLED' },
+    updateMask: { paths: ['state'] },
+  })
   expect(await failure(client.asymmetricSign({ name, data }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
   expect(await failure(client.getPublicKey({ name }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
 })

@@ -3,7 +3,12 @@ import { findKey, findVersion, requireState, type VersionRef } from './lookup.ts
 import { newVersion, type KeyStore, type KmsKeyVersion } from './key-store.ts'
 import { page } from './page.ts'
 import { DESTROY_SCHEDULED_SECONDS, versionMessage } from './resource-messages.ts'
-import type { CreateCryptoKeyVersionRequest, ListRequest, NameRequest, UpdateCryptoKeyVersionRequest } from './messages.ts'
+import type {
+  CreateCryptoKeyVersionRequest,
+  ListRequest,
+  NameRequest,
+  UpdateCryptoKeyVersionRequest,
+} from './messages.ts'
 
 /** The methods that make, show and change the versions of keys. Each change is on disk before its method returns. */
 export function versionMethods(store: KeyStore, now: () => Date) {
@@ -30,7 +35,10 @@ export function versionMethods(store: KeyStore, now: () => Date) {
 
     ListCryptoKeyVersions(request: ListRequest) {
       const key = findKey(store, request.parent)
-      const { items, ...rest } = page(request, key.versions.map((_, index) => versionMessage(key, index + 1)))
+      const { items, ...rest } = page(
+        request,
+        key.versions.map((_, index) => versionMessage(key, index + 1)),
+      )
       return { cryptoKeyVersions: items, ...rest }
     },
 

@@ -3,7 +3,11 @@ import { failure, runningWithKeys } from './fixture.ts'
 
 const plaintext = Buffer.from('sk-live-123')
 
-function setState(client: Awaited<ReturnType<typeof runningWithKeys>>['client'], name: string, state: 'ENABLED' | 'DISABLED') {
+function setState(
+  client: Awaited<ReturnType<typeof runningWithKeys>>['client'],
+  name: string,
+  state: 'ENABLED' | 'DISABLED',
+) {
   return client.updateCryptoKeyVersion({ cryptoKeyVersion: { name, state }, updateMask: { paths: ['state'] } })
 }
 
@@ -12,7 +16,11 @@ describe('rotation', () => {
     const { client, credentials: name } = await runningWithKeys()
     const [old] = await client.encrypt({ name, plaintext })
     const [version] = await client.createCryptoKeyVersion({ parent: name })
-    expect(version).toMatchObject({ name: `${name}/cryptoKeyVersions/2`, state: 'ENABLED', algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION' })
+    expect(version).toMatchObject({
+      name: `${name}/cryptoKeyVersions/2`,
+      state: 'ENABLED',
+      algorithm: 'GOOGLE_SYMMETRIC_ENCRYPTION',
+    })
     const [before] = await client.encrypt({ name, plaintext })
     expect(before.name).toBe(`${name}/cryptoKeyVersions/1`)
 
@@ -37,7 +45,10 @@ describe('rotation', () => {
   test('a key made without a version has no primary to encrypt with until one is chosen', async () => {
     const { client, keyRing } = await runningWithKeys()
     const [{ name }] = await client.createCryptoKey({
-      parent: keyRing, cryptoKeyId: 'bare', cryptoKey: { purpose: 'ENCRYPT_DECRYPT' }, skipInitialVersionCreation: true,
+      parent: keyRing,
+      cryptoKeyId: 'bare',
+      cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
+      skipInitialVersionCreation: true,
     })
     expect(await failure(client.encrypt({ name: name!, plaintext }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
     await client.createCryptoKeyVersion({ parent: name! })
@@ -67,17 +78,26 @@ describe('states', () => {
     const [{ ciphertext }] = await client.encrypt({ name, plaintext })
     const [destroyed] = await client.destroyCryptoKeyVersion({ name: version })
     expect(destroyed.state).toBe('DESTROY_SCHEDULED')
-    expect(Number(destroyed.destroyTime?.seconds) - Number(destroyed.createTime?.seconds)).toBeGreaterThanOrEqual(30 * 86_400)
-    expect(await failure(client.decrypt({ name, ciphertext: ciphertext! })))
-      .toEqual({ code: 'FAILED_PRECONDITION', message: `${version} is not enabled, current state is: DESTROY_SCHEDULED.` })
-    expect(await failure(client.destroyCryptoKeyVersion({ name: version }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
+    expect(Number(destroyed.destroyTime?.seconds) - Number(destroyed.createTime?.seconds)).toBeGreaterThanOrEqual(
+      30 * 86_400,
+    )
+    expect(await failure(client.decrypt({ name, ciphertext: ciphertext! }))).toEqual({
+      code: 'FAILED_PRECONDITION',
+      message: `${version} is not enabled, current state is: DESTROY_SCHEDULED.`,
+    })
+    expect(await failure(client.destroyCryptoKeyVersion({ name: version }))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    })
     expect(await failure(setState(client, version, 'ENABLED'))).toMatchObject({ code: 'FAILED_PRECONDITION' })
-    expect(await failure(client.updateCryptoKeyPrimaryVersion({ name, cryptoKeyVersionId: '1' })))
-      .toMatchObject({ code: 'FAILED_PRECONDITION' })
+    expect(await failure(client.updateCryptoKeyPrimaryVersion({ name, cryptoKeyVersionId: '1' }))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    })
 
     const [restored] = await client.restoreCryptoKeyVersion({ name: version })
     expect(restored).toMatchObject({ state: 'DISABLED', destroyTime: null })
-    expect(await failure(client.restoreCryptoKeyVersion({ name: version }))).toMatchObject({ code: 'FAILED_PRECONDITION' })
+    expect(await failure(client.restoreCryptoKeyVersion({ name: version }))).toMatchObject({
+      code: 'FAILED_PRECONDITION',
+    })
     await setState(client, version, 'ENABLED')
     expect((await client.decrypt({ name, ciphertext: ciphertext! }))[0].plaintext).toEqual(plaintext)
   })
@@ -89,8 +109,9 @@ describe('states', () => {
   ] as const)('an update with %s is refused', async (_, mask, state) => {
     const { client, credentials: name } = await runningWithKeys()
     const cryptoKeyVersion = { name: `${name}/cryptoKeyVersions/1`, state }
-    expect(await failure(client.updateCryptoKeyVersion({ cryptoKeyVersion, updateMask: { paths: [...mask.paths] } })))
-      .toMatchObject({ code: 'INVALID_ARGUMENT' })
+    expect(
+      await failure(client.updateCryptoKeyVersion({ cryptoKeyVersion, updateMask: { paths: [...mask.paths] } })),
+    ).toMatchObject({ code: 'INVALID_ARGUMENT' })
     expect((await client.getCryptoKeyVersion({ name: cryptoKeyVersion.name }))[0].state).toBe('ENABLED')
   })
 })

@@ -45,7 +45,12 @@ export function startChild(options: Omit<ChildOptions, 'isReady'>): Child {
   const { name, command, args, cwd, env, logFile } = options
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, 'w')
-  const child = spawn('/bin/sh', ['-c', GUARD, 'sh', command, ...args], { cwd, env, detached: true, stdio: ['ignore', log, log, 'pipe'] })
+  const child = spawn('/bin/sh', ['-c', GUARD, 'sh', command, ...args], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', log, log, 'pipe'],
+  })
   closeSync(log)
   const { pid } = child
   if (pid === undefined) throw new Error(`${name} cannot be started: /bin/sh is missing`)
@@ -80,18 +85,30 @@ export function startChild(options: Omit<ChildOptions, 'isReady'>): Child {
 }
 
 /** Resolves when the process serves. Errors: it ended before, or takes too long; the message quotes the end of its log. */
-export async function untilReady(child: Child, { logFile, isReady }: Pick<ChildOptions, 'logFile' | 'isReady'>): Promise<void> {
+export async function untilReady(
+  child: Child,
+  { logFile, isReady }: Pick<ChildOptions, 'logFile' | 'isReady'>,
+): Promise<void> {
   let ended: number | NodeJS.Signals | undefined
   void child.exited.then((how) => (ended = how))
   for (const deadline = Date.now() + READY_MS_MAX; ;) {
-    if (ended !== undefined) throw new Error(`${child.name} ended while starting (${ended}): ${lastLine(logFile)} (log: ${logFile})`)
+    if (ended !== undefined)
+      throw new Error(`${child.name} ended while starting (${ended}): ${lastLine(logFile)} (log: ${logFile})`)
     if (await isReady().catch(() => false)) return
-    if (Date.now() > deadline) throw new Error(`${child.name} does not answer after ${READY_MS_MAX / 1000} s (log: ${logFile})`)
+    if (Date.now() > deadline)
+      throw new Error(`${child.name} does not answer after ${READY_MS_MAX / 1000} s (log: ${logFile})`)
     await sleep(50)
   }
 }
 
 function lastLine(logFile: string): string {
-  const lines = readFileSync(logFile, 'utf8').split('\n').map((line) => line.trim()).filter((line) => line !== '')
-  return (lines.findLast((line) => /error|exception|cannot|fatal/i.test(line)) ?? lines.at(-1) ?? 'nothing was logged').slice(0, 300)
+  const lines = readFileSync(logFile, 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  return (
+    lines.findLast((line) => /error|exception|cannot|fatal/i.test(line)) ??
+    lines.at(-1) ??
+    'nothing was logged'
+  ).slice(0, 300)
 }

@@ -25,7 +25,11 @@ test('finds the SDK by where gcloud on PATH really is', async () => {
   await mkdir(join(dir, 'bin'))
   await symlink(gcloud, join(dir, 'bin/gcloud'))
   const jar = findFirestoreJar({ HOME: dir, PATH: `/nowhere:${join(dir, 'bin')}` }, [])
-  expect(jar).toEqual({ file, run: ['-cp', file, 'com.google.cloud.datastore.emulator.firestore.CloudFirestore'], javaMin: 11 })
+  expect(jar).toEqual({
+    file,
+    run: ['-cp', file, 'com.google.cloud.datastore.emulator.firestore.CloudFirestore'],
+    javaMin: 11,
+  })
 })
 
 test('finds the SDK in the usual folders', async () => {
@@ -47,9 +51,13 @@ test('FIRESTORE_EMULATOR_JAR wins, and is not passed over when it is wrong', asy
   await touch(`usual/${IN_SDK}`)
   const file = await touch('mine/cloud-firestore-emulator-v1.20.0.jar')
   expect(findFirestoreJar({ HOME: dir, FIRESTORE_EMULATOR_JAR: file }, [join(dir, 'usual')]).file).toBe(file)
-  expect(() => findFirestoreJar({ HOME: dir, FIRESTORE_EMULATOR_JAR: '/nowhere.jar' }, [join(dir, 'usual')])).toThrow(/^FIRESTORE_EMULATOR_JAR=\/nowhere\.jar does not exist/)
+  expect(() => findFirestoreJar({ HOME: dir, FIRESTORE_EMULATOR_JAR: '/nowhere.jar' }, [join(dir, 'usual')])).toThrow(
+    /^FIRESTORE_EMULATOR_JAR=\/nowhere\.jar does not exist/,
+  )
 })
 
 test('names the ways to get one when there is none', () => {
-  expect(() => findFirestoreJar({ HOME: dir, PATH: '' }, [])).toThrow(/firebase setup:emulators:firestore.*gcloud components install cloud-firestore-emulator/)
+  expect(() => findFirestoreJar({ HOME: dir, PATH: '' }, [])).toThrow(
+    /firebase setup:emulators:firestore.*gcloud components install cloud-firestore-emulator/,
+  )
 })

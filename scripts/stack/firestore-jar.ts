@@ -11,13 +11,22 @@ export interface FirestoreJar {
 }
 
 const IN_SDK = 'platform/cloud-firestore-emulator/cloud-firestore-emulator.jar'
-const SDK_FOLDERS = ['/usr/lib/google-cloud-sdk', '/usr/share/google-cloud-sdk', '/opt/google-cloud-sdk', '/usr/local/google-cloud-sdk', '/snap/google-cloud-cli/current']
+const SDK_FOLDERS = [
+  '/usr/lib/google-cloud-sdk',
+  '/usr/share/google-cloud-sdk',
+  '/opt/google-cloud-sdk',
+  '/usr/local/google-cloud-sdk',
+  '/snap/google-cloud-cli/current',
+]
 
 /**
  * Finds the Firestore emulator: `FIRESTORE_EMULATOR_JAR`, then what the Firebase CLI downloaded, then the Google Cloud SDK.
  * Errors: not found; the message names the ways to get it.
  */
-export function findFirestoreJar(env: NodeJS.ProcessEnv = process.env, sdkFolders: readonly string[] = SDK_FOLDERS): FirestoreJar {
+export function findFirestoreJar(
+  env: NodeJS.ProcessEnv = process.env,
+  sdkFolders: readonly string[] = SDK_FOLDERS,
+): FirestoreJar {
   const named = env['FIRESTORE_EMULATOR_JAR']
   if (named) {
     if (!existsSync(named)) throw new Error(`FIRESTORE_EMULATOR_JAR=${named} does not exist: correct or unset it.`)
@@ -26,7 +35,9 @@ export function findFirestoreJar(env: NodeJS.ProcessEnv = process.env, sdkFolder
   const home = env['HOME'] ?? homedir()
   const downloaded = newestIn(env['FIREBASE_EMULATORS_PATH'] ?? join(home, '.cache/firebase/emulators'))
   if (downloaded !== null) return fromFirebase(downloaded)
-  const installed = [...sdksOnPath(env['PATH'] ?? ''), ...sdkFolders, join(home, 'google-cloud-sdk')].map((sdk) => join(sdk, IN_SDK))
+  const installed = [...sdksOnPath(env['PATH'] ?? ''), ...sdkFolders, join(home, 'google-cloud-sdk')].map((sdk) =>
+    join(sdk, IN_SDK),
+  )
   const found = installed.find((file) => existsSync(file))
   if (found !== undefined) return fromSdk(found)
   throw new Error(
@@ -51,6 +62,9 @@ function newestIn(folder: string): string | null {
 }
 
 function sdksOnPath(path: string): string[] {
-  const commands = path.split(delimiter).filter((folder) => folder !== '').map((folder) => join(folder, 'gcloud'))
+  const commands = path
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, 'gcloud'))
   return commands.filter((file) => existsSync(file)).map((file) => dirname(dirname(realpathSync(file))))
 }

@@ -27,7 +27,10 @@ test('takes the first on PATH that is new enough', async () => {
 test('looks into the folders of JVMs after PATH', async () => {
   await fakeJava('path/java', '17.0.15')
   const command = await fakeJava('jvm/temurin-25/bin/java', '25')
-  expect(await findJava(21, { PATH: join(dir, 'path') }, [join(dir, 'none'), join(dir, 'jvm')])).toEqual({ command, version: 25 })
+  expect(await findJava(21, { PATH: join(dir, 'path') }, [join(dir, 'none'), join(dir, 'jvm')])).toEqual({
+    command,
+    version: 25,
+  })
 })
 
 test('JAVA_HOME wins, and is not passed over when it is wrong or too old', async () => {
@@ -36,7 +39,9 @@ test('JAVA_HOME wins, and is not passed over when it is wrong or too old', async
   const env = { PATH: join(dir, 'path'), JAVA_HOME: join(dir, 'home') }
   expect(await findJava(11, env, [])).toEqual({ command, version: 11 })
   await expect(findJava(21, env, [])).rejects.toThrow(/^Java 11 at JAVA_HOME=.* is too old\. Install Java 21/)
-  await expect(findJava(11, { ...env, JAVA_HOME: '/nowhere' }, [])).rejects.toThrow(/^There is no working Java at JAVA_HOME=\/nowhere/)
+  await expect(findJava(11, { ...env, JAVA_HOME: '/nowhere' }, [])).rejects.toThrow(
+    /^There is no working Java at JAVA_HOME=\/nowhere/,
+  )
 })
 
 test('says when there is none, when all are too old, and passes over what does not run', async () => {

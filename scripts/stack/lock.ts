@@ -13,7 +13,9 @@ export async function lockDir(dir: string): Promise<() => Promise<void>> {
   if (await claim(file)) return unlock
   const pid = Number(await readFile(file, 'utf8').catch(() => ''))
   if (pid !== process.pid && (await isStack(pid))) {
-    throw new Error(`A stack is running already (process ${pid}, state in ${dir}): use it, stop it, or start another with --dir and other ports.`)
+    throw new Error(
+      `A stack is running already (process ${pid}, state in ${dir}): use it, stop it, or start another with --dir and other ports.`,
+    )
   }
   await unlock()
   if (await claim(file)) return unlock
@@ -38,5 +40,8 @@ async function isStack(pid: number): Promise<boolean> {
 /** Empty when there is no such process. */
 async function commandLine(pid: number): Promise<string> {
   if (process.platform === 'linux') return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-  return promisify(execFile)('ps', ['-o', 'args=', '-p', String(pid)]).then(({ stdout }) => stdout, () => '')
+  return promisify(execFile)('ps', ['-o', 'args=', '-p', String(pid)]).then(
+    ({ stdout }) => stdout,
+    () => '',
+  )
 }

@@ -8,8 +8,16 @@ export interface Answer {
 
 /** A callable request over plain HTTP: `POST {data}`. */
 export async function post(url: string, data: unknown, bearer?: string, signal?: AbortSignal): Promise<Answer> {
-  const headers = { 'content-type': 'application/json', ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) }
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ data }), ...(signal && { signal }) })
+  const headers = {
+    'content-type': 'application/json',
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+  }
+  const response = await fetch(url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ data }),
+    ...(signal && { signal }),
+  })
   const text = await response.text()
   return { status: response.status, body: parse(text), headers: response.headers }
 }

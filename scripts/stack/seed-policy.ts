@@ -20,7 +20,11 @@ export async function seedPolicy(info: StackInfo, dir: string): Promise<Policy> 
   if (known !== null && (await post(`${info.baseUrl}/worker/keys`, {}, known.key)).status === 200) return known
   // Servers may run as users of their own, and another one after each start; in a sticky folder they could not replace each other's files.
   const servers = serversOf(await openFolder(dir, 'scratch', 0o1777), await openFolder(dir, 'memory', 0o777))
-  const made = await callOrThrow<{ policyId: string; key: string }>(`${info.baseUrl}/admin/createPolicy`, { name: 'demo', servers }, info.demo!.owner.key)
+  const made = await callOrThrow<{ policyId: string; key: string }>(
+    `${info.baseUrl}/admin/createPolicy`,
+    { name: 'demo', servers },
+    info.demo!.owner.key,
+  )
   const policy = { id: made.policyId, key: made.key }
   await writeFile(`${file}.part`, JSON.stringify(policy, null, 2), { mode: 0o600 })
   await rename(`${file}.part`, file)
@@ -29,9 +33,18 @@ export async function seedPolicy(info: StackInfo, dir: string): Promise<Policy> 
 
 /** Three servers of the MCP project; `files` sees one folder alone, `memory` keeps its graph in another. */
 function serversOf(scratch: string, memory: string): object[] {
-  const published = (slug: string, name: string, more: object = {}): object => ({ slug, package: `@modelcontextprotocol/${name}`, version: VERSION, ...more })
+  const published = (slug: string, name: string, more: object = {}): object => ({
+    slug,
+    package: `@modelcontextprotocol/${name}`,
+    version: VERSION,
+    ...more,
+  })
   const graph = { name: 'MEMORY_FILE_PATH', source: 'static', value: join(memory, 'memory.jsonl') }
-  return [published('everything', 'server-everything'), published('memory', 'server-memory', { env: [graph] }), published('files', 'server-filesystem', { args: [scratch] })]
+  return [
+    published('everything', 'server-everything'),
+    published('memory', 'server-memory', { env: [graph] }),
+    published('files', 'server-filesystem', { args: [scratch] }),
+  ]
 }
 
 async function openFolder(dir: string, name: string, mode: number): Promise<string> {

@@ -36,7 +36,10 @@ async function makeDemo(info: StackInfo, known: DemoFile | null, apiToken: strin
 }
 
 /** The owner of the last start, where the Auth emulator still knows it. */
-async function ownerAccount(auth: string, known: DemoFile | null): Promise<SignedIn & { email: string; password: string }> {
+async function ownerAccount(
+  auth: string,
+  known: DemoFile | null,
+): Promise<SignedIn & { email: string; password: string }> {
   if (known !== null) {
     const { email, password } = known.owner
     const signedIn = await signIn(auth, email, password).catch(() => null)
@@ -49,12 +52,17 @@ async function ownerAccount(auth: string, known: DemoFile | null): Promise<Signe
 
 /** Registers the tool unless it is there already: each registration is an entry on the agent's chain. */
 async function ensureTool(info: StackInfo, { owner, agent }: Demo, api: { url: string; token: string }): Promise<void> {
-  const { tools } = await callOrThrow<{ tools: { name: string; url: string }[] }>(`${info.baseUrl}/listTools`, {}, agent.key)
+  const { tools } = await callOrThrow<{ tools: { name: string; url: string }[] }>(
+    `${info.baseUrl}/listTools`,
+    {},
+    agent.key,
+  )
   if (tools.some(({ name, url }) => name === DEMO_TOOL && url === api.url)) return
   const tool = { agentId: agent.id, name: DEMO_TOOL, kind: 'http', url: api.url, authToken: api.token }
   const { status, body } = await post(`${info.baseUrl}/registerTool`, tool, owner.key)
   // Where VITRINE_EGRESS_ALLOW leaves loopback out there is an owner and an agent, and no demo tool.
-  if (status !== 200 && !JSON.stringify(body).includes('"blocked_url"')) throw new Error(`registerTool answered ${status}: ${JSON.stringify(body)}`)
+  if (status !== 200 && !JSON.stringify(body).includes('"blocked_url"'))
+    throw new Error(`registerTool answered ${status}: ${JSON.stringify(body)}`)
 }
 
 async function works(info: StackInfo, agentKey: string): Promise<boolean> {

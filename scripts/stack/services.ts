@@ -36,12 +36,29 @@ const ISOLATED = { METADATA_SERVER_DETECTION: 'none', CI: '1', NO_UPDATE_NOTIFIE
  */
 const JAVA_OPTIONS = ['-Xmx2g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Duser.language=en']
 
-export function firestoreService({ project, dir, ports }: Place, java: string, jar: FirestoreJar, seed: string | null): ChildOptions {
+export function firestoreService(
+  { project, dir, ports }: Place,
+  java: string,
+  jar: FirestoreJar,
+  seed: string | null,
+): ChildOptions {
   const seeding = seed === null ? [] : ['--seed_from_export', seed]
   return {
     name: 'firestore',
     command: java,
-    args: [...JAVA_OPTIONS, ...jar.run, '--host', HOST, '--port', String(ports.firestore), '--project_id', project, '--rules', join(ROOT, 'firestore.rules'), ...seeding],
+    args: [
+      ...JAVA_OPTIONS,
+      ...jar.run,
+      '--host',
+      HOST,
+      '--port',
+      String(ports.firestore),
+      '--project_id',
+      project,
+      '--rules',
+      join(ROOT, 'firestore.rules'),
+      ...seeding,
+    ],
     cwd: dir,
     env: process.env,
     logFile: logFile(dir, 'firestore'),
@@ -50,18 +67,34 @@ export function firestoreService({ project, dir, ports }: Place, java: string, j
 }
 
 /** The Firebase CLI needs ports for its hub and logging too; its temporary and configuration files stay in the stack's folder. */
-export async function authService({ project, dir, ports }: Place, extraPorts: [hub: number, logging: number]): Promise<ChildOptions> {
+export async function authService(
+  { project, dir, ports }: Place,
+  extraPorts: [hub: number, logging: number],
+): Promise<ChildOptions> {
   const cwd = join(dir, 'auth')
   const temporary = join(cwd, 'tmp')
   await mkdir(temporary, { recursive: true })
   const at = (port: number): object => ({ host: HOST, port })
   const [hub, logging] = extraPorts
-  const emulators = { auth: at(ports.auth), hub: at(hub), logging: at(logging), ui: { enabled: false }, singleProjectMode: true }
+  const emulators = {
+    auth: at(ports.auth),
+    hub: at(hub),
+    logging: at(logging),
+    ui: { enabled: false },
+    singleProjectMode: true,
+  }
   await writeFile(join(cwd, 'firebase.json'), JSON.stringify({ emulators }))
   return {
     name: 'auth',
     command: process.execPath,
-    args: [join(ROOT, 'node_modules/firebase-tools/lib/bin/firebase.js'), 'emulators:start', '--only', 'auth', '--project', project],
+    args: [
+      join(ROOT, 'node_modules/firebase-tools/lib/bin/firebase.js'),
+      'emulators:start',
+      '--only',
+      'auth',
+      '--project',
+      project,
+    ],
     cwd,
     env: { ...process.env, ...ISOLATED, TMPDIR: temporary, XDG_CONFIG_HOME: join(cwd, 'config') },
     logFile: logFile(dir, 'auth'),
@@ -73,7 +106,15 @@ export function kmsService({ project, dir, ports }: Place): ChildOptions {
   return {
     name: 'kms',
     command: process.execPath,
-    args: [join(ROOT, 'scripts/kms-emulator.ts'), '--port', String(ports.kms), '--dir', join(dir, 'kms'), '--project', project],
+    args: [
+      join(ROOT, 'scripts/kms-emulator.ts'),
+      '--port',
+      String(ports.kms),
+      '--dir',
+      join(dir, 'kms'),
+      '--project',
+      project,
+    ],
     cwd: ROOT,
     env: process.env,
     logFile: logFile(dir, 'kms'),
@@ -86,7 +127,14 @@ export function functionsService(place: Place, extraEnv: NodeJS.ProcessEnv): Chi
   return {
     name: 'functions',
     command: process.execPath,
-    args: ['--enable-source-maps', join(ROOT, 'scripts/functions-server.ts'), '--port', String(ports.functions), '--project', project],
+    args: [
+      '--enable-source-maps',
+      join(ROOT, 'scripts/functions-server.ts'),
+      '--port',
+      String(ports.functions),
+      '--project',
+      project,
+    ],
     cwd: join(ROOT, 'functions'),
     env: { ...process.env, ...functionsEnv(place), ...extraEnv },
     logFile: logFile(dir, 'functions'),

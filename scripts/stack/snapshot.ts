@@ -43,13 +43,20 @@ export function firestoreExport(snapshot: string): string {
 
 /** Puts the users of a snapshot back into a freshly started Auth emulator. */
 export async function importAuth(snapshot: string, { project, auth }: Emulators): Promise<void> {
-  const saved = JSON.parse(await readFile(join(snapshot, 'auth.json'), 'utf8')) as { accounts: { users?: unknown[] }; config: unknown }
+  const saved = JSON.parse(await readFile(join(snapshot, 'auth.json'), 'utf8')) as {
+    accounts: { users?: unknown[] }
+    config: unknown
+  }
   await request('PATCH', `http://${auth}/emulator/v1/projects/${project}/config`, saved.config)
   if (saved.accounts.users?.length) await request('POST', `${accountsUrl(auth, project)}:batchCreate`, saved.accounts)
 }
 
 async function exportFirestore(folder: string, { project, firestore }: Emulators): Promise<void> {
-  const body = { database: `projects/${project}/databases/(default)`, export_directory: folder, export_name: 'firestore' }
+  const body = {
+    database: `projects/${project}/databases/(default)`,
+    export_directory: folder,
+    export_name: 'firestore',
+  }
   await request('POST', `http://${firestore}/emulator/v1/projects/${project}:export`, body)
 }
 
@@ -66,7 +73,11 @@ function accountsUrl(auth: string, project: string): string {
 }
 
 async function request(method: string, url: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(url, { method, headers: AS_OWNER, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  const response = await fetch(url, {
+    method,
+    headers: AS_OWNER,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
   const text = await response.text()
   if (!response.ok) throw new Error(`${method} ${url} answered ${response.status}: ${text.slice(0, 200)}`)
   return JSON.parse(text)

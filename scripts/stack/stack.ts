@@ -8,7 +8,17 @@ import { freePorts, HOST } from './ports.ts'
 import { processes, type Processes } from './processes.ts'
 import { demoApiToken, seedDemo } from './seed.ts'
 import { seedPolicy } from './seed-policy.ts'
-import { authService, firestoreService, functionsService, functionsUrl, kmsService, logFile, workerService, type Place, type Ports } from './services.ts'
+import {
+  authService,
+  firestoreService,
+  functionsService,
+  functionsUrl,
+  kmsService,
+  logFile,
+  workerService,
+  type Place,
+  type Ports,
+} from './services.ts'
 import { firestoreExport, importAuth, latestSnapshot, takeSnapshot } from './snapshot.ts'
 
 export interface StackOptions {
@@ -92,7 +102,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }
-  const timer = setInterval(() => void save().catch((error: Error) => log(`State was not saved: ${error.message}`)), SAVE_INTERVAL_MS)
+  const timer = setInterval(
+    () => void save().catch((error: Error) => log(`State was not saved: ${error.message}`)),
+    SAVE_INTERVAL_MS,
+  )
   if (!persist) clearInterval(timer)
 
   return {
@@ -121,13 +134,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function choosePorts(wanted: Partial<Ports>): Promise<[Ports, [number, number]]> {
-  const [functions, firestore, auth, kms, demoApi, hub, logging] = (await freePorts(7)) as [number, number, number, number, number, number, number]
+  const [functions, firestore, auth, kms, demoApi, hub, logging] = (await freePorts(7)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   return [{ functions, firestore, auth, kms, demoApi, ...wanted }, [hub, logging]]
 }
 
 /** The functions are those that the process itself has named in its log. */
 async function describe({ project, dir, ports }: Place): Promise<StackInfo> {
-  const line = (await readFile(logFile(dir, 'functions'), 'utf8')).split('\n').find((text) => text.startsWith('{"port":'))
+  const line = (await readFile(logFile(dir, 'functions'), 'utf8'))
+    .split('\n')
+    .find((text) => text.startsWith('{"port":'))
   const { functions } = JSON.parse(line ?? '{"functions":[]}') as { functions: string[] }
   const baseUrl = functionsUrl(project, ports)
   return {
@@ -153,7 +176,12 @@ async function addDemo(info: StackInfo, dir: string, port: number, log: (line: s
 }
 
 /** The demo goes on without a worker: the package registry may be out of reach. */
-async function addWorker(info: StackInfo, place: Place, running: Processes, log: (line: string) => void): Promise<void> {
+async function addWorker(
+  info: StackInfo,
+  place: Place,
+  running: Processes,
+  log: (line: string) => void,
+): Promise<void> {
   const { dir } = place
   try {
     const policy = await seedPolicy(info, dir)

@@ -23,7 +23,10 @@ export interface Agents {
    * Owner: the agent may use the tools that this agent.yaml names, and nothing else; answers with their names. What is wrong with it is
    * in the error's message, a line `agent.yaml:{line}:{column} …` each, and in its `details.problems`.
    */
-  applyManifest(input: { agentId: string; manifest: string }, options?: CallOptions): Promise<{ agentId: string; tools: string[] }>
+  applyManifest(
+    input: { agentId: string; manifest: string },
+    options?: CallOptions,
+  ): Promise<{ agentId: string; tools: string[] }>
 }
 
 export interface AgentState {
@@ -41,7 +44,11 @@ const AGENT = { agentId: check.id }
 const MANIFEST = { agentId: check.id, manifest: check.manifest }
 
 export function createAgents(call: Call): Agents {
-  async function setDisabled(input: { agentId: string }, disabled: boolean, options?: CallOptions): Promise<AgentState> {
+  async function setDisabled(
+    input: { agentId: string },
+    disabled: boolean,
+    options?: CallOptions,
+  ): Promise<AgentState> {
     check.checkFields(input, AGENT)
     return call('admin/disableAgent', { ...input, disabled }, { agentId: 'string', disabled: 'boolean' }, options)
   }

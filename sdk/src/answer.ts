@@ -34,7 +34,8 @@ export function readAnswer<T>(answer: RawAnswer, shape: Shape<T>): T {
   const error = body['error']
   if (isRecord(error)) throw reported(answer.status, error)
   const result = body['result']
-  if (answer.status < 200 || answer.status > 299 || !isRecord(result)) throw invalid(answer.status, 'has neither a result nor an error')
+  if (answer.status < 200 || answer.status > 299 || !isRecord(result))
+    throw invalid(answer.status, 'has neither a result nor an error')
   for (const [field, type] of Object.entries(shape)) {
     if (!hasType(result[field], type as FieldType)) throw invalid(answer.status, `lacks ${field}`)
   }
@@ -59,7 +60,9 @@ function reported(httpStatus: number, error: Record<string, unknown>): VitrineEr
   const message = typeof error['message'] === 'string' && error['message'] !== '' ? error['message'] : undefined
   const retryable = typeof details['retryable'] === 'boolean' ? details['retryable'] : undefined
   return new VitrineError(code ?? 'invalid_response', {
-    message: message ?? (code === undefined ? 'The server reports an error that this version does not know.' : ERRORS[code].message),
+    message:
+      message ??
+      (code === undefined ? 'The server reports an error that this version does not know.' : ERRORS[code].message),
     retryable: retryable ?? (code === undefined ? PASSING.has(httpStatus) : ERRORS[code].retryable),
     status: httpStatus,
     details,
@@ -68,7 +71,9 @@ function reported(httpStatus: number, error: Record<string, unknown>): VitrineEr
 
 function codeOf(code: unknown, status: unknown): ErrorCode | undefined {
   if (isErrorCode(code)) return code
-  return typeof status === 'string' && Object.hasOwn(CODE_OF_STATUS, status) ? CODE_OF_STATUS[status as CallableStatus] : undefined
+  return typeof status === 'string' && Object.hasOwn(CODE_OF_STATUS, status)
+    ? CODE_OF_STATUS[status as CallableStatus]
+    : undefined
 }
 
 function invalid(status: number, what: string): VitrineError {

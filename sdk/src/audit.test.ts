@@ -50,7 +50,10 @@ describe('audit.entries', () => {
 
   it('stops at an error and passes it on', async () => {
     wire.respond = failure('permission_denied')
-    await expect(seqs(vitrine.audit.entries({ orgId: 'o1' }))).rejects.toMatchObject({ code: 'permission_denied', status: 403 })
+    await expect(seqs(vitrine.audit.entries({ orgId: 'o1' }))).rejects.toMatchObject({
+      code: 'permission_denied',
+      status: 403,
+    })
   })
 
   it('stops between pages when aborted', async () => {
@@ -91,6 +94,10 @@ describe('audit.getReceipt', () => {
 
   it('says how far checkpoints reach when they do not reach the entry', async () => {
     wire.respond = failure('receipt_pending', { size: 4 })
-    await expect(vitrine.audit.getReceipt({ seq: 4 })).rejects.toMatchObject({ code: 'receipt_pending', retryable: true, details: { size: 4 } })
+    await expect(vitrine.audit.getReceipt({ seq: 4 })).rejects.toMatchObject({
+      code: 'receipt_pending',
+      retryable: true,
+      details: { size: 4 },
+    })
   })
 })

@@ -85,7 +85,10 @@ export interface Audit {
   /** Owner: what opens the `argsCommit` of the invocation whose intent is number `seq`; `args` is redacted, canonical JSON. */
   getOpening(input: { agentId: string; seq: number }, options?: CallOptions): Promise<Opening>
   /** Owner: erases that opening for good, and puts so on record. The chain still verifies. */
-  redact(input: { agentId: string; seq: number; reason?: string }, options?: CallOptions): Promise<{ call: string; receipt: Receipt }>
+  redact(
+    input: { agentId: string; seq: number; reason?: string },
+    options?: CallOptions,
+  ): Promise<{ call: string; receipt: Receipt }>
 }
 
 const CHAIN = { agentId: check.optional(check.id), orgId: check.optional(check.id) }
@@ -130,11 +133,21 @@ export function createAudit(call: Call, stream: Stream): Audit {
       check.checkFields(input, { ...CHAIN, seq: SEQ })
       const isOwn = !('agentId' in input) && !('orgId' in input)
       if (!isOwn) namesOne(input)
-      return call(isOwn ? 'getReceipt' : 'admin/getReceipt', input, { entry: 'object', proof: 'string', checkpointSize: 'number' }, options)
+      return call(
+        isOwn ? 'getReceipt' : 'admin/getReceipt',
+        input,
+        { entry: 'object', proof: 'string', checkpointSize: 'number' },
+        options,
+      )
     },
     async checkpoint(input, options) {
       checkChain(input, CHAIN)
-      return call('admin/checkpoint', input, { log: 'string', size: 'number', root: 'string', note: 'string', vkey: 'string' }, options)
+      return call(
+        'admin/checkpoint',
+        input,
+        { log: 'string', size: 'number', root: 'string', note: 'string', vkey: 'string' },
+        options,
+      )
     },
     async signingKeys(options) {
       return call('admin/signingKeys', {}, { keys: 'array' }, options)

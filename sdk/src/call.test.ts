@@ -2,7 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import { reveal } from '../../test/sdk/reveal.ts'
 import { testKey } from '../../test/sdk/test-key.ts'
-import { failure, json, raw, result, silence, startWireServer, type Respond, type WireServer } from '../../test/sdk/wire-server.ts'
+import {
+  failure,
+  json,
+  raw,
+  result,
+  silence,
+  startWireServer,
+  type Respond,
+  type WireServer,
+} from '../../test/sdk/wire-server.ts'
 import { VitrineError } from './error.ts'
 import { Vitrine } from './index.ts'
 import type { VitrineOptions } from './options.ts'
@@ -57,7 +66,11 @@ describe('errors that the server reports', () => {
     ['OUT_OF_RANGE', 400, 'invalid_response', false],
     ['toString', 503, 'invalid_response', true],
   ])('reads the status %s where there is no code', async (status, http, code, retryable) => {
-    expect(await errorOf(json(http, { error: { status, message: 'INTERNAL' } }))).toMatchObject({ code, status: http, retryable })
+    expect(await errorOf(json(http, { error: { status, message: 'INTERNAL' } }))).toMatchObject({
+      code,
+      status: http,
+      retryable,
+    })
   })
 
   it('keeps the code and the verdict of a newer server', async () => {
@@ -128,7 +141,9 @@ describe('the network', () => {
 
   it.each([301, 302, 303, 307, 308])('follows no redirect (%s): the key stays with its host', async (status) => {
     const elsewhere = await startWireServer()
-    expect(await errorOf(raw(status, '', { location: `${elsewhere.url}/invokeTool` }))).toMatchObject({ code: 'network_error' })
+    expect(await errorOf(raw(status, '', { location: `${elsewhere.url}/invokeTool` }))).toMatchObject({
+      code: 'network_error',
+    })
     expect(elsewhere.requests).toEqual([])
     await elsewhere.close()
   })
@@ -136,7 +151,11 @@ describe('the network', () => {
 
 describe('deadline and abort', () => {
   it('gives up after timeoutMs', async () => {
-    expect(await errorOf(silence, client({ timeoutMs: 50 }))).toMatchObject({ code: 'timeout', status: 0, retryable: true })
+    expect(await errorOf(silence, client({ timeoutMs: 50 }))).toMatchObject({
+      code: 'timeout',
+      status: 0,
+      retryable: true,
+    })
     expect(wire.requests).toHaveLength(1)
   })
 
@@ -165,7 +184,11 @@ describe('deadline and abort', () => {
       }
     })
     const invocation = client().tools.invoke({ name: 'search' }, { signal: controller.signal })
-    await expect(invocation).rejects.toMatchObject({ code: 'aborted', retryable: false, cause: { message: 'changed my mind' } })
+    await expect(invocation).rejects.toMatchObject({
+      code: 'aborted',
+      retryable: false,
+      cause: { message: 'changed my mind' },
+    })
     await closed
     expect(wire.requests).toHaveLength(1)
   })
@@ -194,7 +217,9 @@ describe('deadline and abort', () => {
     await client().tools.list({ signal })
     expect(listeners.size).toBe(0)
     wire.respond = failure('unavailable')
-    await client().tools.list({ signal }).catch(() => undefined)
+    await client()
+      .tools.list({ signal })
+      .catch(() => undefined)
     expect(listeners.size).toBe(0)
   })
 })
@@ -215,12 +240,15 @@ describe('getToken', () => {
     expect(await errorOf(silence, client({ getToken }))).toMatchObject({ code: 'unauthenticated', status: 0, cause })
   })
 
-  it.each([undefined, null, '', 'a b', `hunter2\r\nx: y`, 'hunter2ä', 5])('may not give %j, which is not sent and not quoted', async (token) => {
-    const error = await errorOf(silence, client({ getToken: () => token as string }))
-    expect(error).toMatchObject({ code: 'unauthenticated', status: 0 })
-    expect(reveal(error)).not.toContain('hunter2')
-    expect(wire.requests).toEqual([])
-  })
+  it.each([undefined, null, '', 'a b', `hunter2\r\nx: y`, 'hunter2ä', 5])(
+    'may not give %j, which is not sent and not quoted',
+    async (token) => {
+      const error = await errorOf(silence, client({ getToken: () => token as string }))
+      expect(error).toMatchObject({ code: 'unauthenticated', status: 0 })
+      expect(reveal(error)).not.toContain('hunter2')
+      expect(wire.requests).toEqual([])
+    },
+  )
 })
 
 describe('a fetch of the caller', () => {

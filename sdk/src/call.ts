@@ -39,14 +39,20 @@ export interface Sent {
 }
 
 /** Errors: unauthenticated when there is no token, network_error. */
-export async function send(settings: Settings, path: string, body: string, signal: AbortSignal, accept = '*/*'): Promise<Sent> {
+export async function send(
+  settings: Settings,
+  path: string,
+  body: string,
+  signal: AbortSignal,
+  accept = '*/*',
+): Promise<Sent> {
   const token = await currentToken(settings)
   signal.throwIfAborted()
   const { fetch } = settings
   const response = await orNetworkError(0, () =>
     fetch(`${settings.baseUrl}/${path}`, {
       method: 'POST',
-      headers: { 'authorization': `Bearer ${token}`, 'content-type': 'application/json', accept },
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept },
       body,
       signal,
       redirect: 'error',

@@ -17,7 +17,13 @@ afterAll(() => wire.close())
 
 /** Expects a rejection with the code, and nothing sent. */
 async function refused(promise: Promise<unknown>, code: string, field?: string): Promise<void> {
-  await expect(promise).rejects.toMatchObject({ name: 'VitrineError', code, status: 0, retryable: false, ...(field && { details: { field } }) })
+  await expect(promise).rejects.toMatchObject({
+    name: 'VitrineError',
+    code,
+    status: 0,
+    retryable: false,
+    ...(field && { details: { field } }),
+  })
   expect(wire.requests).toEqual([])
 }
 
@@ -66,14 +72,21 @@ describe('args', () => {
     expect(wire.requests).toHaveLength(1)
     wire.requests = []
     await refused(vitrine.tools.invoke({ name: 'search', args: { q: 'a'.repeat(room + 1) } }), 'args_too_large', 'args')
-    await refused(vitrine.tools.invoke({ name: 'search', args: { q: 'ä'.repeat(room / 2 + 1) } }), 'args_too_large', 'args')
+    await refused(
+      vitrine.tools.invoke({ name: 'search', args: { q: 'ä'.repeat(room / 2 + 1) } }),
+      'args_too_large',
+      'args',
+    )
   })
 })
 
 describe('names', () => {
-  it.each(['', 'Search', '_a', 'a b', 'a/b', 'a'.repeat(64), '__x', 'a__', undefined, 7])('refuses to invoke %j', async (name) => {
-    await refused(vitrine.tools.invoke({ name: name as string }), 'invalid_name', 'name')
-  })
+  it.each(['', 'Search', '_a', 'a b', 'a/b', 'a'.repeat(64), '__x', 'a__', undefined, 7])(
+    'refuses to invoke %j',
+    async (name) => {
+      await refused(vitrine.tools.invoke({ name: name as string }), 'invalid_name', 'name')
+    },
+  )
 
   it('lets a command have any name, since its server chose it', async () => {
     wire.respond = result({ status: 200, ok: true, result: null, receipt: {} })
@@ -91,12 +104,15 @@ describe('names', () => {
 describe('register', () => {
   const tool = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com' } as const
 
-  it.each(['example.com', 'ftp://example.com', 'https://user:pass@example.com', 'https://user@example.com', `https://e.com/${'a'.repeat(2048)}`])(
-    'refuses the URL %s',
-    async (url) => {
-      await refused(vitrine.tools.register({ ...tool, url }), 'invalid_url', 'url')
-    },
-  )
+  it.each([
+    'example.com',
+    'ftp://example.com',
+    'https://user:pass@example.com',
+    'https://user@example.com',
+    `https://e.com/${'a'.repeat(2048)}`,
+  ])('refuses the URL %s', async (url) => {
+    await refused(vitrine.tools.register({ ...tool, url }), 'invalid_url', 'url')
+  })
 
   it('bounds the credential in bytes', async () => {
     wire.respond = result({ name: 'search', kind: 'http', url: 'https://example.com', manifest: null, created: true })
@@ -130,14 +146,26 @@ describe('everything else', () => {
   })
 
   it.each([0, 1.5, NaN, '1000'])('refuses timeoutMs %s', async (timeoutMs) => {
-    await refused(vitrine.tools.invoke({ name: 'search', timeoutMs: timeoutMs as number }), 'invalid_argument', 'timeoutMs')
+    await refused(
+      vitrine.tools.invoke({ name: 'search', timeoutMs: timeoutMs as number }),
+      'invalid_argument',
+      'timeoutMs',
+    )
   })
 
   it('bounds labels, months, quotas, times and pages', async () => {
     await refused(vitrine.agents.create({ name: '' }), 'invalid_argument', 'name')
     await refused(vitrine.agents.create({ name: 'a'.repeat(101) }), 'invalid_argument', 'name')
-    await refused(vitrine.agents.create({ name: 'Bot', allowedTools: ['search', 'No'] }), 'invalid_name', 'allowedTools.1')
-    await refused(vitrine.agents.create({ name: 'Bot', allowedTools: 'search' as never }), 'invalid_argument', 'allowedTools')
+    await refused(
+      vitrine.agents.create({ name: 'Bot', allowedTools: ['search', 'No'] }),
+      'invalid_name',
+      'allowedTools.1',
+    )
+    await refused(
+      vitrine.agents.create({ name: 'Bot', allowedTools: 'search' as never }),
+      'invalid_argument',
+      'allowedTools',
+    )
     await refused(vitrine.ownerKeys.create({ label: '' }), 'invalid_argument', 'label')
     await refused(vitrine.quota.set({ monthlyInvocations: -1 }), 'invalid_argument', 'monthlyInvocations')
     await refused(vitrine.quota.usage({ agentId: 'a1', month: '2026-13' }), 'invalid_argument', 'month')

@@ -1,7 +1,15 @@
 import { utf8 } from '@vitrine/core/bytes'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { checkJson } from '@vitrine/core/json-value'
-import { AGENT_MANIFEST_BYTES_MAX, ARGS_BYTES_MAX, IDEMPOTENCY_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, SERVER_ARG_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
+import {
+  AGENT_MANIFEST_BYTES_MAX,
+  ARGS_BYTES_MAX,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  LABEL_LENGTH_MAX,
+  SERVER_ARG_LENGTH_MAX,
+  TOKEN_BYTES_MAX,
+  URL_LENGTH_MAX,
+} from '@vitrine/core/limits'
 import { isId, isToolName } from '@vitrine/core/names'
 import { VitrineError } from './error.ts'
 
@@ -20,7 +28,8 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\
 export function checkFields(input: unknown, checks: Record<string, Check>): void {
   if (!isRecord(input)) throw reject('invalid_argument', 'data', 'Pass an object.')
   const unknown = Object.keys(input).find((field) => !Object.hasOwn(checks, field))
-  if (unknown !== undefined) throw reject('invalid_argument', unknown.slice(0, 40), `Unknown field: ${unknown.slice(0, 40)}.`)
+  if (unknown !== undefined)
+    throw reject('invalid_argument', unknown.slice(0, 40), `Unknown field: ${unknown.slice(0, 40)}.`)
   for (const [field, check] of Object.entries(checks)) check(input[field], field)
 }
 
@@ -49,7 +58,10 @@ export function oneOf(...allowed: string[]): Check {
 }
 
 export function whole(min: number, max: number): Check {
-  return such((value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max, `must be a whole number from ${min} to ${max}`)
+  return such(
+    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+    `must be a whole number from ${min} to ${max}`,
+  )
 }
 
 function text(lengthMax: number): Check {
@@ -64,21 +76,33 @@ export const id: Check = such((value) => typeof value === 'string' && isId(value
 /** Of a Firebase user; projects may choose their own. */
 export const uid: Check = text(128)
 /** Of a command line; it may be empty. */
-export const argument: Check = such((value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX, `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`)
+export const argument: Check = such(
+  (value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX,
+  `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`,
+)
 /** The server counts its bytes, and reads it. */
 export const manifest: Check = text(AGENT_MANIFEST_BYTES_MAX)
 export const label: Check = text(LABEL_LENGTH_MAX)
 export const idempotencyKey: Check = text(IDEMPOTENCY_KEY_LENGTH_MAX)
 export const term: Check = text(512)
 export const pageToken: Check = text(4096)
-export const month: Check = such((value) => typeof value === 'string' && /^\d{4}-(0[1-9]|1[0-2])$/.test(value), 'must be YYYY-MM')
+export const month: Check = such(
+  (value) => typeof value === 'string' && /^\d{4}-(0[1-9]|1[0-2])$/.test(value),
+  'must be YYYY-MM',
+)
 export const time: Check = such(
   (value) => typeof value === 'string' && RFC_3339.test(value) && !Number.isNaN(Date.parse(value)),
   'must be a time as in RFC 3339',
 )
 
-export const hash: Check = such((value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value), 'must be a SHA-256 in hex')
-export const pointer: Check = such((value) => typeof value === 'string' && value.startsWith('/'), 'must be a JSON pointer')
+export const hash: Check = such(
+  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+  'must be a SHA-256 in hex',
+)
+export const pointer: Check = such(
+  (value) => typeof value === 'string' && value.startsWith('/'),
+  'must be a JSON pointer',
+)
 
 export const toolName: Check = (value, field) => {
   if (typeof value !== 'string' || !isToolName(value)) throw reject('invalid_name', field)
@@ -91,8 +115,10 @@ export const callName: Check = (value, field) => {
 }
 
 export const url: Check = (value, field) => {
-  const parsed = typeof value === 'string' && value.length <= URL_LENGTH_MAX && URL.canParse(value) ? new URL(value) : null
-  const isPlain = parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === ''
+  const parsed =
+    typeof value === 'string' && value.length <= URL_LENGTH_MAX && URL.canParse(value) ? new URL(value) : null
+  const isPlain =
+    parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === ''
   if (!isPlain) throw reject('invalid_url', field)
 }
 

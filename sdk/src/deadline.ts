@@ -18,7 +18,10 @@ export async function withDeadline<T>(
       reject(error)
       controller.abort(error)
     }
-    const timer = setTimeout(() => stop(new VitrineError('timeout', { message: `No answer within ${timeoutMs} ms.` })), timeoutMs)
+    const timer = setTimeout(
+      () => stop(new VitrineError('timeout', { message: `No answer within ${timeoutMs} ms.` })),
+      timeoutMs,
+    )
     const onAbort = () => signal && stop(aborted(signal))
     signal?.addEventListener('abort', onAbort, { once: true })
     release = () => {

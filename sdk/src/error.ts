@@ -9,7 +9,8 @@ import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
  * - receipt_invalid: a receipt proves nothing, or something else; `details.reason` is a ReceiptProblem
  * - unsupported: the platform lacks something
  */
-export type ClientErrorCode = 'network_error' | 'timeout' | 'aborted' | 'invalid_response' | 'receipt_invalid' | 'unsupported'
+export type ClientErrorCode =
+  'network_error' | 'timeout' | 'aborted' | 'invalid_response' | 'receipt_invalid' | 'unsupported'
 
 export type VitrineErrorCode = ErrorCode | ClientErrorCode
 

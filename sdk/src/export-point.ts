@@ -28,7 +28,9 @@ export function createExportPoint(start?: ExportResume): ExportPoint {
       const line = parse(text)
       if (line.type === 'entry' && point) point = { ...point, seq: line.entry.seq }
       if (line.type === 'chain') {
-        const { chains, entries } = point ? { chains: point.chains + 1, entries: point.entries + point.size } : { chains: 0, entries: 0 }
+        const { chains, entries } = point
+          ? { chains: point.chains + 1, entries: point.entries + point.size }
+          : { chains: 0, entries: 0 }
         point = { log: line.log, size: line.size, seq: -1, chains, entries }
       }
       return line
@@ -45,7 +47,8 @@ function parse(text: string): BundleLine {
   } catch {
     // No line then.
   }
-  if (!isFollowed(value as BundleLine | null | undefined)) throw new VitrineError('invalid_response', { message: 'This is not an export.' })
+  if (!isFollowed(value as BundleLine | null | undefined))
+    throw new VitrineError('invalid_response', { message: 'This is not an export.' })
   return value as BundleLine
 }
 

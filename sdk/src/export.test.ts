@@ -17,7 +17,9 @@ const broken = new VitrineError('network_error')
 function from(resume: ExportResume | undefined): string[] {
   if (!resume) return LINES
   const chain = parsed.findIndex((line) => line.type === 'chain' && line.log === resume.log)
-  const entry = parsed.findIndex((line) => line.type === 'entry' && line.entry.log === resume.log && line.entry.seq === resume.seq)
+  const entry = parsed.findIndex(
+    (line) => line.type === 'entry' && line.entry.log === resume.log && line.entry.seq === resume.seq,
+  )
   return LINES.slice((resume.seq < 0 ? chain : entry) + 1)
 }
 
@@ -75,17 +77,27 @@ describe('an export', () => {
   it('takes a checkpoint that was signed meanwhile, in order', async () => {
     const at = parsed.findIndex(({ type }) => type === 'checkpoint')
     const sized = (size: number) => JSON.stringify({ ...parsed[at], size })
-    const sent = [[...LINES.slice(0, at), sized(4), sized(8)], [sized(3), sized(4), sized(8), sized(12), ...LINES.slice(at + 1)]]
+    const sent = [
+      [...LINES.slice(0, at), sized(4), sized(8)],
+      [sized(3), sized(4), sized(8), sized(12), ...LINES.slice(at + 1)],
+    ]
     const stream: Stream = async function* () {
       yield* sent.shift()!
       if (sent.length > 0) throw broken
     }
-    const checkpoints = (await collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).filter((line) => line.includes('"checkpoint"'))
+    const checkpoints = (await collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).filter((line) =>
+      line.includes('"checkpoint"'),
+    )
     expect(checkpoints.map((line) => (JSON.parse(line) as { size: number }).size)).toEqual([4, 8, 12, 1])
   })
 
   it('gives up after six connections in a row that bring nothing new', async () => {
-    const { stream, asked } = breakingStream(4, ...Array.from({ length: 5 }, () => 0), 3, ...Array.from({ length: 6 }, () => 0))
+    const { stream, asked } = breakingStream(
+      4,
+      ...Array.from({ length: 5 }, () => 0),
+      3,
+      ...Array.from({ length: 6 }, () => 0),
+    )
     await expect(collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).rejects.toBe(broken)
     expect(asked).toHaveLength(13)
   })
@@ -106,27 +118,44 @@ describe('an export', () => {
     expect(requests).toBe(2)
   })
 
-  it.each(['conflict', 'permission_denied', 'aborted', 'invalid_response'] as const)('is not resumed after %s', async (code) => {
-    let requests = 0
-    const stream: Stream = async function* () {
-      requests += 1
-      if (requests > 1) throw new VitrineError(code)
-      yield* LINES.slice(0, 5)
-      throw broken
-    }
-    await expect(collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).rejects.toMatchObject({ code })
-    expect(requests).toBe(2)
-  })
-
-  it.each(['<html>', '7', 'null', '{}', '{"type":7}', '{"type":"entry"}', '{"type":"entry","entry":{"seq":"1"}}', '{"type":"chain","log":"x"}', '{"type":"checkpoint"}'])(
-    'is not a line %j', async (line) => {
-      const stream: Stream = async function* () { yield line }
-      await expect(collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).rejects.toMatchObject({ code: 'invalid_response' })
+  it.each(['conflict', 'permission_denied', 'aborted', 'invalid_response'] as const)(
+    'is not resumed after %s',
+    async (code) => {
+      let requests = 0
+      const stream: Stream = async function* () {
+        requests += 1
+        if (requests > 1) throw new VitrineError(code)
+        yield* LINES.slice(0, 5)
+        throw broken
+      }
+      await expect(collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).rejects.toMatchObject({ code })
+      expect(requests).toBe(2)
     },
   )
 
+  it.each([
+    '<html>',
+    '7',
+    'null',
+    '{}',
+    '{"type":7}',
+    '{"type":"entry"}',
+    '{"type":"entry","entry":{"seq":"1"}}',
+    '{"type":"chain","log":"x"}',
+    '{"type":"checkpoint"}',
+  ])('is not a line %j', async (line) => {
+    const stream: Stream = async function* () {
+      yield line
+    }
+    await expect(collect(exportLines(stream, { orgId: 'org_1' }, {}, 1))).rejects.toMatchObject({
+      code: 'invalid_response',
+    })
+  })
+
   it('passes on lines of types that a later version brings', async () => {
-    const stream: Stream = async function* () { yield* LINES.toSpliced(2, 0, '{"type":"news"}') }
+    const stream: Stream = async function* () {
+      yield* LINES.toSpliced(2, 0, '{"type":"news"}')
+    }
     expect(await collect(exportLines(stream, { orgId: 'org_1' }))).toEqual(LINES.toSpliced(2, 0, '{"type":"news"}'))
   })
 })
@@ -155,7 +184,11 @@ describe('over HTTP', () => {
   const vitrine = (timeoutMs = 5_000) => new Vitrine({ baseUrl: wire.url, key: testKey('owner'), timeoutMs })
   const whole: Respond = (response, request) => {
     const { resume } = (request.body as { data: { resume?: ExportResume } }).data
-    response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8' }).end(from(resume).map((line) => `${line}\n`).join(''))
+    response.writeHead(200, { 'content-type': 'application/jsonl; charset=utf-8' }).end(
+      from(resume)
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
   }
 
   it('arrives in whatever pieces, and is resumed when the connection is cut', async () => {
@@ -171,7 +204,9 @@ describe('over HTTP', () => {
     expect(wire.requests).toHaveLength(2)
     expect(wire.requests[0]).toMatchObject({ method: 'POST', path: '/exportAudit', body: { data: { orgId: 'org_1' } } })
     expect(wire.requests[0]?.headers.authorization).toBe(`Bearer ${testKey('owner')}`)
-    expect(wire.requests[1]).toMatchObject({ body: { data: { orgId: 'org_1', resume: { log: 'agents/agt_1', chains: 0 } } } })
+    expect(wire.requests[1]).toMatchObject({
+      body: { data: { orgId: 'org_1', resume: { log: 'agents/agt_1', chains: 0 } } },
+    })
   })
 
   it('ends the request when nobody reads on', async () => {
@@ -212,19 +247,34 @@ describe('over HTTP', () => {
   it.each<[string, Respond, string, number]>([
     ['an error of the server', failure('org_not_found'), 'org_not_found', 404],
     ['a proxy page', raw(502, '<html>Bad Gateway'), 'invalid_response', 502],
-    ['a result with a failing status', (response) => response.writeHead(500).end('{"result":{}}'), 'invalid_response', 500],
+    [
+      'a result with a failing status',
+      (response) => response.writeHead(500).end('{"result":{}}'),
+      'invalid_response',
+      500,
+    ],
     ['a page', raw(200, '<html>\nSign in\n</html>\n'), 'invalid_response', 0],
     ['what is no text', (response) => response.writeHead(200).end(Buffer.from([0xff, 0x0a])), 'invalid_response', 0],
-    ['a callable\'s answer', result({ entries: [] }), 'network_error', 0],
-    ['a line without an end', (response) => response.writeHead(200).end('x'.repeat(5 * 1024 * 1024)), 'invalid_response', 0],
+    ["a callable's answer", result({ entries: [] }), 'network_error', 0],
+    [
+      'a line without an end',
+      (response) => response.writeHead(200).end('x'.repeat(5 * 1024 * 1024)),
+      'invalid_response',
+      0,
+    ],
   ])('%s is not an export', async (_, respond, code, status) => {
     wire.respond = respond
     await expect(collect(vitrine().audit.export({ orgId: 'org_1' }))).rejects.toMatchObject({ code, status })
     expect(wire.requests).toHaveLength(1)
   })
 
-  it.each([{}, { agentId: 'a', orgId: 'b' }, { orgId: '../x' }, { orgId: 'o', pages: 1 }])('%j is refused unsent', async (input) => {
-    await expect(collect(vitrine().audit.export(input as { orgId: string }))).rejects.toMatchObject({ code: 'invalid_argument' })
-    expect(wire.requests).toEqual([])
-  })
+  it.each([{}, { agentId: 'a', orgId: 'b' }, { orgId: '../x' }, { orgId: 'o', pages: 1 }])(
+    '%j is refused unsent',
+    async (input) => {
+      await expect(collect(vitrine().audit.export(input as { orgId: string }))).rejects.toMatchObject({
+        code: 'invalid_argument',
+      })
+      expect(wire.requests).toEqual([])
+    },
+  )
 })

@@ -21,7 +21,10 @@ interface ExportData {
  * many, so these are told apart by their size. Memory does not grow with the length of the export.
  */
 export async function* exportLines(
-  stream: Stream, input: ExportData, options: CallOptions = {}, pauseMs = PAUSE_MS,
+  stream: Stream,
+  input: ExportData,
+  options: CallOptions = {},
+  pauseMs = PAUSE_MS,
 ): AsyncGenerator<string, void, undefined> {
   const point = createExportPoint(input.resume)
   let checkpointSize = 0

@@ -27,9 +27,20 @@ interface Operation {
 const receipt = { log: 'agents/a1', seq: 3, hash: 'ab' }
 const proven = { entry: { seq: 3 }, proof: 'c2sp.org/tlog-proof@v1', checkpointSize: 5 }
 const tool = { name: 'search', kind: 'http', url: 'https://example.com', manifest: null }
-const registration = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com', authToken: null } as const
+const registration = {
+  agentId: 'a1',
+  name: 'search',
+  kind: 'http',
+  url: 'https://example.com',
+  authToken: null,
+} as const
 const operations: Operation[] = [
-  { path: 'registerTool', data: registration, answer: { ...tool, created: true }, run: (v) => v.tools.register(registration) },
+  {
+    path: 'registerTool',
+    data: registration,
+    answer: { ...tool, created: true },
+    run: (v) => v.tools.register(registration),
+  },
   { path: 'listTools', data: {}, answer: { tools: [tool] }, run: (v) => v.tools.list() },
   {
     path: 'invokeTool',
@@ -37,7 +48,12 @@ const operations: Operation[] = [
     answer: { status: 503, ok: false, result: 'busy', receipt: { ...receipt, pending: true } },
     run: (v) => v.tools.invoke({ name: 'search', args: { q: 'x' }, timeoutMs: 30_000, idempotencyKey: 'i1' }),
   },
-  { path: 'getToolCredential', data: { name: 'search' }, answer: { token: 't' }, run: (v) => v.tools.getCredential({ name: 'search' }) },
+  {
+    path: 'getToolCredential',
+    data: { name: 'search' },
+    answer: { token: 't' },
+    run: (v) => v.tools.getCredential({ name: 'search' }),
+  },
   {
     path: 'admin/setToolEnabled',
     data: { agentId: 'a1', name: 'search', enabled: false },
@@ -62,14 +78,24 @@ const operations: Operation[] = [
     answer: { orgId: 'o1', uid: 'u2', role: null },
     run: (v) => v.orgs.setMember({ orgId: 'o1', uid: 'u2', role: null }),
   },
-  { path: 'admin/listTools', data: { agentId: 'a1' }, answer: { tools: [] }, run: (v) => v.tools.listAll({ agentId: 'a1' }) },
+  {
+    path: 'admin/listTools',
+    data: { agentId: 'a1' },
+    answer: { tools: [] },
+    run: (v) => v.tools.listAll({ agentId: 'a1' }),
+  },
   {
     path: 'admin/createAgent',
     data: { name: 'Bot', orgId: 'o1', allowedTools: ['search'] },
     answer: { agentId: 'a2', key: 'k' },
     run: (v) => v.agents.create({ name: 'Bot', orgId: 'o1', allowedTools: ['search'] }),
   },
-  { path: 'admin/rotateAgentKey', data: { agentId: 'a1' }, answer: { key: 'k' }, run: (v) => v.agents.rotateKey({ agentId: 'a1' }) },
+  {
+    path: 'admin/rotateAgentKey',
+    data: { agentId: 'a1' },
+    answer: { key: 'k' },
+    run: (v) => v.agents.rotateKey({ agentId: 'a1' }),
+  },
   {
     path: 'admin/disableAgent',
     data: { agentId: 'a1', disabled: true },
@@ -82,8 +108,18 @@ const operations: Operation[] = [
     answer: { agentId: 'a1', disabled: false },
     run: (v) => v.agents.enable({ agentId: 'a1' }),
   },
-  { path: 'admin/createOwnerKey', data: { label: 'ci' }, answer: { keyId: 'k1', key: 'k' }, run: (v) => v.ownerKeys.create({ label: 'ci' }) },
-  { path: 'admin/revokeOwnerKey', data: { keyId: 'k1' }, answer: { keyId: 'k1' }, run: (v) => v.ownerKeys.revoke({ keyId: 'k1' }) },
+  {
+    path: 'admin/createOwnerKey',
+    data: { label: 'ci' },
+    answer: { keyId: 'k1', key: 'k' },
+    run: (v) => v.ownerKeys.create({ label: 'ci' }),
+  },
+  {
+    path: 'admin/revokeOwnerKey',
+    data: { keyId: 'k1' },
+    answer: { keyId: 'k1' },
+    run: (v) => v.ownerKeys.revoke({ keyId: 'k1' }),
+  },
   {
     path: 'admin/setQuota',
     data: { monthlyInvocations: 5 },
@@ -98,12 +134,27 @@ const operations: Operation[] = [
   },
   {
     path: 'admin/createPolicy',
-    data: { name: 'Tools', teams: ['t1'], builtins: { web_fetch: true }, servers: [{ slug: 'github', package: 'g', env: [{ name: 'A', source: 'org_secret', secret: 's' }] }] },
+    data: {
+      name: 'Tools',
+      teams: ['t1'],
+      builtins: { web_fetch: true },
+      servers: [{ slug: 'github', package: 'g', env: [{ name: 'A', source: 'org_secret', secret: 's' }] }],
+    },
     answer: { policyId: 'p1', key: 'k' },
     run: (v) =>
-      v.policies.create({ name: 'Tools', teams: ['t1'], builtins: { web_fetch: true }, servers: [{ slug: 'github', package: 'g', env: [{ name: 'A', source: 'org_secret', secret: 's' }] }] }),
+      v.policies.create({
+        name: 'Tools',
+        teams: ['t1'],
+        builtins: { web_fetch: true },
+        servers: [{ slug: 'github', package: 'g', env: [{ name: 'A', source: 'org_secret', secret: 's' }] }],
+      }),
   },
-  { path: 'admin/getPolicy', data: { policyId: 'p1' }, answer: { policy: {}, servers: [], workers: [] }, run: (v) => v.policies.get({ policyId: 'p1' }) },
+  {
+    path: 'admin/getPolicy',
+    data: { policyId: 'p1' },
+    answer: { policy: {}, servers: [], workers: [] },
+    run: (v) => v.policies.get({ policyId: 'p1' }),
+  },
   { path: 'admin/listPolicies', data: {}, answer: { policies: [] }, run: (v) => v.policies.list({}) },
   {
     path: 'admin/updatePolicy',
@@ -111,14 +162,34 @@ const operations: Operation[] = [
     answer: { policyId: 'p1', version: 3 },
     run: (v) => v.policies.update({ policyId: 'p1', name: 'New', version: 2 }),
   },
-  { path: 'admin/deletePolicy', data: { policyId: 'p1' }, answer: { policyId: 'p1' }, run: (v) => v.policies.delete({ policyId: 'p1' }) },
-  { path: 'admin/assignPolicy', data: { policyId: 'p1', teams: [] }, answer: { policyId: 'p1', version: 2 }, run: (v) => v.policies.assign({ policyId: 'p1', teams: [] }) },
-  { path: 'admin/regeneratePolicyKey', data: { policyId: 'p1' }, answer: { key: 'k' }, run: (v) => v.policies.regenerateKey({ policyId: 'p1' }) },
+  {
+    path: 'admin/deletePolicy',
+    data: { policyId: 'p1' },
+    answer: { policyId: 'p1' },
+    run: (v) => v.policies.delete({ policyId: 'p1' }),
+  },
+  {
+    path: 'admin/assignPolicy',
+    data: { policyId: 'p1', teams: [] },
+    answer: { policyId: 'p1', version: 2 },
+    run: (v) => v.policies.assign({ policyId: 'p1', teams: [] }),
+  },
+  {
+    path: 'admin/regeneratePolicyKey',
+    data: { policyId: 'p1' },
+    answer: { key: 'k' },
+    run: (v) => v.policies.regenerateKey({ policyId: 'p1' }),
+  },
   {
     path: 'admin/importServer',
     data: { policyId: 'p1', serverJson: { name: 'x' }, sources: { A: { source: 'user_secret', secret: 's' } } },
     answer: { server: {}, policyId: 'p1', version: 2 },
-    run: (v) => v.policies.importServer({ policyId: 'p1', serverJson: { name: 'x' }, sources: { A: { source: 'user_secret', secret: 's' } } }),
+    run: (v) =>
+      v.policies.importServer({
+        policyId: 'p1',
+        serverJson: { name: 'x' },
+        sources: { A: { source: 'user_secret', secret: 's' } },
+      }),
   },
   {
     path: 'admin/moveServerPin',
@@ -144,36 +215,97 @@ const operations: Operation[] = [
     answer: { scope: 'team', team: 't1', name: 's', created: true },
     run: (v) => v.secrets.put({ scope: 'team', team: 't1', name: 's', value: 'v' }),
   },
-  { path: 'admin/listSecrets', data: { orgId: 'o1' }, answer: { secrets: [] }, run: (v) => v.secrets.list({ orgId: 'o1' }) },
-  { path: 'admin/deleteSecret', data: { scope: 'user', name: 's' }, answer: { scope: 'user', name: 's' }, run: (v) => v.secrets.delete({ scope: 'user', name: 's' }) },
+  {
+    path: 'admin/listSecrets',
+    data: { orgId: 'o1' },
+    answer: { secrets: [] },
+    run: (v) => v.secrets.list({ orgId: 'o1' }),
+  },
+  {
+    path: 'admin/deleteSecret',
+    data: { scope: 'user', name: 's' },
+    answer: { scope: 'user', name: 's' },
+    run: (v) => v.secrets.delete({ scope: 'user', name: 's' }),
+  },
   {
     path: 'admin/applyManifest',
     data: { agentId: 'a1', manifest: 'tools: []' },
     answer: { agentId: 'a1', tools: [] },
     run: (v) => v.agents.applyManifest({ agentId: 'a1', manifest: 'tools: []' }),
   },
-  { path: 'admin/createTeam', data: { name: 'Core' }, answer: { teamId: 't1' }, run: (v) => v.teams.create({ name: 'Core' }) },
+  {
+    path: 'admin/createTeam',
+    data: { name: 'Core' },
+    answer: { teamId: 't1' },
+    run: (v) => v.teams.create({ name: 'Core' }),
+  },
   { path: 'admin/listTeams', data: {}, answer: { teams: [] }, run: (v) => v.teams.list({}) },
-  { path: 'admin/deleteTeam', data: { teamId: 't1' }, answer: { teamId: 't1' }, run: (v) => v.teams.delete({ teamId: 't1' }) },
-  { path: 'admin/setAgentTeams', data: { agentId: 'a1', teams: ['t1'] }, answer: { agentId: 'a1', teams: ['t1'] }, run: (v) => v.teams.setAgentTeams({ agentId: 'a1', teams: ['t1'] }) },
+  {
+    path: 'admin/deleteTeam',
+    data: { teamId: 't1' },
+    answer: { teamId: 't1' },
+    run: (v) => v.teams.delete({ teamId: 't1' }),
+  },
+  {
+    path: 'admin/setAgentTeams',
+    data: { agentId: 'a1', teams: ['t1'] },
+    answer: { agentId: 'a1', teams: ['t1'] },
+    run: (v) => v.teams.setAgentTeams({ agentId: 'a1', teams: ['t1'] }),
+  },
   {
     path: 'admin/listAudit',
-    data: { orgId: 'o1', tool: 'search', action: 'tool.invoke', actor: 'agent:a1', outcome: 'ok', from: '2026-01-01T00:00:00Z', pageSize: 10 },
+    data: {
+      orgId: 'o1',
+      tool: 'search',
+      action: 'tool.invoke',
+      actor: 'agent:a1',
+      outcome: 'ok',
+      from: '2026-01-01T00:00:00Z',
+      pageSize: 10,
+    },
     answer: { entries: [], nextPageToken: null },
     run: (v) =>
-      v.audit.list({ orgId: 'o1', tool: 'search', action: 'tool.invoke', actor: 'agent:a1', outcome: 'ok', from: '2026-01-01T00:00:00Z', pageSize: 10 }),
+      v.audit.list({
+        orgId: 'o1',
+        tool: 'search',
+        action: 'tool.invoke',
+        actor: 'agent:a1',
+        outcome: 'ok',
+        from: '2026-01-01T00:00:00Z',
+        pageSize: 10,
+      }),
   },
   { path: 'getReceipt', data: { seq: 0 }, answer: proven, run: (v) => v.audit.getReceipt({ seq: 0 }) },
-  { path: 'admin/getReceipt', data: { agentId: 'a1', seq: 3 }, answer: proven, run: (v) => v.audit.getReceipt({ agentId: 'a1', seq: 3 }) },
-  { path: 'admin/getReceipt', data: { orgId: 'o1', seq: 3 }, answer: proven, run: (v) => v.audit.getReceipt({ orgId: 'o1', seq: 3 }) },
+  {
+    path: 'admin/getReceipt',
+    data: { agentId: 'a1', seq: 3 },
+    answer: proven,
+    run: (v) => v.audit.getReceipt({ agentId: 'a1', seq: 3 }),
+  },
+  {
+    path: 'admin/getReceipt',
+    data: { orgId: 'o1', seq: 3 },
+    answer: proven,
+    run: (v) => v.audit.getReceipt({ orgId: 'o1', seq: 3 }),
+  },
   {
     path: 'admin/checkpoint',
     data: { orgId: 'o1' },
     answer: { log: 'orgs/o1', size: 2, root: 'ab', note: 'n', vkey: 'v' },
     run: (v) => v.audit.checkpoint({ orgId: 'o1' }),
   },
-  { path: 'admin/signingKeys', data: {}, answer: { keys: [{ name: 'k', publicKey: 'p', pem: '-' }] }, run: (v) => v.audit.signingKeys() },
-  { path: 'admin/reconcile', data: { agentId: 'a1' }, answer: { closed: 2 }, run: (v) => v.audit.reconcile({ agentId: 'a1' }) },
+  {
+    path: 'admin/signingKeys',
+    data: {},
+    answer: { keys: [{ name: 'k', publicKey: 'p', pem: '-' }] },
+    run: (v) => v.audit.signingKeys(),
+  },
+  {
+    path: 'admin/reconcile',
+    data: { agentId: 'a1' },
+    answer: { closed: 2 },
+    run: (v) => v.audit.reconcile({ agentId: 'a1' }),
+  },
   {
     path: 'admin/getOpening',
     data: { agentId: 'a1', seq: 2 },
@@ -194,7 +326,10 @@ describe('operations', () => {
     expect(await run(vitrine)).toEqual(answer)
     expect(wire.requests).toHaveLength(1)
     expect(wire.requests[0]).toMatchObject({ method: 'POST', path: `/base/${path}`, body: { data } })
-    expect(wire.requests[0]?.headers).toMatchObject({ 'authorization': `Bearer ${key}`, 'content-type': 'application/json' })
+    expect(wire.requests[0]?.headers).toMatchObject({
+      authorization: `Bearer ${key}`,
+      'content-type': 'application/json',
+    })
     expect(wire.requests[0]?.headers.cookie).toBeUndefined()
   })
 
@@ -220,7 +355,9 @@ function withSignal(client: Vitrine, signal: AbortSignal): Vitrine {
         (...args: unknown[]) => method(...args, { signal }),
       ]),
     )
-  return Object.fromEntries(Object.entries(client).map(([name, group]: [string, object]) => [name, wrap(group)])) as unknown as Vitrine
+  return Object.fromEntries(
+    Object.entries(client).map(([name, group]: [string, object]) => [name, wrap(group)]),
+  ) as unknown as Vitrine
 }
 
 describe('the key', () => {

@@ -27,9 +27,31 @@ export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
 export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
-export type { Builtin, EnvVar, HealthCheck, NodeServerConfig, PackageServerConfig, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
 export type {
-  Approval, CreatePolicyInput, EnvSource, ImportServerInput, NodeServerInput, PackageServerInput, Policies, PolicyState, PolicyVersion, ServerInput, ServerManifest, ToolPolicy, UpdatePolicyInput,
+  Builtin,
+  EnvVar,
+  HealthCheck,
+  NodeServerConfig,
+  PackageServerConfig,
+  Pin,
+  ServerConfig,
+  ServerLimits,
+  ServerState,
+} from '@vitrine/core/policy'
+export type {
+  Approval,
+  CreatePolicyInput,
+  EnvSource,
+  ImportServerInput,
+  NodeServerInput,
+  PackageServerInput,
+  Policies,
+  PolicyState,
+  PolicyVersion,
+  ServerInput,
+  ServerManifest,
+  ToolPolicy,
+  UpdatePolicyInput,
 } from './policies.ts'
 export type { Quotas, QuotaState, UsageReport } from './quota.ts'
 export type { ReceiptProblem, ReceiptProof, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'
@@ -37,7 +59,19 @@ export type { ReceiptTrust } from './receipt-trust.ts'
 export type { PutSecretInput, SecretForm, SecretName, SecretOwner, Secrets } from './secrets.ts'
 export type { AgentTeams, Teams } from './teams.ts'
 export type { StreamPart } from './invoke-stream.ts'
-export type { CredentialAccess, Invocation, InvokeInput, ManifestDiff, ManifestPolicy, OwnedTool, Receipt, RegisterInput, Registration, Tool, Tools } from './tools.ts'
+export type {
+  CredentialAccess,
+  Invocation,
+  InvokeInput,
+  ManifestDiff,
+  ManifestPolicy,
+  OwnedTool,
+  Receipt,
+  RegisterInput,
+  Registration,
+  Tool,
+  Tools,
+} from './tools.ts'
 
 /**
  * A connection to one Vitrine deployment under one identity: an agent's key, an owner's key, or a signed-in person.

@@ -34,14 +34,31 @@ async function read(): Promise<StreamPart[]> {
 
 describe('a stream', () => {
   it('asks for events and gives pieces, then the result', async () => {
-    wire.respond = events('data: {"message":{"type":"text","text":"é', 'a"}}\n\n: ping\n\nda', `ta: {"message":{"type":"progress","progress":1}}\n\ndata: ${JSON.stringify({ result: invoked })}\n\n`)
-    expect(await read()).toEqual([{ type: 'text', text: 'éa' }, { type: 'progress', progress: 1 }, { type: 'result', ...invoked }])
-    expect(wire.requests).toMatchObject([{ path: '/invokeTool', headers: { accept: 'text/event-stream' }, body: { data: { name: 'search', args: { q: 1 }, timeoutMs: 5 } } }])
+    wire.respond = events(
+      'data: {"message":{"type":"text","text":"é',
+      'a"}}\n\n: ping\n\nda',
+      `ta: {"message":{"type":"progress","progress":1}}\n\ndata: ${JSON.stringify({ result: invoked })}\n\n`,
+    )
+    expect(await read()).toEqual([
+      { type: 'text', text: 'éa' },
+      { type: 'progress', progress: 1 },
+      { type: 'result', ...invoked },
+    ])
+    expect(wire.requests).toMatchObject([
+      {
+        path: '/invokeTool',
+        headers: { accept: 'text/event-stream' },
+        body: { data: { name: 'search', args: { q: 1 }, timeoutMs: 5 } },
+      },
+    ])
   })
 
   it('rejects with what the server reports, before anything came or after', async () => {
-    const error = JSON.stringify({ error: { status: 'UNAVAILABLE', message: 'No.', details: { code: 'upstream_interrupted', retryable: true } } })
-    wire.respond = (response) => response.writeHead(502, { 'content-type': 'text/event-stream' }).end(`data: ${error}\n\n`)
+    const error = JSON.stringify({
+      error: { status: 'UNAVAILABLE', message: 'No.', details: { code: 'upstream_interrupted', retryable: true } },
+    })
+    wire.respond = (response) =>
+      response.writeHead(502, { 'content-type': 'text/event-stream' }).end(`data: ${error}\n\n`)
     await expect(read()).rejects.toMatchObject({ code: 'upstream_interrupted', status: 502 })
     wire.respond = (response) => response.writeHead(502, { 'content-type': 'application/json' }).end(error)
     await expect(read()).rejects.toMatchObject({ code: 'upstream_interrupted', status: 502 })
@@ -60,7 +77,9 @@ describe('a stream', () => {
   })
 
   it('sends nothing for arguments that are wrong, and says so when it is asked for', () => {
-    expect(() => vitrine.tools.stream({ name: 'No!' })).toThrow(expect.objectContaining({ code: 'invalid_name' }) as Error)
+    expect(() => vitrine.tools.stream({ name: 'No!' })).toThrow(
+      expect.objectContaining({ code: 'invalid_name' }) as Error,
+    )
     expect(wire.requests).toEqual([])
   })
 })

@@ -12,8 +12,16 @@ export type StreamPart = Piece | ({ type: 'result' } & Invocation)
 const LINE_LENGTH_MAX = 64 * 1024 * 1024
 
 /** Reads the streaming form of the callable protocol: `data: {"message"}` for every piece, then `{"result"}` or `{"error"}`. */
-export async function* invokeStream(stream: Stream, input: InvokeInput, options: CallOptions = {}): AsyncGenerator<StreamPart, void, undefined> {
-  for await (const line of stream('invokeTool', input, { ...options, accept: 'text/event-stream', lineLengthMax: LINE_LENGTH_MAX })) {
+export async function* invokeStream(
+  stream: Stream,
+  input: InvokeInput,
+  options: CallOptions = {},
+): AsyncGenerator<StreamPart, void, undefined> {
+  for await (const line of stream('invokeTool', input, {
+    ...options,
+    accept: 'text/event-stream',
+    lineLengthMax: LINE_LENGTH_MAX,
+  })) {
     // Empty lines end events, and lines that begin with a colon keep the connection open.
     if (!line.startsWith('data: ')) continue
     const text = withoutPrefix(line)
@@ -22,7 +30,10 @@ export async function* invokeStream(stream: Stream, input: InvokeInput, options:
       yield piece
       continue
     }
-    yield { type: 'result', ...readAnswer<Invocation>({ status: 200, text }, { status: 'number', ok: 'boolean', receipt: 'object' }) }
+    yield {
+      type: 'result',
+      ...readAnswer<Invocation>({ status: 200, text }, { status: 'number', ok: 'boolean', receipt: 'object' }),
+    }
     return
   }
   throw new VitrineError('network_error', { message: 'The answer broke off.' })

@@ -54,12 +54,20 @@ describe('baseUrl', () => {
 describe('identity', () => {
   const baseUrl = 'https://example.com'
 
-  it.each(['', 'agent', 'agent.a1.short', `${key}x`, key.toLowerCase(), ` ${key}`, `${key}\n`, key.replace('agent', 'admin'), 42, null])(
-    'refuses the key %j',
-    (wrong) => {
-      expect(thrownBy({ baseUrl, key: wrong })).toMatchObject({ code: 'malformed_key', status: 0 })
-    },
-  )
+  it.each([
+    '',
+    'agent',
+    'agent.a1.short',
+    `${key}x`,
+    key.toLowerCase(),
+    ` ${key}`,
+    `${key}\n`,
+    key.replace('agent', 'admin'),
+    42,
+    null,
+  ])('refuses the key %j', (wrong) => {
+    expect(thrownBy({ baseUrl, key: wrong })).toMatchObject({ code: 'malformed_key', status: 0 })
+  })
 
   it('does not quote a malformed key', () => {
     const secret = key.split('.')[2]!

@@ -32,11 +32,15 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /** Errors: invalid_argument, invalid_url, malformed_key. */
 export function readOptions(options: VitrineOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw new VitrineError('invalid_argument', { message: 'Pass baseUrl and a key.' })
+  if (typeof options !== 'object' || options === null)
+    throw new VitrineError('invalid_argument', { message: 'Pass baseUrl and a key.' })
   const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS_DEFAULT } = options
-  if (typeof fetch !== 'function') throw new VitrineError('invalid_argument', { message: 'There is no fetch here; give one.' })
+  if (typeof fetch !== 'function')
+    throw new VitrineError('invalid_argument', { message: 'There is no fetch here; give one.' })
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > TIMER_MS_MAX) {
-    throw new VitrineError('invalid_argument', { message: 'timeoutMs must be a positive whole number of milliseconds.' })
+    throw new VitrineError('invalid_argument', {
+      message: 'timeoutMs must be a positive whole number of milliseconds.',
+    })
   }
   return { baseUrl: readBaseUrl(options.baseUrl), fetch, timeoutMs, token: readIdentity(options) }
 }
@@ -46,7 +50,8 @@ function readIdentity({ key, getToken }: VitrineOptions): () => string | Promise
     throw new VitrineError('invalid_argument', { message: 'Give either key or getToken.' })
   }
   if (getToken !== undefined) {
-    if (typeof getToken !== 'function') throw new VitrineError('invalid_argument', { message: 'getToken must be a function.' })
+    if (typeof getToken !== 'function')
+      throw new VitrineError('invalid_argument', { message: 'getToken must be a function.' })
     return getToken
   }
   if (typeof key !== 'string' || !parseKey(key).ok) throw new VitrineError('malformed_key')
@@ -60,7 +65,8 @@ function readBaseUrl(text: string): string {
   if (url.username !== '' || url.password !== '') throw invalidUrl('baseUrl must not hold credentials.')
   if (url.search !== '' || url.hash !== '') throw invalidUrl('baseUrl must have no query and no fragment.')
   const isSafe = url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))
-  if (!isSafe) throw invalidUrl('baseUrl must be https; http is for loopback only, since the key travels with each request.')
+  if (!isSafe)
+    throw invalidUrl('baseUrl must be https; http is for loopback only, since the key travels with each request.')
   return url.href.replace(/\/+$/, '')
 }
 

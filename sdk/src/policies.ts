@@ -1,5 +1,14 @@
 import type { JsonValue } from '@vitrine/core/json-value'
-import type { Builtin, Builtins, EnvVar, HealthCheck, Pin, ServerConfig, ServerLimits, ServerState } from '@vitrine/core/policy'
+import type {
+  Builtin,
+  Builtins,
+  EnvVar,
+  HealthCheck,
+  Pin,
+  ServerConfig,
+  ServerLimits,
+  ServerState,
+} from '@vitrine/core/policy'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
 import type { OwnedTool } from './tools.ts'
@@ -69,8 +78,19 @@ export interface ToolPolicy {
 export interface PolicyState {
   policy: ToolPolicy
   /** What is on record of each server since it first came up, and whether its circuit is open (see OwnedTool); that closes when a worker connects. */
-  servers: { slug: string; pinned: Pin | null; manifestHash: string | null; manifestPendingHash: string | null; breaker: OwnedTool['breaker'] }[]
-  workers: { instanceId: string; live: boolean; seenAt: string; servers: { slug: string; state: ServerState; error?: string }[] }[]
+  servers: {
+    slug: string
+    pinned: Pin | null
+    manifestHash: string | null
+    manifestPendingHash: string | null
+    breaker: OwnedTool['breaker']
+  }[]
+  workers: {
+    instanceId: string
+    live: boolean
+    seenAt: string
+    servers: { slug: string; state: ServerState; error?: string }[]
+  }[]
 }
 
 export interface ServerManifest {
@@ -119,13 +139,22 @@ export interface Policies {
   /** Owner, admin: a new connector key; the old one fails from the next call on. */
   regenerateKey(input: { policyId: string }, options?: CallOptions): Promise<{ key: string }>
   /** Owner, admin: what a server.json comes to; with `policyId` it is added. */
-  importServer(input: ImportServerInput, options?: CallOptions): Promise<{ server: ServerConfig } & Partial<PolicyVersion>>
+  importServer(
+    input: ImportServerInput,
+    options?: CallOptions,
+  ): Promise<{ server: ServerConfig } & Partial<PolicyVersion>>
   /** Owner, admin: takes a server's pin away, so that `version` and what it depends on are resolved anew. */
-  moveServerPin(input: { policyId: string; slug: string; version: string }, options?: CallOptions): Promise<PolicyVersion>
+  moveServerPin(
+    input: { policyId: string; slug: string; version: string },
+    options?: CallOptions,
+  ): Promise<PolicyVersion>
   /** Member: what a server lists, as approved and as it waits for approval. */
   getServerManifest(input: { policyId: string; slug: string }, options?: CallOptions): Promise<ServerManifest>
   /** Owner, admin: what a server last wrote to stderr at each worker, credentials taken out; null where the worker did not answer. */
-  getServerLog(input: { policyId: string; slug: string }, options?: CallOptions): Promise<{ slug: string; workers: { instanceId: string; lines: string[] | null }[] }>
+  getServerLog(
+    input: { policyId: string; slug: string },
+    options?: CallOptions,
+  ): Promise<{ slug: string; workers: { instanceId: string; lines: string[] | null }[] }>
   /** Owner, admin: approves the list of this hash, if it is the one that waits. */
   approveServerManifest(input: Approval, options?: CallOptions): Promise<Approval>
 }
@@ -212,7 +241,12 @@ export function createPolicies(call: Call): Policies {
     },
     async approveServerManifest(input, options) {
       check.checkFields(input, { ...SERVER, manifestHash: check.term })
-      return call('admin/approveServerManifest', input, { policyId: 'string', slug: 'string', manifestHash: 'string' }, options)
+      return call(
+        'admin/approveServerManifest',
+        input,
+        { policyId: 'string', slug: 'string', manifestHash: 'string' },
+        options,
+      )
     },
   }
 }

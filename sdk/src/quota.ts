@@ -24,12 +24,19 @@ export interface UsageReport {
 
 export interface Quotas {
   /** Org owner or admin: what an owner may invoke a month. Without `ownerUid` the caller, without `orgId` the caller's own organization. */
-  set(input: { ownerUid?: string; orgId?: string; monthlyInvocations: number }, options?: CallOptions): Promise<QuotaState>
+  set(
+    input: { ownerUid?: string; orgId?: string; monthlyInvocations: number },
+    options?: CallOptions,
+  ): Promise<QuotaState>
   /** Owner: what an agent used; this month, when none is given. */
   usage(input: { agentId: string; month?: string }, options?: CallOptions): Promise<UsageReport>
 }
 
-const SET = { ownerUid: check.optional(check.uid), orgId: check.optional(check.id), monthlyInvocations: check.whole(0, QUOTA_MAX) }
+const SET = {
+  ownerUid: check.optional(check.uid),
+  orgId: check.optional(check.id),
+  monthlyInvocations: check.whole(0, QUOTA_MAX),
+}
 const USAGE = { agentId: check.id, month: check.optional(check.month) }
 
 export function createQuota(call: Call): Quotas {
@@ -40,7 +47,12 @@ export function createQuota(call: Call): Quotas {
     },
     async usage(input, options) {
       check.checkFields(input, USAGE)
-      return call('admin/getUsage', input, { month: 'string', invoked: 'number', credited: 'number', limit: 'number' }, options)
+      return call(
+        'admin/getUsage',
+        input,
+        { month: 'string', invoked: 'number', credited: 'number', limit: 'number' },
+        options,
+      )
     },
   }
 }

@@ -18,7 +18,8 @@ export interface ReceiptTrust {
 
 /** Errors: invalid_argument. */
 export function readTrust(options: ReceiptTrust): LogTrust {
-  if (typeof options !== 'object' || options === null) throw refuse('publicKey', 'Pass publicKey, the key that was pinned.')
+  if (typeof options !== 'object' || options === null)
+    throw refuse('publicKey', 'Pass publicKey, the key that was pinned.')
   const { publicKey, origin: given, witnesses = [] } = options
   const spellings: readonly unknown[] = Array.isArray(publicKey) ? publicKey : [publicKey]
   const keys = spellings.map(readKey)
@@ -27,7 +28,11 @@ export function readTrust(options: ReceiptTrust): LogTrust {
   const origin: unknown = given ?? originOf(keys)
   if (typeof origin !== 'string') throw refuse('origin', 'origin: Must be a text.')
   try {
-    return { origin, logKeys: keys.map((key) => verifierKey(origin, ED25519, key.publicKey)), witnesses: witnesses.map(readWitness) }
+    return {
+      origin,
+      logKeys: keys.map((key) => verifierKey(origin, ED25519, key.publicKey)),
+      witnesses: witnesses.map(readWitness),
+    }
   } catch (error) {
     if (error instanceof RangeError) throw refuse('origin', 'origin: Not a name that a chain may have.')
     throw error
@@ -51,7 +56,8 @@ function readKey(text: unknown): PublicKey {
 
 function readWitness(text: unknown): VerifierKey {
   const parsed = typeof text === 'string' ? parseVerifierKey(text.trim()) : undefined
-  if (!parsed?.ok || parsed.value.type !== COSIGNATURE_V1) throw refuse('witnesses', 'witnesses: Not the verifier key of a witness.')
+  if (!parsed?.ok || parsed.value.type !== COSIGNATURE_V1)
+    throw refuse('witnesses', 'witnesses: Not the verifier key of a witness.')
   return parsed.value
 }
 

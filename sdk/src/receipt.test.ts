@@ -4,7 +4,21 @@ import { hashEntry } from '@vitrine/core/entry'
 import { canonicalize } from '@vitrine/core/jcs'
 import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
 import {
-  createSigner, entries, invokedAs, LOG, note, operator, ORIGIN, pem, proofFor, publicKey, rootOf, signCheckpoint, vkey, WITNESSED_S, witnessVkey,
+  createSigner,
+  entries,
+  invokedAs,
+  LOG,
+  note,
+  operator,
+  ORIGIN,
+  pem,
+  proofFor,
+  publicKey,
+  rootOf,
+  signCheckpoint,
+  vkey,
+  WITNESSED_S,
+  witnessVkey,
 } from '../../test/sdk/receipts.ts'
 import type { VitrineError } from './error.ts'
 import { verifyReceipt, type VerifyReceiptOptions } from './receipt.ts'
@@ -45,7 +59,12 @@ describe('a receipt', () => {
         checkpoint: { origin: ORIGIN, size: entries.length, root: bytesToHex(rootOf(entries)) },
         witnesses: [],
       })
-      expect(await verifyReceipt({ entry, proof, checkpointSize: entries.length }, { ...trust, entry, invoked: invokedAs(seq) })).toEqual(verified)
+      expect(
+        await verifyReceipt(
+          { entry, proof, checkpointSize: entries.length },
+          { ...trust, entry, invoked: invokedAs(seq) },
+        ),
+      ).toEqual(verified)
     }
   })
 
@@ -98,7 +117,10 @@ describe('the pinned key', () => {
     ['the key as its witness', { publicKey: vkey, witnesses: [vkey] }, 'witnesses'],
     ['a witness that is no list', { publicKey: vkey, witnesses: witnessVkey }, 'witnesses'],
   ])('%s is refused before anything is verified', async (_, options, field) => {
-    await expect(verifyReceipt(proofFor(0), options as VerifyReceiptOptions)).rejects.toMatchObject({ code: 'invalid_argument', details: { field } })
+    await expect(verifyReceipt(proofFor(0), options as VerifyReceiptOptions)).rejects.toMatchObject({
+      code: 'invalid_argument',
+      details: { field },
+    })
   })
 })
 
@@ -140,7 +162,7 @@ describe('a receipt that was tampered with', () => {
     expect(await problem(receipt)).toBe('malformed')
   })
 
-  it('is refused for a witness\'s cosignature that is wrong, where that witness counts', async () => {
+  it("is refused for a witness's cosignature that is wrong, where that witness counts", async () => {
     const forged = proof.replace(/(?<=— witness\.example\/w1 .{30})./, (char) => (char === 'A' ? 'B' : 'A'))
     expect(forged).not.toBe(proof)
     expect(await problem(forged, { ...trust, witnesses: [witnessVkey] })).toBe('bad_signature')
@@ -166,7 +188,11 @@ describe('what is expected of it', () => {
     ['something that is no entry', { entry: undefined as never, invoked: {} as never }, 'other_entry'],
     ['an invocation at another place', { invoked: invokedAs(4) }, 'other_entry'],
     ['an invocation of another agent', { invoked: { ...invokedAs(5), log: 'agents/agt_2' } }, 'other_entry'],
-    ['an invocation that was told another hash', { invoked: { ...invokedAs(5), hash: invokedAs(4).hash } }, 'hash_mismatch'],
+    [
+      'an invocation that was told another hash',
+      { invoked: { ...invokedAs(5), hash: invokedAs(4).hash } },
+      'hash_mismatch',
+    ],
   ]
   it.each(others)('%s', async (_, expected, reason) => {
     expect(await problem(proof, { ...trust, ...expected })).toBe(reason)

@@ -55,7 +55,10 @@ export type ReceiptProblem = TlogErrorCode | 'misplaced' | 'other_entry' | 'hash
  * Rejects with VitrineError: receipt_invalid with `details.reason`, invalid_argument for options that cannot be used,
  * unsupported where the platform cannot verify Ed25519.
  */
-export async function verifyReceipt(receipt: ReceiptProof | string, options: VerifyReceiptOptions): Promise<VerifiedReceipt> {
+export async function verifyReceipt(
+  receipt: ReceiptProof | string,
+  options: VerifyReceiptOptions,
+): Promise<VerifiedReceipt> {
   const trust = readTrust(options)
   const proof = parseProof(typeof receipt === 'string' ? receipt : receipt?.proof)
   const { entry, text } = readEntry(proof)
@@ -67,17 +70,22 @@ export async function verifyReceipt(receipt: ReceiptProof | string, options: Ver
   const { checkpoint, signatures } = verified.value
 
   if (entry.seq !== proof.index || !checkpoint.origin.endsWith(`/${entry.log}`)) {
-    throw invalid('misplaced', `entry ${proof.index} of ${checkpoint.origin} says that it is entry ${entry.seq} of ${entry.log}`)
+    throw invalid(
+      'misplaced',
+      `entry ${proof.index} of ${checkpoint.origin} says that it is entry ${entry.seq} of ${entry.log}`,
+    )
   }
   const expected = [typeof receipt === 'string' ? undefined : receipt.entry, options.entry]
-  if (expected.some((other) => other !== undefined && canonicalText(other) !== text)) throw invalid('other_entry', 'it is of another entry than the one given')
+  if (expected.some((other) => other !== undefined && canonicalText(other) !== text))
+    throw invalid('other_entry', 'it is of another entry than the one given')
   if (options.invoked) compareInvoked(options.invoked, entry, hash)
   const { origin, size, root } = checkpoint
   return { entry, hash, checkpoint: { origin, size, root: bytesToHex(root) }, witnesses: witnessesOf(signatures) }
 }
 
 function parseProof(text: unknown): TlogProof {
-  if (typeof text !== 'string') throw invalid('malformed', 'a receipt is what getReceipt answers, or the text of its proof')
+  if (typeof text !== 'string')
+    throw invalid('malformed', 'a receipt is what getReceipt answers, or the text of its proof')
   const parsed = parseTlogProof(text)
   if (!parsed.ok) throw invalid('malformed', parsed.error.reason)
   return parsed.value
@@ -96,7 +104,8 @@ function readEntry({ extra }: TlogProof): { entry: Entry; text: string } {
   const line = parseBundleLine(`{"entry":${text},"type":"entry"}`)
   if (line.ok && line.value.type === 'entry') return { entry: line.value.entry, text }
   // A later version of Vitrine may know more actions; the proof holds all the same.
-  if (!line.ok && line.error.code === 'unknown_action') return { entry: (line.error.value as unknown as EntryLine).entry, text }
+  if (!line.ok && line.error.code === 'unknown_action')
+    return { entry: (line.error.value as unknown as EntryLine).entry, text }
   throw invalid('malformed', line.ok ? 'the proof carries no entry' : `the entry in the proof: ${line.error.reason}`)
 }
 
@@ -111,9 +120,13 @@ function canonicalText(entry: unknown): string | undefined {
 
 function compareInvoked(invoked: Receipt, entry: Entry, hash: string): void {
   if (invoked.log !== entry.log || invoked.seq !== entry.seq) {
-    throw invalid('other_entry', `it is of entry ${entry.seq} of ${entry.log}, the invocation was entry ${invoked.seq} of ${invoked.log}`)
+    throw invalid(
+      'other_entry',
+      `it is of entry ${entry.seq} of ${entry.log}, the invocation was entry ${invoked.seq} of ${invoked.log}`,
+    )
   }
-  if (invoked.hash !== hash) throw invalid('hash_mismatch', `entry ${entry.seq} of ${entry.log} is not the one that the invocation was told of`)
+  if (invoked.hash !== hash)
+    throw invalid('hash_mismatch', `entry ${entry.seq} of ${entry.log} is not the one that the invocation was told of`)
 }
 
 function witnessesOf(signatures: VerifiedCheckpoint['signatures']): VerifiedReceipt['witnesses'] {

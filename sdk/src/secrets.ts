@@ -21,8 +21,18 @@ export interface Secrets {
   delete(input: SecretName & { orgId?: string }, options?: CallOptions): Promise<SecretName>
 }
 
-const NAMED = { orgId: check.optional(check.id), scope: check.oneOf('org', 'team', 'user'), team: check.optional(check.id), name: check.id }
-const PUT = { ...NAMED, value: check.optional(check.token), env: check.optional(check.term), secretManager: check.optional(check.term) }
+const NAMED = {
+  orgId: check.optional(check.id),
+  scope: check.oneOf('org', 'team', 'user'),
+  team: check.optional(check.id),
+  name: check.id,
+}
+const PUT = {
+  ...NAMED,
+  value: check.optional(check.token),
+  env: check.optional(check.term),
+  secretManager: check.optional(check.term),
+}
 
 export function createSecrets(call: Call): Secrets {
   return {

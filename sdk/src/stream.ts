@@ -11,7 +11,11 @@ import type { Settings } from './options.ts'
  * Errors: what the server reports before the first line, aborted, timeout, network_error (an answer that broke off too),
  * invalid_response.
  */
-export type Stream = (path: string, data: object, options?: CallOptions & StreamForm) => AsyncGenerator<string, void, undefined>
+export type Stream = (
+  path: string,
+  data: object,
+  options?: CallOptions & StreamForm,
+) => AsyncGenerator<string, void, undefined>
 
 export interface StreamForm {
   /** Media type to ask for. */
@@ -24,13 +28,18 @@ export function createStream(settings: Settings): Stream {
     const request = new AbortController()
     const limit = { timeoutMs: settings.timeoutMs, signal: options.signal }
     try {
-      const { response, readText } = await withDeadline(limit, () => send(settings, path, JSON.stringify({ data }), request.signal, options.accept))
+      const { response, readText } = await withDeadline(limit, () =>
+        send(settings, path, JSON.stringify({ data }), request.signal, options.accept),
+      )
       const { ok, status, body } = response
       if (!ok) readAnswer({ status, text: withoutPrefix(await withDeadline(limit, readText)) }, {})
       if (!ok || body === null) throw new VitrineError('invalid_response', { status })
       const reader = body.getReader()
       const read = () => orNetworkError(status, () => reader.read(), 'The answer broke off.')
-      yield* linesOf(async () => (await withDeadline(limit, read)).value, options.lineLengthMax ?? BUNDLE_LINE_LENGTH_MAX)
+      yield* linesOf(
+        async () => (await withDeadline(limit, read)).value,
+        options.lineLengthMax ?? BUNDLE_LINE_LENGTH_MAX,
+      )
     } finally {
       request.abort()
     }
@@ -43,13 +52,17 @@ export function withoutPrefix(line: string): string {
 }
 
 /** `next` gives undefined at the end. */
-async function* linesOf(next: () => Promise<Uint8Array | undefined>, lengthMax: number): AsyncGenerator<string, void, undefined> {
+async function* linesOf(
+  next: () => Promise<Uint8Array | undefined>,
+  lengthMax: number,
+): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let rest = ''
   for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
     const lines = (rest + decode(decoder, chunk)).split('\n')
     rest = lines.pop() ?? ''
-    if (rest.length > lengthMax) throw new VitrineError('invalid_response', { message: 'The answer has a line that is too long.' })
+    if (rest.length > lengthMax)
+      throw new VitrineError('invalid_response', { message: 'The answer has a line that is too long.' })
     yield* lines
   }
 }

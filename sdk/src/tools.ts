@@ -170,7 +170,10 @@ export interface Tools {
   /** Owner: an agent's tools, disabled ones too. */
   listAll(input: { agentId: string }, options?: CallOptions): Promise<{ tools: OwnedTool[] }>
   /** Owner: a disabled tool looks to the agent as if it did not exist. */
-  setEnabled(input: { agentId: string; name: string; enabled: boolean }, options?: CallOptions): Promise<{ name: string; enabled: boolean }>
+  setEnabled(
+    input: { agentId: string; name: string; enabled: boolean },
+    options?: CallOptions,
+  ): Promise<{ name: string; enabled: boolean }>
   /** Owner: whether the agent may read this tool's credential. The organization must allow it too (`orgs`). */
   setCredentialAccess(input: CredentialAccess, options?: CallOptions): Promise<CredentialAccess>
   /** Agent: the tools it may invoke. */
@@ -185,7 +188,10 @@ export interface Tools {
   /** Owner: how an MCP server's tools differ from the pinned ones. */
   manifestDiff(input: { agentId: string; name: string }, options?: CallOptions): Promise<ManifestDiff>
   /** Owner: pins the list that waits for approval, if it is the one of this hash (`liveHash`). Errors: manifest_not_found. */
-  approveManifest(input: { agentId: string; name: string; manifestHash: string }, options?: CallOptions): Promise<{ name: string; manifestHash: string }>
+  approveManifest(
+    input: { agentId: string; name: string; manifestHash: string },
+    options?: CallOptions,
+  ): Promise<{ name: string; manifestHash: string }>
   /** Agent: the tool's credential itself, where the owner allows that. Each reading is in the audit log. */
   getCredential(input: { name: string }, options?: CallOptions): Promise<{ token: string }>
 }
@@ -206,7 +212,12 @@ export function createTools(call: Call, stream: Stream): Tools {
     },
     async setCredentialAccess(input, options) {
       check.checkFields(input, SET_CREDENTIAL_ACCESS)
-      return call('admin/setCredentialAccess', input, { agentId: 'string', name: 'string', allowed: 'boolean' }, options)
+      return call(
+        'admin/setCredentialAccess',
+        input,
+        { agentId: 'string', name: 'string', allowed: 'boolean' },
+        options,
+      )
     },
     async list(options) {
       return call('listTools', {}, { tools: 'array' }, options)
@@ -221,7 +232,12 @@ export function createTools(call: Call, stream: Stream): Tools {
     },
     async manifestDiff(input, options) {
       check.checkFields(input, { agentId: check.id, name: check.toolName })
-      return call('admin/getManifestDiff', input, { name: 'string', added: 'array', removed: 'array', changed: 'array' }, options)
+      return call(
+        'admin/getManifestDiff',
+        input,
+        { name: 'string', added: 'array', removed: 'array', changed: 'array' },
+        options,
+      )
     },
     async approveManifest(input, options) {
       check.checkFields(input, { agentId: check.id, name: check.toolName, manifestHash: check.hash })

@@ -12,7 +12,19 @@ import { createSigner } from '../../functions/src/kms/signer.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { TileDoc } from '../../functions/src/store/documents.ts'
 import { stack } from '../stack/stack.ts'
-import { auditParts, checkpointed, checkpointsOf, entriesOf, fill, got, newChain, reported, rootHash, signingKey, trustOf } from './world.ts'
+import {
+  auditParts,
+  checkpointed,
+  checkpointsOf,
+  entriesOf,
+  fill,
+  got,
+  newChain,
+  reported,
+  rootHash,
+  signingKey,
+  trustOf,
+} from './world.ts'
 
 let parts: Parts
 beforeAll(() => {
@@ -37,7 +49,9 @@ async function expectSound(log: string): Promise<number[]> {
 }
 
 async function recordedOn(orgId: string): Promise<Entry['meta'][]> {
-  return (await entriesOf(parts, `orgs/${orgId}`)).filter(({ action }) => action === 'checkpoint').map(({ meta }) => meta)
+  return (await entriesOf(parts, `orgs/${orgId}`))
+    .filter(({ action }) => action === 'checkpoint')
+    .map(({ meta }) => meta)
 }
 
 describe('a chain that grows', () => {
@@ -79,7 +93,7 @@ describe('a chain that grows', () => {
     expect(await recordedOn(chain.orgId)).toMatchObject([{ size: 3 }])
   })
 
-  it('and is an organization\'s own is not made to grow by its checkpoints', async () => {
+  it("and is an organization's own is not made to grow by its checkpoints", async () => {
     const { orgId } = newChain()
     const chain = { log: `orgs/${orgId}`, orgId }
     await fill(parts, chain, 2)
@@ -114,7 +128,10 @@ describe('signers', () => {
     }
     // The second run dies of the first one's checkpoint already.
     expect(await checkpointsOf(parts, chain.log)).toMatchObject([{ size: 5, note: null, finished: false }])
-    expect(lines).toEqual([`${chain.log} was not checkpointed: kms_unavailable`, `${chain.log} was not checkpointed: kms_unavailable`])
+    expect(lines).toEqual([
+      `${chain.log} was not checkpointed: kms_unavailable`,
+      `${chain.log} was not checkpointed: kms_unavailable`,
+    ])
 
     expect((await checkpointed(parts, chain)).size).toBe(305)
     expect(await expectSound(chain.log)).toEqual([5, 305])
@@ -146,7 +163,9 @@ describe('signers', () => {
       },
     } as unknown as typeof real
     reported()
-    expect(await checkpointChain({ ...parts, signer: createSigner(async () => damaged, signingKey()) }, chain)).toMatchObject({ error: { code: 'kms_unavailable' } })
+    expect(
+      await checkpointChain({ ...parts, signer: createSigner(async () => damaged, signingKey()) }, chain),
+    ).toMatchObject({ error: { code: 'kms_unavailable' } })
     expect(await checkpointsOf(parts, chain.log)).toMatchObject([{ size: 1, note: null }])
   })
 })
@@ -155,24 +174,39 @@ describe('a key that is rotated', () => {
   it('signs with its new version what was signed with the old one so far', async () => {
     const kms = await kmsClient(stack().kms)
     const keyRing = signingKey().split('/cryptoKeys/')[0]!
-    const cryptoKey = { purpose: 'ASYMMETRIC_SIGN' as const, versionTemplate: { algorithm: 'EC_SIGN_ED25519' as const } }
+    const cryptoKey = {
+      purpose: 'ASYMMETRIC_SIGN' as const,
+      versionTemplate: { algorithm: 'EC_SIGN_ED25519' as const },
+    }
     const [{ name }] = await kms.createCryptoKey({ parent: keyRing, cryptoKeyId: `rotated-${randomUUID()}`, cryptoKey })
-    const signedBy = (version: number): Parts => ({ ...parts, signer: createSigner(async () => kms, `${name}/cryptoKeyVersions/${version}`) })
+    const signedBy = (version: number): Parts => ({
+      ...parts,
+      signer: createSigner(async () => kms, `${name}/cryptoKeyVersions/${version}`),
+    })
     const chain = newChain()
     await fill(parts, chain, 5)
     const before = await checkpointed(signedBy(1), chain)
     await kms.createCryptoKeyVersion({ parent: name!, cryptoKeyVersion: {} })
     await fill(parts, chain, 5)
     const after = await checkpointed(signedBy(2), chain)
-    for (const [version, { note, size }] of [[1, before], [2, after]] as const) {
-      expect(await verifyCheckpoint(note, await trustOf(signedBy(version), chain.log))).toMatchObject({ ok: true, value: { checkpoint: { size } } })
+    for (const [version, { note, size }] of [
+      [1, before],
+      [2, after],
+    ] as const) {
+      expect(await verifyCheckpoint(note, await trustOf(signedBy(version), chain.log))).toMatchObject({
+        ok: true,
+        value: { checkpoint: { size } },
+      })
     }
     const keys = got(await signedBy(2).signer.keys())
     expect(keys.all.map((key) => key.name)).toEqual([1, 2].map((version) => `${name}/cryptoKeyVersions/${version}`))
     expect(keys.current).toBe(keys.all[1])
 
     // A version that was switched off is not given out any more: what it signed last can't be gone on from.
-    await kms.updateCryptoKeyVersion({ cryptoKeyVersion: { name: keys.all[0]!.name, state: 'DISABLED' }, updateMask: { paths: ['state'] } })
+    await kms.updateCryptoKeyVersion({
+      cryptoKeyVersion: { name: keys.all[0]!.name, state: 'DISABLED' },
+      updateMask: { paths: ['state'] },
+    })
     expect(got(await signedBy(2).signer.keys()).all).toEqual([keys.current])
     await fill(parts, chain, 1)
     expect((await checkpointed(signedBy(2), chain)).size).toBe(11)
@@ -181,14 +215,20 @@ describe('a key that is rotated', () => {
   it('is unavailable when the version that signs is switched off, or there is none', async () => {
     const kms = await kmsClient(stack().kms)
     reported()
-    expect(await createSigner(async () => kms, `${signingKey()}00`).keys()).toMatchObject({ error: { code: 'kms_unavailable' } })
-    expect(await createSigner(async () => kms, signingKey().replace(/1$/, '')).keys()).toMatchObject({ error: { code: 'kms_unavailable' } })
+    expect(await createSigner(async () => kms, `${signingKey()}00`).keys()).toMatchObject({
+      error: { code: 'kms_unavailable' },
+    })
+    expect(await createSigner(async () => kms, signingKey().replace(/1$/, '')).keys()).toMatchObject({
+      error: { code: 'kms_unavailable' },
+    })
   })
 })
 
 describe('what is not signed', () => {
   /** 600 entries, of which 300 are signed; then `change` is done to what is stored. */
-  async function tampered(change: (chain: Chain, path: (seq: number) => string) => Promise<unknown>): Promise<{ message: string; log: string }> {
+  async function tampered(
+    change: (chain: Chain, path: (seq: number) => string) => Promise<unknown>,
+  ): Promise<{ message: string; log: string }> {
     const chain = newChain()
     await fill(parts, chain, 200, 100)
     await checkpointed(parts, chain)
@@ -212,7 +252,9 @@ describe('what is not signed', () => {
   }
 
   it('is a chain with an entry changed', async () => {
-    const { message } = await tampered((_, path) => changeSegment(path(400), ({ entries }) => (entries[0]!.target = 'other')))
+    const { message } = await tampered((_, path) =>
+      changeSegment(path(400), ({ entries }) => (entries[0]!.target = 'other')),
+    )
     expect(message).toMatch(/^Entry 401 of .* the segment before it names another last hash\.$/)
   })
 
@@ -237,51 +279,74 @@ describe('what is not signed', () => {
   })
 
   it('is a chain with an entry of another time before the one before', async () => {
-    const { message } = await tampered((_, path) => changeSegment(path(401), ({ entries }) => (entries[0]!.ts = '2001-01-01T00:00:00.000Z')))
+    const { message } = await tampered((_, path) =>
+      changeSegment(path(401), ({ entries }) => (entries[0]!.ts = '2001-01-01T00:00:00.000Z')),
+    )
     expect(message).toMatch(/^Entry 401 of .* it is older than the entry before\.$/)
   })
 
   it('is a chain with what cannot be hashed', async () => {
-    const { message } = await tampered((_, path) => changeSegment(path(400), ({ entries }) => (entries[0]!.meta['x'] = NaN)))
+    const { message } = await tampered((_, path) =>
+      changeSegment(path(400), ({ entries }) => (entries[0]!.meta['x'] = NaN)),
+    )
     expect(message).toBe('JCS: NaN is not JSON')
   })
 
   it('is a chain whose last signed entry was changed', async () => {
-    const { message } = await tampered((_, path) => changeSegment(path(200), ({ entries }) => (entries.at(-1)!.target = 'other')))
+    const { message } = await tampered((_, path) =>
+      changeSegment(path(200), ({ entries }) => (entries.at(-1)!.target = 'other')),
+    )
     expect(message).toBe('Entry 299 is not the one that was signed.')
   })
 
   it('is a chain that is shorter than its checkpoint', async () => {
-    const { message } = await tampered((_, path) => Promise.all([200, 300, 400, 401, 500].map((seq) => parts.db.doc(path(seq)).delete())))
+    const { message } = await tampered((_, path) =>
+      Promise.all([200, 300, 400, 401, 500].map((seq) => parts.db.doc(path(seq)).delete())),
+    )
     expect(message).toBe('The chain ends before entry 200, a checkpoint covers 300.')
   })
 
   it('is a chain that goes on from a checkpoint that we did not sign', async () => {
-    const { message } = await tampered(({ log }) => parts.db.doc(`${log}/checkpoints/300`).update({ root: 'ab'.repeat(32) }))
+    const { message } = await tampered(({ log }) =>
+      parts.db.doc(`${log}/checkpoints/300`).update({ root: 'ab'.repeat(32) }),
+    )
     expect(message).toBe('The note of checkpoint 300 is not ours or signs something else.')
   })
 
   // The first of 44 leaves, the last of them, and the root of the full tile.
-  it.each([0, 43 * 32, 44 * 32])('is a chain whose tree was changed beside a genuine checkpoint, at byte %i', async (at) => {
-    const { message } = await tampered(async ({ log }) => {
-      const ref = parts.db.doc(`${log}/checkpoints/300`)
-      const edge = Buffer.from((await ref.get()).data()!['edge'] as Uint8Array)
-      edge[at]! ^= 1
-      await ref.update({ edge })
-    })
-    expect(message).toMatch(/^(Entry 299 is not the one that was signed|The tree stored with checkpoint 300 has another root)\.$/)
-  })
+  it.each([0, 43 * 32, 44 * 32])(
+    'is a chain whose tree was changed beside a genuine checkpoint, at byte %i',
+    async (at) => {
+      const { message } = await tampered(async ({ log }) => {
+        const ref = parts.db.doc(`${log}/checkpoints/300`)
+        const edge = Buffer.from((await ref.get()).data()!['edge'] as Uint8Array)
+        edge[at]! ^= 1
+        await ref.update({ edge })
+      })
+      expect(message).toMatch(
+        /^(Entry 299 is not the one that was signed|The tree stored with checkpoint 300 has another root)\.$/,
+      )
+    },
+  )
 
   it('is a chain whose tree was cut short beside a genuine checkpoint', async () => {
-    const { message } = await tampered(({ log }) => parts.db.doc(`${log}/checkpoints/300`).update({ edge: new Uint8Array(32) }))
+    const { message } = await tampered(({ log }) =>
+      parts.db.doc(`${log}/checkpoints/300`).update({ edge: new Uint8Array(32) }),
+    )
     expect(message).toBe('the edge of checkpoint 300 has 32 bytes, not 1440')
   })
 
   it('is a root of another tree that stands there unsigned, at the end or on the way', async () => {
     for (const size of [600, 400]) {
       const unsigned = { size, root: 'ab'.repeat(32), edge: new Uint8Array(), note: null, finished: false }
-      const { message, log } = await tampered(({ log, orgId }) => parts.db.doc(`${log}/checkpoints/${size}`).set({ orgId, ...unsigned }))
-      expect(message).toMatch(new RegExp(`^There is a checkpoint of ${log} at ${size} with another root: (ab){32}, and its entries give [0-9a-f]{64}\\.$`))
+      const { message, log } = await tampered(({ log, orgId }) =>
+        parts.db.doc(`${log}/checkpoints/${size}`).set({ orgId, ...unsigned }),
+      )
+      expect(message).toMatch(
+        new RegExp(
+          `^There is a checkpoint of ${log} at ${size} with another root: (ab){32}, and its entries give [0-9a-f]{64}\\.$`,
+        ),
+      )
     }
   })
 
@@ -291,12 +356,16 @@ describe('what is not signed', () => {
     await fill(parts, chain, 400, 100)
     await parts.db.doc(`${chain.log}/checkpoints/450`).set({ orgId: chain.orgId, ...unsigned })
     reported()
-    expect(await checkpointChain(parts, chain)).toMatchObject({ error: { code: 'chain_broken', message: 'No segment ends where checkpoint 450 does.' } })
+    expect(await checkpointChain(parts, chain)).toMatchObject({
+      error: { code: 'chain_broken', message: 'No segment ends where checkpoint 450 does.' },
+    })
     expect((await checkpointsOf(parts, chain.log)).find(({ size }) => size === 450)?.note).toBe(null)
   })
 
   it('is a chain of which a tile holds something else', async () => {
-    const { message } = await tampered(({ log, orgId }) => parts.db.doc(`${log}/tiles/0-1`).set({ orgId, level: 0, index: 1, hashes: new Uint8Array(8192) }))
+    const { message } = await tampered(({ log, orgId }) =>
+      parts.db.doc(`${log}/tiles/0-1`).set({ orgId, level: 0, index: 1, hashes: new Uint8Array(8192) }),
+    )
     expect(message).toBe('Tile 0-1 is of other entries.')
   })
 })

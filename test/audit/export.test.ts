@@ -8,7 +8,19 @@ import type { Usage } from '@vitrine/core/segment'
 import { bundle } from '../../functions/src/export/bundle.ts'
 import { pinChain, chainLines } from '../../functions/src/export/chain-lines.ts'
 import type { Parts } from '../../functions/src/parts.ts'
-import { admin, call, db, done, failed, invoke, newAgent, newAgentWith, newOwner, type Agent, type Owner } from '../e2e/world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newAgentWith,
+  newOwner,
+  type Agent,
+  type Owner,
+} from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { stack } from '../stack/stack.ts'
 import { auditParts, checkpointed, entriesOf, fill, got, newChain } from './world.ts'
@@ -31,7 +43,9 @@ interface ResumeAt {
 
 async function exported(data: object, by: Owner): Promise<string> {
   const response = await fetch(`${stack().baseUrl}/exportAudit`, {
-    method: 'POST', headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ data }),
+    method: 'POST',
+    headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ data }),
   })
   expect(response.headers.get('content-type')).toBe('application/jsonl; charset=utf-8')
   expect(response.status).toBe(200)
@@ -40,17 +54,30 @@ async function exported(data: object, by: Owner): Promise<string> {
 
 function linesOf(text: string): BundleLine[] {
   expect(text.endsWith('\n')).toBe(true)
-  return text.slice(0, -1).split('\n').map((line) => got(parseBundleLine(line)))
+  return text
+    .slice(0, -1)
+    .split('\n')
+    .map((line) => got(parseBundleLine(line)))
 }
 
-function ofType<T extends BundleLine['type']>(lines: readonly BundleLine[], type: T): Extract<BundleLine, { type: T }>[] {
+function ofType<T extends BundleLine['type']>(
+  lines: readonly BundleLine[],
+  type: T,
+): Extract<BundleLine, { type: T }>[] {
   return lines.filter((line) => line.type === type) as Extract<BundleLine, { type: T }>[]
 }
 
 /** An agent with calls, checkpoints between them, and an entry behind the last. */
 async function agentWithHistory(owner?: Owner): Promise<Agent> {
   const agent = owner ? await newAgent(owner) : await newAgentWith(`${upstream.origin}/ok`)
-  if (owner) await done(call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', url: `${upstream.origin}/ok` }, { bearer: owner.bearer }))
+  if (owner)
+    await done(
+      call(
+        'registerTool',
+        { agentId: agent.id, name: 'tool', kind: 'http', url: `${upstream.origin}/ok` },
+        { bearer: owner.bearer },
+      ),
+    )
   for (let i = 0; i < 2; i++) {
     await done(invoke(agent, { args: { i, text: 'ü\u2028"' } }))
     await done(admin('checkpoint', { agentId: agent.id }, agent.owner))
@@ -74,13 +101,26 @@ function breakOff(text: string): { kept: string; resume: ResumeAt } | undefined 
   const chain = chains.at(-1)
   const last = lines[at]
   if (!chain || !last) return undefined
-  const kept = complete.split('\n').slice(0, at + 1).map((line) => `${line}\n`).join('')
+  const kept = complete
+    .split('\n')
+    .slice(0, at + 1)
+    .map((line) => `${line}\n`)
+    .join('')
   const seq = last.type === 'entry' ? last.entry.seq : -1
   const before = chains.slice(0, -1)
-  return { kept, resume: { log: chain.log, size: chain.size, seq, chains: before.length, entries: before.reduce((sum, { size }) => sum + size, 0) } }
+  return {
+    kept,
+    resume: {
+      log: chain.log,
+      size: chain.size,
+      seq,
+      chains: before.length,
+      entries: before.reduce((sum, { size }) => sum + size, 0),
+    },
+  }
 }
 
-describe('an agent\'s bundle', () => {
+describe("an agent's bundle", () => {
   it('is what Firestore holds, in order, and verifies', async () => {
     const agent = await agentWithHistory()
     const log = `agents/${agent.id}`
@@ -89,25 +129,45 @@ describe('an agent\'s bundle', () => {
     const entries = await entriesOf(parts, log)
     const order = ['bundle', 'key', 'chain', 'checkpoint', 'entry', 'usage', 'end']
     expect([...new Set(lines.map(({ type }) => type))].filter((type) => type !== 'opening')).toEqual(order)
-    expect(ofType(lines, 'bundle')).toEqual([{ type: 'bundle', v: 1, project: stack().project, scope: log, openings: true }])
+    expect(ofType(lines, 'bundle')).toEqual([
+      { type: 'bundle', v: 1, project: stack().project, scope: log, openings: true },
+    ])
     expect(ofType(lines, 'chain')).toEqual([
-      { type: 'chain', log, orgId: agent.owner.uid, origin: `${stack().project}/${log}`, size: entries.length, head: hashEntry(entries.at(-1)!) },
+      {
+        type: 'chain',
+        log,
+        orgId: agent.owner.uid,
+        origin: `${stack().project}/${log}`,
+        size: entries.length,
+        head: hashEntry(entries.at(-1)!),
+      },
     ])
     expect(ofType(lines, 'entry').map(({ entry }) => entry)).toEqual(entries)
     expect(ofType(lines, 'end')).toEqual([{ type: 'end', chains: 1, entries: entries.length }])
 
     const key = got(parseVerifierKey(vkey))
-    expect(ofType(lines, 'key')).toEqual([{ type: 'key', name: expect.stringContaining('/cryptoKeyVersions/1') as unknown, publicKey: Buffer.from(key.publicKey).toString('base64') }])
+    expect(ofType(lines, 'key')).toEqual([
+      {
+        type: 'key',
+        name: expect.stringContaining('/cryptoKeyVersions/1') as unknown,
+        publicKey: Buffer.from(key.publicKey).toString('base64'),
+      },
+    ])
     const checkpoints = ofType(lines, 'checkpoint')
     expect(checkpoints.map(({ size }) => size)).toEqual([4, 6, 7])
     for (const { note } of checkpoints) got(await verifyCheckpoint(note, { origin: key.name, logKeys: [key] }))
 
     const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
     const openings = ofType(lines, 'opening')
-    expect(openings.map(({ call: id, args }) => ({ id, args: JSON.parse(args) as unknown }))).toEqual(intents.map(({ call: id }, i) => ({ id, args: { i, text: 'ü\u2028"' } })))
+    expect(openings.map(({ call: id, args }) => ({ id, args: JSON.parse(args) as unknown }))).toEqual(
+      intents.map(({ call: id }, i) => ({ id, args: { i, text: 'ü\u2028"' } })),
+    )
     expect(openings.map(commit)).toEqual(intents.map(({ meta }) => meta['argsCommit']))
     for (const { call: id } of openings) {
-      const [intent, opening] = [lines.findIndex((line) => line.type === 'entry' && line.entry.call === id), lines.findIndex((line) => line.type === 'opening' && line.call === id)]
+      const [intent, opening] = [
+        lines.findIndex((line) => line.type === 'entry' && line.entry.call === id),
+        lines.findIndex((line) => line.type === 'opening' && line.call === id),
+      ]
       expect(opening).toBeGreaterThan(intent)
     }
     expect(ofType(lines, 'usage')).toMatchObject([{ log, invoked: 2, credited: 0 }])
@@ -116,11 +176,16 @@ describe('an agent\'s bundle', () => {
   it('has no openings for an auditor', async () => {
     const agent = await agentWithHistory()
     const auditor = await auditorOf(agent.owner)
-    const [theirs, owners] = [await exported({ agentId: agent.id }, auditor), await exported({ agentId: agent.id }, agent.owner)]
+    const [theirs, owners] = [
+      await exported({ agentId: agent.id }, auditor),
+      await exported({ agentId: agent.id }, agent.owner),
+    ]
     const without = linesOf(owners).filter(({ type }) => type !== 'opening' && type !== 'bundle')
     expect(linesOf(theirs).slice(1)).toEqual(without)
     expect(ofType(linesOf(theirs), 'bundle')).toMatchObject([{ openings: false }])
-    const { seq } = ofType(linesOf(theirs), 'entry').map(({ entry }) => entry).find(({ action }) => action === 'tool.invoke.intent')!
+    const { seq } = ofType(linesOf(theirs), 'entry')
+      .map(({ entry }) => entry)
+      .find(({ action }) => action === 'tool.invoke.intent')!
     await failed(admin('getOpening', { agentId: agent.id, seq }, auditor), 'agent_not_found')
   })
 
@@ -141,8 +206,8 @@ describe('an agent\'s bundle', () => {
   })
 })
 
-describe('an organization\'s bundle', () => {
-  it('has its own chain and then the agents\' by name, each once, and is resumed behind any line', async () => {
+describe("an organization's bundle", () => {
+  it("has its own chain and then the agents' by name, each once, and is resumed behind any line", async () => {
     const owner = await newOwner()
     const agents = [await agentWithHistory(owner), await newAgent(owner), await agentWithHistory(owner)]
     const orgId = owner.uid
@@ -154,12 +219,20 @@ describe('an organization\'s bundle', () => {
     for (const { log, size } of chains) {
       const entries = await entriesOf(parts, log)
       expect(size).toBe(entries.length)
-      expect(ofType(lines, 'entry').map(({ entry }) => entry).filter((entry) => entry.log === log)).toEqual(entries)
+      expect(
+        ofType(lines, 'entry')
+          .map(({ entry }) => entry)
+          .filter((entry) => entry.log === log),
+      ).toEqual(entries)
     }
-    expect(ofType(lines, 'end')).toEqual([{ type: 'end', chains: 4, entries: chains.reduce((sum, { size }) => sum + size, 0) }])
+    expect(ofType(lines, 'end')).toEqual([
+      { type: 'end', chains: 4, entries: chains.reduce((sum, { size }) => sum + size, 0) },
+    ])
 
     // Two of three lines, so that the shortest chain, which has two, is broken off too.
-    const breaks = [...text.matchAll(/\n/g)].filter((_, i) => i % 3 !== 0).flatMap(({ index }) => breakOff(text.slice(0, index + 1)) ?? [])
+    const breaks = [...text.matchAll(/\n/g)]
+      .filter((_, i) => i % 3 !== 0)
+      .flatMap(({ index }) => breakOff(text.slice(0, index + 1)) ?? [])
     expect(new Set(breaks.map(({ resume }) => resume.log))).toEqual(new Set(chains.map(({ log }) => log)))
     for (const { kept, resume } of breaks) expect(kept + (await exported({ orgId, resume }, owner))).toBe(text)
 
@@ -174,7 +247,9 @@ describe('an organization\'s bundle', () => {
       const agentLogs = found.slice(1).map(({ log }) => log)
       expect(agentLogs).toEqual([...new Set(agentLogs)].sort())
       expect(agentLogs).not.toContain(`orgs/${orgId}`)
-      expect(ofType(resumed, 'end')).toEqual([{ type: 'end', chains: found.length, entries: ofType(resumed, 'entry').length }])
+      expect(ofType(resumed, 'end')).toEqual([
+        { type: 'end', chains: found.length, entries: ofType(resumed, 'entry').length },
+      ])
     }
   })
 
@@ -196,7 +271,7 @@ describe('an organization\'s bundle', () => {
   })
 })
 
-describe('a failure before the first line is a callable\'s', () => {
+describe("a failure before the first line is a callable's", () => {
   it('a place that is not in the bundle', async () => {
     const [agent, other] = [await agentWithHistory(), await newAgent()]
     const log = `agents/${agent.id}`
@@ -209,13 +284,34 @@ describe('a failure before the first line is a callable\'s', () => {
       { log: 'agents', size: 1, seq: 0 },
       { log: `${log}/audit/0000000000000000`, size: 1, seq: 0 },
     ]
-    for (const resume of places) expect((await failed(call('exportAudit', { agentId: agent.id, resume }, { bearer: agent.owner.bearer }), 'invalid_argument')).details).toMatchObject({ field: 'resume' })
-    await failed(call('exportAudit', { orgId: agent.owner.uid, resume: { log: `agents/${other.id}`, size: 1, seq: 0 } }, { bearer: agent.owner.bearer }), 'invalid_argument')
+    for (const resume of places)
+      expect(
+        (
+          await failed(
+            call('exportAudit', { agentId: agent.id, resume }, { bearer: agent.owner.bearer }),
+            'invalid_argument',
+          )
+        ).details,
+      ).toMatchObject({ field: 'resume' })
+    await failed(
+      call(
+        'exportAudit',
+        { orgId: agent.owner.uid, resume: { log: `agents/${other.id}`, size: 1, seq: 0 } },
+        { bearer: agent.owner.bearer },
+      ),
+      'invalid_argument',
+    )
   })
 
   it('and what is no request', async () => {
     const { bearer } = await newOwner()
-    for (const data of [{}, { agentId: 'a', orgId: 'b' }, { agentId: 'a', resume: {} }, { agentId: 'a', more: 1 }, null]) {
+    for (const data of [
+      {},
+      { agentId: 'a', orgId: 'b' },
+      { agentId: 'a', resume: {} },
+      { agentId: 'a', more: 1 },
+      null,
+    ]) {
       await failed(call('exportAudit', data, { bearer }), 'invalid_argument')
     }
     await failed(call('exportAudit', {}, { bearer, method: 'GET' }), 'method_not_allowed')
@@ -245,12 +341,16 @@ describe('a long chain', () => {
     await fill(parts, chain, ...Array.from({ length: 40 }, () => 256))
     const gone = new AbortController()
     const response = await fetch(`${stack().baseUrl}/exportAudit`, {
-      method: 'POST', headers: { authorization: `Bearer ${agent.owner.bearer}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ data: { agentId: agent.id } }), signal: gone.signal,
+      method: 'POST',
+      headers: { authorization: `Bearer ${agent.owner.bearer}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ data: { agentId: agent.id } }),
+      signal: gone.signal,
     })
     await response.body!.getReader().read()
     gone.abort()
-    expect(ofType(linesOf(await exported({ agentId: agent.id }, agent.owner)), 'end')).toEqual([{ type: 'end', chains: 1, entries: 40 * 256 + 1 }])
+    expect(ofType(linesOf(await exported({ agentId: agent.id }, agent.owner)), 'end')).toEqual([
+      { type: 'end', chains: 1, entries: 40 * 256 + 1 },
+    ])
   })
 })
 
@@ -280,7 +380,14 @@ describe('usage', () => {
     const chain = { log: `agents/${agent.id}`, orgId: agent.owner.uid }
     await done(invoke(agent))
     const pinned = await pinChain(parts, chain)
-    const usage = (month: string, seq: number): Usage & { orgId: string; seq: number } => ({ orgId: chain.orgId, month, invoked: 7, credited: 1, leased: 9, seq })
+    const usage = (month: string, seq: number): Usage & { orgId: string; seq: number } => ({
+      orgId: chain.orgId,
+      month,
+      invoked: 7,
+      credited: 1,
+      leased: 9,
+      seq,
+    })
     await parts.db.doc(`${chain.log}/usage/2020-01`).set(usage('2020-01', 0))
     await parts.db.doc(`${chain.log}/usage/2999-01`).set(usage('2999-01', pinned.size))
     const month = (await entriesOf(parts, chain.log)).at(-1)!.ts.slice(0, 7)
@@ -295,11 +402,17 @@ describe('erasure', () => {
   it('removes an opening once, records it, and everything else stays', async () => {
     const agent = await agentWithHistory()
     const before = linesOf(await exported({ agentId: agent.id }, agent.owner))
-    const [first, second] = ofType(before, 'entry').map(({ entry }) => entry).filter(({ action }) => action === 'tool.invoke.intent') as [Entry, Entry]
-    const opening = await done<{ salt: string; args: string }>(admin('getOpening', { agentId: agent.id, seq: first.seq }, agent.owner))
+    const [first, second] = ofType(before, 'entry')
+      .map(({ entry }) => entry)
+      .filter(({ action }) => action === 'tool.invoke.intent') as [Entry, Entry]
+    const opening = await done<{ salt: string; args: string }>(
+      admin('getOpening', { agentId: agent.id, seq: first.seq }, agent.owner),
+    )
     expect(commit(opening)).toBe(first.meta['argsCommit'])
 
-    const { call: id, receipt } = await done<{ call: string; receipt: { seq: number } }>(admin('redact', { agentId: agent.id, seq: first.seq, reason: 'asked for' }, agent.owner))
+    const { call: id, receipt } = await done<{ call: string; receipt: { seq: number } }>(
+      admin('redact', { agentId: agent.id, seq: first.seq, reason: 'asked for' }, agent.owner),
+    )
     expect(id).toBe(first.call)
     await failed(admin('redact', { agentId: agent.id, seq: first.seq }, agent.owner), 'opening_not_found')
     await failed(admin('getOpening', { agentId: agent.id, seq: first.seq }, agent.owner), 'opening_not_found')
@@ -307,7 +420,14 @@ describe('erasure', () => {
     const after = linesOf(await exported({ agentId: agent.id }, agent.owner))
     const entries = ofType(after, 'entry').map(({ entry }) => entry)
     expect(entries.slice(0, -1)).toEqual(ofType(before, 'entry').map(({ entry }) => entry))
-    expect(entries.at(-1)).toMatchObject({ seq: receipt.seq, action: 'redaction', actor: `user:${agent.owner.uid}`, target: first.call, call: '', meta: { reason: 'asked for' } })
+    expect(entries.at(-1)).toMatchObject({
+      seq: receipt.seq,
+      action: 'redaction',
+      actor: `user:${agent.owner.uid}`,
+      target: first.call,
+      call: '',
+      meta: { reason: 'asked for' },
+    })
     expect(ofType(after, 'opening').map((line) => line.call)).toEqual([second.call])
     expect(JSON.stringify(after)).not.toContain(opening.salt)
   })
@@ -325,9 +445,13 @@ describe('erasure', () => {
 
   it('of one opening by several at once is one redaction', async () => {
     const agent = await agentWithHistory()
-    const answers = await Promise.all(Array.from({ length: 4 }, () => admin('redact', { agentId: agent.id, seq: 2 }, agent.owner)))
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, () => admin('redact', { agentId: agent.id, seq: 2 }, agent.owner)),
+    )
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 404, 404, 404])
-    expect((await entriesOf(parts, `agents/${agent.id}`)).filter(({ action }) => action === 'redaction')).toHaveLength(1)
+    expect((await entriesOf(parts, `agents/${agent.id}`)).filter(({ action }) => action === 'redaction')).toHaveLength(
+      1,
+    )
   })
 
   it('during an export breaks it off, and it cannot be resumed: the redaction would be missing', async () => {
@@ -337,7 +461,11 @@ describe('erasure', () => {
     await lines.next()
     const chain = linesOf((await lines.next()).value!)[0] as ChainLine
     await done(admin('redact', { agentId: agent.id, seq: 2 }, agent.owner))
-    await expect((async () => { for await (const _ of lines); })()).rejects.toThrow('was erased while it was exported')
+    await expect(
+      (async () => {
+        for await (const _ of lines);
+      })(),
+    ).rejects.toThrow('was erased while it was exported')
     const resume = { log: chain.log, size: chain.size, seq: -1 }
     await failed(call('exportAudit', { agentId: agent.id, resume }, { bearer: agent.owner.bearer }), 'conflict')
     expect(ofType(linesOf(await exported({ agentId: agent.id }, agent.owner)), 'end')).toHaveLength(1)

@@ -41,7 +41,9 @@ async function verified(receipt: ProvenEntry, vkey: string): Promise<TlogProof> 
   const proof = got(parseTlogProof(receipt.proof))
   const text = fromUtf8(proof.extra!)
   expect(text).toBe(canonicalize(receipt.entry))
-  const { checkpoint } = got(await verifyTlogProof(proof, hexToBytes(hashEntryText(text)), { origin: key.name, logKeys: [key] }))
+  const { checkpoint } = got(
+    await verifyTlogProof(proof, hexToBytes(hashEntryText(text)), { origin: key.name, logKeys: [key] }),
+  )
   expect(checkpoint.size).toBe(receipt.checkpointSize)
   return proof
 }
@@ -61,23 +63,31 @@ describe('over HTTP', () => {
       const own = await done<ProvenEntry>(call('getReceipt', { seq }, { bearer: agent.key }))
       expect((await verified(own, vkey)).checkpoint).toBe(note)
       expect(own.entry.seq).toBe(seq)
-      for (const by of [agent.owner, auditor]) expect(await done(admin('getReceipt', { agentId: agent.id, seq }, by))).toEqual(own)
+      for (const by of [agent.owner, auditor])
+        expect(await done(admin('getReceipt', { agentId: agent.id, seq }, by))).toEqual(own)
       if (seq === receipt.seq) expect(hashEntry(own.entry)).toBe(receipt.hash)
     }
 
     await invoke(agent)
-    expect((await failed(call('getReceipt', { seq: size }, { bearer: agent.key }), 'receipt_pending')).details).toMatchObject({ size })
+    expect(
+      (await failed(call('getReceipt', { seq: size }, { bearer: agent.key }), 'receipt_pending')).details,
+    ).toMatchObject({ size })
     await failed(call('getReceipt', { seq: size + 2 }, { bearer: agent.key }), 'receipt_not_found')
   })
 
-  it('an organization\'s chain has receipts too, of the checkpoints of its agents among others', async () => {
+  it("an organization's chain has receipts too, of the checkpoints of its agents among others", async () => {
     const agent = await newAgent()
     const orgId = agent.owner.uid
     const agents = await checkpoint({ agentId: agent.id }, agent.owner)
     const { vkey, size } = await checkpoint({ orgId }, agent.owner)
     const last = await done<ProvenEntry>(admin('getReceipt', { orgId, seq: size - 1 }, agent.owner))
     await verified(last, vkey)
-    expect(last.entry).toMatchObject({ action: 'checkpoint', actor: 'system:checkpoint', target: agents.log, meta: { size: agents.size, root: agents.root } })
+    expect(last.entry).toMatchObject({
+      action: 'checkpoint',
+      actor: 'system:checkpoint',
+      target: agents.log,
+      meta: { size: agents.size, root: agents.root },
+    })
   })
 
   it('nobody else gets one', async () => {
@@ -103,10 +113,13 @@ describe('over HTTP', () => {
     await failed(admin('checkpoint', { orgId: agent.owner.uid }, auditor), 'permission_denied')
   })
 
-  it.each([{}, { seq: -1 }, { seq: 1.5 }, { seq: '0' }, { seq: 2 ** 53 }, { seq: 0, call: 'x' }, null, []])('%j is no request', async (data) => {
-    const agent = await newAgent()
-    await failed(call('getReceipt', data, { bearer: agent.key }), 'invalid_argument')
-  })
+  it.each([{}, { seq: -1 }, { seq: 1.5 }, { seq: '0' }, { seq: 2 ** 53 }, { seq: 0, call: 'x' }, null, []])(
+    '%j is no request',
+    async (data) => {
+      const agent = await newAgent()
+      await failed(call('getReceipt', data, { bearer: agent.key }), 'invalid_argument')
+    },
+  )
 
   it.each([{ seq: 0 }, { agentId: 'a', orgId: 'b', seq: 0 }])('%j names no chain, or two', async (data) => {
     await failed(admin('getReceipt', data, await newOwner()), 'invalid_argument')
@@ -116,7 +129,9 @@ describe('over HTTP', () => {
 it('says which keys sign, as text, bytes and PEM', async () => {
   const agent = await newAgent()
   const { vkey } = await checkpoint({ agentId: agent.id }, agent.owner)
-  const { keys } = await done<{ keys: { name: string; publicKey: string; pem: string }[] }>(admin('signingKeys', {}, agent.owner))
+  const { keys } = await done<{ keys: { name: string; publicKey: string; pem: string }[] }>(
+    admin('signingKeys', {}, agent.owner),
+  )
   expect(keys).toHaveLength(1)
   expect(base64ToBytes(keys[0]!.publicKey)).toEqual(got(parseVerifierKey(vkey)).publicKey)
   expect(createPublicKey(keys[0]!.pem).asymmetricKeyType).toBe('ed25519')
@@ -126,11 +141,15 @@ it('says which keys sign, as text, bytes and PEM', async () => {
 // An implementation that shares nothing with ours.
 const require = createRequire(import.meta.url)
 const sigstore = {
-  ...(require('@sigstore/verify/dist/tlog/checkpoint.js') as { verifyCheckpoint: (entry: unknown, logs: unknown[]) => { logSize: bigint } }),
-  ...(require('@sigstore/verify/dist/tlog/merkle.js') as { verifyMerkleInclusion: (entry: unknown, checkpoint: unknown) => void }),
+  ...(require('@sigstore/verify/dist/tlog/checkpoint.js') as {
+    verifyCheckpoint: (entry: unknown, logs: unknown[]) => { logSize: bigint }
+  }),
+  ...(require('@sigstore/verify/dist/tlog/merkle.js') as {
+    verifyMerkleInclusion: (entry: unknown, checkpoint: unknown) => void
+  }),
 }
 
-it('Sigstore\'s verifier accepts the receipts of the running system, and no other entry', async () => {
+it("Sigstore's verifier accepts the receipts of the running system, and no other entry", async () => {
   const agent = await newAgentWith(`${upstream.origin}/ok`)
   for (let i = 0; i < 3; i++) await invoke(agent)
   const { size, vkey } = await checkpoint({ agentId: agent.id }, agent.owner)
@@ -141,7 +160,10 @@ it('Sigstore\'s verifier accepts the receipts of the running system, and no othe
   for (let seq = 0; seq < size; seq++) {
     const receipt = await done<ProvenEntry>(call('getReceipt', { seq }, { bearer: agent.key }))
     const { index, proof, extra, checkpoint: envelope } = await verified(receipt, vkey)
-    const entry = { canonicalizedBody: Buffer.from(extra!), inclusionProof: { logIndex: String(index), hashes: proof, checkpoint: { envelope } } }
+    const entry = {
+      canonicalizedBody: Buffer.from(extra!),
+      inclusionProof: { logIndex: String(index), hashes: proof, checkpoint: { envelope } },
+    }
     const checked = sigstore.verifyCheckpoint(entry, [log])
     expect(checked.logSize).toBe(BigInt(size))
     sigstore.verifyMerkleInclusion(entry, checked)
@@ -195,6 +217,8 @@ describe('in a chain of 600 entries', () => {
     const [first, ...rest] = (await segment.get()).data()!['entries'] as Entry[]
     await segment.update({ entries: [{ ...first!, target: 'other' }, ...rest] })
     expect(await readReceipt(parts, chain.log, 256)).toMatchObject({ error: { code: 'chain_broken' } })
-    expect(lines).toEqual([3, 256].map((seq) => `Entry ${seq} of ${chain.log} is not the one that checkpoint 356 covers.`))
+    expect(lines).toEqual(
+      [3, 256].map((seq) => `Entry ${seq} of ${chain.log} is not the one that checkpoint 356 covers.`),
+    )
   })
 })

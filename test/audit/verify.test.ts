@@ -7,7 +7,19 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundle } from '../../functions/src/export/bundle.ts'
 import type { Report } from '../../verify/src/report.ts'
-import { admin, call, db, done, failed, invoke, newAgent, newOwner, register, type Agent, type Owner } from '../e2e/world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newOwner,
+  register,
+  type Agent,
+  type Owner,
+} from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { stack } from '../stack/stack.ts'
 import { auditParts, entriesOf, got } from './world.ts'
@@ -34,7 +46,11 @@ const CLI = join(import.meta.dirname, '../../verify/dist/cli.js')
 
 async function verify(args: string[], key = ''): Promise<Verdict> {
   const child = spawn(process.execPath, [CLI, ...args, '--json'], { env: { ...process.env, VITRINE_KEY: key } })
-  const [exitCode, out] = await Promise.all([new Promise<number>((resolve) => child.once('close', resolve)), text(child.stdout), text(child.stderr)])
+  const [exitCode, out] = await Promise.all([
+    new Promise<number>((resolve) => child.once('close', resolve)),
+    text(child.stdout),
+    text(child.stderr),
+  ])
   return { exitCode, report: JSON.parse(out) as Report }
 }
 
@@ -80,15 +96,24 @@ async function keep(content: string): Promise<string> {
 
 async function exportTo(data: object, by: Owner): Promise<string> {
   const response = await fetch(`${stack().baseUrl}/exportAudit`, {
-    method: 'POST', headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' }, body: JSON.stringify({ data }),
+    method: 'POST',
+    headers: { authorization: `Bearer ${by.bearer}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ data }),
   })
   return keep(await response.text())
 }
 
 /** A bundle from a file and from the running system. */
-async function verifyBoth(scope: { agentId: string } | { orgId: string }, by: Owner, args: string[] = []): Promise<Verdict[]> {
+async function verifyBoth(
+  scope: { agentId: string } | { orgId: string },
+  by: Owner,
+  args: string[] = [],
+): Promise<Verdict[]> {
   const named = 'agentId' in scope ? ['--agent', scope.agentId] : ['--org', scope.orgId]
-  return [await verify([await exportTo(scope, by), ...args]), await verify(['--url', stack().baseUrl, ...named, ...args], by.bearer)]
+  return [
+    await verify([await exportTo(scope, by), ...args]),
+    await verify(['--url', stack().baseUrl, ...named, ...args], by.bearer),
+  ]
 }
 
 /** What somebody keeps who does not trust the operator: the key, a checkpoint, and receipts of both kinds in a folder. */
@@ -108,22 +133,32 @@ describe('vitrine-verify', () => {
     const { args, size } = await heldOf(agent)
     await done(invoke(agent))
     const log = `agents/${agent.id}`
-    for (const [by, openings] of [[agent.owner, true], [await auditorOf(agent.owner), false]] as const) {
+    for (const [by, openings] of [
+      [agent.owner, true],
+      [await auditorOf(agent.owner), false],
+    ] as const) {
       for (const verdict of await verifyBoth({ agentId: agent.id }, by, args)) {
         expect(verdictOf(verdict)).toEqual(HOLDS)
         const { report } = verdict
-        expect(report).toMatchObject({ scope: log, openings, keys: { pinned: true }, heldOutside: { pins: 1, receipts: 2 } })
-        expect(report.chains).toMatchObject([{
-          log,
-          size: size + 2,
-          checkpoints: { count: 2, signedSize: size },
-          calls: { intents: 4, outcomes: 4, reconciled: 0, inFlight: 0 },
-          openings: { opened: openings ? 4 : 0 },
-          usage: [{ invoked: 4, credited: 1 }],
-          held: { pins: 1, receipts: 2 },
-          covered: { upTo: size - 1, by: args[3] },
-          operatorAlone: [size, size + 1],
-        }])
+        expect(report).toMatchObject({
+          scope: log,
+          openings,
+          keys: { pinned: true },
+          heldOutside: { pins: 1, receipts: 2 },
+        })
+        expect(report.chains).toMatchObject([
+          {
+            log,
+            size: size + 2,
+            checkpoints: { count: 2, signedSize: size },
+            calls: { intents: 4, outcomes: 4, reconciled: 0, inFlight: 0 },
+            openings: { opened: openings ? 4 : 0 },
+            usage: [{ invoked: 4, credited: 1 }],
+            held: { pins: 1, receipts: 2 },
+            covered: { upTo: size - 1, by: args[3] },
+            operatorAlone: [size, size + 1],
+          },
+        ])
         expect(report.notes.map(({ code }) => code)).toEqual(openings ? [] : ['no_openings'])
       }
     }
@@ -139,14 +174,17 @@ describe('vitrine-verify', () => {
     }
   })
 
-  it('accepts an organization\'s chains, which show each other\'s checkpoints', async () => {
+  it("accepts an organization's chains, which show each other's checkpoints", async () => {
     const owner = await newOwner()
     const agents = [await busyAgent(owner), await busyAgent(owner)]
     const empty = await newAgent(owner)
     const { note } = await done<{ note: string }>(admin('checkpoint', { orgId: owner.uid }, owner))
     const { args } = await heldOf(agents[0]!)
     const [orgLog, ...agentLogs] = [`orgs/${owner.uid}`, ...[...agents, empty].map(({ id }) => `agents/${id}`).sort()]
-    for (const [by, openings] of [[owner, true], [await auditorOf(owner), false]] as const) {
+    for (const [by, openings] of [
+      [owner, true],
+      [await auditorOf(owner), false],
+    ] as const) {
       for (const verdict of await verifyBoth({ orgId: owner.uid }, by, [...args, '--pin', await keep(note)])) {
         expect(verdictOf(verdict)).toEqual(HOLDS)
         const { report } = verdict
@@ -167,7 +205,7 @@ describe('vitrine-verify', () => {
 })
 
 describe('while chains grow and checkpoints are made', () => {
-  it('an organization\'s export is not taken for one that was cut', async () => {
+  it("an organization's export is not taken for one that was cut", async () => {
     const owner = await newOwner()
     const agents = [await agentOf(owner), await agentOf(owner)]
     for (const agent of agents) await checkpoint(agent)
@@ -197,16 +235,21 @@ describe('while chains grow and checkpoints are made', () => {
     const auditor = await auditorOf(owner)
     const { args } = await heldOf(agents[0]!)
     const stop = new AbortController()
-    const load = Promise.all(agents.map(async (agent) => {
-      while (!stop.signal.aborted) {
-        await Promise.all([done(invoke(agent)), done(invoke(agent))])
-        await checkpoint(agent)
-      }
-    }))
+    const load = Promise.all(
+      agents.map(async (agent) => {
+        while (!stop.signal.aborted) {
+          await Promise.all([done(invoke(agent)), done(invoke(agent))])
+          await checkpoint(agent)
+        }
+      }),
+    )
     const verdicts: Verdict[] = []
     try {
       for (const by of [owner, auditor]) {
-        verdicts.push(...(await verifyBoth({ orgId: owner.uid }, by, args)), ...(await verifyBoth({ agentId: agents[0]!.id }, by, args)))
+        verdicts.push(
+          ...(await verifyBoth({ orgId: owner.uid }, by, args)),
+          ...(await verifyBoth({ agentId: agents[0]!.id }, by, args)),
+        )
       }
     } finally {
       stop.abort()
@@ -218,7 +261,7 @@ describe('while chains grow and checkpoints are made', () => {
   }, 60_000)
 })
 
-describe('what was done to Firestore behind the functions\' back', () => {
+describe("what was done to Firestore behind the functions' back", () => {
   it('an entry that was edited', async () => {
     const agent = await busyAgent()
     const segment = (await db().collection(`agents/${agent.id}/audit`).where('first', '==', 3).get()).docs[0]!
@@ -226,15 +269,21 @@ describe('what was done to Firestore behind the functions\' back', () => {
     await segment.ref.update({ entries: [{ ...entry, actor: 'user:somebody' }, ...rest] })
     for (const { exitCode, report } of await verifyBoth({ agentId: agent.id }, agent.owner)) {
       expect(exitCode).toBe(1)
-      expect(report).toMatchObject({ result: 'fails', findings: { first: { log: `agents/${agent.id}`, seq: 3, looksLike: 'edit' } } })
+      expect(report).toMatchObject({
+        result: 'fails',
+        findings: { first: { log: `agents/${agent.id}`, seq: 3, looksLike: 'edit' } },
+      })
     }
   })
 
-  it('a chain that was cut off, its checkpoints with it: the organization\'s chain names them', async () => {
+  it("a chain that was cut off, its checkpoints with it: the organization's chain names them", async () => {
     const agent = await busyAgent()
     await checkpoint(agent)
     const log = `agents/${agent.id}`
-    for (const found of [await db().collection(`${log}/audit`).where('first', '>', 2).get(), await db().collection(`${log}/checkpoints`).get()]) {
+    for (const found of [
+      await db().collection(`${log}/audit`).where('first', '>', 2).get(),
+      await db().collection(`${log}/checkpoints`).get(),
+    ]) {
       await Promise.all(found.docs.map((doc) => doc.ref.delete()))
     }
     await db().recursiveDelete(db().collection(`${log}/usage`))
@@ -244,7 +293,7 @@ describe('what was done to Firestore behind the functions\' back', () => {
     }
   })
 
-  it('an agent that was hidden: the organization\'s chain names it', async () => {
+  it("an agent that was hidden: the organization's chain names it", async () => {
     const owner = await newOwner()
     const [hidden, other] = [await busyAgent(owner), await busyAgent(owner)]
     await db().doc(`agents/${hidden.id}`).delete()

@@ -6,7 +6,15 @@ import { text } from 'node:stream/consumers'
 import { base64ToBytes, bytesEqual } from '@vitrine/core/bytes'
 import { parseDecimal, verifyCheckpoint, type Checkpoint } from '@vitrine/core/checkpoint'
 import { verifyConsistency } from '@vitrine/core/merkle'
-import { cosignature, cosignedBytes, COSIGNATURE_V1, formatSignatureLine, parseNote, verifierKey, type VerifierKey } from '@vitrine/core/note'
+import {
+  cosignature,
+  cosignedBytes,
+  COSIGNATURE_V1,
+  formatSignatureLine,
+  parseNote,
+  verifierKey,
+  type VerifierKey,
+} from '@vitrine/core/note'
 import type { Witness } from '../../functions/src/witness/witness.ts'
 
 /** What a witness answers. */
@@ -29,9 +37,16 @@ export interface WitnessServer extends Witness {
   close(): void
 }
 
-export async function startWitness(name: string, logKeys: (origin: string) => readonly VerifierKey[]): Promise<WitnessServer> {
+export async function startWitness(
+  name: string,
+  logKeys: (origin: string) => readonly VerifierKey[],
+): Promise<WitnessServer> {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const key = verifierKey(name, COSIGNATURE_V1, new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }).subarray(-32)))
+  const key = verifierKey(
+    name,
+    COSIGNATURE_V1,
+    new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }).subarray(-32)),
+  )
   const seen = new Map<string, Checkpoint>()
 
   async function addCheckpoint(body: string): Promise<Answer & { old: number; size: number; note: string }> {
@@ -49,9 +64,16 @@ export async function startWitness(name: string, logKeys: (origin: string) => re
     const last = seen.get(origin)
     if (old > size) return answer(400)
     if (old !== (last?.size ?? 0)) return answer(409, `${last?.size ?? 0}\n`, 'text/x.tlog.size')
-    if (last && old === size && !bytesEqual(last.root, checkpoint.root)) return answer(409, `${size}\n`, 'text/x.tlog.size')
+    if (last && old === size && !bytesEqual(last.root, checkpoint.root))
+      return answer(409, `${size}\n`, 'text/x.tlog.size')
     if (last && old < size) {
-      const consistent = verifyConsistency({ size1: old, size2: size, root1: last.root, root2: checkpoint.root, proof: proof.map(base64ToBytes) })
+      const consistent = verifyConsistency({
+        size1: old,
+        size2: size,
+        root1: last.root,
+        root2: checkpoint.root,
+        proof: proof.map(base64ToBytes),
+      })
       if (!consistent) return answer(422)
     } else if (proof.length > 0) {
       return answer(422)

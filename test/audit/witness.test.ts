@@ -52,7 +52,12 @@ describe('a witness', () => {
   it('cosigns a chain as it grows, across the boundaries of tiles', async () => {
     const [witness] = witnesses as [WitnessServer]
     const chain = newChain()
-    const sizes = [1, 5, 250, 1, 255, 1, 300].map(((sum) => (size: number) => (sum += size))(0))
+    const sizes = [1, 5, 250, 1, 255, 1, 300].map(
+      (
+        (sum) => (size: number) =>
+          (sum += size)
+      )(0),
+    )
     let before = 0
     for (const size of sizes) {
       await fill(parts, chain, size - before)
@@ -80,7 +85,10 @@ describe('a witness', () => {
     const { note: both } = await checkpointed(witnessed(one, two), chain)
     expect(await cosigners(chain.log, both)).toEqual(['w1.example', 'w2.example'])
     expect(one.requests.map(({ size }) => size)).toEqual([300, 310])
-    expect(two.requests).toEqual([{ old: 0, size: 300, status: 200 }, { old: 300, size: 310, status: 200 }])
+    expect(two.requests).toEqual([
+      { old: 0, size: 300, status: 200 },
+      { old: 300, size: 310, status: 200 },
+    ])
   })
 
   it('whose answer was lost cosigns the same again', async () => {
@@ -93,7 +101,10 @@ describe('a witness', () => {
     witness.lie = undefined
     const { note } = await checkpointed(witnessed(witness), chain)
     expect(await cosigners(chain.log, note)).toEqual(['w1.example'])
-    expect(witness.requests.slice(1)).toEqual([{ old: 0, size: 300, status: 409 }, { old: 300, size: 300, status: 200 }])
+    expect(witness.requests.slice(1)).toEqual([
+      { old: 0, size: 300, status: 409 },
+      { old: 300, size: 300, status: 200 },
+    ])
   })
 
   it('that has seen another size than we remember says so, and gets the proof from there', async () => {
@@ -106,7 +117,10 @@ describe('a witness', () => {
     await fill(parts, chain, 100)
     const { note: next } = await checkpointed(witnessed(witness), chain)
     expect(await cosigners(chain.log, next)).toEqual(['w1.example'])
-    expect(witness.requests.slice(1)).toEqual([{ old: 0, size: 357, status: 409 }, { old: 257, size: 357, status: 200 }])
+    expect(witness.requests.slice(1)).toEqual([
+      { old: 0, size: 357, status: 409 },
+      { old: 257, size: 357, status: 200 },
+    ])
   })
 
   it('that has seen more, or something else, makes a scene', async () => {
@@ -143,8 +157,15 @@ describe('a witness', () => {
 
   it.each([
     ['signs with another key', (_: WitnessServer, other: WitnessServer, note: string) => cosign(other, note)],
-    ['signs in its name with another key', (w: WitnessServer, other: WitnessServer, note: string) => cosign({ key: w.key, privateKey: other.privateKey }, note)],
-    ['signs something else', (w: WitnessServer, _: WitnessServer, note: string) => cosign(w, note.replace(/\n\d+\n/, '\n77\n'))],
+    [
+      'signs in its name with another key',
+      (w: WitnessServer, other: WitnessServer, note: string) =>
+        cosign({ key: w.key, privateKey: other.privateKey }, note),
+    ],
+    [
+      'signs something else',
+      (w: WitnessServer, _: WitnessServer, note: string) => cosign(w, note.replace(/\n\d+\n/, '\n77\n')),
+    ],
     ['answers what is no signature', () => 'OK'],
     ['answers nothing', () => ''],
     ['answers without end', () => '— w1.example AAAA\n'.repeat(100_000)],
@@ -213,10 +234,18 @@ describe('the configuration of witnesses', () => {
   it('is a list of submission prefixes and keys', () => {
     const { key } = witnesses[0]!
     expect(readWitnesses(undefined)).toEqual([])
-    expect(readWitnesses(JSON.stringify([{ url, vkey: formatVerifierKey(key) }]))).toEqual([{ url: 'https://witness.example/submit', key }])
+    expect(readWitnesses(JSON.stringify([{ url, vkey: formatVerifierKey(key) }]))).toEqual([
+      { url: 'https://witness.example/submit', key },
+    ])
   })
 
-  it.each(['{}', '[{}]', 'x', JSON.stringify([{ url, vkey: 'w+1+2' }]), JSON.stringify([{ url: 'ftp://x/', vkey: 'w+1+2' }])])('%s is none', (json) => {
+  it.each([
+    '{}',
+    '[{}]',
+    'x',
+    JSON.stringify([{ url, vkey: 'w+1+2' }]),
+    JSON.stringify([{ url: 'ftp://x/', vkey: 'w+1+2' }]),
+  ])('%s is none', (json) => {
     expect(() => readWitnesses(json)).toThrow()
   })
 
@@ -241,7 +270,11 @@ describe('a folder', () => {
     await fill(parts, chain, 100, 100)
     await checkpointed(failing, chain, 100)
     const folder = join(dir, parts.project, chain.log)
-    expect(lines).toEqual([100, 200].map((size) => `Checkpoint ${size} of ${originOf(parts, chain.log)} was not published: the place is away`))
+    expect(lines).toEqual(
+      [100, 200].map(
+        (size) => `Checkpoint ${size} of ${originOf(parts, chain.log)} was not published: the place is away`,
+      ),
+    )
 
     await checkpointed(published, chain)
     await fill(parts, chain, 1)
@@ -264,7 +297,11 @@ describe('a folder', () => {
     await fill(parts, chain, 1)
     const lines = reported()
     for (let i = 0; i < 2; i++) await checkpointed(published, chain)
-    expect(lines).toEqual(Array(2).fill(`Published outside, checkpoint 3 of ${originOf(parts, chain.log)} is another one: the log has been forked.`))
+    expect(lines).toEqual(
+      Array(2).fill(
+        `Published outside, checkpoint 3 of ${originOf(parts, chain.log)} is another one: the log has been forked.`,
+      ),
+    )
     expect(await readFile(path, 'utf8')).toBe(other)
   })
 
@@ -295,10 +332,15 @@ describe('a bucket', () => {
       if (down) return response.writeHead(503).end()
       if (request.method === 'GET') {
         const object = objects.get(decodeURIComponent(/^\/storage\/v1\/b\/bkt\/o\/([^/]+)$/.exec(pathname)![1]!))
-        return searchParams.get('alt') === 'media' && object !== undefined ? response.end(object) : response.writeHead(404).end()
+        return searchParams.get('alt') === 'media' && object !== undefined
+          ? response.end(object)
+          : response.writeHead(404).end()
       }
       const name = searchParams.get('name')!
-      const creates = pathname === '/upload/storage/v1/b/bkt/o' && searchParams.get('uploadType') === 'media' && searchParams.get('ifGenerationMatch') === '0'
+      const creates =
+        pathname === '/upload/storage/v1/b/bkt/o' &&
+        searchParams.get('uploadType') === 'media' &&
+        searchParams.get('ifGenerationMatch') === '0'
       if (request.method !== 'POST' || !creates) return response.writeHead(400).end()
       return void text(request).then((body) => {
         if (objects.has(name)) return response.writeHead(412).end()
@@ -317,7 +359,12 @@ describe('a bucket', () => {
 
   it('gets every checkpoint, and none is written over', async () => {
     const chain = newChain()
-    const publisher = createBucketPublisher({ bucket: 'bkt', dispatcher: parts.dispatcher, token: async () => 'token', api })
+    const publisher = createBucketPublisher({
+      bucket: 'bkt',
+      dispatcher: parts.dispatcher,
+      token: async () => 'token',
+      api,
+    })
     await fill(parts, chain, 2)
     down = true
     const lines = reported()
@@ -332,9 +379,17 @@ describe('a bucket', () => {
   it('that has no token for us is one that fails', async () => {
     const chain = newChain()
     await fill(parts, chain, 1)
-    const publisher = createBucketPublisher({ bucket: 'bkt', dispatcher: parts.dispatcher, token: () => Promise.reject(new Error('there is no access token')), api })
+    const publisher = createBucketPublisher({
+      bucket: 'bkt',
+      dispatcher: parts.dispatcher,
+      token: () => Promise.reject(new Error('there is no access token')),
+      api,
+    })
     const lines = reported()
-    expect(await checkpointChain({ ...parts, publisher }, chain)).toMatchObject({ ok: true, value: { size: 1, finished: false } })
+    expect(await checkpointChain({ ...parts, publisher }, chain)).toMatchObject({
+      ok: true,
+      value: { size: 1, finished: false },
+    })
     expect(lines).toEqual([expect.stringContaining('there is no access token')])
   })
 })

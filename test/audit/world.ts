@@ -57,7 +57,13 @@ export function newChain(): Chain {
 /** Appends entries in segments of the given sizes. */
 export async function fill({ append }: Parts, { log, orgId }: Chain, ...sizes: number[]): Promise<void> {
   for (const size of sizes) {
-    const drafts = Array.from({ length: size }, (_, i): Draft => ({ action: 'tool.deny', actor: 'agent:x', target: `tool${i}`, call: '', meta: { reason: 'ü' } }))
+    const drafts = Array.from({ length: size }, (_, i): Draft => ({
+      action: 'tool.deny',
+      actor: 'agent:x',
+      target: `tool${i}`,
+      call: '',
+      meta: { reason: 'ü' },
+    }))
     got(await append(log, orgId, { drafts }))
   }
 }
@@ -97,6 +103,8 @@ export async function trustOf(parts: Parts, log: string): Promise<LogTrust> {
 /** What the parts report to the log from now on, instead of printing it. */
 export function reported(): string[] {
   const lines: string[] = []
-  vi.spyOn(console, 'error').mockImplementation((line: string) => void lines.push((JSON.parse(line) as { message: string }).message))
+  vi.spyOn(console, 'error').mockImplementation(
+    (line: string) => void lines.push((JSON.parse(line) as { message: string }).message),
+  )
   return lines
 }

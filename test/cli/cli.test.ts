@@ -3,7 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Entry } from '@vitrine/core/entry'
-import { call, db, done, failed, invoke, newAgent, newAgentWith, newOwner, register, type Agent, type Owner } from '../e2e/world.ts'
+import {
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newAgentWith,
+  newOwner,
+  register,
+  type Agent,
+  type Owner,
+} from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { testKey } from '../sdk/test-key.ts'
 import { stack } from '../stack/stack.ts'
@@ -23,7 +35,11 @@ afterEach(() => rm(dir, { recursive: true, force: true }))
 
 /** A key for scripts; in an organization of somebody else's where it is named. */
 async function ownerKeyOf(owner: Owner, orgId?: string): Promise<string> {
-  return (await done<{ key: string }>(call('admin/createOwnerKey', { label: 'cli', ...(orgId && { orgId }) }, { bearer: owner.bearer }))).key
+  return (
+    await done<{ key: string }>(
+      call('admin/createOwnerKey', { label: 'cli', ...(orgId && { orgId }) }, { bearer: owner.bearer }),
+    )
+  ).key
 }
 
 function run(args: string[], key: string, stdin = ''): Promise<Ended> {
@@ -71,8 +87,13 @@ describe('from a call to its proof', () => {
     await writeFile(file('operator.pem'), await output(['keys', '--pem'], key))
     const origin = `${stack().project}/agents/${agent.id}`
     // Offline: no address, no key of a user.
-    for (const pinned of [['--key', vkey], ['--key', 'operator.pem', '--origin', origin]]) {
-      const verified = await vitrine(['verify-receipt', 'receipts/a.txt', '--invoked', 'invoked.json', ...pinned], { cwd: dir })
+    for (const pinned of [
+      ['--key', vkey],
+      ['--key', 'operator.pem', '--origin', origin],
+    ]) {
+      const verified = await vitrine(['verify-receipt', 'receipts/a.txt', '--invoked', 'invoked.json', ...pinned], {
+        cwd: dir,
+      })
       expect(verified).toMatchObject({ code: 0, stderr: '' })
       expect(verified.stdout).toContain(`entry ${seq} of agents/${agent.id} is on record`)
     }
@@ -104,7 +125,9 @@ describe('from a call to its proof', () => {
     }
     const again = await run(['export', '--org', orgId, '--out', 'part.jsonl', '--resume'], key)
     expect(again).toMatchObject({ code: 0, stderr: 'part.jsonl is complete already.\n' })
-    expect(await refusal(['export', '--agent', agent.id, '--out', 'part.jsonl', '--resume'], key, 2)).toContain(`an export of orgs/${orgId}`)
+    expect(await refusal(['export', '--agent', agent.id, '--out', 'part.jsonl', '--resume'], key, 2)).toContain(
+      `an export of orgs/${orgId}`,
+    )
   })
 
   it('nothing that is there is written over', async () => {
@@ -113,7 +136,11 @@ describe('from a call to its proof', () => {
     await writeFile(file('held'), 'evidence')
     const chain = ['--agent', agent.id]
     await output(['checkpoint', ...chain], key)
-    for (const command of [['checkpoint', ...chain], ['receipt', ...chain, '--seq', '0'], ['export', ...chain]]) {
+    for (const command of [
+      ['checkpoint', ...chain],
+      ['receipt', ...chain, '--seq', '0'],
+      ['export', ...chain],
+    ]) {
       expect(await refusal([...command, '--out', 'held'], key, 2)).toBe('vitrine: held exists already\n')
     }
     expect(await readFile(file('held'), 'utf8')).toBe('evidence')
@@ -134,7 +161,10 @@ describe('vitrine audit', () => {
 
   const listed = async (...args: string[]): Promise<Entry[]> => {
     const text = await output(['audit', '--agent', agent.id, '--json', ...args], key)
-    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Entry)
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Entry)
   }
 
   it('pages through all, newest first, and stops where it is told to', async () => {
@@ -145,7 +175,9 @@ describe('vitrine audit', () => {
   })
 
   it('narrows down', async () => {
-    expect(await listed('--tool', 'broken', '--outcome', 'failed')).toMatchObject([{ action: 'tool.invoke', target: 'broken', meta: { status: 503 } }])
+    expect(await listed('--tool', 'broken', '--outcome', 'failed')).toMatchObject([
+      { action: 'tool.invoke', target: 'broken', meta: { status: 503 } },
+    ])
     expect(await listed('--outcome', 'denied')).toMatchObject([{ action: 'tool.deny', target: 'nothing' }])
     expect(await listed('--action', 'tool.invoke', '--outcome', 'ok')).toHaveLength(3)
     expect(await listed('--actor', `user:${agent.owner.uid}`, '--action', 'tool.register')).toHaveLength(2)
@@ -154,7 +186,9 @@ describe('vitrine audit', () => {
     expect(await listed('--from', ts)).toEqual(all.filter((entry) => entry.ts >= ts))
     expect(await listed('--to', ts)).toEqual(all.filter((entry) => entry.ts <= ts))
     const day = ts.slice(0, 10)
-    expect((await listed('--from', day, '--to', day)).length).toBe(all.filter((entry) => entry.ts.startsWith(day)).length)
+    expect((await listed('--from', day, '--to', day)).length).toBe(
+      all.filter((entry) => entry.ts.startsWith(day)).length,
+    )
   })
 
   it('is a table for people, of an organization too', async () => {
@@ -170,7 +204,9 @@ describe('vitrine audit', () => {
     const auditor = await newOwner()
     await db().doc(`orgs/${agent.owner.uid}/members/${auditor.uid}`).set({ role: 'auditor' })
     const theirs = await ownerKeyOf(auditor, agent.owner.uid)
-    expect(await output(['audit', '--agent', agent.id, '--json'], theirs)).toBe(await output(['audit', '--agent', agent.id, '--json'], key))
+    expect(await output(['audit', '--agent', agent.id, '--json'], theirs)).toBe(
+      await output(['audit', '--agent', agent.id, '--json'], key),
+    )
     expect(await refusal(['checkpoint', '--agent', agent.id], theirs, 1)).toContain('(permission_denied)')
   })
 })
@@ -180,7 +216,13 @@ describe('what fails says so in one line', () => {
     const agent = await newAgent()
     const chain = ['--agent', agent.id]
     const unknown = testKey('owner', 'key_unknown')
-    for (const command of [['audit', ...chain], ['checkpoint', ...chain], ['receipt', ...chain, '--seq', '0'], ['export', ...chain, '--out', 'x'], ['keys']]) {
+    for (const command of [
+      ['audit', ...chain],
+      ['checkpoint', ...chain],
+      ['receipt', ...chain, '--seq', '0'],
+      ['export', ...chain, '--out', 'x'],
+      ['keys'],
+    ]) {
       expect(await refusal(command, unknown, 1)).toContain('(invalid_key)')
     }
     await expect(readFile(file('x'))).rejects.toMatchObject({ code: 'ENOENT' })
@@ -233,8 +275,14 @@ it('apply gives an agent the tools of its agent.yaml, or says where the file is 
   expect(await output(['apply', 'agent.yaml', '--agent', agent.id], key)).toBe('tool\n')
   await writeFile(file('agent.yaml'), 'tools:\n  - mcp:tool\n  - "mcp:\\e[2J"\n  - mcp:none\nmore: 1\n')
   const wrong = await run(['apply', 'agent.yaml', '--agent', agent.id], key)
-  expect(wrong).toMatchObject({ code: 1, stdout: '', stderr: 'agent.yaml:3:5 tools[1]: Must be "mcp:" and the name of a server.\nagent.yaml:5:1 Unknown field: more.\n' })
-  expect((await run(['apply', '-', '--agent', agent.id], key, 'tools: [mcp:none]')).stderr).toBe('-:1:9 There is no server or tool mcp:none for this agent.\n')
+  expect(wrong).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: 'agent.yaml:3:5 tools[1]: Must be "mcp:" and the name of a server.\nagent.yaml:5:1 Unknown field: more.\n',
+  })
+  expect((await run(['apply', '-', '--agent', agent.id], key, 'tools: [mcp:none]')).stderr).toBe(
+    '-:1:9 There is no server or tool mcp:none for this agent.\n',
+  )
   expect(await refusal(['apply', 'agent.yaml'], key, 2)).toContain('which agent?')
   expect(await refusal(['apply', 'none.yaml', '--agent', agent.id], key, 2)).toContain('cannot be read')
 })

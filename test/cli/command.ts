@@ -27,7 +27,11 @@ export function vitrineVerify(args: readonly string[], setting: Setting): Promis
   return runNode(join(ROOT, 'verify/dist/cli.js'), args, setting)
 }
 
-async function runNode(script: string, args: readonly string[], { cwd, env = {}, stdin = '' }: Setting): Promise<Ended> {
+async function runNode(
+  script: string,
+  args: readonly string[],
+  { cwd, env = {}, stdin = '' }: Setting,
+): Promise<Ended> {
   const child = spawn(process.execPath, [script, ...args], { cwd, env: { PATH: process.env['PATH'], ...env } })
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve)

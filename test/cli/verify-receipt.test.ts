@@ -4,24 +4,35 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
-import { createSigner, entries, invokedAs, ORIGIN, pem, proofFor, publicKey, vkey, WITNESSED_S, witnessVkey } from '../sdk/receipts.ts'
+import {
+  createSigner,
+  entries,
+  invokedAs,
+  ORIGIN,
+  pem,
+  proofFor,
+  publicKey,
+  vkey,
+  WITNESSED_S,
+  witnessVkey,
+} from '../sdk/receipts.ts'
 import { vitrine, type Ended } from './command.ts'
 
 let dir: string
 const other = createSigner('other').publicKey
 const invocation = { status: 200, ok: true, result: { receipt: 'of the tool' }, receipt: invokedAs(3) }
 const FILES: Record<string, string> = {
-  'receipt': proofFor(3),
+  receipt: proofFor(3),
   'receipt.json': JSON.stringify({ entry: entries[3], proof: proofFor(3), checkpointSize: 12 }),
   'answer.json': JSON.stringify({ result: { entry: entries[3], proof: proofFor(3), checkpointSize: 12 } }),
-  'forged': proofFor(3).replace('index 3', 'index 2'),
+  forged: proofFor(3).replace('index 3', 'index 2'),
   'forged.json': JSON.stringify({ entry: entries[4], proof: proofFor(3), checkpointSize: 12 }),
   'other.vkey': formatVerifierKey(verifierKey(ORIGIN, ED25519, other)),
   'keys.pem': pem,
   'two-keys': `${bytesToBase64(other)}\n${publicKey}\n`,
-  'witness': `${witnessVkey}\n`,
-  'invoked': JSON.stringify(invokedAs(3)),
-  'invocation': JSON.stringify(invocation),
+  witness: `${witnessVkey}\n`,
+  invoked: JSON.stringify(invokedAs(3)),
+  invocation: JSON.stringify(invocation),
   'invoke-answer': JSON.stringify({ result: invocation }),
   'invoked-other': JSON.stringify(invokedAs(4)),
   'invoked-rewritten': JSON.stringify({ ...invokedAs(3), hash: invokedAs(4).hash }),
@@ -52,13 +63,21 @@ describe('a receipt that holds', () => {
     const { code, stdout, stderr } = await verify(args)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^valid: +entry 3 of agents\/agt_1 is on record\n/)
-    expect(stdout).toContain(args.includes('--witness') ? new Date(WITNESSED_S * 1000).toISOString() : 'none that was asked for')
+    expect(stdout).toContain(
+      args.includes('--witness') ? new Date(WITNESSED_S * 1000).toISOString() : 'none that was asked for',
+    )
   })
 
   it('comes by standard input, and is told as JSON', async () => {
     const { code, stdout } = await verify(['-', '--key', vkey, '--json'], FILES['receipt'])
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ valid: true, entry: entries[3], hash: invokedAs(3).hash, checkpoint: { origin: ORIGIN, size: 12 }, witnesses: [] })
+    expect(JSON.parse(stdout)).toMatchObject({
+      valid: true,
+      entry: entries[3],
+      hash: invokedAs(3).hash,
+      checkpoint: { origin: ORIGIN, size: 12 },
+      witnesses: [],
+    })
   })
 })
 

@@ -32,7 +32,12 @@ async function state(): Promise<object> {
   const keys = await db().collection('ownerKeys').where('uid', '==', agent.owner.uid).get()
   const agents = await db().collection('agents').where('ownerUid', '==', agent.owner.uid).get()
   return {
-    entries: entries.length, head, org: org.head, usage: await usageOf(agent), hits: upstream.hits.length, keys: keys.size,
+    entries: entries.length,
+    head,
+    org: org.head,
+    usage: await usageOf(agent),
+    hits: upstream.hits.length,
+    keys: keys.size,
     agents: agents.docs.map(({ id, updateTime }) => [id, updateTime.valueOf()]),
     tools: tools.docs.map(({ id, updateTime }) => [id, updateTime.valueOf()]),
   }
@@ -45,7 +50,16 @@ async function refuses(target: string, bearer: string, { code, data, request, fi
   before ??= await state()
   const { status, body } = await call(target, data, { bearer, ...request })
   const { http, callable, retryable } = ERRORS[code]
-  expect({ status, body }).toMatchObject({ status: http, body: { error: { status: callable, message: expect.stringMatching(/.{5,}/) as unknown, details: { code, retryable, ...(field !== undefined && { field }) } } } })
+  expect({ status, body }).toMatchObject({
+    status: http,
+    body: {
+      error: {
+        status: callable,
+        message: expect.stringMatching(/.{5,}/) as unknown,
+        details: { code, retryable, ...(field !== undefined && { field }) },
+      },
+    },
+  })
   expect(Object.keys(body as object)).toEqual(['error'])
   expect(await state()).toEqual(before)
 }
@@ -59,9 +73,21 @@ describe('the request itself', () => {
     ['[input.empty] an empty body', { code: 'invalid_request', request: { raw: '' } }],
     ['[input.empty] an empty body of no type', { code: 'invalid_request', request: { raw: '', contentType: '' } }],
     ['[input.not-json] no JSON', { code: 'invalid_json', request: { raw: '{"data":' } }],
-    ['[input.not-json] no JSON under another type', { code: 'invalid_json', request: { raw: 'name=tool', contentType: 'text/plain' } }],
-    ['[input.not-json] a form', { code: 'invalid_json', request: { raw: 'data=1&name=tool', contentType: 'application/x-www-form-urlencoded' } }],
-    ['[input.not-json] bytes that are no UTF-8', { code: 'invalid_json', request: { raw: Buffer.from([0xff, 0xfe, 0x00]), contentType: 'application/octet-stream' } }],
+    [
+      '[input.not-json] no JSON under another type',
+      { code: 'invalid_json', request: { raw: 'name=tool', contentType: 'text/plain' } },
+    ],
+    [
+      '[input.not-json] a form',
+      { code: 'invalid_json', request: { raw: 'data=1&name=tool', contentType: 'application/x-www-form-urlencoded' } },
+    ],
+    [
+      '[input.not-json] bytes that are no UTF-8',
+      {
+        code: 'invalid_json',
+        request: { raw: Buffer.from([0xff, 0xfe, 0x00]), contentType: 'application/octet-stream' },
+      },
+    ],
     ['[input.not-json] NaN', { code: 'invalid_json', request: invokeWith('{"n":NaN}') }],
     ['[input.not-json] Infinity', { code: 'invalid_json', request: invokeWith('{"n":-Infinity}') }],
     ['[input.not-json] an unclosed string', { code: 'invalid_json', request: invokeWith('{"n":"}') }],
@@ -69,12 +95,21 @@ describe('the request itself', () => {
     ['[input.envelope] null', { code: 'invalid_request', request: { raw: 'null' } }],
     ['[input.envelope] a string', { code: 'invalid_request', request: { raw: '"data"' } }],
     ['[input.envelope] no data', { code: 'invalid_request', request: { raw: '{"name":"tool"}' } }],
-    ['[input.envelope] fields beside data', { code: 'invalid_request', request: { raw: '{"data":{"name":"tool","args":{}},"name":"tool"}' } }],
-    ['[input.envelope] __proto__ beside data', { code: 'invalid_request', request: { raw: '{"data":{"name":"tool","args":{}},"__proto__":{}}' } }],
+    [
+      '[input.envelope] fields beside data',
+      { code: 'invalid_request', request: { raw: '{"data":{"name":"tool","args":{}},"name":"tool"}' } },
+    ],
+    [
+      '[input.envelope] __proto__ beside data',
+      { code: 'invalid_request', request: { raw: '{"data":{"name":"tool","args":{}},"__proto__":{}}' } },
+    ],
     ['[input.method] GET', { code: 'method_not_allowed', request: { method: 'GET' } }],
     ['[input.method] PUT', { code: 'method_not_allowed', data: ok, request: { method: 'PUT' } }],
     ['[input.method] DELETE', { code: 'method_not_allowed', data: ok, request: { method: 'DELETE' } }],
-    ['[input.too-large] a body of more than 1 MiB', { code: 'request_too_large', data: { ...ok, args: { x: 'x'.repeat(1_100_000) } } }],
+    [
+      '[input.too-large] a body of more than 1 MiB',
+      { code: 'request_too_large', data: { ...ok, args: { x: 'x'.repeat(1_100_000) } } },
+    ],
   ])('%s', (_what, wrong) => refuses('invokeTool', agent.key, wrong))
 
   it('[input.method] names the method to use', async () => {
@@ -82,7 +117,15 @@ describe('the request itself', () => {
   })
 
   it('[input.operation] knows no other operations', async () => {
-    for (const path of ['admin', 'admin/', 'admin/none', 'admin/createAgent/more', 'admin/__proto__', 'admin/constructor', 'none']) {
+    for (const path of [
+      'admin',
+      'admin/',
+      'admin/none',
+      'admin/createAgent/more',
+      'admin/__proto__',
+      'admin/constructor',
+      'none',
+    ]) {
       await refuses(path, agent.owner.bearer, { code: 'unknown_operation', data: {} })
     }
   })
@@ -93,27 +136,73 @@ describe('invokeTool', () => {
     ['[input.types] no data', { code: 'invalid_argument', data: null }],
     ['[input.types] an array', { code: 'invalid_argument', data: [] }],
     ['[input.types] no name', { code: 'invalid_argument', data: { args: {} }, field: 'name' }],
-    ['[input.types] a name that is no string', { code: 'invalid_argument', data: { ...ok, name: { a: 1 } }, field: 'name' }],
+    [
+      '[input.types] a name that is no string',
+      { code: 'invalid_argument', data: { ...ok, name: { a: 1 } }, field: 'name' },
+    ],
     ['[input.types] args of an array', { code: 'invalid_argument', data: { ...ok, args: [] }, field: 'args' }],
     ['[input.types] args of a string', { code: 'invalid_argument', data: { ...ok, args: '{}' }, field: 'args' }],
     ['[input.types] args of null', { code: 'invalid_argument', data: { ...ok, args: null }, field: 'args' }],
-    ['[input.types] timeoutMs of a string', { code: 'invalid_argument', data: { ...ok, timeoutMs: '100' }, field: 'timeoutMs' }],
+    [
+      '[input.types] timeoutMs of a string',
+      { code: 'invalid_argument', data: { ...ok, timeoutMs: '100' }, field: 'timeoutMs' },
+    ],
     ['[input.types] timeoutMs of 0', { code: 'invalid_argument', data: { ...ok, timeoutMs: 0 }, field: 'timeoutMs' }],
-    ['[input.types] timeoutMs of a fraction', { code: 'invalid_argument', data: { ...ok, timeoutMs: 1.5 }, field: 'timeoutMs' }],
-    ['[input.types] timeoutMs beyond any number', { code: 'invalid_argument', request: { raw: '{"data":{"name":"tool","args":{},"timeoutMs":1e999}}' }, field: 'timeoutMs' }],
-    ['[input.types] an empty idempotency key', { code: 'invalid_argument', data: { ...ok, idempotencyKey: '' }, field: 'idempotencyKey' }],
-    ['[input.types] a long idempotency key', { code: 'invalid_argument', data: { ...ok, idempotencyKey: 'k'.repeat(256) }, field: 'idempotencyKey' }],
-    ['[input.unknown-fields] an unknown field', { code: 'invalid_argument', data: { ...ok, arguments: {} }, field: 'arguments' }],
-    ['[input.unknown-fields] a credential of the caller', { code: 'invalid_argument', data: { ...ok, authToken: 'x' }, field: 'authToken' }],
-    ['[input.prototype] __proto__ as a field', { code: 'invalid_argument', request: { raw: '{"data":{"name":"tool","args":{},"__proto__":{"timeoutMs":1}}}' } }],
-    ['[input.prototype] __proto__ in args', { code: 'invalid_argument', request: invokeWith('{"__proto__":{"polluted":true}}') }],
-    ['[input.prototype] __proto__ deep in args', { code: 'invalid_argument', request: invokeWith('{"a":[{"b":{"__proto__":1}}]}') }],
-    ['[input.prototype] constructor in args', { code: 'invalid_argument', request: invokeWith('{"constructor":{"prototype":{}}}') }],
+    [
+      '[input.types] timeoutMs of a fraction',
+      { code: 'invalid_argument', data: { ...ok, timeoutMs: 1.5 }, field: 'timeoutMs' },
+    ],
+    [
+      '[input.types] timeoutMs beyond any number',
+      {
+        code: 'invalid_argument',
+        request: { raw: '{"data":{"name":"tool","args":{},"timeoutMs":1e999}}' },
+        field: 'timeoutMs',
+      },
+    ],
+    [
+      '[input.types] an empty idempotency key',
+      { code: 'invalid_argument', data: { ...ok, idempotencyKey: '' }, field: 'idempotencyKey' },
+    ],
+    [
+      '[input.types] a long idempotency key',
+      { code: 'invalid_argument', data: { ...ok, idempotencyKey: 'k'.repeat(256) }, field: 'idempotencyKey' },
+    ],
+    [
+      '[input.unknown-fields] an unknown field',
+      { code: 'invalid_argument', data: { ...ok, arguments: {} }, field: 'arguments' },
+    ],
+    [
+      '[input.unknown-fields] a credential of the caller',
+      { code: 'invalid_argument', data: { ...ok, authToken: 'x' }, field: 'authToken' },
+    ],
+    [
+      '[input.prototype] __proto__ as a field',
+      { code: 'invalid_argument', request: { raw: '{"data":{"name":"tool","args":{},"__proto__":{"timeoutMs":1}}}' } },
+    ],
+    [
+      '[input.prototype] __proto__ in args',
+      { code: 'invalid_argument', request: invokeWith('{"__proto__":{"polluted":true}}') },
+    ],
+    [
+      '[input.prototype] __proto__ deep in args',
+      { code: 'invalid_argument', request: invokeWith('{"a":[{"b":{"__proto__":1}}]}') },
+    ],
+    [
+      '[input.prototype] constructor in args',
+      { code: 'invalid_argument', request: invokeWith('{"constructor":{"prototype":{}}}') },
+    ],
     ['[input.depth] too deep', { code: 'invalid_argument', request: invokeWith(`{"a":${deep(70)}}`) }],
     ['[input.depth] far too deep', { code: 'invalid_argument', request: invokeWith(`{"a":${deep(100_000)}}`) }],
     ['[input.depth] a lone surrogate', { code: 'invalid_argument', request: invokeWith('{"a":"\\ud800"}') }],
-    ['[input.args-size] args of more than 256 KiB', { code: 'args_too_large', data: { ...ok, args: { x: 'x'.repeat(256 * 1024) } } }],
-    ['[input.args-size] args of more than 256 KiB in UTF-8 alone', { code: 'args_too_large', data: { ...ok, args: { x: '\u20ac'.repeat(90_000) } } }],
+    [
+      '[input.args-size] args of more than 256 KiB',
+      { code: 'args_too_large', data: { ...ok, args: { x: 'x'.repeat(256 * 1024) } } },
+    ],
+    [
+      '[input.args-size] args of more than 256 KiB in UTF-8 alone',
+      { code: 'args_too_large', data: { ...ok, args: { x: '\u20ac'.repeat(90_000) } } },
+    ],
     ['[input.name] an empty name', { code: 'invalid_name', data: { ...ok, name: '' } }],
     ['[input.name] a path', { code: 'invalid_name', data: { ...ok, name: '../tool' } }],
     ['[input.name] upper case', { code: 'invalid_name', data: { ...ok, name: 'Tool' } }],
@@ -121,7 +210,7 @@ describe('invokeTool', () => {
     ['[input.name] a line break at the end', { code: 'invalid_name', data: { ...ok, name: 'tool\n' } }],
     ['[input.name] a command without a name', { code: 'invalid_name', data: { ...ok, name: 'tool__' } }],
     ['[input.name] a command with a slash', { code: 'invalid_name', data: { ...ok, name: 'tool__a/b' } }],
-    ['[input.name] a name of Firestore\'s own', { code: 'invalid_name', data: { ...ok, name: '__tool__' } }],
+    ["[input.name] a name of Firestore's own", { code: 'invalid_name', data: { ...ok, name: '__tool__' } }],
   ])('%s', (_what, wrong) => refuses('invokeTool', agent.key, wrong))
 
   it('[input.args-size] takes what is just within the bounds', async () => {
@@ -136,14 +225,30 @@ describe('invokeTool', () => {
   it('[input.content-type] takes JSON for JSON, whatever type it is said to be of', async () => {
     before = undefined
     const raw = JSON.stringify({ data: ok })
-    const types = ['application/json; charset=utf-8', 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/cloudevents+json', 'x']
-    for (const contentType of types) expect((await call('invokeTool', null, { bearer: agent.key, raw, contentType })).status).toBe(200)
-    expect((await call('invokeTool', null, { bearer: agent.key, raw: Buffer.from(raw), contentType: '' })).status).toBe(200)
+    const types = [
+      'application/json; charset=utf-8',
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'application/cloudevents+json',
+      'x',
+    ]
+    for (const contentType of types)
+      expect((await call('invokeTool', null, { bearer: agent.key, raw, contentType })).status).toBe(200)
+    expect((await call('invokeTool', null, { bearer: agent.key, raw: Buffer.from(raw), contentType: '' })).status).toBe(
+      200,
+    )
   })
 })
 
 describe('registerTool', () => {
-  const withField = (field: string, value: unknown) => () => ({ agentId: agent.id, name: 'fresh', kind: 'http', url: `${upstream.origin}/ok`, [field]: value })
+  const withField = (field: string, value: unknown) => () => ({
+    agentId: agent.id,
+    name: 'fresh',
+    kind: 'http',
+    url: `${upstream.origin}/ok`,
+    [field]: value,
+  })
 
   it.each<[string, ErrorCode, () => object]>([
     ['[input.name] an empty name', 'invalid_name', withField('name', '')],
@@ -159,8 +264,16 @@ describe('registerTool', () => {
     ['[input.url] a relative URL', 'invalid_url', withField('url', '//tools.example/')],
     ['[input.url] a line break', 'invalid_url', withField('url', 'http://tools.example/\r\nx')],
     ['[input.url] a long URL', 'invalid_url', withField('url', `http://tools.example/${'x'.repeat(2048)}`)],
-    ['[input.token-size] a credential of more than 8 KiB', 'token_too_large', withField('authToken', 't'.repeat(8 * 1024 + 1))],
-    ['[input.token-size] a credential of more than 8 KiB in UTF-8 alone', 'token_too_large', withField('authToken', '\u20ac'.repeat(3000))],
+    [
+      '[input.token-size] a credential of more than 8 KiB',
+      'token_too_large',
+      withField('authToken', 't'.repeat(8 * 1024 + 1)),
+    ],
+    [
+      '[input.token-size] a credential of more than 8 KiB in UTF-8 alone',
+      'token_too_large',
+      withField('authToken', '\u20ac'.repeat(3000)),
+    ],
     ['[input.types] an empty credential', 'invalid_argument', withField('authToken', '')],
     ['[input.types] a credential with a line break', 'invalid_argument', withField('authToken', 'a\r\nX-Evil: 1')],
     ['[input.types] a credential of a number', 'invalid_argument', withField('authToken', 1)],
@@ -168,8 +281,16 @@ describe('registerTool', () => {
     ['[input.types] another method', 'invalid_argument', withField('method', 'TRACE')],
     ['[input.types] another auth scheme', 'invalid_argument', withField('auth', { scheme: 'digest' })],
     ['[input.types] a header scheme with no name', 'invalid_argument', withField('auth', { scheme: 'header' })],
-    ['[input.types] a static header that holds the credential\'s place', 'invalid_argument', withField('headers', { Authorization: 'Bearer x' })],
-    ['[input.types] a static header with a line break', 'invalid_argument', withField('headers', { 'x-a': 'a\r\nb: c' })],
+    [
+      "[input.types] a static header that holds the credential's place",
+      'invalid_argument',
+      withField('headers', { Authorization: 'Bearer x' }),
+    ],
+    [
+      '[input.types] a static header with a line break',
+      'invalid_argument',
+      withField('headers', { 'x-a': 'a\r\nb: c' }),
+    ],
     ['[input.types] a static Host header', 'invalid_argument', withField('headers', { host: 'other.example' })],
     ['[input.types] enabled of a string', 'invalid_argument', withField('enabled', 'yes')],
     ['[input.types] an agent that is a path', 'invalid_argument', withField('agentId', 'a/b')],
@@ -193,7 +314,12 @@ describe('admin', () => {
     ['[input.types] an audit of two things', 'listAudit', 'invalid_argument', { agentId: 'a', orgId: 'b' }],
     ['[input.types] a time that is none', 'listAudit', 'invalid_argument', { agentId: 'a', from: 'yesterday' }],
     ['[input.types] a page that is too large', 'listAudit', 'invalid_argument', { agentId: 'a', pageSize: 501 }],
-    ['[input.types] a page token of another chain', 'listAudit', 'invalid_argument', { agentId: 'a', pageToken: btoa('["agents/b/audit/0000000000000000",1]') }],
+    [
+      '[input.types] a page token of another chain',
+      'listAudit',
+      'invalid_argument',
+      { agentId: 'a', pageToken: btoa('["agents/b/audit/0000000000000000",1]') },
+    ],
   ])('%s', (_what, operation, code, data) => refuses(`admin/${operation}`, agent.owner.bearer, { code, data }))
 })
 

@@ -65,7 +65,11 @@ export async function checkChain(log: string, store: Firestore = db()): Promise<
     same('prev of the segment', segment.prev, head)
     for (const entry of segment.entries) {
       same('fields', Object.keys(entry).sort().join(), 'action,actor,call,log,meta,prev,seq,target,ts,v')
-      same('place', `${entry.v} ${entry.log} ${entry.seq} ${entry.ts} ${entry.prev}`, `1 ${log} ${entries.length} ${at} ${head}`)
+      same(
+        'place',
+        `${entry.v} ${entry.log} ${entry.seq} ${entry.ts} ${entry.prev}`,
+        `1 ${log} ${entries.length} ${at} ${head}`,
+      )
       same('order of time', entry.ts >= (entries.at(-1)?.ts ?? ''), true)
       head = hashOf(entry)
       entries.push(entry)
@@ -75,20 +79,29 @@ export async function checkChain(log: string, store: Firestore = db()): Promise<
     same('running totals', canonical(segment.usage), canonical(usage))
     same('units leased cover units spent', usage.leased >= usage.invoked - usage.credited, true)
   }
-  same('batches are all different', new Set(segments.map((doc) => (doc.data() as SegmentDoc).batch)).size, segments.length)
+  same(
+    'batches are all different',
+    new Set(segments.map((doc) => (doc.data() as SegmentDoc).batch)).size,
+    segments.length,
+  )
   await checkUsageDocuments(store, log, entries)
   await checkOpenings(store, log, entries)
   return { entries, segments: segments.length, head, open: openCalls(entries), usage }
 }
 
 export function hashOf(entry: object): string {
-  return createHash('sha256').update(Buffer.from([0])).update(canonical(entry)).digest('hex')
+  return createHash('sha256')
+    .update(Buffer.from([0]))
+    .update(canonical(entry))
+    .digest('hex')
 }
 
 /** RFC 8785 for what entries hold: strings, integers, booleans. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
   )
 }
 
@@ -117,8 +130,17 @@ function openCalls(entries: readonly Entry[]): string[] {
 
 async function checkUsageDocuments(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
   const documents = (await store.collection(`${log}/usage`).get()).docs
-  const months = new Set(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ ts }) => ts.slice(0, 7)))
-  same('months with a usage document', documents.map(({ id }) => id).sort().join(), [...months].sort().join())
+  const months = new Set(
+    entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ ts }) => ts.slice(0, 7)),
+  )
+  same(
+    'months with a usage document',
+    documents
+      .map(({ id }) => id)
+      .sort()
+      .join(),
+    [...months].sort().join(),
+  )
   for (const doc of documents) {
     const { month, invoked, credited, leased } = doc.data() as Usage
     same('usage document', canonical({ month, invoked, credited, leased }), canonical(totals(entries, doc.id, leased)))
@@ -129,11 +151,18 @@ async function checkUsageDocuments(store: Firestore, log: string, entries: reado
 async function checkOpenings(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
   const openings = new Map<string, { salt: string; args: string }>()
   for (const doc of (await store.collection(`${log}/openings`).get()).docs) {
-    for (const [call, opening] of Object.entries(doc.data()['openings'] as Record<string, { salt: string; args: string }>)) openings.set(call, opening)
+    for (const [call, opening] of Object.entries(
+      doc.data()['openings'] as Record<string, { salt: string; args: string }>,
+    ))
+      openings.set(call, opening)
   }
   for (const { call, meta } of entries.filter(({ action }) => action === 'tool.invoke.intent')) {
     const { salt, args } = openings.get(call) ?? { salt: '', args: '' }
-    const commitment = createHash('sha256').update(Buffer.from([2])).update(Buffer.from(salt, 'hex')).update(args).digest('hex')
+    const commitment = createHash('sha256')
+      .update(Buffer.from([2]))
+      .update(Buffer.from(salt, 'hex'))
+      .update(args)
+      .digest('hex')
     same(`commitment of ${call}`, commitment, meta['argsCommit'])
     openings.delete(call)
   }

@@ -1,7 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, documentsBelow, done, failed, invoke, leaks, newAgent, newAgentWith, newSecret, register, usageOf } from './world.ts'
+import {
+  admin,
+  call,
+  db,
+  documentsBelow,
+  done,
+  failed,
+  invoke,
+  leaks,
+  newAgent,
+  newAgentWith,
+  newSecret,
+  register,
+  usageOf,
+} from './world.ts'
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -10,10 +24,22 @@ beforeAll(async () => {
     parrots: ({ headers }, response) => {
       const token = headers.authorization!.slice('Bearer '.length)
       const bytes = Buffer.from(token)
-      const said = { plain: token, uri: encodeURIComponent(token), hex: bytes.toString('hex'), base64: bytes.toString('base64'), nested: JSON.stringify({ token }), [token]: 1 }
-      response.writeHead(401, { 'content-type': 'application/json', 'x-token': token, 'set-cookie': `t=${token}` }).end(JSON.stringify(said))
+      const said = {
+        plain: token,
+        uri: encodeURIComponent(token),
+        hex: bytes.toString('hex'),
+        base64: bytes.toString('base64'),
+        nested: JSON.stringify({ token }),
+        [token]: 1,
+      }
+      response
+        .writeHead(401, { 'content-type': 'application/json', 'x-token': token, 'set-cookie': `t=${token}` })
+        .end(JSON.stringify(said))
     },
-    'parrots-bytes': ({ headers }, response) => void response.writeHead(200, { 'content-type': `image/x; of=${headers.authorization}` }).end(headers.authorization),
+    'parrots-bytes': ({ headers }, response) =>
+      void response
+        .writeHead(200, { 'content-type': `image/x; of=${headers.authorization}` })
+        .end(headers.authorization),
   })
 })
 afterAll(() => upstream.close())
@@ -28,7 +54,9 @@ describe('a credential', () => {
     await register(agent, { name: 'mcp', kind: 'mcp', url: `${upstream.origin}/parrots`, authToken })
     for (const name of paths) await invoke(agent, { name, args: { q: 1 } })
     await invoke(agent, { name: 'mcp__any' })
-    expect(upstream.hits.filter(({ headers }) => headers.authorization === `Bearer ${authToken}`).length).toBeGreaterThanOrEqual(paths.length + 1)
+    expect(
+      upstream.hits.filter(({ headers }) => headers.authorization === `Bearer ${authToken}`).length,
+    ).toBeGreaterThanOrEqual(paths.length + 1)
     await done(call('listTools', {}, { bearer: agent.key }))
     await done(admin('listTools', { agentId: agent.id }, agent.owner))
     await done(admin('listAudit', { agentId: agent.id }, agent.owner))
@@ -48,7 +76,9 @@ describe('a credential', () => {
 
   it('[credential.own-origin] goes to no other origin than the registered one', async () => {
     const other = await startUpstream()
-    const away = await startUpstream({ away: (_hit, response) => void response.writeHead(307, { location: `${other.origin}/ok` }).end() })
+    const away = await startUpstream({
+      away: (_hit, response) => void response.writeHead(307, { location: `${other.origin}/ok` }).end(),
+    })
     const agent = await newAgentWith(`${away.origin}/away`, { authToken: newSecret() })
     expect(await done(invoke(agent, { args: { q: 1 } }))).toMatchObject({ status: 200, ok: true })
     expect(away.hits).toHaveLength(1)
@@ -58,18 +88,27 @@ describe('a credential', () => {
   })
 
   it('[credential.bound] does not open in the place of another tool or agent; nothing is forwarded, the unit comes back', async () => {
-    const [agent, other] = [await newAgentWith(`${upstream.origin}/ok/bound`, { authToken: newSecret() }), await newAgent()]
+    const [agent, other] = [
+      await newAgentWith(`${upstream.origin}/ok/bound`, { authToken: newSecret() }),
+      await newAgent(),
+    ]
     await register(agent, { name: 'second', url: `${upstream.origin}/ok/bound`, authToken: newSecret() })
     await register(other, { url: `${upstream.origin}/ok/bound`, authToken: newSecret() })
     const { authTokenEnc } = (await db().doc(`agents/${agent.id}/tools/tool`).get()).data()!
-    for (const [thief, name] of [[agent, 'second'], [other, 'tool']] as const) {
+    for (const [thief, name] of [
+      [agent, 'second'],
+      [other, 'tool'],
+    ] as const) {
       await db().doc(`agents/${thief.id}/tools/${name}`).update({ authTokenEnc })
       const error = await failed(invoke(thief, { name }), 'credential_unreadable')
       expect(error.details['receipt']).toMatchObject({ log: `agents/${thief.id}` })
       await failed(call('getToolCredential', { name }, { bearer: thief.key }), 'credential_unreadable')
       expect(await usageOf(thief)).toMatchObject({ invoked: 1, credited: 1 })
       const { entries } = await checkChain(`agents/${thief.id}`)
-      expect(entries.at(-1)).toMatchObject({ action: 'tool.invoke', meta: { ok: false, status: 0, error: 'credential_unreadable', credited: true } })
+      expect(entries.at(-1)).toMatchObject({
+        action: 'tool.invoke',
+        meta: { ok: false, status: 0, error: 'credential_unreadable', credited: true },
+      })
     }
     expect(upstream.at('/ok/bound')).toEqual([])
   })
@@ -84,7 +123,9 @@ describe('getToolCredential', () => {
     expect(await done(read(agent.key))).toEqual({ token: authToken })
     await done(read(agent.key))
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.slice(-2)).toMatchObject([1, 2].map(() => ({ action: 'tool.getCredential', actor: `agent:${agent.id}`, target: 'tool' })))
+    expect(entries.slice(-2)).toMatchObject(
+      [1, 2].map(() => ({ action: 'tool.getCredential', actor: `agent:${agent.id}`, target: 'tool' })),
+    )
     expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
   })
 
@@ -102,19 +143,30 @@ describe('getToolCredential', () => {
     await register(agent, { url: `${upstream.origin}/ok`, credentialAccess: false })
     await failed(read(agent.key), 'credential_access_disabled')
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['reason'])).toEqual(Array(3).fill('credential_access_disabled'))
-    expect((await checkChain(`orgs/${owner.uid}`)).entries.map(({ action }) => action)).toEqual(['policy.update', 'policy.update', 'policy.update'])
+    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['reason'])).toEqual(
+      Array(3).fill('credential_access_disabled'),
+    )
+    expect((await checkChain(`orgs/${owner.uid}`)).entries.map(({ action }) => action)).toEqual([
+      'policy.update',
+      'policy.update',
+      'policy.update',
+    ])
   })
 
   it('[credential.read-denied] tells a tool that is not there, disabled or not allowed by nothing', async () => {
     const agent = await newAgent(undefined, { allowedTools: ['tool', 'none'] })
-    for (const name of ['tool', 'hidden']) await register(agent, { name, url: upstream.origin, authToken: newSecret(), enabled: name === 'hidden' })
-    const errors = await Promise.all(['tool', 'hidden', 'none'].map((name) => failed(read(agent.key, name), 'tool_not_found')))
+    for (const name of ['tool', 'hidden'])
+      await register(agent, { name, url: upstream.origin, authToken: newSecret(), enabled: name === 'hidden' })
+    const errors = await Promise.all(
+      ['tool', 'hidden', 'none'].map((name) => failed(read(agent.key, name), 'tool_not_found')),
+    )
     expect(new Set(errors.map((error) => JSON.stringify(error))).size).toBe(1)
     const { entries } = await checkChain(`agents/${agent.id}`)
     const denied = entries.filter(({ action }) => action === 'tool.deny')
     expect(denied.map(({ target, meta }) => `${target}: ${meta['reason']} ${meta['operation']}`).sort()).toEqual([
-      'hidden: not_allowed getToolCredential', 'none: not_registered getToolCredential', 'tool: tool_disabled getToolCredential',
+      'hidden: not_allowed getToolCredential',
+      'none: not_registered getToolCredential',
+      'tool: tool_disabled getToolCredential',
     ])
   })
 })

@@ -19,7 +19,9 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 async function demo(changes: object = {}): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const file = join(dir, 'stack.json')
   await writeFile(file, JSON.stringify({ ...stack(), ...changes }))
-  const child = spawn(process.execPath, [join(ROOT, 'scripts/demo.ts'), '--stack', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/demo.ts'), '--stack', file], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = once(child, 'exit') as Promise<[number | null]>
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   return { code: (await exited)[0], stdout, stderr }
@@ -28,7 +30,13 @@ async function demo(changes: object = {}): Promise<{ code: number | null; stdout
 it('[demo.run] tells the main job and exits with 0', async () => {
   const { code, stdout, stderr } = await demo()
   expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })
-  for (const shown of ['"authorization":"Bearer [redacted:credential]"', 'The sum of 19 and 23 is 42.', '3 invoked, 1 given back', 'tool.invoke.intent', 'checks held.']) {
+  for (const shown of [
+    '"authorization":"Bearer [redacted:credential]"',
+    'The sum of 19 and 23 is 42.',
+    '3 invoked, 1 given back',
+    'tool.invoke.intent',
+    'checks held.',
+  ]) {
     expect(stdout).toContain(shown)
   }
   expect(stdout).toMatch(/The API saw {4}Authorization: Bearer wthr-/)
@@ -38,6 +46,8 @@ it('[demo.run] says in one line what does not hold, and exits with 1', async () 
   const owner = await newOwner()
   const { key } = await done<{ key: string }>(admin('createOwnerKey', { label: 'demo' }, owner))
   await setLimit(owner, 0)
-  const { code, stderr } = await demo({ demo: { owner: { uid: owner.uid, email: 'owner@test.example', password: '', key }, agent: { id: '', key: '' } } })
+  const { code, stderr } = await demo({
+    demo: { owner: { uid: owner.uid, email: 'owner@test.example', password: '', key }, agent: { id: '', key: '' } },
+  })
   expect([code, stderr.trim()]).toEqual([1, 'vitrine demo: The monthly quota of tool invocations is used up.'])
 })

@@ -6,7 +6,19 @@ import { checkChain } from './chain.ts'
 import { startFirestoreProxy, type FirestoreProxy } from './firestore-proxy.ts'
 import { startFunctions, type Functions } from './functions.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, done, invoke, newAgent, newAgentWith, newSecret, register, setLimit, type Agent } from './world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  invoke,
+  newAgent,
+  newAgentWith,
+  newSecret,
+  register,
+  setLimit,
+  type Agent,
+} from './world.ts'
 
 /**
  * One way to provoke every error there is, over plain HTTP; the answer has to be what core/src/errors.ts says. A code
@@ -26,7 +38,12 @@ beforeAll(async () => {
   upstream = await startUpstream()
   proxy = await startFirestoreProxy()
   const closed = `127.0.0.1:${(await freePorts(1))[0]}`
-  broken = await startFunctions({ FIRESTORE_EMULATOR_HOST: proxy.host, FIREBASE_AUTH_EMULATOR_HOST: closed, KMS_EMULATOR_HOST: closed, VITRINE_EGRESS_ALLOW: '' })
+  broken = await startFunctions({
+    FIRESTORE_EMULATOR_HOST: proxy.host,
+    FIREBASE_AUTH_EMULATOR_HOST: closed,
+    KMS_EMULATOR_HOST: closed,
+    VITRINE_EGRESS_ALLOW: '',
+  })
   agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
   ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'ci' }, agent.owner))).key
 })
@@ -38,12 +55,22 @@ afterAll(async () => {
 
 const toolAt = async (url: string, data: object = {}): Promise<Answer> => invoke(await newAgentWith(url), data)
 const registering = (tool: object): Promise<Answer> =>
-  call('registerTool', { agentId: agent.id, name: 'other', kind: 'http', url: upstream.origin, ...tool }, { bearer: agent.owner.bearer })
+  call(
+    'registerTool',
+    { agentId: agent.id, name: 'other', kind: 'http', url: upstream.origin, ...tool },
+    { bearer: agent.owner.bearer },
+  )
 
 /** A call of a policy's tool that has a variable of its user. */
 async function toolNeeding(source: object): Promise<Answer> {
   const of = await newAgent()
-  await done(admin('createPolicy', { name: 'Tools', servers: [{ slug: 'mine', package: 'mine', env: [{ name: 'TOKEN', ...source }] }] }, of.owner))
+  await done(
+    admin(
+      'createPolicy',
+      { name: 'Tools', servers: [{ slug: 'mine', package: 'mine', env: [{ name: 'TOKEN', ...source }] }] },
+      of.owner,
+    ),
+  )
   return invoke(of, { name: 'mine__read' })
 }
 
@@ -63,7 +90,12 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   invalid_argument: () => invoke(agent, { args: [] }),
   invalid_name: () => invoke(agent, { name: 'No!' }),
   invalid_url: () => registering({ url: 'ftp://tools.example' }),
-  blocked_url: () => call('registerTool', { agentId: agent.id, name: 'other', kind: 'http', url: 'http://169.254.169.254/' }, { bearer: ownerKey, baseUrl: broken.baseUrl }),
+  blocked_url: () =>
+    call(
+      'registerTool',
+      { agentId: agent.id, name: 'other', kind: 'http', url: 'http://169.254.169.254/' },
+      { bearer: ownerKey, baseUrl: broken.baseUrl },
+    ),
   args_too_large: () => invoke(agent, { args: { x: 'x'.repeat(300_000) } }),
   token_too_large: () => registering({ authToken: 'x'.repeat(9_000) }),
   request_too_large: () => invoke(agent, { args: { x: 'x'.repeat(1_100_000) } }),
@@ -116,8 +148,19 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     return admin('createPolicy', policy, agent.owner)
   },
   pin_mismatch: async () => {
-    const { key } = await done<{ key: string }>(admin('createPolicy', { name: 'Tools', servers: [{ slug: 'pinned', package: 'pinned', version: '1.0.0' }] }, agent.owner))
-    const pin = { version: '2.0.0', integrity: `sha512-${'A'.repeat(86)}==`, dependencies: 'a'.repeat(64), resolvedAt: '2026-01-02T03:04:05.678Z' }
+    const { key } = await done<{ key: string }>(
+      admin(
+        'createPolicy',
+        { name: 'Tools', servers: [{ slug: 'pinned', package: 'pinned', version: '1.0.0' }] },
+        agent.owner,
+      ),
+    )
+    const pin = {
+      version: '2.0.0',
+      integrity: `sha512-${'A'.repeat(86)}==`,
+      dependencies: 'a'.repeat(64),
+      resolvedAt: '2026-01-02T03:04:05.678Z',
+    }
     const data = { instanceId: 'w1', slug: 'pinned', ...pin, tools: [] }
     return call('worker/report', data, { bearer: key })
   },
@@ -131,7 +174,8 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   args_invalid: { elsewhere: 'test/mcp/pins.test.ts: it takes an MCP server with a schema' },
   schema_unusable: { elsewhere: 'test/mcp/pins.test.ts' },
   manifest_changed: { elsewhere: 'test/mcp/pins.test.ts: it takes a server whose tools change' },
-  manifest_not_found: () => admin('approveManifest', { agentId: agent.id, name: 'tool', manifestHash: '0'.repeat(64) }, agent.owner),
+  manifest_not_found: () =>
+    admin('approveManifest', { agentId: agent.id, name: 'tool', manifestHash: '0'.repeat(64) }, agent.owner),
   too_many_calls: { elsewhere: 'resilience.test.ts holds calls at their tool' },
   idempotency_key_reused: async () => {
     await done(invoke(agent, { idempotencyKey: 'one' }))
@@ -145,7 +189,10 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   },
   outcome_unknown: { elsewhere: 'idempotency.test.ts kills a process' },
   // gRPC FAILED_PRECONDITION: another change was first, each time.
-  conflict: () => withCommits(9, () => call('admin/rotateAgentKey', { agentId: agent.id }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
+  conflict: () =>
+    withCommits(9, () =>
+      call('admin/rotateAgentKey', { agentId: agent.id }, { bearer: ownerKey, baseUrl: broken.baseUrl }),
+    ),
   upstream_unreachable: async () => toolAt(await deadUrl()),
   upstream_timeout: () => toolAt(`${upstream.origin}/hangs`, { timeoutMs: 200 }),
   upstream_interrupted: () => toolAt(`${upstream.origin}/breaks`),
@@ -168,19 +215,27 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   },
   ledger_unavailable: () => withCommits(14, () => invoke(agent, {}, { baseUrl: broken.baseUrl })),
   // The Auth server is asked whether a session was revoked.
-  unavailable: () => call('admin/listTools', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: broken.baseUrl }),
+  unavailable: () =>
+    call('admin/listTools', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: broken.baseUrl }),
   // gRPC INVALID_ARGUMENT: Firestore will never take what we wrote.
-  internal: () => withCommits(3, () => call('admin/createAgent', { name: 'Bot' }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
+  internal: () =>
+    withCommits(3, () => call('admin/createAgent', { name: 'Bot' }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
 }
 
-it.each(Object.entries(PROVOKED).filter((named): named is [ErrorCode, Provoke] => typeof named[1] === 'function'))('[errors.table] %s', async (code, provoke) => {
-  const { http, callable, retryable } = ERRORS[code]
-  const { status, body, headers } = await provoke()
-  expect({ status, body }).toMatchObject({ status: http, body: { error: { status: callable, details: { code, retryable } } } })
-  expect((body as { error: { message: string } }).error.message.length).toBeGreaterThan(5)
-  expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
-  expect(headers.get('cache-control')).toBe('no-store')
-})
+it.each(Object.entries(PROVOKED).filter((named): named is [ErrorCode, Provoke] => typeof named[1] === 'function'))(
+  '[errors.table] %s',
+  async (code, provoke) => {
+    const { http, callable, retryable } = ERRORS[code]
+    const { status, body, headers } = await provoke()
+    expect({ status, body }).toMatchObject({
+      status: http,
+      body: { error: { status: callable, details: { code, retryable } } },
+    })
+    expect((body as { error: { message: string } }).error.message.length).toBeGreaterThan(5)
+    expect(headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(headers.get('cache-control')).toBe('no-store')
+  },
+)
 
 it('[errors.table] has a way to provoke every code, or says where it is tested', () => {
   expect(Object.keys(PROVOKED).sort()).toEqual(Object.keys(ERRORS).sort())

@@ -3,13 +3,20 @@ import { stack } from '../stack/stack.ts'
 import type { Agent } from './world.ts'
 
 /** One line of data of the callable protocol's streaming form. */
-export type Line = { message: Record<string, unknown> } | { result: Record<string, unknown> } | { error: { details: Record<string, unknown> } }
+export type Line =
+  | { message: Record<string, unknown> }
+  | { result: Record<string, unknown> }
+  | { error: { details: Record<string, unknown> } }
 
 /** Invokes a tool and gives what comes, as it comes; read by hand, so that it shares nothing with the SDK. */
-export async function* streamed(agent: Agent, data: object = {}, options: { signal?: AbortSignal; baseUrl?: string } = {}): AsyncGenerator<Line, void> {
+export async function* streamed(
+  agent: Agent,
+  data: object = {},
+  options: { signal?: AbortSignal; baseUrl?: string } = {},
+): AsyncGenerator<Line, void> {
   const response = await fetch(`${options.baseUrl ?? stack().baseUrl}/invokeTool`, {
     method: 'POST',
-    headers: { 'authorization': `Bearer ${agent.key}`, 'content-type': 'application/json', 'accept': 'text/event-stream' },
+    headers: { authorization: `Bearer ${agent.key}`, 'content-type': 'application/json', accept: 'text/event-stream' },
     body: JSON.stringify({ data: { name: 'tool', args: {}, ...data } }),
     ...(options.signal && { signal: options.signal }),
   })

@@ -5,7 +5,19 @@ import { checkChain } from './chain.ts'
 import { startFirestoreProxy, type FirestoreProxy } from './firestore-proxy.ts'
 import { startFunctions, type Functions } from './functions.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
-import { call, db, done, failed, invoke, newAgent, newAgentWith, newSecret, register, setLimit, usageOf } from './world.ts'
+import {
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newAgentWith,
+  newSecret,
+  register,
+  setLimit,
+  usageOf,
+} from './world.ts'
 
 const healthy = (): undefined => undefined
 
@@ -33,7 +45,10 @@ describe('without KMS', () => {
     expect(await usageOf(agent)).toMatchObject({ invoked: 2, credited: 2 })
     const { entries, open } = await checkChain(`agents/${agent.id}`)
     expect([entries.at(-1)!.meta, open]).toMatchObject([{ error: 'kms_unavailable', credited: true, status: 0 }, []])
-    await failed(call('getToolCredential', { name: 'tool' }, { bearer: agent.key, baseUrl: functions.baseUrl }), 'kms_unavailable')
+    await failed(
+      call('getToolCredential', { name: 'tool' }, { bearer: agent.key, baseUrl: functions.baseUrl }),
+      'kms_unavailable',
+    )
     await done(invoke(agent))
   })
 
@@ -41,7 +56,10 @@ describe('without KMS', () => {
     const agent = await newAgent()
     const { baseUrl } = functions
     const tool = { agentId: agent.id, name: 'tool', kind: 'http', url: `${upstream.origin}/ok` }
-    await failed(call('registerTool', { ...tool, authToken: newSecret() }, { bearer: agent.owner.bearer, baseUrl }), 'kms_unavailable')
+    await failed(
+      call('registerTool', { ...tool, authToken: newSecret() }, { bearer: agent.owner.bearer, baseUrl }),
+      'kms_unavailable',
+    )
     expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).exists).toBe(false)
     await done(call('registerTool', tool, { bearer: agent.owner.bearer, baseUrl }))
     await done(invoke(agent, {}, { baseUrl }))
@@ -115,8 +133,18 @@ describe('without an Auth emulator', () => {
     // The emulator signs nothing: its own tokens are what a forger would make.
     const forged = agent.owner.bearer
     expect(JSON.parse(Buffer.from(forged.split('.')[0]!, 'base64url').toString())).toMatchObject({ alg: 'none' })
-    await failed(call('admin/listTools', { agentId: agent.id }, { bearer: forged, baseUrl: functions.baseUrl }), 'invalid_key')
-    await failed(call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin }, { bearer: forged, baseUrl: functions.baseUrl }), 'invalid_key')
+    await failed(
+      call('admin/listTools', { agentId: agent.id }, { bearer: forged, baseUrl: functions.baseUrl }),
+      'invalid_key',
+    )
+    await failed(
+      call(
+        'registerTool',
+        { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin },
+        { bearer: forged, baseUrl: functions.baseUrl },
+      ),
+      'invalid_key',
+    )
     await functions.stop()
     expect((await checkChain(`agents/${agent.id}`)).entries).toHaveLength(1)
   })
@@ -128,9 +156,26 @@ describe('where tools may not live on private addresses', () => {
     const { baseUrl } = functions
     const agent = await newAgentWith(`${upstream.origin}/ok/private`, { authToken: newSecret() })
     const { kms, firestore } = stack()
-    const literals = ['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '169.254.169.254', 'metadata.google.internal', '10.0.0.1', '2130706433', '0x7f.1']
+    const literals = [
+      '127.0.0.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '0.0.0.0',
+      '169.254.169.254',
+      'metadata.google.internal',
+      '10.0.0.1',
+      '2130706433',
+      '0x7f.1',
+    ]
     for (const host of [...literals, kms, firestore]) {
-      await failed(call('registerTool', { agentId: agent.id, name: 'inside', kind: 'http', url: `http://${host}/` }, { bearer: agent.owner.bearer, baseUrl }), 'blocked_url')
+      await failed(
+        call(
+          'registerTool',
+          { agentId: agent.id, name: 'inside', kind: 'http', url: `http://${host}/` },
+          { bearer: agent.owner.bearer, baseUrl },
+        ),
+        'blocked_url',
+      )
     }
     await register(agent, { name: 'named', url: upstream.origin.replace('127.0.0.1', 'localhost') + '/ok/private' })
     for (const name of ['tool', 'named']) await failed(invoke(agent, { name }, { baseUrl }), 'blocked_url')

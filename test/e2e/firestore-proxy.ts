@@ -1,5 +1,13 @@
 import { once } from 'node:events'
-import { connect, constants, createServer, type ClientHttp2Session, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import {
+  connect,
+  constants,
+  createServer,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { stack } from '../stack/stack.ts'
 
@@ -44,7 +52,8 @@ export async function startFirestoreProxy(): Promise<FirestoreProxy> {
     stream.on('error', () => undefined)
     const fault = faults.get(String(headers[':path']).split('/').at(-1)!)?.()
     if (fault === undefined) pass(emulator, stream, headers)
-    else if (typeof fault === 'object' && 'before' in fault) void fault.before.then(() => pass(emulator, stream, headers))
+    else if (typeof fault === 'object' && 'before' in fault)
+      void fault.before.then(() => pass(emulator, stream, headers))
     else if (typeof fault === 'object' && 'after' in fault) pass(emulator, stream, headers, fault.after)
     else if (fault === 'unacknowledged') pass(emulator, stream, headers, () => refuse(stream, UNAVAILABLE))
     else if (fault === 'cut') pass(emulator, stream, headers, () => stream.session?.destroy())
@@ -68,7 +77,12 @@ export async function startFirestoreProxy(): Promise<FirestoreProxy> {
 }
 
 /** Passes one call on. `answer` is run instead of the emulator's answer when that has come whole, or has to resolve before it goes on. */
-function pass(emulator: ClientHttp2Session, stream: ServerHttp2Stream, { ...headers }: IncomingHttpHeaders, answer?: (() => void) | Promise<unknown>): void {
+function pass(
+  emulator: ClientHttp2Session,
+  stream: ServerHttp2Stream,
+  { ...headers }: IncomingHttpHeaders,
+  answer?: (() => void) | Promise<unknown>,
+): void {
   if (stream.destroyed) return
   const onward = emulator.request({ ...headers, ':authority': stack().firestore })
   onward.on('error', () => stream.close(constants.NGHTTP2_INTERNAL_ERROR))
@@ -94,5 +108,8 @@ function pass(emulator: ClientHttp2Session, stream: ServerHttp2Stream, { ...head
 
 function refuse(stream: ServerHttp2Stream, status: number): void {
   if (stream.destroyed) return
-  stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': 'on purpose' }, { endStream: true })
+  stream.respond(
+    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status), 'grpc-message': 'on purpose' },
+    { endStream: true },
+  )
 }

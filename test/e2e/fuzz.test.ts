@@ -24,7 +24,13 @@ beforeAll(async () => {
   agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
   // An ID token is looked up at the Auth server each time.
   ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'fuzz' }, agent.owner))).key
-  policy = await done(admin('createPolicy', { name: 'fuzzed', servers: [{ slug: 'memory', package: 'some-server', version: '1.0.0' }] }, agent.owner))
+  policy = await done(
+    admin(
+      'createPolicy',
+      { name: 'fuzzed', servers: [{ slug: 'memory', package: 'some-server', version: '1.0.0' }] },
+      agent.owner,
+    ),
+  )
 })
 afterAll(() => upstream.close())
 
@@ -36,8 +42,20 @@ function examples(): Record<string, Data> {
   const orgId = agent.owner.uid
   return {
     registerTool: {
-      agentId, name: 'other', kind: 'http', url: `${upstream.origin}/ok`, authToken: 't', auth: { scheme: 'header', name: 'x-key' }, method: 'GET', headers: { 'x-a': 'b' },
-      enabled: true, credentialAccess: false, responseBytesMax: 1000, concurrencyMax: 5, idempotent: true, redact: ['/a'],
+      agentId,
+      name: 'other',
+      kind: 'http',
+      url: `${upstream.origin}/ok`,
+      authToken: 't',
+      auth: { scheme: 'header', name: 'x-key' },
+      method: 'GET',
+      headers: { 'x-a': 'b' },
+      enabled: true,
+      credentialAccess: false,
+      responseBytesMax: 1000,
+      concurrencyMax: 5,
+      idempotent: true,
+      redact: ['/a'],
     },
     listTools: {},
     invokeTool: { name: 'tool', args: { q: 1 }, timeoutMs: 1000, idempotencyKey: 'k' },
@@ -57,7 +75,17 @@ function examples(): Record<string, Data> {
     'admin/getManifestDiff': { agentId, name: 'tool' },
     'admin/approveManifest': { agentId, name: 'tool', manifestHash: '0'.repeat(64) },
     'admin/getUsage': { agentId, month: '2026-01' },
-    'admin/listAudit': { agentId, tool: 'tool', action: 'tool.invoke', actor: 'x', outcome: 'ok', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z', pageSize: 5, pageToken: 'x' },
+    'admin/listAudit': {
+      agentId,
+      tool: 'tool',
+      action: 'tool.invoke',
+      actor: 'x',
+      outcome: 'ok',
+      from: '2026-01-01T00:00:00Z',
+      to: '2026-01-02T00:00:00Z',
+      pageSize: 5,
+      pageToken: 'x',
+    },
     'admin/reconcile': { agentId },
     'admin/checkpoint': { agentId },
     'admin/getReceipt': { agentId, seq: 0 },
@@ -72,10 +100,22 @@ function examples(): Record<string, Data> {
     'admin/putSecret': { orgId, scope: 'org', name: 'S', value: 'v' },
     'admin/deleteSecret': { orgId, scope: 'org', name: 'S' },
     'worker/connect': { instanceId: 'w', url: 'http://127.0.0.1:9000' },
-    'worker/heartbeat': { instanceId: 'w', url: 'http://127.0.0.1:9000', policyVersion: 1, servers: [{ slug: 'memory', state: 'ready' }], events: [] },
+    'worker/heartbeat': {
+      instanceId: 'w',
+      url: 'http://127.0.0.1:9000',
+      policyVersion: 1,
+      servers: [{ slug: 'memory', state: 'ready' }],
+      events: [],
+    },
     'worker/report': {
-      instanceId: 'w', slug: 'memory', version: '1.0.0', integrity: `sha512-${'A'.repeat(86)}==`, dependencies: lockfileDigest('{}'), resolvedAt: '2026-01-02T03:04:05.678Z',
-      tools: [], lockfile: '{}',
+      instanceId: 'w',
+      slug: 'memory',
+      version: '1.0.0',
+      integrity: `sha512-${'A'.repeat(86)}==`,
+      dependencies: lockfileDigest('{}'),
+      resolvedAt: '2026-01-02T03:04:05.678Z',
+      tools: [],
+      lockfile: '{}',
     },
     'worker/lockfile': { slug: 'memory' },
     'worker/disconnect': { instanceId: 'w' },
@@ -86,9 +126,26 @@ const AGENTS = new Set(['listTools', 'invokeTool', 'getToolCredential', 'getRece
 
 /** What JSON can hold, odd as it may be, but for objects and null: those may be right where arguments, headers or nothing may stand. */
 const anything = fc.oneof(
-  fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(), fc.constantFrom(1e308, -0, 2 ** 53),
-  fc.string({ unit: 'binary' }), fc.constantFrom('', ' ', '\u0000', '\ud800', '__proto__', '../../x', 'a/b', '%2f', 'x'.repeat(70_000), '\u202e', "'; drop table"),
-  fc.array(fc.jsonValue({ maxDepth: 3 }), { maxLength: 3 }), fc.constant(JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
+  fc.boolean(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.integer(),
+  fc.constantFrom(1e308, -0, 2 ** 53),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom(
+    '',
+    ' ',
+    '\u0000',
+    '\ud800',
+    '__proto__',
+    '../../x',
+    'a/b',
+    '%2f',
+    'x'.repeat(70_000),
+    '\u202e',
+    "'; drop table",
+  ),
+  fc.array(fc.jsonValue({ maxDepth: 3 }), { maxLength: 3 }),
+  fc.constant(JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
 )
 
 const typeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)
@@ -98,11 +155,18 @@ const wrongFor = (right: unknown) => anything.filter((value) => typeOf(value) !=
 
 /** Ways to spoil a request, each of which no function may take. */
 function spoiled(data: Data): fc.Arbitrary<unknown> {
-  const unknownField = fc.tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((name) => !(name in data) && !KNOWN.has(name)), anything)
+  const unknownField = fc
+    .tuple(
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((name) => !(name in data) && !KNOWN.has(name)),
+      anything,
+    )
     .map(([name, value]) => ({ ...data, [name]: value }))
   const names = Object.keys(data)
   const ways: fc.Arbitrary<unknown>[] = [anything.filter((value) => typeOf(value) !== 'object'), unknownField]
-  if (names.length > 0) ways.push(fc.constantFrom(...names).chain((name) => wrongFor(data[name]).map((value) => ({ ...data, [name]: value }))))
+  if (names.length > 0)
+    ways.push(
+      fc.constantFrom(...names).chain((name) => wrongFor(data[name]).map((value) => ({ ...data, [name]: value }))),
+    )
   return fc.oneof(...ways)
 }
 /** Fields that some request may have beside those of its example. */
@@ -112,7 +176,10 @@ const KNOWN = new Set(['orgId', 'agentId', 'pageToken', 'reason', 'teams', 'allo
 const raw = fc.oneof(
   fc.uint8Array({ maxLength: 200 }),
   fc.string({ unit: 'binary', maxLength: 100 }).map((text) => Buffer.from(text)),
-  fc.jsonValue().filter((value) => typeOf(value) !== 'object' || !('data' in (value as object))).map((value) => Buffer.from(JSON.stringify(value))),
+  fc
+    .jsonValue()
+    .filter((value) => typeOf(value) !== 'object' || !('data' in (value as object)))
+    .map((value) => Buffer.from(JSON.stringify(value))),
 )
 
 interface Case {
@@ -124,8 +191,14 @@ interface Case {
 it('[input.fuzz] refuses ten thousand wrong requests to every function, and keeps nothing of them', async () => {
   const all = examples()
   const targets = Object.keys(all)
-  const arbitrary: fc.Arbitrary<Case> = fc.constantFrom(...targets).chain((target) =>
-    fc.oneof({ weight: 9, arbitrary: spoiled(all[target]!).map((data) => ({ target, data })) }, { weight: 1, arbitrary: raw.map((bytes) => ({ target, raw: bytes })) }))
+  const arbitrary: fc.Arbitrary<Case> = fc
+    .constantFrom(...targets)
+    .chain((target) =>
+      fc.oneof(
+        { weight: 9, arbitrary: spoiled(all[target]!).map((data) => ({ target, data })) },
+        { weight: 1, arbitrary: raw.map((bytes) => ({ target, raw: bytes })) },
+      ),
+    )
   const seed = Date.now() % 2 ** 31
   const cases = fc.sample(arbitrary, { numRuns: CASES, seed })
   const before = await everything()
@@ -135,7 +208,14 @@ it('[input.fuzz] refuses ten thousand wrong requests to every function, and keep
   async function work(): Promise<void> {
     for (let next = queue.pop(); next && wrong.length < 5; next = queue.pop()) {
       const answer = await send(next)
-      if (!isRefusal(answer)) wrong.push({ target: next.target, data: JSON.stringify(next.data)?.slice(0, 300), raw: next.raw && Buffer.from(next.raw).toString('base64'), status: answer.status, body: JSON.stringify(answer.body).slice(0, 300) })
+      if (!isRefusal(answer))
+        wrong.push({
+          target: next.target,
+          data: JSON.stringify(next.data)?.slice(0, 300),
+          raw: next.raw && Buffer.from(next.raw).toString('base64'),
+          status: answer.status,
+          body: JSON.stringify(answer.body).slice(0, 300),
+        })
     }
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, work))
@@ -151,13 +231,25 @@ function send({ target, data, raw: bytes }: Case): Promise<Answer> {
 /** An expected error of ours: a code from the table, a message for people, and no fault of our side. */
 function isRefusal({ status, body }: Answer): boolean {
   const error = (body as { error?: { message?: unknown; details?: { code?: unknown } } } | null)?.error
-  return status >= 400 && status < 500 && isErrorCode(error?.details?.code) && typeof error.message === 'string' && error.message.length < 2_000
+  return (
+    status >= 400 &&
+    status < 500 &&
+    isErrorCode(error?.details?.code) &&
+    typeof error.message === 'string' &&
+    error.message.length < 2_000
+  )
 }
 
 /** All documents of the agent and its owner, and what the tool was sent. */
 async function everything(): Promise<object> {
-  const below = await Promise.all([`agents/${agent.id}`, `orgs/${agent.owner.uid}`, `owners/${agent.owner.uid}`].map((path) => documentsBelow(db().doc(path))))
-  const made = await Promise.all(['agents', 'ownerKeys'].map((name) => db().collection(name).where('orgId', '==', agent.owner.uid).get()))
+  const below = await Promise.all(
+    [`agents/${agent.id}`, `orgs/${agent.owner.uid}`, `owners/${agent.owner.uid}`].map((path) =>
+      documentsBelow(db().doc(path)),
+    ),
+  )
+  const made = await Promise.all(
+    ['agents', 'ownerKeys'].map((name) => db().collection(name).where('orgId', '==', agent.owner.uid).get()),
+  )
   const { open } = await checkChain(`agents/${agent.id}`)
   return { documents: below.flat().sort(), made: made.map(({ size }) => size), hits: upstream.hits.length, open }
 }

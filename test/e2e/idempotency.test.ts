@@ -44,12 +44,21 @@ describe('an idempotency key', () => {
   it('[idempotency.once] calls the tool once and gives everybody else its status, digest and receipt', async () => {
     go = Promise.withResolvers<void>()
     const agent = await newAgentWith(`${upstream.origin}/slow/once`)
-    const answers = Array.from({ length: 12 }, (_, n) => done<Invoked>(invoke(agent, { idempotencyKey: 'order/1 ✓' }, n % 2 ? { baseUrl: elsewhere.baseUrl } : {})))
+    const answers = Array.from({ length: 12 }, (_, n) =>
+      done<Invoked>(invoke(agent, { idempotencyKey: 'order/1 ✓' }, n % 2 ? { baseUrl: elsewhere.baseUrl } : {})),
+    )
     await expect.poll(() => upstream.at('/slow/once').length, { timeout: 10_000 }).toBe(1)
     go.resolve()
     const all = await Promise.all(answers)
     const first = all.filter(({ replayed }) => !replayed)
-    expect(first).toMatchObject([{ status: 201, ok: true, result: { a: [1, 'é'], b: 2 }, resultDigest: `sha256:${sha256(canonical({ b: 2, a: [1, 'é'] }))}` }])
+    expect(first).toMatchObject([
+      {
+        status: 201,
+        ok: true,
+        result: { a: [1, 'é'], b: 2 },
+        resultDigest: `sha256:${sha256(canonical({ b: 2, a: [1, 'é'] }))}`,
+      },
+    ])
     for (const { replayed: _, ...other } of all) {
       expect(other).toEqual(other.result === null ? { ...first[0], result: null } : first[0])
     }
@@ -57,14 +66,20 @@ describe('an idempotency key', () => {
     expect(await counted(agent)).toBe(1)
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(entries.filter(({ action }) => action.startsWith('tool.invoke'))).toHaveLength(2)
-    expect(first[0]!.receipt).toMatchObject({ seq: entries.at(-1)!.seq, hash: entries.at(-1) && expect.any(String) as unknown })
+    expect(first[0]!.receipt).toMatchObject({
+      seq: entries.at(-1)!.seq,
+      hash: entries.at(-1) && (expect.any(String) as unknown),
+    })
   })
 
   it('[idempotency.forwarded] is sent to the tool', async () => {
     const agent = await newAgentWith(`${upstream.origin}/ok/header`)
     await done(invoke(agent, { idempotencyKey: 'plain key-1' }))
     await done(invoke(agent, { idempotencyKey: 'schlüssel\n' }))
-    expect(upstream.at('/ok/header').map(({ headers }) => headers['idempotency-key'])).toEqual(['plain key-1', 'schl%C3%BCssel%0A'])
+    expect(upstream.at('/ok/header').map(({ headers }) => headers['idempotency-key'])).toEqual([
+      'plain key-1',
+      'schl%C3%BCssel%0A',
+    ])
   })
 
   it('[idempotency.scope] is one of an agent and a tool', async () => {
@@ -81,7 +96,10 @@ describe('an idempotency key', () => {
     const agent = await newAgentWith(`${upstream.origin}/ok/args`)
     await done(invoke(agent, { args: { a: 1, b: 2 }, idempotencyKey: 'k' }))
     expect(await done(invoke(agent, { args: { b: 2, a: 1 }, idempotencyKey: 'k' }))).toMatchObject({ replayed: true })
-    const { details } = await failed(invoke(agent, { args: { a: 2, b: 2 }, idempotencyKey: 'k' }), 'idempotency_key_reused')
+    const { details } = await failed(
+      invoke(agent, { args: { a: 2, b: 2 }, idempotencyKey: 'k' }),
+      'idempotency_key_reused',
+    )
     expect(details['field']).toBe('idempotencyKey')
     expect(upstream.at('/ok/args')).toHaveLength(1)
   })
@@ -128,17 +146,36 @@ describe('an idempotency key', () => {
   it('[idempotency.crash] says that nobody knows what became of a call whose process died', async () => {
     go = Promise.withResolvers<void>()
     const agent = await newAgentWith(`${upstream.origin}/slow/crash`)
-    const first = invoke(agent, { idempotencyKey: 'k' }, { baseUrl: victim.baseUrl() }).catch((error: Error) => error.name)
+    const first = invoke(agent, { idempotencyKey: 'k' }, { baseUrl: victim.baseUrl() }).catch(
+      (error: Error) => error.name,
+    )
     await expect.poll(() => upstream.at('/slow/crash').length, { timeout: 10_000 }).toBe(1)
     await victim.kill()
     expect(await first).toBe('TypeError')
     await victim.restart()
-    await expect.poll(async () => (await invoke(agent, { idempotencyKey: 'k', timeoutMs: 100 }, { baseUrl: victim.baseUrl() })).body, { timeout: 10_000 })
-      .toMatchObject({ error: { details: { code: 'outcome_unknown', retryable: false, call: expect.any(String) as unknown, receipt: { seq: 2 } } } })
-    await done(call('admin/reconcile', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: victim.baseUrl() }))
+    await expect
+      .poll(
+        async () => (await invoke(agent, { idempotencyKey: 'k', timeoutMs: 100 }, { baseUrl: victim.baseUrl() })).body,
+        { timeout: 10_000 },
+      )
+      .toMatchObject({
+        error: {
+          details: {
+            code: 'outcome_unknown',
+            retryable: false,
+            call: expect.any(String) as unknown,
+            receipt: { seq: 2 },
+          },
+        },
+      })
+    await done(
+      call('admin/reconcile', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: victim.baseUrl() }),
+    )
     await failed(invoke(agent, { idempotencyKey: 'k' }, { baseUrl: victim.baseUrl() }), 'outcome_unknown')
     expect(upstream.at('/slow/crash')).toHaveLength(1)
     go.resolve()
-    expect(await done(admin('listAudit', { agentId: agent.id, action: 'tool.reconcile' }, agent.owner))).toMatchObject({ entries: [{ meta: { outcome: 'unknown' } }] })
+    expect(await done(admin('listAudit', { agentId: agent.id, action: 'tool.reconcile' }, agent.owner))).toMatchObject({
+      entries: [{ meta: { outcome: 'unknown' } }],
+    })
   })
 })

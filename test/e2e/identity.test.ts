@@ -3,7 +3,20 @@ import { beforeAll, afterAll, describe, expect, it } from 'vitest'
 import { stack } from '../stack/stack.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, done, failed, invoke, newAgent, newAgentWith, newOwner, register, usageOf, type Agent } from './world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newAgentWith,
+  newOwner,
+  register,
+  usageOf,
+  type Agent,
+} from './world.ts'
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -30,13 +43,19 @@ describe("an agent's key", () => {
       await done(invoke(agent))
     }
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.filter(({ action }) => action === 'key.rotate').map(({ meta }) => meta['keyVersion'])).toEqual([2, 3, 4])
+    expect(entries.filter(({ action }) => action === 'key.rotate').map(({ meta }) => meta['keyVersion'])).toEqual([
+      2, 3, 4,
+    ])
   })
 
   it('[identity.rotate] is one of two when two rotations race: both callers hear of different versions', async () => {
     const agent = await newAgent()
-    const keys = await Promise.all([1, 2].map(() => done<{ key: string }>(admin('rotateAgentKey', { agentId: agent.id }, agent.owner))))
-    const statuses = await Promise.all(keys.map(async ({ key }) => (await call('listTools', {}, { bearer: key })).status))
+    const keys = await Promise.all(
+      [1, 2].map(() => done<{ key: string }>(admin('rotateAgentKey', { agentId: agent.id }, agent.owner))),
+    )
+    const statuses = await Promise.all(
+      keys.map(async ({ key }) => (await call('listTools', {}, { bearer: key })).status),
+    )
     expect(statuses.sort()).toEqual([200, 401])
     expect((await checkChain(`agents/${agent.id}`)).entries.map(({ meta }) => meta['keyVersion'])).toEqual([1, 2, 3])
   })
@@ -50,7 +69,14 @@ describe("an agent's key", () => {
     await done(invoke(agent))
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(entries.map(({ action }) => action).sort()).toEqual([
-      'agent.disable', 'agent.enable', 'key.create', 'tool.deny', 'tool.deny', 'tool.invoke', 'tool.invoke.intent', 'tool.register',
+      'agent.disable',
+      'agent.enable',
+      'key.create',
+      'tool.deny',
+      'tool.deny',
+      'tool.invoke',
+      'tool.invoke.intent',
+      'tool.register',
     ])
     expect(await usageOf(agent)).toMatchObject({ invoked: 1 })
   })
@@ -59,9 +85,22 @@ describe("an agent's key", () => {
     const agent = await newAgent()
     const [kind, id, secret] = agent.key.split('.') as [string, string, string]
     const flipped = secret.slice(0, 5) + (secret[5] === 'A' ? 'B' : 'A') + secret.slice(6)
-    const malformed = [`${kind}.${id}.${flipped}`, `${kind}.${id}.${secret}x`, `${kind}.${id}`, `${kind}..${secret}`, `${kind}.a/b.${secret}`, `${kind}.${id}.`, 'x', `root.${id}.${secret}`]
+    const malformed = [
+      `${kind}.${id}.${flipped}`,
+      `${kind}.${id}.${secret}x`,
+      `${kind}.${id}`,
+      `${kind}..${secret}`,
+      `${kind}.a/b.${secret}`,
+      `${kind}.${id}.`,
+      'x',
+      `root.${id}.${secret}`,
+    ]
     for (const key of malformed) for (const answer of asAgent(key)) await failed(answer, 'malformed_key')
-    for (const header of [undefined, '', 'a b']) await failed(call('invokeTool', AS_AGENT.invokeTool, header === undefined ? {} : { bearer: header }), 'unauthenticated')
+    for (const header of [undefined, '', 'a b'])
+      await failed(
+        call('invokeTool', AS_AGENT.invokeTool, header === undefined ? {} : { bearer: header }),
+        'unauthenticated',
+      )
     // Well-formed keys of nobody, and another agent's secret under this id.
     const other = await newAgent()
     for (const key of [`${kind}.agt_nobody.${secret}`, `${kind}.${id}.${other.key.split('.')[2]}`]) {
@@ -73,7 +112,8 @@ describe("an agent's key", () => {
   it('[identity.kinds] is no use to owners, nor an owner key or ID token to agents', async () => {
     const agent = await newAgent()
     const { key } = await done<{ key: string }>(admin('createOwnerKey', { label: 'ci' }, agent.owner))
-    for (const bearer of [key, agent.owner.bearer]) for (const answer of asAgent(bearer)) await failed(answer, 'permission_denied')
+    for (const bearer of [key, agent.owner.bearer])
+      for (const answer of asAgent(bearer)) await failed(answer, 'permission_denied')
     for (const operation of ['createAgent', 'rotateAgentKey', 'setQuota', 'listAudit', 'createOwnerKey']) {
       await failed(call(`admin/${operation}`, {}, { bearer: agent.key }), 'permission_denied')
     }
@@ -85,11 +125,21 @@ describe("another organization's agent", () => {
     const [agent, stranger] = [await newAgentWith(`${upstream.origin}/ok`), await newOwner()]
     await newAgent(stranger)
     const operations: Record<string, object> = {
-      rotateAgentKey: {}, disableAgent: { disabled: true }, setToolEnabled: { name: 'tool', enabled: false }, setCredentialAccess: { name: 'tool', allowed: true },
-      listTools: {}, getUsage: {}, listAudit: {}, reconcile: {},
+      rotateAgentKey: {},
+      disableAgent: { disabled: true },
+      setToolEnabled: { name: 'tool', enabled: false },
+      setCredentialAccess: { name: 'tool', allowed: true },
+      listTools: {},
+      getUsage: {},
+      listAudit: {},
+      reconcile: {},
     }
     for (const [operation, data] of Object.entries(operations)) {
-      const [foreign, none] = await Promise.all([agent.id, 'agt_none'].map((agentId) => failed(admin(operation, { ...data, agentId }, stranger), 'agent_not_found')))
+      const [foreign, none] = await Promise.all(
+        [agent.id, 'agt_none'].map((agentId) =>
+          failed(admin(operation, { ...data, agentId }, stranger), 'agent_not_found'),
+        ),
+      )
       expect(foreign).toEqual(none)
     }
     for (const orgId of [agent.owner.uid, 'none']) {
@@ -118,14 +168,23 @@ describe("another organization's agent", () => {
     await failed(admin('rotateAgentKey', { agentId: agent.id }, auditor), 'agent_not_found')
     await failed(admin('createAgent', { name: 'Bot', orgId }, auditor), 'permission_denied')
     await failed(admin('setQuota', { orgId, monthlyInvocations: 1 }, auditor), 'permission_denied')
-    await failed(call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin }, { bearer: auditor.bearer }), 'agent_not_found')
+    await failed(
+      call(
+        'registerTool',
+        { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin },
+        { bearer: auditor.bearer },
+      ),
+      'agent_not_found',
+    )
   })
 })
 
 describe('owners', () => {
   it('[identity.owner-key] sign in with an ID token or an owner key, which fails once it is revoked', async () => {
     const agent = await newAgent()
-    const { keyId, key } = await done<{ keyId: string; key: string }>(admin('createOwnerKey', { label: 'ci' }, agent.owner))
+    const { keyId, key } = await done<{ keyId: string; key: string }>(
+      admin('createOwnerKey', { label: 'ci' }, agent.owner),
+    )
     const byKey: Agent = { ...agent, owner: { ...agent.owner, bearer: key } }
     await register(byKey, { url: `${upstream.origin}/ok` })
     await done(invoke(agent))
@@ -136,14 +195,26 @@ describe('owners', () => {
     await done(admin('revokeOwnerKey', { keyId }, agent.owner))
     await failed(admin('listTools', { agentId: agent.id }, byKey.owner), 'invalid_key')
     await failed(admin('revokeOwnerKey', { keyId: 'key_none' }, agent.owner), 'key_not_found')
-    expect((await checkChain(`orgs/${agent.owner.uid}`)).entries.map(({ action }) => action)).toEqual(['policy.update', 'key.create', 'key.revoke'])
+    expect((await checkChain(`orgs/${agent.owner.uid}`)).entries.map(({ action }) => action)).toEqual([
+      'policy.update',
+      'key.create',
+      'key.revoke',
+    ])
   })
 
   it('[identity.forged] are not believed on a token that nobody signed', async () => {
     const agent = await newAgent()
     const { project } = stack()
     const nowS = Math.floor(Date.now() / 1000)
-    const claims = { iss: `https://securetoken.google.com/${project}`, aud: project, sub: agent.owner.uid, user_id: agent.owner.uid, auth_time: nowS, iat: nowS, exp: nowS + 3600 }
+    const claims = {
+      iss: `https://securetoken.google.com/${project}`,
+      aud: project,
+      sub: agent.owner.uid,
+      user_id: agent.owner.uid,
+      auth_time: nowS,
+      iat: nowS,
+      exp: nowS + 3600,
+    }
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
     const [header, payload] = agent.owner.bearer.split('.') as [string, string]
     const forged = {
@@ -155,7 +226,10 @@ describe('owners', () => {
     }
     for (const [what, token] of Object.entries(forged)) {
       const { status, body } = await call('admin/listTools', { agentId: agent.id }, { bearer: token })
-      expect([status, body], what).toMatchObject([401, { error: { details: { code: expect.stringMatching(/^(invalid|malformed)_key$/) as unknown } } }])
+      expect([status, body], what).toMatchObject([
+        401,
+        { error: { details: { code: expect.stringMatching(/^(invalid|malformed)_key$/) as unknown } } },
+      ])
     }
   })
 })

@@ -1,7 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { canonical, checkChain, hashOf, type Entry } from './chain.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, done, failed, invoke, leaks, newAgent, newAgentWith, newSecret, register, usageOf, type Agent } from './world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  leaks,
+  newAgent,
+  newAgentWith,
+  newSecret,
+  register,
+  usageOf,
+  type Agent,
+} from './world.ts'
 
 let upstream: Upstream
 /** Actions on the chain of the agent named in the path, as they stood when the upstream was called. */
@@ -10,7 +24,10 @@ const seenAtCall: string[][] = []
 beforeAll(async () => {
   upstream = await startUpstream({
     async looks({ url }, response) {
-      const segments = await db().collection(`agents/${url.split('/')[2]}/audit`).orderBy('first').get()
+      const segments = await db()
+        .collection(`agents/${url.split('/')[2]}/audit`)
+        .orderBy('first')
+        .get()
       seenAtCall.push(segments.docs.flatMap((doc) => (doc.data()['entries'] as Entry[]).map(({ action }) => action)))
       response.writeHead(200).end()
     },
@@ -28,19 +45,40 @@ async function outcomeOn(agent: Agent): Promise<Entry['meta']> {
 describe('invokeTool', () => {
   it('[invoke.json] passes arguments and answers on as they are', async () => {
     const agent = await newAgentWith(`${upstream.origin}/echo/json`)
-    const args = { text: 'é\u2028"\\', n: -0.5, big: 1e21, list: [[], {}, [null]], '': true, toString: 'x', deep: { a: { b: [1] } } }
+    const args = {
+      text: 'é\u2028"\\',
+      n: -0.5,
+      big: 1e21,
+      list: [[], {}, [null]],
+      '': true,
+      toString: 'x',
+      deep: { a: { b: [1] } },
+    }
     const { status, ok, result } = await done(invoke(agent, { args }))
     expect([status, ok]).toEqual([200, true])
     expect(JSON.parse((result as { body: string }).body)).toEqual(args)
-    expect(upstream.at('/echo/json')[0]).toMatchObject({ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(args) })
+    expect(upstream.at('/echo/json')[0]).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(args),
+    })
   })
 
   it('[invoke.answers] hands on every type of content', async () => {
     const agent = await newAgent()
-    const expected = { ok: { found: 1 }, text: 'café', bytes: { base64: 'iVAA/w==', contentType: 'image/png' }, empty: null }
+    const expected = {
+      ok: { found: 1 },
+      text: 'café',
+      bytes: { base64: 'iVAA/w==', contentType: 'image/png' },
+      empty: null,
+    }
     for (const [name, result] of Object.entries(expected)) {
       await register(agent, { name, url: `${upstream.origin}/${name}` })
-      expect(await done(invoke(agent, { name }))).toMatchObject({ ok: true, result, status: name === 'empty' ? 204 : 200 })
+      expect(await done(invoke(agent, { name }))).toMatchObject({
+        ok: true,
+        result,
+        status: name === 'empty' ? 204 : 200,
+      })
     }
   })
 
@@ -60,7 +98,12 @@ describe('invokeTool', () => {
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(seenAtCall).toEqual([['key.create', 'tool.register', 'tool.invoke.intent']])
     expect(receipt).toEqual({ log: `agents/${agent.id}`, seq: 3, hash: hashOf(entries[3]!) })
-    expect(entries[3]).toMatchObject({ action: 'tool.invoke', target: 'tool', actor: `agent:${agent.id}`, call: entries[2]!.call })
+    expect(entries[3]).toMatchObject({
+      action: 'tool.invoke',
+      target: 'tool',
+      actor: `agent:${agent.id}`,
+      call: entries[2]!.call,
+    })
   })
 
   it('[invoke.commitment] keeps arguments out of the chain and sensitive values out of their openings', async () => {
@@ -69,7 +112,9 @@ describe('invokeTool', () => {
     await done(invoke(agent, { args }))
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(JSON.stringify(entries)).not.toMatch(/private thing|hunter2|k-123/)
-    const openings = (await db().collection(`agents/${agent.id}/openings`).get()).docs.map((doc) => JSON.stringify(doc.data()))
+    const openings = (await db().collection(`agents/${agent.id}/openings`).get()).docs.map((doc) =>
+      JSON.stringify(doc.data()),
+    )
     expect(openings).toHaveLength(1)
     expect(openings[0]).toContain('private thing')
     expect(openings[0]).not.toMatch(/hunter2|k-123/)
@@ -79,22 +124,37 @@ describe('invokeTool', () => {
     const agent = await newAgent(undefined, { allowedTools: ['tool', 'none', 'http'] })
     await register(agent, { url: upstream.origin, enabled: false })
     await register(agent, { name: 'hidden', url: upstream.origin, authToken: newSecret() })
-    const answers = await Promise.all(['tool', 'hidden', 'none', 'none__command'].map((name) => invoke(agent, { name })))
-    const seen = answers.map(({ status, body, headers }) => canonical({ status, body, headers: [...headers].filter(([name]) => !['date', 'etag'].includes(name)) }))
+    const answers = await Promise.all(
+      ['tool', 'hidden', 'none', 'none__command'].map((name) => invoke(agent, { name })),
+    )
+    const seen = answers.map(({ status, body, headers }) =>
+      canonical({ status, body, headers: [...headers].filter(([name]) => !['date', 'etag'].includes(name)) }),
+    )
     expect(new Set(seen).size).toBe(1)
     expect(answers[0]!.status).toBe(404)
     expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['reason']).sort()).toEqual(['not_allowed', 'not_registered', 'not_registered', 'tool_disabled'])
+    expect(
+      entries
+        .filter(({ action }) => action === 'tool.deny')
+        .map(({ meta }) => meta['reason'])
+        .sort(),
+    ).toEqual(['not_allowed', 'not_registered', 'not_registered', 'tool_disabled'])
   })
 })
 
 describe('no answer from the tool', () => {
   it.each([
-    ['refused', 'upstream_unreachable', 0], ['resets', 'upstream_unreachable', 0], ['garbles', 'upstream_invalid', 0], ['hangs', 'upstream_timeout', 0],
-    ['breaks', 'upstream_interrupted', 200], ['big', 'upstream_too_large', 200],
+    ['refused', 'upstream_unreachable', 0],
+    ['resets', 'upstream_unreachable', 0],
+    ['garbles', 'upstream_invalid', 0],
+    ['hangs', 'upstream_timeout', 0],
+    ['breaks', 'upstream_interrupted', 200],
+    ['big', 'upstream_too_large', 200],
   ] as const)('[quota.credit] %s is %s', async (how, code, status) => {
-    const agent = await newAgentWith(how === 'refused' ? await deadUrl() : `${upstream.origin}/${how}`, { authToken: newSecret() })
+    const agent = await newAgentWith(how === 'refused' ? await deadUrl() : `${upstream.origin}/${how}`, {
+      authToken: newSecret(),
+    })
     const { details } = await failed(invoke(agent, how === 'hangs' ? { timeoutMs: 300 } : {}), code)
     const credited = status === 0
     const meta = await outcomeOn(agent)
@@ -140,9 +200,12 @@ describe('the record', () => {
     for (let i = 0; i < 3; i++) await done(invoke(agent))
     await failed(invoke(agent, { name: 'none' }), 'tool_not_found')
     const { entries } = await checkChain(`agents/${agent.id}`)
-    const list = (data: object) => done<{ entries: Entry[]; nextPageToken: string | null }>(admin('listAudit', { agentId: agent.id, ...data }, agent.owner))
+    const list = (data: object) =>
+      done<{ entries: Entry[]; nextPageToken: string | null }>(
+        admin('listAudit', { agentId: agent.id, ...data }, agent.owner),
+      )
     const read: Entry[] = []
-    for (let pageToken: string | null | undefined; pageToken !== null; ) {
+    for (let pageToken: string | null | undefined; pageToken !== null;) {
       const page = await list({ pageSize: 2, ...(pageToken !== undefined && { pageToken }) })
       read.push(...page.entries)
       pageToken = page.nextPageToken
@@ -151,6 +214,9 @@ describe('the record', () => {
     expect((await list({ action: 'tool.invoke', outcome: 'ok' })).entries).toHaveLength(3)
     expect((await list({ tool: 'none' })).entries).toMatchObject([{ action: 'tool.deny' }])
     expect((await list({ to: '2000-01-01T00:00:00Z' })).entries).toEqual([])
-    await failed(call('admin/listAudit', { agentId: agent.id, pageToken: 'x' }, { bearer: agent.owner.bearer }), 'invalid_argument')
+    await failed(
+      call('admin/listAudit', { agentId: agent.id, pageToken: 'x' }, { bearer: agent.owner.bearer }),
+      'invalid_argument',
+    )
   })
 })

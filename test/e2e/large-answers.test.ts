@@ -14,7 +14,8 @@ const ROWS = Array.from({ length: 20_000 }, (_, id) => ({ id, name: `row ${id}`,
 let upstream: Upstream
 beforeAll(async () => {
   upstream = await startUpstream({
-    rows: (hit, response) => send(response, 'application/json', JSON.stringify({ rows: ROWS, seen: hit.headers.authorization })),
+    rows: (hit, response) =>
+      send(response, 'application/json', JSON.stringify({ rows: ROWS, seen: hit.headers.authorization })),
     plain: (hit, response) => send(response, 'text/plain', `${'x'.repeat(500_000)}${hit.headers.authorization}`),
     picture: (_hit, response) => send(response, 'image/png', Buffer.alloc(400_000, 0xfe)),
     heavy: (_hit, response) => send(response, 'application/json', `[${'{},'.repeat(2_500_000)}1]`),
@@ -32,9 +33,16 @@ function send(response: ServerResponse, contentType: string, body: string | Buff
 function mcp(hit: Hit, response: ServerResponse): void {
   const { id, method } = JSON.parse(hit.body || '{}') as { id?: number; method?: string }
   const results: Record<string, object> = {
-    initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'large', version: '1' } },
+    initialize: {
+      protocolVersion: '2025-06-18',
+      capabilities: { tools: {} },
+      serverInfo: { name: 'large', version: '1' },
+    },
     'tools/list': { tools: [{ name: 'get', inputSchema: { type: 'object' } }] },
-    'tools/call': { content: [{ type: 'text', text: `I got ${hit.headers.authorization}` }], structuredContent: { rows: ROWS } },
+    'tools/call': {
+      content: [{ type: 'text', text: `I got ${hit.headers.authorization}` }],
+      structuredContent: { rows: ROWS },
+    },
   }
   const result = method === undefined ? undefined : results[method]
   if (result === undefined) return void response.writeHead(id === undefined ? 202 : 404).end()
@@ -58,7 +66,13 @@ describe('[answer.large] a large answer', () => {
     expect(first).toMatchObject({ status: 200, ok: true, resultDigest })
     expect(first['result']).toEqual(result)
     expect(await redactionsOf(agent)).toBe(1)
-    expect(await done(invoke(agent, { idempotencyKey: 'k' }))).toMatchObject({ status: 200, ok: true, result: null, resultDigest, replayed: true })
+    expect(await done(invoke(agent, { idempotencyKey: 'k' }))).toMatchObject({
+      status: 200,
+      ok: true,
+      result: null,
+      resultDigest,
+      replayed: true,
+    })
   })
 
   it('of JSON is whole at the end of a stream, too', async () => {
@@ -75,7 +89,10 @@ describe('[answer.large] a large answer', () => {
     const agent = await newAgentWith(`${upstream.origin}/plain`, { authToken: newSecret() })
     expect((await done(invoke(agent)))['result']).toBe(`${'x'.repeat(500_000)}Bearer ${REDACTED}`)
     await register(agent, { name: 'picture', url: `${upstream.origin}/picture` })
-    expect((await done(invoke(agent, { name: 'picture' })))['result']).toEqual({ base64: Buffer.alloc(400_000, 0xfe).toString('base64'), contentType: 'image/png' })
+    expect((await done(invoke(agent, { name: 'picture' })))['result']).toEqual({
+      base64: Buffer.alloc(400_000, 0xfe).toString('base64'),
+      contentType: 'image/png',
+    })
   })
 
   it.each(['mcp', 'mcpEvents'])('of an MCP server comes whole (%s)', async (path) => {
@@ -83,14 +100,20 @@ describe('[answer.large] a large answer', () => {
     await register(agent, { kind: 'mcp', url: `${upstream.origin}/${path}`, authToken: newSecret() })
     const answer = await done(invoke(agent, { name: 'tool__get' }))
     expect(answer).toMatchObject({ status: 200, ok: true })
-    expect(answer['result']).toEqual({ content: [{ type: 'text', text: `I got Bearer ${REDACTED}` }], structuredContent: { rows: ROWS } })
+    expect(answer['result']).toEqual({
+      content: [{ type: 'text', text: `I got Bearer ${REDACTED}` }],
+      structuredContent: { rows: ROWS },
+    })
     expect(await redactionsOf(agent)).toBe(1)
   })
 
   it('that would take too much memory is refused, and costs no other call its answer', async () => {
     const agent = await newAgentWith(`${upstream.origin}/heavy`)
     await register(agent, { name: 'plain', url: `${upstream.origin}/plain` })
-    const [heavy, plain] = await Promise.all([failed(invoke(agent), 'upstream_too_large'), done(invoke(agent, { name: 'plain' }))])
+    const [heavy, plain] = await Promise.all([
+      failed(invoke(agent), 'upstream_too_large'),
+      done(invoke(agent, { name: 'plain' })),
+    ])
     expect(heavy.details).toMatchObject({ status: 200 })
     expect(plain).toMatchObject({ status: 200, ok: true })
   })

@@ -25,7 +25,9 @@ it('[register.mcp-manifest] fetches the manifest when it registers, and lists it
   const { tools } = await done<{ tools: { manifest: Manifest }[] }>(call('listTools', {}, { bearer: agent.key }))
   const { manifest } = tools[0]!
   expect(manifest.tools.map(({ name }) => name)).toContain('echo')
-  expect(manifest.tools.find(({ name }) => name === 'echo')!.inputSchema).toMatchObject({ properties: { message: { type: 'string' } } })
+  expect(manifest.tools.find(({ name }) => name === 'echo')!.inputSchema).toMatchObject({
+    properties: { message: { type: 'string' } },
+  })
   expect(manifest.server.name).toMatch(/everything/)
 })
 
@@ -38,59 +40,90 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
   // Registered under a command's own name, that command is meant.
   await register(agent, { name: 'echo', kind: 'mcp', url: everything.url })
   answers.push(await done(invoke(agent, { name: 'echo', args })))
-  for (const answer of answers) expect(answer).toMatchObject({ status: 200, ok: true, result: { content: [{ type: 'text', text: 'Echo: hello' }] } })
+  for (const answer of answers)
+    expect(answer).toMatchObject({
+      status: 200,
+      ok: true,
+      result: { content: [{ type: 'text', text: 'Echo: hello' }] },
+    })
   await failed(invoke(agent, { name: 'everything', args }), 'invalid_argument')
   const { entries } = await checkChain(`agents/${agent.id}`)
-  expect(entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ target, meta }) => [target, meta['kind'], meta['command']])).toEqual([
-    ['everything', 'mcp', 'echo'], ['everything', 'mcp', 'echo'], ['echo', 'mcp', 'echo'],
+  expect(
+    entries
+      .filter(({ action }) => action === 'tool.invoke.intent')
+      .map(({ target, meta }) => [target, meta['kind'], meta['command']]),
+  ).toEqual([
+    ['everything', 'mcp', 'echo'],
+    ['everything', 'mcp', 'echo'],
+    ['echo', 'mcp', 'echo'],
   ])
 })
 
 it('[invoke.mcp-error] hands on what the server says went wrong, in band and charged', async () => {
   const before = (await usageOf(agent)).invoked
-  const wrong = await done(invoke(agent, { name: 'everything__get-resource-reference', args: { resourceType: 'Text', resourceId: -1 } }))
+  const wrong = await done(
+    invoke(agent, { name: 'everything__get-resource-reference', args: { resourceType: 'Text', resourceId: -1 } }),
+  )
   expect(wrong).toMatchObject({ status: 200, ok: false, result: { isError: true } })
   expect(await usageOf(agent)).toMatchObject({ invoked: before + 1, credited: 0 })
 })
 
 it('[stream.progress] passes progress on while the tool works, and gives the result whole', async () => {
   const lines: Line[] = []
-  for await (const line of streamed(agent, { name: 'everything__trigger-long-running-operation', args: { duration: 1, steps: 4 } })) {
+  for await (const line of streamed(agent, {
+    name: 'everything__trigger-long-running-operation',
+    args: { duration: 1, steps: 4 },
+  })) {
     lines.push(line)
     // It is still under way, and so is its record.
     if (lines.length === 1) expect((await checkChain(`agents/${agent.id}`)).open).toHaveLength(1)
   }
-  expect(lines.slice(0, -1)).toMatchObject([1, 2, 3, 4].map((progress) => ({ message: { type: 'progress', progress, total: 4 } })))
+  expect(lines.slice(0, -1)).toMatchObject(
+    [1, 2, 3, 4].map((progress) => ({ message: { type: 'progress', progress, total: 4 } })),
+  )
   expect(lines.at(-1)).toMatchObject({ result: { status: 200, ok: true, result: { content: [{ type: 'text' }] } } })
 })
 
 it('[args.schema] refuses arguments that do not fit, and commands that there are none of, before they cost anything', async () => {
   const before = (await usageOf(agent)).invoked
-  const { message, details } = await failed(invoke(agent, { name: 'everything__get-sum', args: { a: 'no number', b: 2 } }), 'args_invalid')
-  expect([message, details]).toEqual(['args/a must be number', { code: 'args_invalid', retryable: false, field: 'args', pointer: '/a', keyword: 'type' }])
+  const { message, details } = await failed(
+    invoke(agent, { name: 'everything__get-sum', args: { a: 'no number', b: 2 } }),
+    'args_invalid',
+  )
+  expect([message, details]).toEqual([
+    'args/a must be number',
+    { code: 'args_invalid', retryable: false, field: 'args', pointer: '/a', keyword: 'type' },
+  ])
   await failed(invoke(agent, { name: 'everything', args: { command: 'get-sum', arguments: { a: 1 } } }), 'args_invalid')
   await failed(invoke(agent, { name: 'everything__no-such-command' }), 'tool_not_found')
   expect(await usageOf(agent)).toMatchObject({ invoked: before })
 })
 
 it('[invoke.mcp-parallel] shares a server between many calls without mixing answers', async () => {
-  const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => done(invoke(agent, { name: 'everything__echo', args: { message: `m${i}` } }))))
-  expect(answers.map(({ result }) => (result as { content: { text: string }[] }).content[0]!.text)).toEqual(answers.map((_, i) => `Echo: m${i}`))
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, i) => done(invoke(agent, { name: 'everything__echo', args: { message: `m${i}` } }))),
+  )
+  expect(answers.map(({ result }) => (result as { content: { text: string }[] }).content[0]!.text)).toEqual(
+    answers.map((_, i) => `Echo: m${i}`),
+  )
   expect((await checkChain(`agents/${agent.id}`)).open).toEqual([])
 })
 
-it.each(['modern', 'legacy'] as const)('[credential.mcp] sends each agent\'s own credential on a %s server, and not back', async (kind) => {
-  const server = await serverApart(kind)
-  const agents = await Promise.all([1, 2, 3].map(() => newAgent()))
-  const secrets = agents.map(() => newSecret())
-  await Promise.all(agents.map((each, i) => register(each, { kind: 'mcp', url: server.url, authToken: secrets[i] })))
-  for (let round = 0; round < 2; round++) {
-    const answers = await Promise.all(agents.map((each) => done(invoke(each, { name: 'tool__whoami' }))))
-    for (const { ok, result } of answers) {
-      expect(ok).toBe(true)
-      expect(JSON.stringify(result)).toContain('Bearer ')
-      for (const secret of secrets) expect(JSON.stringify(result)).not.toContain(secret)
+it.each(['modern', 'legacy'] as const)(
+  "[credential.mcp] sends each agent's own credential on a %s server, and not back",
+  async (kind) => {
+    const server = await serverApart(kind)
+    const agents = await Promise.all([1, 2, 3].map(() => newAgent()))
+    const secrets = agents.map(() => newSecret())
+    await Promise.all(agents.map((each, i) => register(each, { kind: 'mcp', url: server.url, authToken: secrets[i] })))
+    for (let round = 0; round < 2; round++) {
+      const answers = await Promise.all(agents.map((each) => done(invoke(each, { name: 'tool__whoami' }))))
+      for (const { ok, result } of answers) {
+        expect(ok).toBe(true)
+        expect(JSON.stringify(result)).toContain('Bearer ')
+        for (const secret of secrets) expect(JSON.stringify(result)).not.toContain(secret)
+      }
     }
-  }
-  await server.close()
-})
+    await server.close()
+  },
+)

@@ -32,7 +32,11 @@ it('[identity.members] are appointed, changed and removed by those who may, on r
   await failed(admin('setMember', { orgId, uid: other.uid, role: 'king' }, owner), 'invalid_argument')
 
   const { entries } = await checkChain(`orgs/${orgId}`)
-  expect(entries.filter(({ meta }) => meta['change'] === 'member.set').map(({ actor, target, meta }) => [actor, target, meta['before'], meta['role']])).toEqual([
+  expect(
+    entries
+      .filter(({ meta }) => meta['change'] === 'member.set')
+      .map(({ actor, target, meta }) => [actor, target, meta['before'], meta['role']]),
+  ).toEqual([
     [`user:${owner.uid}`, auditor.uid, 'none', 'auditor'],
     [`user:${owner.uid}`, other.uid, 'none', 'admin'],
     [`user:${other.uid}`, auditor.uid, 'auditor', 'member'],

@@ -16,7 +16,9 @@ it('[ledger.sums] [ledger.chain] [ledger.usage] adds up after 500 invocations in
   const agent = await newAgent()
   await register(agent, { url: `${upstream.origin}/ok` })
   await register(agent, { name: 'gone', url: await deadUrl() })
-  const answers = (await Promise.all(Array.from({ length: 500 }, (_, i) => invoke(agent, { name: i % 10 === 0 ? 'gone' : 'tool', args: { i } })))) as Told[]
+  const answers = (await Promise.all(
+    Array.from({ length: 500 }, (_, i) => invoke(agent, { name: i % 10 === 0 ? 'gone' : 'tool', args: { i } })),
+  )) as Told[]
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(450)
   // After some failures in a row the circuit of the dead one opens.
   const failed = answers.filter(({ status }) => status === 502).length
@@ -42,11 +44,14 @@ it('[ledger.two-processes] [quota.concurrent] adds up over two processes and fou
   const agents = await Promise.all(Array.from({ length: 4 }, () => newAgent(owner)))
   for (const agent of agents) await register(agent, { url: `${upstream.origin}/ok` })
   await setLimit(owner, 75)
-  const answers = await Promise.all(Array.from({ length: 160 }, (_, i) => invoke(agents[i % 4]!, {}, i % 8 < 4 ? {} : { baseUrl: other.baseUrl })))
+  const answers = await Promise.all(
+    Array.from({ length: 160 }, (_, i) => invoke(agents[i % 4]!, {}, i % 8 < 4 ? {} : { baseUrl: other.baseUrl })),
+  )
   const passed = answers.filter(({ status }) => status === 200).length
   expect(passed + answers.filter(({ status }) => status === 429).length).toBe(160)
   const chains = await Promise.all(agents.map((agent) => checkChain(`agents/${agent.id}`)))
-  const sum = (of: (chain: (typeof chains)[number]) => number): number => chains.reduce((total, chain) => total + of(chain), 0)
+  const sum = (of: (chain: (typeof chains)[number]) => number): number =>
+    chains.reduce((total, chain) => total + of(chain), 0)
   expect([sum(({ usage }) => usage.invoked), upstream.hits.length]).toEqual([passed, passed])
   expect(sum(({ open }) => open.length)).toBe(0)
   // Single units are leased near the limit, so next to nothing is stranded with an agent.

@@ -28,5 +28,9 @@ it('[quota.reclaim] gives one agent what another has leased and not spent, to th
 
   const { entries, usage } = await checkChain(`agents/${idle.id}`)
   expect(usage).toMatchObject({ invoked: 1, leased: 1 })
-  expect(entries.at(-1)).toMatchObject({ action: 'quota.release', target: owner.uid, meta: { units: expect.any(Number) } })
+  expect(entries.at(-1)).toMatchObject({
+    action: 'quota.release',
+    target: owner.uid,
+    meta: { units: expect.any(Number) },
+  })
 })

@@ -23,13 +23,23 @@ describe('the monthly quota', () => {
     for (let i = 0; i < 2; i++) {
       const { status, body, headers } = await invoke(agent)
       expect([status, body]).toMatchObject([
-        429, { error: { status: 'RESOURCE_EXHAUSTED', details: { code: 'quota_exceeded', retryable: true, resetsAt: nextMonth(), limit: 5 } } },
+        429,
+        {
+          error: {
+            status: 'RESOURCE_EXHAUSTED',
+            details: { code: 'quota_exceeded', retryable: true, resetsAt: nextMonth(), limit: 5 },
+          },
+        },
       ])
-      expect(Math.abs(Number(headers.get('retry-after')) - (Date.parse(nextMonth()) - Date.now()) / 1000)).toBeLessThan(60)
+      expect(Math.abs(Number(headers.get('retry-after')) - (Date.parse(nextMonth()) - Date.now()) / 1000)).toBeLessThan(
+        60,
+      )
     }
     expect(upstream.at('/ok/five')).toHaveLength(5)
     const { entries, usage } = await checkChain(`agents/${agent.id}`)
-    expect(entries.slice(-2)).toMatchObject([1, 2].map(() => ({ action: 'tool.deny', target: 'tool', meta: { reason: 'quota_exceeded' } })))
+    expect(entries.slice(-2)).toMatchObject(
+      [1, 2].map(() => ({ action: 'tool.deny', target: 'tool', meta: { reason: 'quota_exceeded' } })),
+    )
     expect(usage).toMatchObject({ invoked: 5, credited: 0, leased: 5 })
     expect(await usageOf(agent)).toMatchObject({ invoked: 5, credited: 0, limit: 5 })
   })
@@ -62,7 +72,11 @@ describe('the monthly quota', () => {
   it('[quota.default] is 10,000 until somebody sets it, and can be raised in the running month', async () => {
     const agent = await newAgentWith(`${upstream.origin}/ok`)
     expect(await usageOf(agent)).toMatchObject({ limit: 10_000 })
-    expect(await done(admin('setQuota', { monthlyInvocations: 1 }, agent.owner))).toEqual({ limit: 1, used: 0, resetsAt: nextMonth() })
+    expect(await done(admin('setQuota', { monthlyInvocations: 1 }, agent.owner))).toEqual({
+      limit: 1,
+      used: 0,
+      resetsAt: nextMonth(),
+    })
     await done(invoke(agent))
     await failed(invoke(agent), 'quota_exceeded')
     expect(await done(admin('setQuota', { monthlyInvocations: 2 }, agent.owner))).toMatchObject({ limit: 2, used: 1 })
@@ -70,7 +84,9 @@ describe('the monthly quota', () => {
     await setLimit(agent.owner, 0)
     await failed(invoke(agent), 'quota_exceeded')
     const { entries } = await checkChain(`orgs/${agent.owner.uid}`)
-    expect(entries.filter(({ action }) => action === 'quota.update').map(({ meta }) => meta['monthlyInvocations'])).toEqual([1, 2, 0])
+    expect(
+      entries.filter(({ action }) => action === 'quota.update').map(({ meta }) => meta['monthlyInvocations']),
+    ).toEqual([1, 2, 0])
   })
 
   it('[quota.credit] gives a unit back that bought no answer, so that it can be spent again', async () => {

@@ -1,7 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { checkChain } from './chain.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, done, failed, invoke, leaks, newAgent, newAgentWith, newOwner, newSecret, register } from './world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  leaks,
+  newAgent,
+  newAgentWith,
+  newOwner,
+  newSecret,
+  register,
+} from './world.ts'
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -14,10 +27,22 @@ describe('registerTool', () => {
   it('[register.create] [register.one-commit] creates the tool and its entry together', async () => {
     const agent = await newAgent()
     const url = `${upstream.origin}/ok`
-    expect(await register(agent, { url, authToken: newSecret() })).toEqual({ name: 'tool', kind: 'http', url, manifest: null, created: true })
+    expect(await register(agent, { url, authToken: newSecret() })).toEqual({
+      name: 'tool',
+      kind: 'http',
+      url,
+      manifest: null,
+      created: true,
+    })
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.map(({ action, target }) => [action, target])).toEqual([['key.create', agent.id], ['tool.register', 'tool']])
-    expect(entries[1]).toMatchObject({ actor: `user:${agent.owner.uid}`, meta: { kind: 'http', url, credential: 'set' } })
+    expect(entries.map(({ action, target }) => [action, target])).toEqual([
+      ['key.create', agent.id],
+      ['tool.register', 'tool'],
+    ])
+    expect(entries[1]).toMatchObject({
+      actor: `user:${agent.owner.uid}`,
+      meta: { kind: 'http', url, credential: 'set' },
+    })
     const [tool, segments] = await Promise.all([
       db().doc(`agents/${agent.id}/tools/tool`).get(),
       db().collection(`agents/${agent.id}/audit`).get(),
@@ -28,11 +53,18 @@ describe('registerTool', () => {
 
   it('[register.update] keeps the stored credential and every setting that an update leaves out', async () => {
     const secret = newSecret()
-    const agent = await newAgentWith(`${upstream.origin}/ok/keep`, { authToken: secret, auth: { scheme: 'header', name: 'X-Key' }, headers: { 'X-Team': 'a' }, method: 'PUT' })
+    const agent = await newAgentWith(`${upstream.origin}/ok/keep`, {
+      authToken: secret,
+      auth: { scheme: 'header', name: 'X-Key' },
+      headers: { 'X-Team': 'a' },
+      method: 'PUT',
+    })
     expect(await register(agent, { url: `${upstream.origin}/ok/kept` })).toMatchObject({ created: false })
     await done(invoke(agent))
     expect(upstream.at('/ok/kept')).toMatchObject([{ method: 'PUT', headers: { 'x-key': secret, 'x-team': 'a' } }])
-    expect((await checkChain(`agents/${agent.id}`)).entries.find(({ action }) => action === 'tool.update')).toMatchObject({ meta: { credential: 'kept' } })
+    expect(
+      (await checkChain(`agents/${agent.id}`)).entries.find(({ action }) => action === 'tool.update'),
+    ).toMatchObject({ meta: { credential: 'kept' } })
   })
 
   it('[register.replace-credential] sends the new credential after an update, and none after null', async () => {
@@ -43,18 +75,34 @@ describe('registerTool', () => {
       await register(agent, { url, authToken })
       await done(invoke(agent))
     }
-    expect(upstream.at('/ok/replace').map(({ headers }) => headers.authorization)).toEqual([`Bearer ${second}`, undefined])
+    expect(upstream.at('/ok/replace').map(({ headers }) => headers.authorization)).toEqual([
+      `Bearer ${second}`,
+      undefined,
+    ])
     await failed(call('getToolCredential', { name: 'tool' }, { bearer: agent.key }), 'no_credential')
-    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({ authTokenEnc: null, kmsKey: null })
+    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({
+      authTokenEnc: null,
+      kmsKey: null,
+    })
   })
 
   it('[register.mcp-unreachable] registers an MCP server that does not answer, without a manifest', async () => {
     const agent = await newAgent()
-    for (const [name, url] of [['gone', await deadUrl()], ['web', `${upstream.origin}/text`], ['resets', `${upstream.origin}/resets`], ['hangs', `${upstream.origin}/hangs`]]) {
-      expect(await register(agent, { name, kind: 'mcp', url, authToken: newSecret() })).toMatchObject({ manifest: null, created: true })
+    for (const [name, url] of [
+      ['gone', await deadUrl()],
+      ['web', `${upstream.origin}/text`],
+      ['resets', `${upstream.origin}/resets`],
+      ['hangs', `${upstream.origin}/hangs`],
+    ]) {
+      expect(await register(agent, { name, kind: 'mcp', url, authToken: newSecret() })).toMatchObject({
+        manifest: null,
+        created: true,
+      })
     }
     const { tools } = await done<{ tools: object[] }>(call('listTools', {}, { bearer: agent.key }))
-    expect(tools).toMatchObject(['gone', 'hangs', 'resets', 'web'].map((name) => ({ name, kind: 'mcp', manifest: null })))
+    expect(tools).toMatchObject(
+      ['gone', 'hangs', 'resets', 'web'].map((name) => ({ name, kind: 'mcp', manifest: null })),
+    )
   })
 
   it('[register.owners-only] is for owners, and for their own agents', async () => {
@@ -63,7 +111,12 @@ describe('registerTool', () => {
     const tool = { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin }
     await failed(call('registerTool', tool, { bearer: agent.key }), 'permission_denied')
     const foreign = await failed(call('registerTool', tool, { bearer: stranger.bearer }), 'agent_not_found')
-    expect(await failed(call('registerTool', { ...tool, agentId: 'agt_none' }, { bearer: stranger.bearer }), 'agent_not_found')).toEqual(foreign)
+    expect(
+      await failed(
+        call('registerTool', { ...tool, agentId: 'agt_none' }, { bearer: stranger.bearer }),
+        'agent_not_found',
+      ),
+    ).toEqual(foreign)
     expect((await checkChain(`agents/${agent.id}`)).entries).toHaveLength(1)
   })
 
@@ -80,14 +133,20 @@ describe('registerTool', () => {
 
   it('[register.race] loses no change to another that is made at the same time', async () => {
     const agent = await newAgentWith(`${upstream.origin}/ok/race`, { authToken: newSecret() })
-    const updates = ['x-a', 'x-b', 'x-c'].map((name) => register(agent, { url: `${upstream.origin}/ok/race`, headers: { [name]: '1' } }))
+    const updates = ['x-a', 'x-b', 'x-c'].map((name) =>
+      register(agent, { url: `${upstream.origin}/ok/race`, headers: { [name]: '1' } }),
+    )
     const [disabled] = await Promise.all([
       done(admin('setToolEnabled', { agentId: agent.id, name: 'tool', enabled: false }, agent.owner)),
       register(agent, { url: `${upstream.origin}/ok/race`, authToken: null }),
       ...updates,
     ])
     expect(disabled).toEqual({ name: 'tool', enabled: false })
-    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({ enabled: false, authTokenEnc: null, version: 5 })
+    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({
+      enabled: false,
+      authTokenEnc: null,
+      version: 5,
+    })
     await checkChain(`agents/${agent.id}`)
   })
 })
@@ -95,8 +154,15 @@ describe('registerTool', () => {
 describe('what a registration chooses arrives upstream', () => {
   const schemes = {
     bearer: { auth: { scheme: 'bearer' }, arrives: (s: string) => ({ authorization: `Bearer ${s}` }) },
-    'basic with a user': { auth: { scheme: 'basic', username: 'bot' }, arrives: (s: string) => ({ authorization: `Basic ${btoa(`bot:${s}`)}` }) },
-    'basic, a pair': { auth: { scheme: 'basic' }, arrives: (s: string) => ({ authorization: `Basic ${btoa(s)}` }), prefix: 'user:pw' },
+    'basic with a user': {
+      auth: { scheme: 'basic', username: 'bot' },
+      arrives: (s: string) => ({ authorization: `Basic ${btoa(`bot:${s}`)}` }),
+    },
+    'basic, a pair': {
+      auth: { scheme: 'basic' },
+      arrives: (s: string) => ({ authorization: `Basic ${btoa(s)}` }),
+      prefix: 'user:pw',
+    },
     header: { auth: { scheme: 'header', name: 'X-Api-Key' }, arrives: (s: string) => ({ 'x-api-key': s }) },
     query: { auth: { scheme: 'query', name: 'api key' }, arrives: () => ({}) },
   } as const
@@ -104,7 +170,11 @@ describe('what a registration chooses arrives upstream', () => {
   it.each(Object.entries(schemes))('[register.schemes] %s', async (name, { auth, arrives, ...more }) => {
     const path = `/echo/${name.replaceAll(/\W/g, '-')}`
     const secret = newSecret('prefix' in more ? more.prefix : 'tok')
-    const agent = await newAgentWith(`${upstream.origin}${path}?fixed=1`, { authToken: secret, auth, headers: { 'X-Static': 'yes' } })
+    const agent = await newAgentWith(`${upstream.origin}${path}?fixed=1`, {
+      authToken: secret,
+      auth,
+      headers: { 'X-Static': 'yes' },
+    })
     for (const method of ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']) {
       await register(agent, { url: `${upstream.origin}${path}?fixed=1`, method })
       await done(invoke(agent, { args: { q: 'a b', n: 2, api_key: 'mine' } }))
@@ -124,18 +194,33 @@ describe('what owners see and switch', () => {
   it('[admin.list-tools] [admin.set-enabled] lists all tools to the owner, enabled ones to the agent', async () => {
     const agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
     await register(agent, { name: 'other', url: `${upstream.origin}/ok`, enabled: false })
-    expect(await done(admin('setToolEnabled', { agentId: agent.id, name: 'tool', enabled: false }, agent.owner))).toEqual({ name: 'tool', enabled: false })
+    expect(
+      await done(admin('setToolEnabled', { agentId: agent.id, name: 'tool', enabled: false }, agent.owner)),
+    ).toEqual({ name: 'tool', enabled: false })
     expect(await done(call('listTools', {}, { bearer: agent.key }))).toEqual({ tools: [] })
     const { tools } = await done<{ tools: object[] }>(admin('listTools', { agentId: agent.id }, agent.owner))
-    expect(tools).toMatchObject([{ name: 'other', enabled: false, hasCredential: false }, { name: 'tool', enabled: false, hasCredential: true }])
+    expect(tools).toMatchObject([
+      { name: 'other', enabled: false, hasCredential: false },
+      { name: 'tool', enabled: false, hasCredential: true },
+    ])
 
     await failed(invoke(agent), 'tool_not_found')
     await done(admin('setToolEnabled', { agentId: agent.id, name: 'tool', enabled: true }, agent.owner))
     await done(invoke(agent))
     const { entries } = await checkChain(`agents/${agent.id}`)
     expect(entries.map(({ action }) => action)).toEqual([
-      'key.create', 'tool.register', 'tool.register', 'tool.disable', 'tool.deny', 'tool.enable', 'tool.invoke.intent', 'tool.invoke',
+      'key.create',
+      'tool.register',
+      'tool.register',
+      'tool.disable',
+      'tool.deny',
+      'tool.enable',
+      'tool.invoke.intent',
+      'tool.invoke',
     ])
-    await failed(admin('setToolEnabled', { agentId: agent.id, name: 'none', enabled: true }, agent.owner), 'tool_not_found')
+    await failed(
+      admin('setToolEnabled', { agentId: agent.id, name: 'none', enabled: true }, agent.owner),
+      'tool_not_found',
+    )
   })
 })

@@ -53,7 +53,10 @@ describe('a tool that fails in passing', () => {
   })
 
   it('[retry.never] is not called again otherwise', async () => {
-    for (const script of [[503, 200], [0, 200]]) {
+    for (const script of [
+      [503, 200],
+      [0, 200],
+    ]) {
       const { agent, path } = await flaky(script)
       await invoke(agent)
       expect(upstream.at(path)).toHaveLength(1)
@@ -63,12 +66,23 @@ describe('a tool that fails in passing', () => {
 
   it('is given up at the deadline', async () => {
     const { agent } = await flaky([503], { idempotent: true })
-    expect(await done(invoke(agent, { timeoutMs: 1 }).then((answer) => (answer.status === 504 ? { status: 200, body: { result: { status: 503 } }, headers: answer.headers } : answer)))).toMatchObject({ status: 503 })
+    expect(
+      await done(
+        invoke(agent, { timeoutMs: 1 }).then((answer) =>
+          answer.status === 504 ? { status: 200, body: { result: { status: 503 } }, headers: answer.headers } : answer,
+        ),
+      ),
+    ).toMatchObject({ status: 503 })
   })
 })
 
 describe('a circuit', () => {
-  const state = async (agent: Agent) => (await done<{ tools: { breaker: { state: string; until?: string } }[] }>(admin('listTools', { agentId: agent.id }, agent.owner))).tools[0]!.breaker
+  const state = async (agent: Agent) =>
+    (
+      await done<{ tools: { breaker: { state: string; until?: string } }[] }>(
+        admin('listTools', { agentId: agent.id }, agent.owner),
+      )
+    ).tools[0]!.breaker
 
   it('[breaker.open] opens when calls keep failing: then they end at once, cost nothing and are on record as denied', async () => {
     const { agent, path } = await flaky([500])
@@ -84,7 +98,9 @@ describe('a circuit', () => {
     expect(await state(agent)).toEqual({ state: 'open', until: details['retryAt'] })
     expect((await outcomes(agent)).at(-1)).toMatchObject({ breaker: 'opened' })
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.filter(({ action }) => action === 'tool.deny')).toMatchObject(Array.from({ length: 3 }, () => ({ meta: { reason: 'circuit_open', code: 'circuit_open' } })))
+    expect(entries.filter(({ action }) => action === 'tool.deny')).toMatchObject(
+      Array.from({ length: 3 }, () => ({ meta: { reason: 'circuit_open', code: 'circuit_open' } })),
+    )
   })
 
   it('[breaker.probe] lets one call try when its time is up, and closes when that goes well', async () => {
@@ -136,10 +152,16 @@ describe('calls under way', () => {
 
 describe('openings', () => {
   it('[redact.rules] keep nothing of what the registration points to, nor of well-known secrets', async () => {
-    const agent = await newAgentWith(`${upstream.origin}/echo/redact`, { redact: ['/customer/email', '/items/*/note'], authToken: newSecret() })
+    const agent = await newAgentWith(`${upstream.origin}/echo/redact`, {
+      redact: ['/customer/email', '/items/*/note'],
+      authToken: newSecret(),
+    })
     const args = {
       customer: { email: 'ada@example.org', name: 'Ada' },
-      items: [{ note: 'very private', sku: 'A-1' }, { note: 'also private', sku: 'A-2' }],
+      items: [
+        { note: 'very private', sku: 'A-1' },
+        { note: 'also private', sku: 'A-2' },
+      ],
       text: 'use ghp_16C7e42F292c6912E7710c838347Ae178B4a please, or AKIAIOSFODNN7EXAMPLE',
     }
     const { receipt } = await done<{ receipt: { seq: number } }>(invoke(agent, { args }))
@@ -152,9 +174,16 @@ describe('openings', () => {
     expect(JSON.parse(upstream.at('/echo/redact')[0]!.body)).toEqual(args)
   })
 
-  it.each([['no slash', 'customer'], ['a bad escape', '/a~2'], ['no end', '/a'.repeat(400)]])('refuse a rule with %s', async (_, rule) => {
+  it.each([
+    ['no slash', 'customer'],
+    ['a bad escape', '/a~2'],
+    ['no end', '/a'.repeat(400)],
+  ])('refuse a rule with %s', async (_, rule) => {
     const agent = await newAgentWith(`${upstream.origin}/ok`)
-    const answer = await register(agent, { name: 'ruled', url: `${upstream.origin}/ok`, redact: [rule] }).then(() => 'taken', () => 'refused')
+    const answer = await register(agent, { name: 'ruled', url: `${upstream.origin}/ok`, redact: [rule] }).then(
+      () => 'taken',
+      () => 'refused',
+    )
     expect(answer).toBe('refused')
   })
 })

@@ -85,13 +85,19 @@ describe('an answer as it comes', () => {
     const lines = streamed(agent)
     expect((await lines.next()).value).toEqual({ message: { type: 'event', event: 'tick', id: '1', data: '{"n":1}' } })
     next.resolve()
-    expect(await all(lines)).toMatchObject([{ message: { type: 'event', data: 'a\nb' } }, { result: { status: 200, result: null } }])
+    expect(await all(lines)).toMatchObject([
+      { message: { type: 'event', data: 'a\nb' } },
+      { result: { status: 200, result: null } },
+    ])
   })
 
   it('passes bytes as base64, and gives JSON whole at the end too', async () => {
     const agent = await newAgentWith(`${upstream.origin}/bytes2`)
     await register(agent, { name: 'json', url: `${upstream.origin}/ok` })
-    expect(await all(streamed(agent))).toMatchObject([{ message: { type: 'binary', base64: 'AP8B' } }, { result: { result: null } }])
+    expect(await all(streamed(agent))).toMatchObject([
+      { message: { type: 'binary', base64: 'AP8B' } },
+      { result: { result: null } },
+    ])
     const [piece, last] = await all(streamed(agent, { name: 'json' }))
     expect(piece).toEqual({ message: { type: 'text', text: '{"found":1}' } })
     expect(last).toMatchObject({ result: { status: 200, ok: true, result: { found: 1 } } })
@@ -112,18 +118,30 @@ describe('an answer that does not end well', () => {
   it('ends in an error event when the upstream breaks off', async () => {
     const agent = await newAgentWith(`${upstream.origin}/cut`)
     const lines = await all(streamed(agent))
-    expect(lines).toMatchObject([{ message: { text: 'half' } }, { error: { status: 'UNAVAILABLE', details: { code: 'upstream_interrupted', status: 200, receipt: {} } } }])
-    expect((await outcomeOf(agent)).meta).toMatchObject({ status: 200, ok: false, error: 'upstream_interrupted', credited: false })
+    expect(lines).toMatchObject([
+      { message: { text: 'half' } },
+      { error: { status: 'UNAVAILABLE', details: { code: 'upstream_interrupted', status: 200, receipt: {} } } },
+    ])
+    expect((await outcomeOf(agent)).meta).toMatchObject({
+      status: 200,
+      ok: false,
+      error: 'upstream_interrupted',
+      credited: false,
+    })
   })
 
   it('ends at the deadline, and at the bound of bytes', async () => {
     const agent = await newAgentWith(`${upstream.origin}/endless/late`)
-    expect((await all(streamed(agent, { timeoutMs: 300 }))).at(-1)).toMatchObject({ error: { details: { code: 'upstream_timeout' } } })
+    expect((await all(streamed(agent, { timeoutMs: 300 }))).at(-1)).toMatchObject({
+      error: { details: { code: 'upstream_timeout' } },
+    })
     await register(agent, { name: 'small', url: `${upstream.origin}/endless/small`, responseBytesMax: 20 })
     const lines = await all(streamed(agent, { name: 'small' }))
     expect(lines.at(-1)).toMatchObject({ error: { details: { code: 'upstream_too_large' } } })
     expect(lines.map((line) => ('message' in line ? line.message['text'] : '')).join('').length).toBeLessThanOrEqual(20)
-    await expect.poll(() => closed, { timeout: 10_000 }).toEqual(expect.arrayContaining(['/endless/late', '/endless/small']))
+    await expect
+      .poll(() => closed, { timeout: 10_000 })
+      .toEqual(expect.arrayContaining(['/endless/late', '/endless/small']))
   })
 
   it('[stream.cancelled] ends at the upstream when the caller goes away, on record and charged', async () => {
@@ -142,10 +160,14 @@ describe('an answer that does not end well', () => {
   it('is an error with its HTTP status when nothing has come', async () => {
     const agent = await newAgent()
     const response = await fetch(`${stack().baseUrl}/invokeTool`, {
-      method: 'POST', headers: { authorization: `Bearer ${agent.key}`, accept: 'text/event-stream' }, body: JSON.stringify({ data: { name: 'none' } }),
+      method: 'POST',
+      headers: { authorization: `Bearer ${agent.key}`, accept: 'text/event-stream' },
+      body: JSON.stringify({ data: { name: 'none' } }),
     })
     expect(response.status).toBe(404)
-    expect(await response.text()).toMatch(/^data: \{"error":\{"status":"NOT_FOUND",.*"code":"tool_not_found".*\}\}\n\n$/)
+    expect(await response.text()).toMatch(
+      /^data: \{"error":\{"status":"NOT_FOUND",.*"code":"tool_not_found".*\}\}\n\n$/,
+    )
   })
 })
 
@@ -158,7 +180,11 @@ describe('clients', () => {
       parts.push(part)
       next.resolve()
     }
-    expect(parts).toMatchObject([{ type: 'text', text: 'first ' }, { type: 'text', text: 'second' }, { type: 'result', status: 200, ok: true, receipt: {} }])
+    expect(parts).toMatchObject([
+      { type: 'text', text: 'first ' },
+      { type: 'text', text: 'second' },
+      { type: 'result', status: 200, ok: true, receipt: {} },
+    ])
     await expect(tools.stream({ name: 'none' }).next()).rejects.toMatchObject({ code: 'tool_not_found', status: 404 })
     await register(agent, { name: 'cut', url: `${upstream.origin}/cut` })
     const cut = tools.stream({ name: 'cut' })
@@ -178,8 +204,13 @@ describe('clients', () => {
   it("[stream.live] Firebase's own client reads the protocol", async () => {
     const functions = getFunctions(initializeApp({ projectId: stack().project, apiKey: 'x' }, randomUUID()))
     // It has no way to send an agent's key, so what it reads is the refusal.
-    const { data, stream } = await httpsCallableFromURL(functions, `${stack().baseUrl}/invokeTool`).stream({ name: 'tool' })
-    await expect(data).rejects.toMatchObject({ code: 'functions/unauthenticated', details: { code: 'unauthenticated' } })
+    const { data, stream } = await httpsCallableFromURL(functions, `${stack().baseUrl}/invokeTool`).stream({
+      name: 'tool',
+    })
+    await expect(data).rejects.toMatchObject({
+      code: 'functions/unauthenticated',
+      details: { code: 'unauthenticated' },
+    })
     await expect(stream[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'functions/unauthenticated' })
   })
 })

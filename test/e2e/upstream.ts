@@ -29,12 +29,18 @@ const BEHAVIOURS: Record<string, Behaviour> = {
   /** Repeats all that came, in the body and in headers. */
   echo: (hit, response) => json(response, 200, { ...hit }, { 'x-echo': hit.headers.authorization ?? '' }),
   fails: (hit, response) => json(response, 503, { problem: `I was sent ${hit.headers.authorization}` }),
-  redirects: (hit, response) => void response.writeHead(307, { location: `/echo?key=${hit.headers.authorization}` }).end(),
+  redirects: (hit, response) =>
+    void response.writeHead(307, { location: `/echo?key=${hit.headers.authorization}` }).end(),
   loops: (hit, response) => void response.writeHead(307, { location: hit.url }).end(),
-  text: (_hit, response) => void response.writeHead(200, { 'content-type': 'text/plain; charset=iso-8859-1' }).end(Buffer.from('caf\xe9', 'latin1')),
-  bytes: (_hit, response) => void response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([0x89, 0x50, 0x00, 0xff])),
+  text: (_hit, response) =>
+    void response
+      .writeHead(200, { 'content-type': 'text/plain; charset=iso-8859-1' })
+      .end(Buffer.from('caf\xe9', 'latin1')),
+  bytes: (_hit, response) =>
+    void response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from([0x89, 0x50, 0x00, 0xff])),
   empty: (_hit, response) => void response.writeHead(204).end(),
-  big: (_hit, response) => void response.writeHead(200, { 'content-type': 'text/plain' }).end('x'.repeat(11 * 1024 * 1024)),
+  big: (_hit, response) =>
+    void response.writeHead(200, { 'content-type': 'text/plain' }).end('x'.repeat(11 * 1024 * 1024)),
   resets: (_hit, _response, request) => void request.socket.resetAndDestroy(),
   hangs: () => undefined,
   breaks: (_hit, response, request) => {

@@ -37,11 +37,20 @@ const secrets = new Set<string>()
 /** One request over plain HTTP; `target` is a function, or `admin/{operation}`. */
 export async function call(target: string, data: unknown, request: Request = {}): Promise<Answer> {
   const { bearer, baseUrl = stack().baseUrl, method = 'POST', raw, contentType = 'application/json', signal } = request
-  const headers = { ...(contentType !== '' && { 'content-type': contentType }), ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }) }
+  const headers = {
+    ...(contentType !== '' && { 'content-type': contentType }),
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+  }
   const body = method === 'GET' || method === 'HEAD' ? undefined : (raw ?? JSON.stringify({ data }))
-  const response = await fetch(`${baseUrl}/${target}`, { method, headers, body: body as BodyInit, ...(signal && { signal }) })
+  const response = await fetch(`${baseUrl}/${target}`, {
+    method,
+    headers,
+    body: body as BodyInit,
+    ...(signal && { signal }),
+  })
   const text = await response.text()
-  if (target !== 'getToolCredential' || response.status !== 200) answers.push({ target, text: `${text} ${JSON.stringify([...response.headers])}` })
+  if (target !== 'getToolCredential' || response.status !== 200)
+    answers.push({ target, text: `${text} ${JSON.stringify([...response.headers])}` })
   return { status: response.status, body: parse(text), headers: response.headers }
 }
 
@@ -54,7 +63,11 @@ export function newSecret(prefix = 'tok'): string {
 
 /** Where a credential of this file got out, in any of the spellings that survive a copy: none, one hopes. */
 export function leaks(texts: readonly string[] = answers.map(({ target, text }) => `${target}: ${text}`)): string[] {
-  const spellings = [...secrets].flatMap((secret) => [secret, Buffer.from(secret).toString('hex'), Buffer.from(secret).toString('base64').slice(0, -4)])
+  const spellings = [...secrets].flatMap((secret) => [
+    secret,
+    Buffer.from(secret).toString('hex'),
+    Buffer.from(secret).toString('base64').slice(0, -4),
+  ])
   return texts.filter((text) => spellings.some((spelling) => text.includes(spelling)))
 }
 
@@ -66,7 +79,10 @@ export async function done<T = Record<string, unknown>>(answer: Promise<Answer>)
 }
 
 /** The error of a call that has to fail with this code. */
-export async function failed(answer: Promise<Answer>, code: string): Promise<{ status: string; message: string; details: Record<string, unknown> }> {
+export async function failed(
+  answer: Promise<Answer>,
+  code: string,
+): Promise<{ status: string; message: string; details: Record<string, unknown> }> {
   const { body } = await answer
   expect(body).toMatchObject({ error: { details: { code } } })
   return (body as { error: { status: string; message: string; details: Record<string, unknown> } }).error
@@ -79,7 +95,9 @@ export async function newOwner(): Promise<Owner> {
 
 export async function newAgent(owner?: Owner, settings: object = {}): Promise<Agent> {
   const of = owner ?? (await newOwner())
-  const { agentId, key } = await done<{ agentId: string; key: string }>(call('admin/createAgent', { name: 'Bot', ...settings }, { bearer: of.bearer }))
+  const { agentId, key } = await done<{ agentId: string; key: string }>(
+    call('admin/createAgent', { name: 'Bot', ...settings }, { bearer: of.bearer }),
+  )
   return { id: agentId, key, owner: of }
 }
 
@@ -91,7 +109,9 @@ export async function newAgentWith(url: string, tool: object = {}): Promise<Agen
 }
 
 export function register(agent: Agent, tool: object): Promise<Record<string, unknown>> {
-  return done(call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', ...tool }, { bearer: agent.owner.bearer }))
+  return done(
+    call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', ...tool }, { bearer: agent.owner.bearer }),
+  )
 }
 
 export function invoke(agent: Agent, data: object = {}, request: Request = {}): Promise<Answer> {
@@ -106,7 +126,9 @@ export async function setLimit(owner: Owner, monthlyInvocations: number): Promis
   await done(admin('setQuota', { monthlyInvocations }, owner))
 }
 
-export async function usageOf(agent: Agent): Promise<{ month: string; invoked: number; credited: number; limit: number }> {
+export async function usageOf(
+  agent: Agent,
+): Promise<{ month: string; invoked: number; credited: number; limit: number }> {
   return done(admin('getUsage', { agentId: agent.id }, agent.owner))
 }
 
@@ -123,7 +145,9 @@ export function db(): Firestore {
 /** Every document below (and with) this one, as text with bytes in base64 and hex. */
 export async function documentsBelow(ref: DocumentReference): Promise<string[]> {
   const bytes = (_key: string, value: unknown) =>
-    Buffer.isBuffer(value) || value instanceof Uint8Array ? `${Buffer.from(value).toString('base64')} ${Buffer.from(value).toString('latin1')}` : value
+    Buffer.isBuffer(value) || value instanceof Uint8Array
+      ? `${Buffer.from(value).toString('base64')} ${Buffer.from(value).toString('latin1')}`
+      : value
   const own = JSON.stringify(plain((await ref.get()).data()), bytes)
   const below: string[] = []
   for (const collection of await ref.listCollections()) {
@@ -136,7 +160,9 @@ export async function documentsBelow(ref: DocumentReference): Promise<string[]> 
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, Array.isArray(inner) ? inner : plain(inner)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, Array.isArray(inner) ? inner : plain(inner)]),
+  )
 }
 
 function parse(text: string): unknown {

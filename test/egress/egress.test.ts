@@ -12,7 +12,9 @@ interface Bypass {
 }
 
 /** Those that need no name server. */
-const BYPASSES = (JSON.parse(readFileSync(new URL('./bypass-urls.json', import.meta.url), 'utf8')) as Bypass[]).filter(({ resolves }) => !resolves)
+const BYPASSES = (JSON.parse(readFileSync(new URL('./bypass-urls.json', import.meta.url), 'utf8')) as Bypass[]).filter(
+  ({ resolves }) => !resolves,
+)
 const AT_ONCE = 16
 
 let strict: Functions
@@ -23,10 +25,15 @@ beforeAll(async () => {
   strict = await startFunctions({ VITRINE_EGRESS_ALLOW: '' })
   other = await startUpstream()
   upstream = await startUpstream({
-    away: (hit, response) => void response.writeHead(Number(hit.url.split('/')[2]), { location: `${other.origin}/echo` }).end(),
+    away: (hit, response) =>
+      void response.writeHead(Number(hit.url.split('/')[2]), { location: `${other.origin}/echo` }).end(),
     around: (_hit, response) => void response.writeHead(307, { location: '/ok/there' }).end(),
-    leaks: (hit, response) => void response.writeHead(302, { location: `${other.origin}/ok?key=${hit.headers.authorization!.split(' ')[1]}` }).end(),
-    inwards: (hit, response) => void response.writeHead(302, { location: `http://${hit.url.slice('/inwards/'.length)}/` }).end(),
+    leaks: (hit, response) =>
+      void response
+        .writeHead(302, { location: `${other.origin}/ok?key=${hit.headers.authorization!.split(' ')[1]}` })
+        .end(),
+    inwards: (hit, response) =>
+      void response.writeHead(302, { location: `http://${hit.url.slice('/inwards/'.length)}/` }).end(),
   })
 })
 afterAll(async () => {
@@ -37,7 +44,11 @@ afterAll(async () => {
 afterEach(() => expect(leaks()).toEqual([]))
 
 async function codeOf(agent: Agent, name: string, url: string, baseUrl?: string): Promise<string> {
-  const { status, body } = await call('registerTool', { agentId: agent.id, name, kind: 'http', url }, { bearer: agent.owner.bearer, ...(baseUrl && { baseUrl }) })
+  const { status, body } = await call(
+    'registerTool',
+    { agentId: agent.id, name, kind: 'http', url },
+    { bearer: agent.owner.bearer, ...(baseUrl && { baseUrl }) },
+  )
   return status === 200 ? 'ok' : (body as { error: { details: { code: string } } }).error.details.code
 }
 
@@ -46,10 +57,12 @@ async function surprises(expected: (bypass: Bypass) => string, baseUrl?: string)
   const agent = await newAgent()
   const found: string[] = []
   for (let i = 0; i < BYPASSES.length; i += AT_ONCE) {
-    await Promise.all(BYPASSES.slice(i, i + AT_ONCE).map(async (bypass, j) => {
-      const code = await codeOf(agent, `tool${j}`, bypass.url, baseUrl)
-      if (code !== expected(bypass)) found.push(`${bypass.url}: ${code}, not ${expected(bypass)}`)
-    }))
+    await Promise.all(
+      BYPASSES.slice(i, i + AT_ONCE).map(async (bypass, j) => {
+        const code = await codeOf(agent, `tool${j}`, bypass.url, baseUrl)
+        if (code !== expected(bypass)) found.push(`${bypass.url}: ${code}, not ${expected(bypass)}`)
+      }),
+    )
   }
   return found
 }
@@ -57,13 +70,26 @@ async function surprises(expected: (bypass: Bypass) => string, baseUrl?: string)
 describe('[egress.registration] registering', () => {
   test('lets no known bypass through', async () => expect(await surprises(({ listed }) => listed)).toEqual([]), 120_000)
 
-  test('lets no known bypass through without an allow-list', async () => expect(await surprises((bypass) => bypass.strict, strict.baseUrl)).toEqual([]), 120_000)
+  test(
+    'lets no known bypass through without an allow-list',
+    async () => expect(await surprises((bypass) => bypass.strict, strict.baseUrl)).toEqual([]),
+    120_000,
+  )
 
   test('warns of a name that does not resolve, and of nothing else', async () => {
     const agent = await newAgent()
-    expect(await register(agent, { url: 'https://tools.example.invalid/' })).toMatchObject({ warnings: [expect.stringContaining('tools.example.invalid')] })
+    expect(await register(agent, { url: 'https://tools.example.invalid/' })).toMatchObject({
+      warnings: [expect.stringContaining('tools.example.invalid')],
+    })
     expect(await register(agent, { url: upstream.origin })).not.toHaveProperty('warnings')
-    await failed(call('registerTool', { agentId: agent.id, name: 'tool', kind: 'http', url: 'https://db.internal/' }, { bearer: agent.owner.bearer }), 'blocked_url')
+    await failed(
+      call(
+        'registerTool',
+        { agentId: agent.id, name: 'tool', kind: 'http', url: 'https://db.internal/' },
+        { bearer: agent.owner.bearer },
+      ),
+      'blocked_url',
+    )
   })
 })
 
@@ -77,15 +103,26 @@ describe('[egress.dial] calling', () => {
     await done(invoke(agent))
   })
 
-  test.each([302, 307])('takes nothing of a registration along when it is redirected elsewhere by %i', async (status) => {
-    const agent = await newAgent()
-    const [credential, header] = [newSecret(), newSecret('static')]
-    await register(agent, { url: `${upstream.origin}/away/${status}`, authToken: credential, headers: { 'x-tenant': header, cookie: header } })
-    const { result } = await done<{ result: { method: string; headers: Record<string, string> } }>(invoke(agent, { args: { q: 1 } }))
-    expect(result).toMatchObject({ method: status === 302 ? 'GET' : 'POST', body: status === 302 ? '' : '{"q":1}' })
-    expect(Object.keys(result.headers).filter((name) => ['authorization', 'x-tenant', 'cookie'].includes(name))).toEqual([])
-    expect(leaks(other.hits.map((hit) => JSON.stringify(hit)))).toEqual([])
-  })
+  test.each([302, 307])(
+    'takes nothing of a registration along when it is redirected elsewhere by %i',
+    async (status) => {
+      const agent = await newAgent()
+      const [credential, header] = [newSecret(), newSecret('static')]
+      await register(agent, {
+        url: `${upstream.origin}/away/${status}`,
+        authToken: credential,
+        headers: { 'x-tenant': header, cookie: header },
+      })
+      const { result } = await done<{ result: { method: string; headers: Record<string, string> } }>(
+        invoke(agent, { args: { q: 1 } }),
+      )
+      expect(result).toMatchObject({ method: status === 302 ? 'GET' : 'POST', body: status === 302 ? '' : '{"q":1}' })
+      expect(
+        Object.keys(result.headers).filter((name) => ['authorization', 'x-tenant', 'cookie'].includes(name)),
+      ).toEqual([])
+      expect(leaks(other.hits.map((hit) => JSON.stringify(hit)))).toEqual([])
+    },
+  )
 
   test('takes the credential along within the origin', async () => {
     const agent = await newAgent()
@@ -102,15 +139,20 @@ describe('[egress.dial] calling', () => {
     expect(other.at('/ok')).toEqual([])
   })
 
-  test.each(['169.254.169.254', '10.0.0.1', '0x7f.1:22', 'metadata.google.internal', '8.8.8.8'])('follows no redirect to %s', async (place) => {
-    const agent = await newAgent()
-    await register(agent, { url: `${upstream.origin}/inwards/${place}` })
-    await failed(invoke(agent), 'blocked_url')
-  })
+  test.each(['169.254.169.254', '10.0.0.1', '0x7f.1:22', 'metadata.google.internal', '8.8.8.8'])(
+    'follows no redirect to %s',
+    async (place) => {
+      const agent = await newAgent()
+      await register(agent, { url: `${upstream.origin}/inwards/${place}` })
+      await failed(invoke(agent), 'blocked_url')
+    },
+  )
 })
 
 describe('[egress.policy] the functions', () => {
   test('do not start with an allow-list that does not read, and say why', async () => {
-    await expect(startFunctions({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,10.0.0/8' })).rejects.toThrow('VITRINE_EGRESS_ALLOW: "10.0.0/8" is neither')
+    await expect(startFunctions({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,10.0.0/8' })).rejects.toThrow(
+      'VITRINE_EGRESS_ALLOW: "10.0.0/8" is neither',
+    )
   })
 })

@@ -76,7 +76,12 @@ export async function reconcileOnce(agent: Agent, baseUrl: string): Promise<numb
  * Holds everything against everything: no call arrived twice or without an intent, who was told of an outcome finds it
  * on record, and the chain and all that hangs on it are sound.
  */
-export async function account(agent: Agent, upstream: Upstream, calls: readonly Numbered[], store: Firestore = db()): Promise<Checked> {
+export async function account(
+  agent: Agent,
+  upstream: Upstream,
+  calls: readonly Numbered[],
+  store: Firestore = db(),
+): Promise<Checked> {
   const log = `agents/${agent.id}`
   const hits = arrived(upstream.hits.filter(({ url }) => url.includes(agent.id)))
   expect(new Set(hits).size).toBe(hits.length)
@@ -85,7 +90,11 @@ export async function account(agent: Agent, upstream: Upstream, calls: readonly 
   expect(hits.filter((number) => !intended.has(number))).toEqual([])
   for (const call of calls.filter(passed)) {
     const { log: at, seq, hash, pending } = receiptOf(call)
-    expect([at, hash, checked.entries[seq]!.action]).toEqual([log, hashOf(checked.entries[seq]!), pending ? 'tool.invoke.intent' : 'tool.invoke'])
+    expect([at, hash, checked.entries[seq]!.action]).toEqual([
+      log,
+      hashOf(checked.entries[seq]!),
+      pending ? 'tool.invoke.intent' : 'tool.invoke',
+    ])
   }
   return checked
 }

@@ -18,7 +18,8 @@ let victim: Victim
 beforeAll(async () => {
   // Tools answer at different times, so that calls are at different points when one of them comes to its end.
   upstream = await startUpstream({
-    varied: ({ body }, response) => void setTimeout(() => response.end('{}'), ((JSON.parse(body) as { number: number }).number % 8) * 15),
+    varied: ({ body }, response) =>
+      void setTimeout(() => response.end('{}'), ((JSON.parse(body) as { number: number }).number % 8) * 15),
   })
   proxy = await startFirestoreProxy()
   victim = await startVictim({ FIRESTORE_EMULATOR_HOST: proxy.host, VITRINE_RECONCILE_AFTER_MS: '500' })
@@ -28,7 +29,6 @@ afterAll(async () => {
   await proxy.close()
   await upstream.close()
 })
-
 
 const STEPS = ['parse', 'load', 'auth', 'admit', 'forward', 'scrub', 'settle']
 
@@ -42,25 +42,31 @@ it.each(STEPS)('[ledger.killed] adds up after a kill at the end of "%s"', async 
 })
 
 describe('the store has', () => {
-  const MOMENTS = [0, 1, 3].flatMap((nth) => [{ what: 'not got', nth, got: 0, fault: { before: never } }, { what: 'got', nth, got: 1, fault: { after: never } }])
+  const MOMENTS = [0, 1, 3].flatMap((nth) => [
+    { what: 'not got', nth, got: 0, fault: { before: never } },
+    { what: 'got', nth, got: 1, fault: { after: never } },
+  ])
 
-  it.each<{ what: string; nth: number; got: number; fault: Fault }>(MOMENTS)('[ledger.killed] $what commit $nth when the process is killed that waits for it', async ({ nth, got, fault }) => {
-    const agent = await newAgent(40)
-    const { segments } = await checkChain(`agents/${agent.id}`)
-    const stuck = Promise.withResolvers<void>()
-    proxy.fault('Commit', (n) => {
-      if (n < nth) return undefined
-      stuck.resolve()
-      return fault
-    })
-    const calls = callMany(agent, CALLS, victim.baseUrl())
-    await stuck.promise
-    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).segments).toBe(segments + nth + got)
-    await victim.kill()
-    proxy.fault('Commit', () => undefined)
-    await victim.restart()
-    await recover(agent, 40, await calls)
-  })
+  it.each<{ what: string; nth: number; got: number; fault: Fault }>(MOMENTS)(
+    '[ledger.killed] $what commit $nth when the process is killed that waits for it',
+    async ({ nth, got, fault }) => {
+      const agent = await newAgent(40)
+      const { segments } = await checkChain(`agents/${agent.id}`)
+      const stuck = Promise.withResolvers<void>()
+      proxy.fault('Commit', (n) => {
+        if (n < nth) return undefined
+        stuck.resolve()
+        return fault
+      })
+      const calls = callMany(agent, CALLS, victim.baseUrl())
+      await stuck.promise
+      await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).segments).toBe(segments + nth + got)
+      await victim.kill()
+      proxy.fault('Commit', () => undefined)
+      await victim.restart()
+      await recover(agent, 40, await calls)
+    },
+  )
 })
 
 it('[ledger.killed] adds up after kills at any time', async () => {

@@ -61,7 +61,8 @@ it('[credential.kms-down] forwards nothing and charges nothing from the kill of 
   await kms.start()
   await expect.poll(tryAgain, { timeout: 20_000 }).toBe('ok')
   // What failed has cost nothing: the limit is met by what passed, to the unit.
-  while (calls.filter(passed).length < 200) calls.push(...(await callMany(agent, Math.min(32, 200 - calls.filter(passed).length), functions.baseUrl)))
+  while (calls.filter(passed).length < 200)
+    calls.push(...(await callMany(agent, Math.min(32, 200 - calls.filter(passed).length), functions.baseUrl)))
   await checkCharges(agent, calls)
   expect(codeOf(await callNumbered(agent, functions.baseUrl))).toBe('quota_exceeded')
 })
@@ -82,13 +83,24 @@ async function checkCharges(agent: Agent, calls: readonly Numbered[]): Promise<v
   expect([...new Set(calls.map(codeOf))].filter((code) => code !== 'ok' && code !== 'kms_unavailable')).toEqual([])
   const { usage, open } = await account(agent, upstream, calls)
   const forwarded = arrived(upstream.hits.filter(({ url }) => url.includes(agent.id)))
-  expect(forwarded.toSorted((a, b) => a - b)).toEqual(calls.filter(passed).map(({ number }) => number).toSorted((a, b) => a - b))
+  expect(forwarded.toSorted((a, b) => a - b)).toEqual(
+    calls
+      .filter(passed)
+      .map(({ number }) => number)
+      .toSorted((a, b) => a - b),
+  )
   expect([usage.invoked, usage.invoked - usage.credited, open]).toEqual([calls.length, forwarded.length, []])
 }
 
 async function newAgentWithCredential(): Promise<Agent> {
   const agent = await newAgent()
-  const tool = { agentId: agent.id, name: 'tool', kind: 'http', url: `${upstream.origin}/brief/${agent.id}`, authToken: newSecret() }
+  const tool = {
+    agentId: agent.id,
+    name: 'tool',
+    kind: 'http',
+    url: `${upstream.origin}/brief/${agent.id}`,
+    authToken: newSecret(),
+  }
   await done(call('registerTool', tool, { bearer: agent.owner.bearer, baseUrl: functions.baseUrl }))
   return agent
 }

@@ -16,7 +16,9 @@ let upstream: Upstream
 const gates = new Map<string, PromiseWithResolvers<void>>()
 const sides = new Map<Outage, { line: Line; functions: Functions }>()
 beforeAll(async () => {
-  upstream = await startUpstream({ gated: ({ url }, response) => void gates.get(url.split('/')[2]!)!.promise.then(() => response.end('{}')) })
+  upstream = await startUpstream({
+    gated: ({ url }, response) => void gates.get(url.split('/')[2]!)!.promise.then(() => response.end('{}')),
+  })
   for (const outage of OUTAGES) {
     const line = await startLine(stack().firestore)
     sides.set(outage, { line, functions: await startFunctions({ FIRESTORE_EMULATOR_HOST: line.host }) })
@@ -30,10 +32,14 @@ afterAll(async () => {
   await upstream.close()
 })
 
-it('[ledger.pending] [ledger.down] answers calls under way and calls no tool while Firestore is away', { timeout: 60_000 }, async () => {
-  // Both at once: most of the time goes by waiting for what does not answer.
-  await Promise.all(OUTAGES.map(suffer))
-})
+it(
+  '[ledger.pending] [ledger.down] answers calls under way and calls no tool while Firestore is away',
+  { timeout: 60_000 },
+  async () => {
+    // Both at once: most of the time goes by waiting for what does not answer.
+    await Promise.all(OUTAGES.map(suffer))
+  },
+)
 
 async function suffer(outage: Outage): Promise<void> {
   const { line, functions } = sides.get(outage)!

@@ -5,7 +5,17 @@ import { startFirestoreProxy, type FirestoreProxy } from '../e2e/firestore-proxy
 import { startFunctions, type Functions } from '../e2e/functions.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { newAgent, register, setLimit, type Agent } from '../e2e/world.ts'
-import { account, callMany, callNumbered, codeOf, passed, receiptOf, reconcile, reconcileOnce, type Numbered } from './account.ts'
+import {
+  account,
+  callMany,
+  callNumbered,
+  codeOf,
+  passed,
+  receiptOf,
+  reconcile,
+  reconcileOnce,
+  type Numbered,
+} from './account.ts'
 
 /** Two functions processes on the same chains, each behind a line that the tests can hold up. */
 
@@ -20,7 +30,11 @@ let gate = Promise.withResolvers<void>()
 beforeAll(async () => {
   upstream = await startUpstream({
     // Around the time at which reconcilers take a call for lost, so that they and its outcome race.
-    slow: ({ body }, response) => void setTimeout(() => response.end('{}'), RECONCILE_AFTER_MS + ((JSON.parse(body) as { number: number }).number % 8) * 30 - 120),
+    slow: ({ body }, response) =>
+      void setTimeout(
+        () => response.end('{}'),
+        RECONCILE_AFTER_MS + ((JSON.parse(body) as { number: number }).number % 8) * 30 - 120,
+      ),
     gated: (_hit, response) => void gate.promise.then(() => response.end('{}')),
   })
   proxies = await Promise.all([startFirestoreProxy(), startFirestoreProxy()])
@@ -58,7 +72,8 @@ it('[ledger.reconcile] closes each call once while two processes invoke and two 
   const invoked = Promise.withResolvers<void>()
   const reconciling = both.map(({ baseUrl }) => reconcileUntil(agent, baseUrl, invoked.promise))
   const calls: Numbered[] = []
-  for (let round = 0; round < 3; round++) calls.push(...(await Promise.all(both.map(({ baseUrl }) => callMany(agent, 32, baseUrl)))).flat())
+  for (let round = 0; round < 3; round++)
+    calls.push(...(await Promise.all(both.map(({ baseUrl }) => callMany(agent, 32, baseUrl)))).flat())
   invoked.resolve()
   const closed = (await Promise.all(reconciling)).reduce((sum, n) => sum + n)
   expect(calls.map(codeOf).filter((code) => code !== 'ok')).toEqual([])
@@ -82,7 +97,9 @@ it('[ledger.late-outcome] leaves a call closed as unknown when its outcome comes
   const { head } = await checkChain(`agents/${agent.id}`)
   outcome.release()
   // The tool has answered, so its answer is what the callers get, with the intent as their receipt.
-  expect((await calls).map((call) => [passed(call), receiptOf(call).pending])).toEqual(Array.from({ length: 4 }, () => [true, true]))
+  expect((await calls).map((call) => [passed(call), receiptOf(call).pending])).toEqual(
+    Array.from({ length: 4 }, () => [true, true]),
+  )
   await reconcile(agent, both[0].baseUrl)
   expect((await account(agent, upstream, await calls)).head).toBe(head)
 })

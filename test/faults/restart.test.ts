@@ -55,29 +55,33 @@ afterAll(async () => {
  * The emulator forgets what it held, unlike Firestore, where what was acknowledged stays. So that this kill is one of
  * Firestore's kind, the line is held up first: what is saved then is all that anybody was told, and perhaps more.
  */
-it('[ledger.restarted] adds up after a kill and restart of Firestore under load, without a restart of the functions', { timeout: 60_000 }, async () => {
-  const agent = await newAgent()
-  const calls: Numbered[] = []
-  const load = startLoad(agent, calls)
-  await expect.poll(() => calls.filter(passed).length, { timeout: 10_000 }).toBeGreaterThan(64)
+it(
+  '[ledger.restarted] adds up after a kill and restart of Firestore under load, without a restart of the functions',
+  { timeout: 60_000 },
+  async () => {
+    const agent = await newAgent()
+    const calls: Numbered[] = []
+    const load = startLoad(agent, calls)
+    await expect.poll(() => calls.filter(passed).length, { timeout: 10_000 }).toBeGreaterThan(64)
 
-  line.set('held')
-  await emulator.save()
-  await emulator.kill()
-  await emulator.start()
-  line.set('open')
-  const before = calls.length
-  await expect.poll(() => calls.slice(before).filter(passed).length, { timeout: 30_000 }).toBeGreaterThan(64)
-  await load.stop()
+    line.set('held')
+    await emulator.save()
+    await emulator.kill()
+    await emulator.start()
+    line.set('open')
+    const before = calls.length
+    await expect.poll(() => calls.slice(before).filter(passed).length, { timeout: 30_000 }).toBeGreaterThan(64)
+    await load.stop()
 
-  expect(calls.map(codeOf).filter((code) => !['ok', 'unavailable', 'ledger_unavailable'].includes(code))).toEqual([])
-  await expect.poll(openCalls(agent), { timeout: 20_000 }).toEqual([])
-  const { usage, head } = await account(agent, upstream, calls, store)
-  expect(usage.invoked).toBeGreaterThanOrEqual(calls.filter(passed).length)
-  expect(usage.credited).toBe(0)
-  await runScheduledReconcile()
-  expect((await checkChain(`agents/${agent.id}`, store)).head).toBe(head)
-})
+    expect(calls.map(codeOf).filter((code) => !['ok', 'unavailable', 'ledger_unavailable'].includes(code))).toEqual([])
+    await expect.poll(openCalls(agent), { timeout: 20_000 }).toEqual([])
+    const { usage, head } = await account(agent, upstream, calls, store)
+    expect(usage.invoked).toBeGreaterThanOrEqual(calls.filter(passed).length)
+    expect(usage.credited).toBe(0)
+    await runScheduledReconcile()
+    expect((await checkChain(`agents/${agent.id}`, store)).head).toBe(head)
+  },
+)
 
 async function newAgent(): Promise<Agent> {
   const owner = await newOwner()
@@ -110,7 +114,11 @@ function openCalls(agent: Agent): () => Promise<string[]> {
 
 /** As Cloud Scheduler does it. */
 async function runScheduledReconcile(): Promise<void> {
-  const response = await fetch(`${functions.baseUrl}/reconcile`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
+  const response = await fetch(`${functions.baseUrl}/reconcile`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{}',
+  })
   expect(response.status).toBe(200)
   await response.arrayBuffer()
 }
@@ -127,7 +135,12 @@ async function createEmulator(): Promise<Emulator> {
     async start() {
       const snapshot = await latestSnapshot(dir)
       const ports = { functions: 0, firestore, auth: 0, kms: 0, demoApi: 0 }
-      const service = firestoreService({ project, dir, ports }, java.command, jar, snapshot && firestoreExport(snapshot))
+      const service = firestoreService(
+        { project, dir, ports },
+        java.command,
+        jar,
+        snapshot && firestoreExport(snapshot),
+      )
       child = startChild(service)
       await untilReady(child, service)
     },

@@ -18,7 +18,11 @@ function entryOf(target: string): Item {
 function intentOf(ownerUid: string): Item {
   const call = randomUUID()
   const opening = { salt: '00'.repeat(32), args: '{}' }
-  const argsCommit = createHash('sha256').update(Buffer.from([2])).update(Buffer.from(opening.salt, 'hex')).update(opening.args).digest('hex')
+  const argsCommit = createHash('sha256')
+    .update(Buffer.from([2]))
+    .update(Buffer.from(opening.salt, 'hex'))
+    .update(opening.args)
+    .digest('hex')
   return {
     drafts: [{ action: 'tool.invoke.intent', actor: 'agent:a', target: 'tool', call, meta: { argsCommit } }],
     charge: { ownerUid },
@@ -58,7 +62,9 @@ it('[quota.concurrent] spends a quota and never more, from four chains by two wr
   const month = new Date().toISOString().slice(0, 7)
   await db().doc(`owners/${ownerUid}/quota/${month}`).set({ limit: 60, leased: 0 })
   const logs = Array.from({ length: 4 }, newLog)
-  const results = await Promise.all(Array.from({ length: 200 }, (_, i) => writers[i % 2]!(logs[i % 4]!, 'org', intentOf(ownerUid), 25_000)))
+  const results = await Promise.all(
+    Array.from({ length: 200 }, (_, i) => writers[i % 2]!(logs[i % 4]!, 'org', intentOf(ownerUid), 25_000)),
+  )
   const spent = results.filter(({ ok }) => ok).length
   expect(results.filter((result) => !result.ok && result.error.code === 'quota_exceeded')).toHaveLength(200 - spent)
   const quota = (await db().doc(`owners/${ownerUid}/quota/${month}`).get()).data()!

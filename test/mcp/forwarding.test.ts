@@ -4,7 +4,10 @@ import { call, said, up, value } from './harness.ts'
 
 const servers = [
   { name: '2026-07-28, JSON', start: (port = 0): Promise<ToolServer> => modernServer({ port }) },
-  { name: '2026-07-28, event streams', start: (port = 0): Promise<ToolServer> => modernServer({ port, responseMode: 'sse' }) },
+  {
+    name: '2026-07-28, event streams',
+    start: (port = 0): Promise<ToolServer> => modernServer({ port, responseMode: 'sse' }),
+  },
   { name: '2025, JSON', start: (port = 0): Promise<ToolServer> => legacyServer({ port, json: true }) },
   { name: '2025, event streams', start: (port = 0): Promise<ToolServer> => legacyServer({ port }) },
 ]
@@ -42,7 +45,9 @@ describe.each(servers)('a server of $name', ({ start }) => {
 
   test('first calls that come at the same time share one connection', async () => {
     const server = await up(start())
-    const outcomes = await Promise.all(Array.from({ length: 20 }, () => call(server.url, 'whoami', {}, { credential: 'shared' })))
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, () => call(server.url, 'whoami', {}, { credential: 'shared' })),
+    )
     expect(new Set(outcomes.map(said))).toEqual(new Set(['Bearer shared']))
     expect(server.seen.filter(({ rpc }) => rpc === 'server/discover')).toHaveLength(1)
     expect(server.seen.filter(({ rpc }) => rpc === 'initialize').length).toBeLessThanOrEqual(1)
@@ -80,7 +85,12 @@ describe.each(servers)('a server of $name', ({ start }) => {
     const server = await start()
     await call(server.url, 'add', { a: 1, b: 1 })
     await server.close()
-    expect(await call(server.url, 'add', { a: 1, b: 1 })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: expect.any(Boolean) })
+    expect(await call(server.url, 'add', { a: 1, b: 1 })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: expect.any(Boolean),
+    })
     const restarted = await up(start(server.port))
     const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => call(server.url, 'add', { a: i, b: 0 })))
     expect(outcomes.map(said)).toEqual(Array.from({ length: 10 }, (_, i) => String(i)))

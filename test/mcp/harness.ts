@@ -36,11 +36,31 @@ export async function up<T extends { close(): Promise<unknown> }>(server: Promis
 }
 
 export function endpointOf(url: string, changes: Partial<Endpoint> = {}): Endpoint {
-  return { url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
+  return {
+    url,
+    method: 'POST',
+    auth: { scheme: 'bearer' },
+    headers: {},
+    responseBytesMax: RESPONSE_BYTES_DEFAULT,
+    ...changes,
+  }
 }
 
-export function call(url: string, command: string, args: JsonObject = {}, changes: Partial<ForwardRequest> = {}): Promise<ForwardOutcome> {
-  const request = { connection: `${url}@1`, endpoint: endpointOf(url), command, args, credential: null, signal: new AbortController().signal, ...changes }
+export function call(
+  url: string,
+  command: string,
+  args: JsonObject = {},
+  changes: Partial<ForwardRequest> = {},
+): Promise<ForwardOutcome> {
+  const request = {
+    connection: `${url}@1`,
+    endpoint: endpointOf(url),
+    command,
+    args,
+    credential: null,
+    signal: new AbortController().signal,
+    ...changes,
+  }
   return forward({ ...request, scrubber: createScrubber(request.credential, request.endpoint.auth) })
 }
 

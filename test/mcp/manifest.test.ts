@@ -11,7 +11,11 @@ import { freePort, httpServer, legacyServer, modernServer, type TestServer } fro
 const dispatcher = createDispatcher({ policy: LOOPBACK })
 afterAll(() => dispatcher.destroy())
 
-function manifestOf(url: string, credential: string | null = null, signal = new AbortController().signal): ReturnType<typeof fetchManifest> {
+function manifestOf(
+  url: string,
+  credential: string | null = null,
+  signal = new AbortController().signal,
+): ReturnType<typeof fetchManifest> {
   return fetchManifest({ dispatcher, egress: LOOPBACK, endpoint: endpointOf(url), credential, signal })
 }
 
@@ -23,13 +27,25 @@ async function got(url: string): Promise<Manifest> {
 
 /** A server whose lists are scripted: the cursor is the number of the page. */
 function listing(page: (number: number) => JsonObject | null): Promise<TestServer> {
-  return up(httpServer((request, response) => {
-    const { id, method, params } = request.body as { id?: number; method: string; params?: { cursor?: string } }
-    const initialized = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'lists', version: '3', title: 'Lists' } }
-    const result = method === 'initialize' ? initialized : page(Number(params?.cursor ?? 0))
-    if (method === 'server/discover' || id === undefined) response.writeHead(id === undefined ? 202 : 404).end()
-    else json(response, result ? { jsonrpc: '2.0', id, result } : { jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } })
-  }))
+  return up(
+    httpServer((request, response) => {
+      const { id, method, params } = request.body as { id?: number; method: string; params?: { cursor?: string } }
+      const initialized = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        serverInfo: { name: 'lists', version: '3', title: 'Lists' },
+      }
+      const result = method === 'initialize' ? initialized : page(Number(params?.cursor ?? 0))
+      if (method === 'server/discover' || id === undefined) response.writeHead(id === undefined ? 202 : 404).end()
+      else
+        json(
+          response,
+          result
+            ? { jsonrpc: '2.0', id, result }
+            : { jsonrpc: '2.0', id, error: { code: -32601, message: 'Method not found' } },
+        )
+    }),
+  )
 }
 
 function json(response: ServerResponse, body: unknown): void {
@@ -41,13 +57,22 @@ describe('a manifest', () => {
     const server = await up(modernServer())
     const manifest = await got(server.url)
     expect(manifest).toMatchObject({ protocolVersion: '2026-07-28', server: { name: 'modern', version: '1.2.3' } })
-    expect(manifest.tools.map((tool) => (tool as JsonObject)['name'])).toEqual(['whoami', 'add', 'fail', 'slow', 'routed'])
+    expect(manifest.tools.map((tool) => (tool as JsonObject)['name'])).toEqual([
+      'whoami',
+      'add',
+      'fail',
+      'slow',
+      'routed',
+    ])
   })
 
   test('of a server of the older revisions, whose session ends with it', async () => {
     const server = await up(legacyServer())
     const manifest = await manifestOf(server.url, 's3cret')
-    expect(manifest).toMatchObject({ ok: true, value: { protocolVersion: '2025-11-25', server: { name: 'legacy', version: '0.9' } } })
+    expect(manifest).toMatchObject({
+      ok: true,
+      value: { protocolVersion: '2025-11-25', server: { name: 'legacy', version: '0.9' } },
+    })
     expect(server.sessions.size).toBe(0)
     expect(server.seen.every(({ headers }) => headers.authorization === 'Bearer s3cret')).toBe(true)
   })
@@ -62,9 +87,16 @@ describe('a manifest', () => {
       _meta: { 'example.org/a': null },
       unheardOf: { deep: true },
     })
-    const server = await listing((number) => ({ tools: [tool(number), { name: 7 }], ...(number < 3 && { nextCursor: String(number + 1) }) }))
+    const server = await listing((number) => ({
+      tools: [tool(number), { name: 7 }],
+      ...(number < 3 && { nextCursor: String(number + 1) }),
+    }))
     const expected = [0, 1, 2, 3].flatMap((number) => [tool(number), { name: 7 }])
-    expect(await got(server.url)).toEqual({ protocolVersion: '2025-11-25', server: { name: 'lists', version: '3' }, tools: expected })
+    expect(await got(server.url)).toEqual({
+      protocolVersion: '2025-11-25',
+      server: { name: 'lists', version: '3' },
+      tools: expected,
+    })
   })
 
   test('of a server without tools is empty', async () => {
@@ -76,7 +108,11 @@ describe('no manifest, and no exception', () => {
   const large = { name: 'x'.repeat(MANIFEST_BYTES_MAX / 4) }
   test.each<[string, (number: number) => JsonObject, string]>([
     ['one page that is too large', () => ({ tools: Array(5).fill(large) as JsonObject[] }), 'upstream_too_large'],
-    ['pages that are too large together', (number) => ({ tools: [large], nextCursor: String(number + 1) }), 'upstream_too_large'],
+    [
+      'pages that are too large together',
+      (number) => ({ tools: [large], nextCursor: String(number + 1) }),
+      'upstream_too_large',
+    ],
     ['pages without end', (number) => ({ tools: [], nextCursor: String(number) }), 'upstream_too_large'],
     ['a list that is none', () => ({ tools: 'many' }), 'upstream_invalid'],
   ])('from a server with %s', async (_name, page, code) => {
@@ -86,18 +122,28 @@ describe('no manifest, and no exception', () => {
   })
 
   test('from one that refuses the credential, which it repeats', async () => {
-    const server = await up(httpServer((request, response) => response.writeHead(401).end(request.headers.authorization)))
+    const server = await up(
+      httpServer((request, response) => response.writeHead(401).end(request.headers.authorization)),
+    )
     const manifest = await manifestOf(server.url, 's3cret')
-    expect(manifest).toEqual({ ok: false, error: { code: 'upstream_invalid', message: 'The server answered with HTTP 401.' } })
+    expect(manifest).toEqual({
+      ok: false,
+      error: { code: 'upstream_invalid', message: 'The server answered with HTTP 401.' },
+    })
   })
 
   test('from one that is not MCP', async () => {
-    const server = await up(httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')))
+    const server = await up(
+      httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')),
+    )
     expect(await manifestOf(server.url)).toEqual({ ok: false, error: { code: 'upstream_invalid' } })
   })
 
   test('from one that is not there', async () => {
-    expect(await manifestOf(`http://127.0.0.1:${await freePort()}/mcp`)).toEqual({ ok: false, error: { code: 'upstream_unreachable' } })
+    expect(await manifestOf(`http://127.0.0.1:${await freePort()}/mcp`)).toEqual({
+      ok: false,
+      error: { code: 'upstream_unreachable' },
+    })
   })
 
   test.each([
@@ -111,7 +157,13 @@ describe('no manifest, and no exception', () => {
   test('from an address that tools may not reach', async () => {
     const server = await up(modernServer())
     const guarded = createDispatcher({ policy: STRICT })
-    const manifest = await fetchManifest({ dispatcher: guarded, egress: STRICT, endpoint: endpointOf(server.url), credential: null, signal: new AbortController().signal })
+    const manifest = await fetchManifest({
+      dispatcher: guarded,
+      egress: STRICT,
+      endpoint: endpointOf(server.url),
+      credential: null,
+      signal: new AbortController().signal,
+    })
     await guarded.destroy()
     expect(manifest).toEqual({ ok: false, error: { code: 'blocked_url' } })
     expect(server.seen).toEqual([])

@@ -34,12 +34,20 @@ export interface Felt {
 }
 
 /** An HTTP server with a listener of the test's own; the body is read before the listener is called. */
-export async function httpServer(listener: (request: IncomingMessage & { body: unknown }, response: ServerResponse) => void, port = 0): Promise<TestServer> {
+export async function httpServer(
+  listener: (request: IncomingMessage & { body: unknown }, response: ServerResponse) => void,
+  port = 0,
+): Promise<TestServer> {
   const seen: Seen[] = []
   const sockets = new Set<Socket>()
   const server = http.createServer(((request, response) => {
     void bodyOf(request).then((body) => {
-      seen.push({ method: request.method!, url: request.url!, headers: request.headers, rpc: (body as { method?: string } | undefined)?.method })
+      seen.push({
+        method: request.method!,
+        url: request.url!,
+        headers: request.headers,
+        rpc: (body as { method?: string } | undefined)?.method,
+      })
       listener(Object.assign(request, { body }), response)
     })
   }) satisfies RequestListener)
@@ -82,29 +90,47 @@ interface ModernOptions {
 }
 
 /** A server of revision 2026-07-28: stateless, answers in `responseMode`. */
-export async function modernServer({ responseMode = 'auto', port = 0, legacy = 'stateless' }: ModernOptions = {}): Promise<ToolServer> {
+export async function modernServer({
+  responseMode = 'auto',
+  port = 0,
+  legacy = 'stateless',
+}: ModernOptions = {}): Promise<ToolServer> {
   const { felt, start, abort } = feeling()
-  const handler = createMcpHandler(({ requestInfo }) => {
-    const server = new McpServer({ name: 'modern', version: '1.2.3' })
-    server.registerTool('whoami', { inputSchema: z.object({}) }, () => text(requestInfo?.headers.get('authorization') ?? 'nobody'))
-    server.registerTool('add', { inputSchema: z.object({ a: z.number(), b: z.number() }) }, ({ a, b }) => text(String(a + b)))
-    server.registerTool('fail', { inputSchema: z.object({}) }, () => ({ ...text('It went wrong.'), isError: true }))
-    server.registerTool('slow', { inputSchema: z.object({}) }, async (_args, ctx) => {
-      start()
-      await once(ctx.mcpReq.signal, 'abort').then(abort)
-      return text('late')
-    })
-    const region = { type: 'string' as const, 'x-mcp-header': 'Region' }
-    server.registerTool('routed', { inputSchema: z.object({ region: z.string().meta(region) }) }, () => text(requestInfo?.headers.get('mcp-param-region') ?? 'none'))
-    return server
-  }, { responseMode, legacy })
+  const handler = createMcpHandler(
+    ({ requestInfo }) => {
+      const server = new McpServer({ name: 'modern', version: '1.2.3' })
+      server.registerTool('whoami', { inputSchema: z.object({}) }, () =>
+        text(requestInfo?.headers.get('authorization') ?? 'nobody'),
+      )
+      server.registerTool('add', { inputSchema: z.object({ a: z.number(), b: z.number() }) }, ({ a, b }) =>
+        text(String(a + b)),
+      )
+      server.registerTool('fail', { inputSchema: z.object({}) }, () => ({ ...text('It went wrong.'), isError: true }))
+      server.registerTool('slow', { inputSchema: z.object({}) }, async (_args, ctx) => {
+        start()
+        await once(ctx.mcpReq.signal, 'abort').then(abort)
+        return text('late')
+      })
+      const region = { type: 'string' as const, 'x-mcp-header': 'Region' }
+      server.registerTool('routed', { inputSchema: z.object({ region: z.string().meta(region) }) }, () =>
+        text(requestInfo?.headers.get('mcp-param-region') ?? 'none'),
+      )
+      return server
+    },
+    { responseMode, legacy },
+  )
   const node = toNodeHandler(handler)
-  const server = await httpServer((request, response) => void node(request as NodeIncomingMessageLike, response, request.body), port)
+  const server = await httpServer(
+    (request, response) => void node(request as NodeIncomingMessageLike, response, request.body),
+    port,
+  )
   return { ...server, ...felt }
 }
 
 /** A server of the older revisions, with sessions, that answers with event streams or (`json`) with JSON. */
-export async function legacyServer({ json = false, port = 0 } = {}): Promise<ToolServer & { sessions: Map<string, StreamableHTTPServerTransport> }> {
+export async function legacyServer({ json = false, port = 0 } = {}): Promise<
+  ToolServer & { sessions: Map<string, StreamableHTTPServerTransport> }
+> {
   const { felt, start, abort } = feeling()
   const sessions = new Map<string, StreamableHTTPServerTransport>()
   const server = await httpServer((request, response) => {
@@ -112,7 +138,9 @@ export async function legacyServer({ json = false, port = 0 } = {}): Promise<Too
       const id = request.headers['mcp-session-id']
       let transport = typeof id === 'string' ? sessions.get(id) : undefined
       if (id !== undefined && !transport) {
-        response.writeHead(404, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}')
+        response
+          .writeHead(404, { 'content-type': 'application/json' })
+          .end('{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}')
         return
       }
       if (!transport) {
@@ -133,7 +161,9 @@ export async function legacyServer({ json = false, port = 0 } = {}): Promise<Too
 
 function legacyTools(start: () => void, abort: () => void): LegacyServer {
   const server = new LegacyServer({ name: 'legacy', version: '0.9' })
-  server.registerTool('whoami', { inputSchema: {} }, (_args, { requestInfo }) => text(String(requestInfo?.headers['authorization'] ?? 'nobody')))
+  server.registerTool('whoami', { inputSchema: {} }, (_args, { requestInfo }) =>
+    text(String(requestInfo?.headers['authorization'] ?? 'nobody')),
+  )
   server.registerTool('add', { inputSchema: { a: z.number(), b: z.number() } }, ({ a, b }) => text(String(a + b)))
   server.registerTool('fail', { inputSchema: {} }, () => ({ ...text('It went wrong.'), isError: true }))
   server.registerTool('slow', { inputSchema: {} }, async (_args, { signal }) => {
@@ -147,7 +177,10 @@ function legacyTools(start: () => void, abort: () => void): LegacyServer {
 /** `@modelcontextprotocol/server-everything` as a process of its own. */
 export async function everythingServer(port: number): Promise<{ url: string; stop(): Promise<void> }> {
   const main = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
-  const child = spawn(process.execPath, [main, 'streamableHttp'], { env: { PATH: process.env['PATH'], PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, [main, 'streamableHttp'], {
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   await listening(child)
   return {
     url: `http://127.0.0.1:${port}/mcp`,
@@ -197,5 +230,9 @@ function text(said: string): { content: { type: 'text'; text: string }[] } {
 function feeling(): { felt: Felt; start: () => void; abort: () => void } {
   const started = Promise.withResolvers<void>()
   const aborted = Promise.withResolvers<void>()
-  return { felt: { started: started.promise, aborted: aborted.promise }, start: started.resolve, abort: aborted.resolve }
+  return {
+    felt: { started: started.promise, aborted: aborted.promise },
+    start: started.resolve,
+    abort: aborted.resolve,
+  }
 }

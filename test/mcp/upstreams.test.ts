@@ -4,30 +4,56 @@ import { getHeapSnapshot } from 'node:v8'
 import { describe, expect, test } from 'vitest'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { call, endpointOf, said, up, value } from './harness.ts'
-import { everythingServer, freePort, httpServer, legacyServer, modernServer, serverApart, type TestServer } from './servers.ts'
+import {
+  everythingServer,
+  freePort,
+  httpServer,
+  legacyServer,
+  modernServer,
+  serverApart,
+  type TestServer,
+} from './servers.ts'
 
 /** What tools/call is answered by a scripted server of the older revisions; `initialize` is answered as it should be. */
-function scripted(answer: (id: number, response: ServerResponse, request: IncomingMessage) => void, { session = false } = {}): Promise<TestServer> {
-  return up(httpServer((request, response) => {
-    const { id, method } = request.body as { id?: number; method: string }
-    if (method === 'server/discover') response.writeHead(404).end()
-    else if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, session ? { 'mcp-session-id': 's1' } : {})
-    else if (id === undefined) response.writeHead(202).end()
-    else answer(id, response, request)
-  }))
+function scripted(
+  answer: (id: number, response: ServerResponse, request: IncomingMessage) => void,
+  { session = false } = {},
+): Promise<TestServer> {
+  return up(
+    httpServer((request, response) => {
+      const { id, method } = request.body as { id?: number; method: string }
+      if (method === 'server/discover') response.writeHead(404).end()
+      else if (method === 'initialize')
+        json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, session ? { 'mcp-session-id': 's1' } : {})
+      else if (id === undefined) response.writeHead(202).end()
+      else answer(id, response, request)
+    }),
+  )
 }
 
 /** The same for a server of 2026-07-28. */
 function scriptedModern(answer: (id: number, response: ServerResponse) => void): Promise<TestServer> {
-  return up(httpServer((request, response) => {
-    const { id, method } = request.body as { id: number; method: string }
-    if (method === 'server/discover') json(response, { jsonrpc: '2.0', id, result: DISCOVERED })
-    else answer(id, response)
-  }))
+  return up(
+    httpServer((request, response) => {
+      const { id, method } = request.body as { id: number; method: string }
+      if (method === 'server/discover') json(response, { jsonrpc: '2.0', id, result: DISCOVERED })
+      else answer(id, response)
+    }),
+  )
 }
 
-const DISCOVERED = { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' }
-const INITIALIZED = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'scripted', version: '1' } }
+const DISCOVERED = {
+  resultType: 'complete',
+  supportedVersions: ['2026-07-28'],
+  capabilities: { tools: {} },
+  ttlMs: 0,
+  cacheScope: 'private',
+}
+const INITIALIZED = {
+  protocolVersion: '2025-06-18',
+  capabilities: { tools: {} },
+  serverInfo: { name: 'scripted', version: '1' },
+}
 
 function json(response: ServerResponse, body: unknown, headers: Record<string, string> = {}): void {
   raw(response, JSON.stringify(body), headers)
@@ -58,7 +84,12 @@ describe('server-everything, as a process', () => {
     expect(structured).toMatchObject({ structuredContent: { conditions: expect.any(String) } })
     await first.stop()
     expect(await slow).toMatchObject({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
-    expect(await call(first.url, 'echo', { message: 'two' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call(first.url, 'echo', { message: 'two' })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
     await everything(port)
     // It answers 400, not 404, to a session that it does not know.
     expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
@@ -69,7 +100,10 @@ describe('what the result holds', () => {
   test('comes back as it was sent, known to the protocol or not', async () => {
     const result = {
       _meta: { 'example.org/trace': 7 },
-      content: [{ type: 'hologram', depth: { z: [1] } }, { type: 'text', text: 'x', extra: true, annotations: { mood: 'good' } }],
+      content: [
+        { type: 'hologram', depth: { z: [1] } },
+        { type: 'text', text: 'x', extra: true, annotations: { mood: 'good' } },
+      ],
       structuredContent: [1, 2],
       unheardOf: null,
       isError: false,
@@ -89,7 +123,12 @@ describe('what the result holds', () => {
   })
 
   test('input_required passes through and is not ok', async () => {
-    const result = { resultType: 'input_required', inputRequests: { a: { method: 'elicitation/create', params: { odd: 1 } } }, requestState: 'opaque', extra: 1 }
+    const result = {
+      resultType: 'input_required',
+      inputRequests: { a: { method: 'elicitation/create', params: { odd: 1 } } },
+      requestState: 'opaque',
+      extra: 1,
+    }
     const server = await scriptedModern((id, response) => json(response, { jsonrpc: '2.0', id, result }))
     const outcome = await call(server.url, 'any')
     expect(outcome).toMatchObject({ answered: true, status: 200, ok: false })
@@ -115,9 +154,16 @@ describe('credentials', () => {
   ])('are sent as $auth.scheme with every request, beside the static headers', async ({ auth, header, sent }) => {
     const server = await up(legacyServer())
     const endpoint = endpointOf(server.url, { auth, headers: { 'x-team': 'blue', accept: 'text/plain' } })
-    expect(await call(server.url, 'add', { a: 1, b: 1 }, { endpoint, credential: 's3cret' })).toMatchObject({ ok: true })
+    expect(await call(server.url, 'add', { a: 1, b: 1 }, { endpoint, credential: 's3cret' })).toMatchObject({
+      ok: true,
+    })
     expect(server.seen.length).toBeGreaterThan(2)
-    for (const { headers } of server.seen) expect(headers).toMatchObject({ [header]: sent, 'x-team': 'blue', accept: expect.stringContaining('event-stream') })
+    for (const { headers } of server.seen)
+      expect(headers).toMatchObject({
+        [header]: sent,
+        'x-team': 'blue',
+        accept: expect.stringContaining('event-stream'),
+      })
   })
 
   test('are sent in the query where the registration says so', async () => {
@@ -131,7 +177,8 @@ describe('credentials', () => {
   test('are held by nothing that outlives the call', async () => {
     for (const kind of ['legacy', 'modern'] as const) {
       const server = await up(serverApart(kind))
-      for (let i = 0; i < 3; i++) expect(await call(server.url, 'add', { a: i, b: i }, { credential: newSecret() })).toMatchObject({ ok: true })
+      for (let i = 0; i < 3; i++)
+        expect(await call(server.url, 'add', { a: i, b: i }, { credential: newSecret() })).toMatchObject({ ok: true })
       const caller = new AbortController()
       const given = call(server.url, 'slow', {}, { credential: newSecret(), signal: caller.signal })
       // Another call's answer means that the slow one is on its way.
@@ -149,22 +196,44 @@ describe('credentials', () => {
     const other = await up(modernServer())
     const server = await up(httpServer((_request, response) => response.writeHead(307, { location: other.url }).end()))
     const endpoint = endpointOf(server.url, { headers: { 'x-team': 'blue' } })
-    expect(said(await call(server.url, 'whoami', {}, { endpoint, credential: 's3cret', headers: { 'idempotency-key': 'k1' } }))).toBe('nobody')
+    expect(
+      said(
+        await call(server.url, 'whoami', {}, { endpoint, credential: 's3cret', headers: { 'idempotency-key': 'k1' } }),
+      ),
+    ).toBe('nobody')
     expect(JSON.stringify(other.seen)).not.toMatch(/s3cret|blue|k1/)
   })
 
-  test('one that is refused while connecting is its own caller\'s trouble', async () => {
+  test("one that is refused while connecting is its own caller's trouble", async () => {
     const inner = await up(modernServer())
-    const server = await up(httpServer((request, response) => {
-      if (request.headers.authorization !== 'Bearer good') return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end('who are you?')
-      void fetch(inner.url, { method: 'POST', body: JSON.stringify(request.body), headers: forwardable(request) }).then(async (answer) => {
-        response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(await answer.text())
-      })
-    }))
+    const server = await up(
+      httpServer((request, response) => {
+        if (request.headers.authorization !== 'Bearer good')
+          return void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end('who are you?')
+        void fetch(inner.url, {
+          method: 'POST',
+          body: JSON.stringify(request.body),
+          headers: forwardable(request),
+        }).then(async (answer) => {
+          response
+            .writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
+            .end(await answer.text())
+        })
+      }),
+    )
     const credentials = ['bad', 'good', 'worse', 'good', 'bad']
-    const outcomes = await Promise.all(credentials.map((credential) => call(server.url, 'add', { a: 1, b: 1 }, { credential })))
-    const refused = { answered: true, status: 401, ok: false, answer: { type: 'json', value: { error: { message: 'HTTP 401', body: 'who are you?' } } } }
-    outcomes.forEach((outcome, i) => (credentials[i] === 'good' ? expect(said(outcome)).toBe('2') : expect(outcome).toEqual(refused)))
+    const outcomes = await Promise.all(
+      credentials.map((credential) => call(server.url, 'add', { a: 1, b: 1 }, { credential })),
+    )
+    const refused = {
+      answered: true,
+      status: 401,
+      ok: false,
+      answer: { type: 'json', value: { error: { message: 'HTTP 401', body: 'who are you?' } } },
+    }
+    outcomes.forEach((outcome, i) =>
+      credentials[i] === 'good' ? expect(said(outcome)).toBe('2') : expect(outcome).toEqual(refused),
+    )
     expect(said(await call(server.url, 'add', { a: 1, b: 1 }, { credential: 'good' }))).toBe('2')
     expect(await call(server.url, 'add', { a: 1, b: 1 }, { credential: 'bad' })).toEqual(refused)
   })
@@ -172,7 +241,9 @@ describe('credentials', () => {
 
 function forwardable({ headers }: IncomingMessage): Record<string, string> {
   const names = ['content-type', 'accept', 'mcp-protocol-version', 'mcp-method', 'mcp-name']
-  return Object.fromEntries(names.filter((name) => headers[name] !== undefined).map((name) => [name, String(headers[name])]))
+  return Object.fromEntries(
+    names.filter((name) => headers[name] !== undefined).map((name) => [name, String(headers[name])]),
+  )
 }
 
 function newSecret(): string {
@@ -196,7 +267,8 @@ describe('what does not answer as it should', () => {
   test('nothing listens: no response line, so status 0', async () => {
     const port = await freePort()
     const outcomes = await Promise.all([1, 2, 3].map(() => call(`http://127.0.0.1:${port}/mcp`, 'any')))
-    for (const outcome of outcomes) expect(outcome).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    for (const outcome of outcomes)
+      expect(outcome).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
   })
 
   test('a failed connection is not remembered', async () => {
@@ -208,54 +280,120 @@ describe('what does not answer as it should', () => {
   })
 
   test('a page of HTML is not MCP', async () => {
-    const server = await up(httpServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>')))
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_invalid', sent: false })
+    const server = await up(
+      httpServer((_request, response) =>
+        response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Welcome</h1>'),
+      ),
+    )
+    expect(await call(server.url, 'any')).toEqual({
+      answered: false,
+      status: 200,
+      code: 'upstream_invalid',
+      sent: false,
+    })
   })
 
   test.each([
-    ['not JSON', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":')],
+    [
+      'not JSON',
+      (_id: number, response: ServerResponse) =>
+        response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":'),
+    ],
     ['JSON that is not JSON-RPC', (_id: number, response: ServerResponse) => json(response, { hello: 'world' })],
-    ['an answer to another request', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id: id + 1000, result: {} })],
-    ['JSON too deep to walk', (id: number, response: ServerResponse) => raw(response, `{"jsonrpc":"2.0","id":${id},"result":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`)],
+    [
+      'an answer to another request',
+      (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id: id + 1000, result: {} }),
+    ],
+    [
+      'JSON too deep to walk',
+      (id: number, response: ServerResponse) =>
+        raw(response, `{"jsonrpc":"2.0","id":${id},"result":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`),
+    ],
     ['no answer at all', (_id: number, response: ServerResponse) => response.writeHead(202).end()],
-    ['HTML', (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>')],
+    [
+      'HTML',
+      (_id: number, response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
+    ],
   ])('%s in place of a result', async (_name, answer) => {
     const server = await scripted(answer)
-    expect(await call(server.url, 'any')).toMatchObject({ answered: false, status: expect.any(Number), code: 'upstream_invalid', sent: true })
+    expect(await call(server.url, 'any')).toMatchObject({
+      answered: false,
+      status: expect.any(Number),
+      code: 'upstream_invalid',
+      sent: true,
+    })
   })
 
   test.each([
     ['a stream that ends without it', (response: ServerResponse) => events(response).end(': nothing\n\n')],
-    ['a stream that breaks off', (response: ServerResponse) => events(response).write('data: {"jsonrpc"', () => response.destroy())],
-    ['a body that breaks off', (response: ServerResponse) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('{', () => response.destroy())],
+    [
+      'a stream that breaks off',
+      (response: ServerResponse) => events(response).write('data: {"jsonrpc"', () => response.destroy()),
+    ],
+    [
+      'a body that breaks off',
+      (response: ServerResponse) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json', 'content-length': '100' })
+          .write('{', () => response.destroy()),
+    ],
   ])('%s', async (_name, answer) => {
     const server = await scripted((_id, response) => void answer(response))
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
+    expect(await call(server.url, 'any')).toEqual({
+      answered: false,
+      status: 200,
+      code: 'upstream_interrupted',
+      sent: true,
+    })
   })
 
   test('a stream that is cut and continued where the server offers that', async () => {
-    const server = await up(httpServer((request, response) => {
-      if (request.method === 'GET') return void events(response).end(`id: 2\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [], resumed: request.headers['last-event-id'] } })}\n\n`)
-      const { id, method } = request.body as { id?: number; method: string }
-      if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED })
-      else if (method === 'tools/call') events(response).end('retry: 10\nid: 1\ndata: \n\n')
-      else response.writeHead(id === undefined ? 202 : 404).end()
-    }))
+    const server = await up(
+      httpServer((request, response) => {
+        if (request.method === 'GET')
+          return void events(response).end(
+            `id: 2\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { content: [], resumed: request.headers['last-event-id'] } })}\n\n`,
+          )
+        const { id, method } = request.body as { id?: number; method: string }
+        if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED })
+        else if (method === 'tools/call') events(response).end('retry: 10\nid: 1\ndata: \n\n')
+        else response.writeHead(id === undefined ? 202 : 404).end()
+      }),
+    )
     const outcome = await call(server.url, 'any', {}, { credential: 's3cret' })
     expect(value(outcome)).toEqual({ content: [], resumed: '1' })
     expect(server.seen.at(-1)).toMatchObject({ method: 'GET', headers: { authorization: 'Bearer s3cret' } })
   })
 
   test.each([
-    ['JSON', (id: number, response: ServerResponse) => json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'x'.repeat(RESPONSE_BYTES_DEFAULT) }] } })],
-    ['a stream', (_id: number, response: ServerResponse) => events(response).end(`: ${'x'.repeat(1000)}\n`.repeat(RESPONSE_BYTES_DEFAULT / 1000))],
+    [
+      'JSON',
+      (id: number, response: ServerResponse) =>
+        json(response, {
+          jsonrpc: '2.0',
+          id,
+          result: { content: [{ type: 'text', text: 'x'.repeat(RESPONSE_BYTES_DEFAULT) }] },
+        }),
+    ],
+    [
+      'a stream',
+      (_id: number, response: ServerResponse) =>
+        events(response).end(`: ${'x'.repeat(1000)}\n`.repeat(RESPONSE_BYTES_DEFAULT / 1000)),
+    ],
   ])('%s larger than it may be', async (_name, answer) => {
     const server = await scripted(answer)
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
+    expect(await call(server.url, 'any')).toEqual({
+      answered: false,
+      status: 200,
+      code: 'upstream_too_large',
+      sent: true,
+    })
   })
 
   test.each([403, 429, 500, 503])('HTTP %i', async (status) => {
-    const server = await scripted((_id, response) => response.writeHead(status, { 'content-type': 'application/json' }).end('{"error":"busy"}'))
+    const server = await scripted((_id, response) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end('{"error":"busy"}'),
+    )
     const outcome = await call(server.url, 'any')
     expect(outcome).toMatchObject({ answered: true, status, ok: false })
     expect(value(outcome)).toEqual({ error: { message: `HTTP ${status}`, body: { error: 'busy' } } })
@@ -270,7 +408,12 @@ describe('what does not answer as it should', () => {
 
   test('a reset before the response line', async () => {
     const server = await scripted((_id, _response, request) => request.socket.destroy())
-    expect(await call(server.url, 'any')).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: true })
+    expect(await call(server.url, 'any')).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: true,
+    })
   })
 
   test('a session that is lost over and over is not asked for without end', async () => {
@@ -308,7 +451,12 @@ describe('what does not answer as it should', () => {
 describe('giving up', () => {
   test('before it began', async () => {
     const server = await up(legacyServer())
-    expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
+    expect(await call(server.url, 'add', {}, { signal: AbortSignal.abort('cancelled') })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'cancelled',
+      sent: false,
+    })
     expect(server.seen).toEqual([])
   })
 
@@ -326,14 +474,16 @@ describe('giving up', () => {
   test('while connecting leaves the connection to those who still wait', async () => {
     const asked = Promise.withResolvers<void>()
     const go = Promise.withResolvers<void>()
-    const server = await up(httpServer((request, response) => {
-      const { id, method } = request.body as { id?: number; method: string }
-      if (method === 'initialize') {
-        asked.resolve()
-        void go.promise.then(() => json(response, { jsonrpc: '2.0', id, result: INITIALIZED }))
-      } else if (method === 'tools/call') json(response, { jsonrpc: '2.0', id, result: { content: [] } })
-      else response.writeHead(id === undefined ? 202 : 404).end()
-    }))
+    const server = await up(
+      httpServer((request, response) => {
+        const { id, method } = request.body as { id?: number; method: string }
+        if (method === 'initialize') {
+          asked.resolve()
+          void go.promise.then(() => json(response, { jsonrpc: '2.0', id, result: INITIALIZED }))
+        } else if (method === 'tools/call') json(response, { jsonrpc: '2.0', id, result: { content: [] } })
+        else response.writeHead(id === undefined ? 202 : 404).end()
+      }),
+    )
     const first = new AbortController()
     const given = call(server.url, 'any', {}, { signal: first.signal })
     const waiting = call(server.url, 'any')
@@ -348,10 +498,12 @@ describe('giving up', () => {
   test('while connecting, by everybody, ends the attempt', async () => {
     const closed = Promise.withResolvers<void>()
     const asked = Promise.withResolvers<void>()
-    const server = await up(httpServer((request) => {
-      request.socket.on('close', () => closed.resolve())
-      asked.resolve()
-    }))
+    const server = await up(
+      httpServer((request) => {
+        request.socket.on('close', () => closed.resolve())
+        asked.resolve()
+      }),
+    )
     const caller = new AbortController()
     const given = call(server.url, 'any', {}, { signal: caller.signal })
     await asked.promise
@@ -373,7 +525,9 @@ describe('giving up', () => {
     await server.started
     caller.abort('upstream_timeout')
     await given
-    await expect.poll(() => server.seen.find(({ rpc }) => rpc === 'notifications/cancelled')?.headers.authorization).toBe('Bearer s3cret')
+    await expect
+      .poll(() => server.seen.find(({ rpc }) => rpc === 'notifications/cancelled')?.headers.authorization)
+      .toBe('Bearer s3cret')
   })
 
   test('a stream that goes on after the answer is closed', async () => {

@@ -4,9 +4,11 @@ import { checkChain } from '../e2e/chain.ts'
 import { admin, call, db, done, failed, newAgent, newOwner, register, type Agent } from '../e2e/world.ts'
 import { agentIn, newOrg, newPolicy, newTeam, server } from './world.ts'
 
-const apply = (agent: Agent, manifest: unknown, by = agent.owner) => admin('applyManifest', { agentId: agent.id, manifest }, by)
+const apply = (agent: Agent, manifest: unknown, by = agent.owner) =>
+  admin('applyManifest', { agentId: agent.id, manifest }, by)
 const agentDoc = async ({ id }: Agent) => (await db().doc(`agents/${id}`).get()).data()!
-const seen = async ({ key }: Agent) => (await done<{ tools: { name: string }[] }>(call('listTools', {}, { bearer: key }))).tools.map(({ name }) => name)
+const seen = async ({ key }: Agent) =>
+  (await done<{ tools: { name: string }[] }>(call('listTools', {}, { bearer: key }))).tools.map(({ name }) => name)
 
 const MANIFEST = `# agent.yaml
 spec:
@@ -39,12 +41,19 @@ describe('[policies.manifest] applyManifest', () => {
     expect(allowedTools).toEqual(['web-search', 'own'])
     expect(JSON.parse(toolConfig as string)).toEqual([
       {
-        server: 'web-search', name: 'search',
-        constraints: { allowedDomains: ['docs.python.org', '*.pypi.org'], maxCallsPerExecution: 30, subcommandAllowlist: { __proto__x: ['a'], __name__: ['b'], '': ['c'] } },
+        server: 'web-search',
+        name: 'search',
+        constraints: {
+          allowedDomains: ['docs.python.org', '*.pypi.org'],
+          maxCallsPerExecution: 30,
+          subcommandAllowlist: { __proto__x: ['a'], __name__: ['b'], '': ['c'] },
+        },
       },
     ])
     expect((await checkChain(`agents/${agent.id}`)).entries.at(-1)).toMatchObject({
-      action: 'policy.update', actor: `user:${agent.owner.uid}`, target: agent.id,
+      action: 'policy.update',
+      actor: `user:${agent.owner.uid}`,
+      target: agent.id,
       meta: { change: 'agent.manifest', manifest: createHash('sha256').update(MANIFEST).digest('hex'), tools: 2 },
     })
 
@@ -66,16 +75,25 @@ describe('[policies.manifest] applyManifest', () => {
     expect(await done(apply(inside, manifest))).toMatchObject({ tools: ['of-all', 'of-team'] })
     const { message, details } = await failed(apply(outside, manifest), 'tool_not_found')
     expect(message).toBe('agent.yaml:3:5 There is no server or tool mcp:of-team for this agent.')
-    expect(details['problems']).toEqual([{ line: 3, column: 5, message: 'There is no server or tool mcp:of-team for this agent.' }])
-    const many = await failed(apply(inside, 'tools: [mcp:of-others, mcp:of-all, {server: "mcp:none", name: x}]'), 'tool_not_found')
-    expect(many.message.split('\n')).toEqual([expect.stringContaining('agent.yaml:1:9 There is no server or tool mcp:of-others'), expect.stringContaining('agent.yaml:1:36 There is no server or tool mcp:none')])
+    expect(details['problems']).toEqual([
+      { line: 3, column: 5, message: 'There is no server or tool mcp:of-team for this agent.' },
+    ])
+    const many = await failed(
+      apply(inside, 'tools: [mcp:of-others, mcp:of-all, {server: "mcp:none", name: x}]'),
+      'tool_not_found',
+    )
+    expect(many.message.split('\n')).toEqual([
+      expect.stringContaining('agent.yaml:1:9 There is no server or tool mcp:of-others'),
+      expect.stringContaining('agent.yaml:1:36 There is no server or tool mcp:none'),
+    ])
     expect((await agentDoc(outside))['allowedTools']).toBeNull()
   })
 
   it('is for those who manage the agent', async () => {
     const org = await newOrg()
     const agent = await newAgent(org.owner)
-    for (const by of [org.member, org.auditor, org.stranger]) await failed(apply(agent, 'tools: []', by), 'agent_not_found')
+    for (const by of [org.member, org.auditor, org.stranger])
+      await failed(apply(agent, 'tools: []', by), 'agent_not_found')
     await failed(apply(agent, '][', org.stranger), 'agent_not_found')
     expect((await agentDoc(agent))['allowedTools']).toBeNull()
     expect(await done(apply(agent, 'tools: []', org.admin))).toMatchObject({ tools: [] })
@@ -85,20 +103,42 @@ describe('[policies.manifest] applyManifest', () => {
 
   it('tells all that is wrong with a file, each where it stands', async () => {
     const agent = await newAgent()
-    const { message, details } = await failed(apply(agent, 'tools:\n  - web\n  - name: x\n    server: mcp:own\n    config: {max_calls: 3}\nversion: 1\n'), 'invalid_argument')
+    const { message, details } = await failed(
+      apply(agent, 'tools:\n  - web\n  - name: x\n    server: mcp:own\n    config: {max_calls: 3}\nversion: 1\n'),
+      'invalid_argument',
+    )
     expect(message.split('\n')).toEqual([
-      'agent.yaml:2:5 tools[0]: Must be "mcp:" and the name of a server.', 'agent.yaml:5:14 Unknown field: tools[1].config.max_calls.', 'agent.yaml:6:1 Unknown field: version.',
+      'agent.yaml:2:5 tools[0]: Must be "mcp:" and the name of a server.',
+      'agent.yaml:5:14 Unknown field: tools[1].config.max_calls.',
+      'agent.yaml:6:1 Unknown field: version.',
     ])
-    expect(details).toMatchObject({ field: 'manifest', problems: [{ line: 2, column: 5 }, { line: 5, column: 14, message: 'Unknown field: tools[1].config.max_calls.' }, { line: 6, column: 1 }] })
+    expect(details).toMatchObject({
+      field: 'manifest',
+      problems: [
+        { line: 2, column: 5 },
+        { line: 5, column: 14, message: 'Unknown field: tools[1].config.max_calls.' },
+        { line: 6, column: 1 },
+      ],
+    })
   })
 
   const anchored = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(',')}]`)
   const list = Array.from({ length: 256 }, (_, i) => `${'x'.repeat(20)}${i}`).join(',')
   it.each([
     ['a bomb of aliases', `l0: &l0 [x]\n${anchored.join('\n')}\n`, /anchors/],
-    ['much made of little', `tools:\n - {server: mcp:a, name: n, config: {subcommand_allowlist: {a: &a [${list}]}}}\n${Array.from({ length: 90 }, (_, i) => ` - {server: mcp:a, name: n${i}, config: {subcommand_allowlist: {a: *a}}}\n`).join('')}`, /larger than 64 KiB/],
+    [
+      'much made of little',
+      `tools:\n - {server: mcp:a, name: n, config: {subcommand_allowlist: {a: &a [${list}]}}}\n${Array.from({ length: 90 }, (_, i) => ` - {server: mcp:a, name: n${i}, config: {subcommand_allowlist: {a: *a}}}\n`).join('')}`,
+      /larger than 64 KiB/,
+    ],
     ['a deep nest', '['.repeat(60_000), /nested too deeply/],
-    ['thousands of fields', `{${Array.from({ length: 12_000 }, (_, i) => `k${i}`).join(',').slice(0, 65_000)}}`, /Unknown field/],
+    [
+      'thousands of fields',
+      `{${Array.from({ length: 12_000 }, (_, i) => `k${i}`)
+        .join(',')
+        .slice(0, 65_000)}}`,
+      /Unknown field/,
+    ],
     ['a field twice', 'tools: []\ntools: []', /2:1 /],
     ['two documents', 'tools: []\n---\ntools: []', /2:1 /],
     ['a tag that makes objects', 'tools: !!js/function "x"', /1:8 /],
@@ -118,9 +158,16 @@ describe('[policies.manifest] applyManifest', () => {
 
   it('of two at the same time leaves one whole', async () => {
     const agent = await world()
-    const answers = await Promise.all(['tools: [mcp:own]', 'tools: [mcp:another]', 'tools: [mcp:github]'].map((manifest) => apply(agent, manifest)))
+    const answers = await Promise.all(
+      ['tools: [mcp:own]', 'tools: [mcp:another]', 'tools: [mcp:github]'].map((manifest) => apply(agent, manifest)),
+    )
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
-    expect((await checkChain(`agents/${agent.id}`)).entries.filter(({ meta }) => meta['change'] === 'agent.manifest')).toHaveLength(3)
-    await failed(admin('applyManifest', { agentId: agent.id, manifest: 'tools: []', more: 1 }, await newOwner()), 'invalid_argument')
+    expect(
+      (await checkChain(`agents/${agent.id}`)).entries.filter(({ meta }) => meta['change'] === 'agent.manifest'),
+    ).toHaveLength(3)
+    await failed(
+      admin('applyManifest', { agentId: agent.id, manifest: 'tools: []', more: 1 }, await newOwner()),
+      'invalid_argument',
+    )
   })
 })

@@ -19,7 +19,10 @@ const WELL = () => ({ result: { content: [] } })
 const BROKEN = () => ({ error: { code: 'upstream_interrupted' } })
 
 beforeAll(async () => {
-  stub = await startStubWorker(async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys, () => policy.policyId)
+  stub = await startStubWorker(
+    async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys,
+    () => policy.policyId,
+  )
   elsewhere = await startFunctions()
 })
 afterAll(async () => {
@@ -34,7 +37,8 @@ beforeEach(async () => {
   await connect(policy.key, stub.url)
 })
 
-const read = (name = 'github', options: object = {}, data: object = {}) => invoke(agent, { name: `${name}__read`, ...data }, options)
+const read = (name = 'github', options: object = {}, data: object = {}) =>
+  invoke(agent, { name: `${name}__read`, ...data }, options)
 const there = () => ({ baseUrl: elsewhere.baseUrl })
 const policyDoc = () => db().doc(`orgs/${owner.uid}/toolPolicies/${policy.policyId}`)
 const workersDoc = () => policyDoc().collection('state').doc('workers')
@@ -44,7 +48,9 @@ async function fail(times: number): Promise<void> {
 }
 
 async function circuits(): Promise<Record<string, { state: string; until?: string }>> {
-  const { servers } = await done<{ servers: { slug: string; breaker: { state: string } }[] }>(admin('getPolicy', { policyId: policy.policyId }, owner))
+  const { servers } = await done<{ servers: { slug: string; breaker: { state: string } }[] }>(
+    admin('getPolicy', { policyId: policy.policyId }, owner),
+  )
   return Object.fromEntries(servers.map(({ slug, breaker }) => [slug, breaker]))
 }
 
@@ -60,7 +66,10 @@ describe('[breaker.policies] the circuit of a server', () => {
     await fail(10)
     const { details } = await failed(read(), 'circuit_open')
     expect((await failed(read('github', there()), 'circuit_open')).details).toEqual(details)
-    expect(await circuits()).toEqual({ github: { state: 'open', until: details['retryAt'] }, jira: { state: 'closed' } })
+    expect(await circuits()).toEqual({
+      github: { state: 'open', until: details['retryAt'] },
+      jira: { state: 'closed' },
+    })
     expect(stub.calls).toHaveLength(10)
     expect(await usageOf(agent)).toMatchObject({ invoked: 10, credited: 10 })
     expect(await denials()).toEqual(['circuit_open', 'circuit_open'])
@@ -97,7 +106,9 @@ describe('[breaker.policies] the circuit of a server', () => {
 
   it('is another one for a changed policy', async () => {
     await fail(10)
-    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { commands: ['read'] })] }, owner))
+    await done(
+      admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { commands: ['read'] })] }, owner),
+    )
     expect(await circuits()).toEqual({ github: { state: 'closed' } })
     stub.answer = WELL
     await done(read())
@@ -123,7 +134,9 @@ describe('[breaker.policies] the circuit of a server', () => {
     const begun = Promise.withResolvers<void>()
     stub.answer = (_body, res) => {
       begun.resolve()
-      void held.promise.then(() => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(BROKEN())))
+      void held.promise.then(() =>
+        res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(BROKEN())),
+      )
     }
     const last = read()
     await begun.promise
@@ -150,13 +163,16 @@ describe('[breaker.absent] without a worker', () => {
     await done(read('github', there()))
   })
 
-  it('that can be connected to, it is none of the tool\'s doing; the first call after one has come is made', async () => {
+  it("that can be connected to, it is none of the tool's doing; the first call after one has come is made", async () => {
     await connect(policy.key, await deadUrl(), 'dead')
     await done(worker('disconnect', { instanceId: 'w1' }, policy.key))
     const refused = await Promise.all(Array.from({ length: 10 }, () => failed(read(), 'worker_absent')))
     expect(refused.every(({ details }) => details['receipt'] !== undefined)).toBe(true)
     // Its workers are known to be gone, whatever they serve.
-    for (const name of ['github', 'jira', 'github']) expect((await failed(read(name), 'worker_absent')).details).toMatchObject({ retryAt: expect.any(String) as unknown })
+    for (const name of ['github', 'jira', 'github'])
+      expect((await failed(read(name), 'worker_absent')).details).toMatchObject({
+        retryAt: expect.any(String) as unknown,
+      })
     expect(await usageOf(agent)).toMatchObject({ invoked: 10, credited: 10 })
     expect(await denials()).toEqual(['worker_absent', 'worker_absent', 'worker_absent'])
     expect(await circuits()).toMatchObject({ github: { state: 'closed' } })

@@ -42,7 +42,11 @@ afterAll(async () => {
 beforeEach(async () => {
   owner = await newOwner()
   policy = await newPolicy([server('github')], {}, owner)
-  for (const one of [stub, other]) Object.assign(one, { calls: [], answer: ({ command }: { command: string }) => ({ result: { content: [{ type: 'text', text: command }] } }) })
+  for (const one of [stub, other])
+    Object.assign(one, {
+      calls: [],
+      answer: ({ command }: { command: string }) => ({ result: { content: [{ type: 'text', text: command }] } }),
+    })
 })
 
 function counted(): { load: Load; trips: () => number; routes: Routes } {
@@ -52,7 +56,8 @@ function counted(): { load: Load; trips: () => number; routes: Routes } {
   return { load: counting, trips: () => trips, routes: createRoutes(counting, stack().project) }
 }
 
-const find = (routes: Routes, of: ReturnType<typeof agent>, slug = 'github', user?: string) => routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, new Map())
+const find = (routes: Routes, of: ReturnType<typeof agent>, slug = 'github', user?: string) =>
+  routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, new Map())
 
 describe('[policies.route] a name', () => {
   it('leads to the policy of the agent, its teams first', async () => {
@@ -65,7 +70,9 @@ describe('[policies.route] a name', () => {
     expect(await find(routes, agent([team]), 'jira')).toMatchObject({ enabled: false })
     expect(await find(routes, agent(), 'none')).toBeUndefined()
     expect(await find(routes, { ...agent(), orgId: 'another' })).toBeUndefined()
-    expect((await policyTools({ db: db(), load: createLoad(db()) }, agent([team]))).map(({ name }) => name)).toEqual(['github'])
+    expect((await policyTools({ db: db(), load: createLoad(db()) }, agent([team]))).map(({ name }) => name)).toEqual([
+      'github',
+    ])
     await done(admin('deletePolicy', { policyId: ofTeam.policyId }, owner))
     expect((await find(routes, agent([team])))?.route.policyId).toBe(policy.policyId)
   })
@@ -85,7 +92,9 @@ describe('[policies.route] a name', () => {
     expect(trips()).toBe(3)
     // Routes, policy, server and workers, whose document has its circuits too.
     expect(routes.guess(mine.id, 'github')).toHaveLength(4)
-    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner))
+    await done(
+      admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner),
+    )
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toMatchObject({ enabled: false })
     await done(admin('deletePolicy', { policyId: policy.policyId }, owner))
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toBeUndefined()
@@ -100,39 +109,74 @@ describe('[policies.route] a name', () => {
     await done(report(policy.key, 'github', TOOLS))
     expect(await verdict('echo')).toMatchObject({ ok: true })
     expect(await verdict('none')).toMatchObject({ error: { code: 'tool_not_found' } })
-    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { commands: ['add'] })] }, owner))
+    await done(
+      admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { commands: ['add'] })] }, owner),
+    )
     expect(await verdict('echo')).toMatchObject({ error: { code: 'tool_not_found' } })
-    expect(await policyTools({ db: db(), load: createLoad(db()) }, agent())).toEqual([{ name: 'github', kind: 'worker', url: '', manifest: { tools: [{ name: 'add' }] } }])
+    expect(await policyTools({ db: db(), load: createLoad(db()) }, agent())).toEqual([
+      { name: 'github', kind: 'worker', url: '', manifest: { tools: [{ name: 'add' }] } },
+    ])
     await done(report(policy.key, 'github', [TOOLS[0]!, { name: 'add', description: 'New.' }]))
     expect(await verdict('add')).toMatchObject({ error: { code: 'manifest_changed', details: { command: 'add' } } })
   })
 
   it('needs the secrets of the user that the call is for', async () => {
     const env = [{ name: 'TOKEN', source: 'user_secret', secret: 'github_token' }]
-    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { env }), server('slack', { env: [{ name: 'T', source: 'oauth', provider: 'slack' }] })] }, owner))
+    await done(
+      admin(
+        'updatePolicy',
+        {
+          policyId: policy.policyId,
+          servers: [
+            server('github', { env }),
+            server('slack', { env: [{ name: 'T', source: 'oauth', provider: 'slack' }] }),
+          ],
+        },
+        owner,
+      ),
+    )
     const { routes, trips } = counted()
-    expect((await find(routes, agent()))?.unusable).toMatchObject({ code: 'secret_missing', message: expect.stringContaining('names none') })
+    expect((await find(routes, agent()))?.unusable).toMatchObject({
+      code: 'secret_missing',
+      message: expect.stringContaining('names none'),
+    })
     expect((await find(routes, agent(), 'github', owner.uid))?.unusable).toEqual({
       code: 'secret_missing',
       message: 'The secret "github_token" is not set: put it with admin/putSecret, scope "user", name "github_token".',
       details: { scope: 'user', name: 'github_token' },
     })
-    expect((await find(routes, agent(), 'slack', owner.uid))?.unusable).toMatchObject({ code: 'connection_required', message: expect.stringContaining('connect your account') })
+    expect((await find(routes, agent(), 'slack', owner.uid))?.unusable).toMatchObject({
+      code: 'connection_required',
+      message: expect.stringContaining('connect your account'),
+    })
     await done(admin('putSecret', { scope: 'user', name: 'github_token', value: 'x' }, owner))
     const mine = agent()
     const tool = await find(routes, mine, 'github', owner.uid)
     expect(tool?.unusable).toBeUndefined()
-    expect(tool?.route.userSecrets).toEqual({ TOKEN: expect.objectContaining({ resource: expect.stringContaining(`secrets/user:${owner.uid}:github_token#enc`) }) })
+    expect(tool?.route.userSecrets).toEqual({
+      TOKEN: expect.objectContaining({
+        resource: expect.stringContaining(`secrets/user:${owner.uid}:github_token#enc`),
+      }),
+    })
     // Another user's is not found by it, and neither is what was guessed for one used for another.
     expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'permission_denied' })
     await done(admin('setMember', { uid: 'somebody', role: 'member' }, owner))
     expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'secret_missing' })
-    expect(routes.guess(mine.id, 'github', 'somebody').at(-1)).toBe(`orgs/${owner.uid}/secrets/user:somebody:github_token`)
+    expect(routes.guess(mine.id, 'github', 'somebody').at(-1)).toBe(
+      `orgs/${owner.uid}/secrets/user:somebody:github_token`,
+    )
     // With the user's documents read along, nothing is left to be read.
     const paths = routes.guess(mine.id, 'github', owner.uid)
     const docs = await createLoad(db())(paths)
     const before = trips()
-    expect((await routes.find({ agent: mine, slug: 'github', user: owner.uid }, new Map(paths.map((path, i) => [path, docs[i]]))))?.unusable).toBeUndefined()
+    expect(
+      (
+        await routes.find(
+          { agent: mine, slug: 'github', user: owner.uid },
+          new Map(paths.map((path, i) => [path, docs[i]])),
+        )
+      )?.unusable,
+    ).toBeUndefined()
     expect(trips()).toBe(before)
   })
 })
@@ -141,12 +185,25 @@ describe('[policies.forward] a call', () => {
   const sign = () => createCallSigner(db())
   let pieces: Piece[]
 
-  async function callWith(tool: WorkerTool, more: Partial<ForwardRequest> & { timeoutMs?: number; call?: string } = {}, made = workerForward({ dispatcher, sign: sign() })): Promise<ForwardOutcome> {
+  async function callWith(
+    tool: WorkerTool,
+    more: Partial<ForwardRequest> & { timeoutMs?: number; call?: string } = {},
+    made = workerForward({ dispatcher, sign: sign() }),
+  ): Promise<ForwardOutcome> {
     const { timeoutMs = 5_000, call = randomUUID(), ...rest } = more
     const scrubber = createScrubber(null, { scheme: 'bearer' })
     const signal = AbortSignal.timeout(timeoutMs)
     const forward = made({ route: tool.route, agentId: 'agt_a', call, deadlineMs: Date.now() + timeoutMs })
-    return forward({ connection: 'x', endpoint: tool, command: 'echo', args: { a: 1 }, credential: null, scrubber, signal, ...rest })
+    return forward({
+      connection: 'x',
+      endpoint: tool,
+      command: 'echo',
+      args: { a: 1 },
+      credential: null,
+      scrubber,
+      signal,
+      ...rest,
+    })
   }
 
   async function toolAt(...urls: string[]): Promise<WorkerTool> {
@@ -157,13 +214,24 @@ describe('[policies.forward] a call', () => {
   it('goes to a worker with a token that binds it', async () => {
     const call = randomUUID()
     const outcome = await callWith(await toolAt(stub.url), { call })
-    expect(outcome).toEqual({ answered: true, status: 200, ok: true, answer: { type: 'json', value: { content: [{ type: 'text', text: 'echo' }] } } })
+    expect(outcome).toEqual({
+      answered: true,
+      status: 200,
+      ok: true,
+      answer: { type: 'json', value: { content: [{ type: 'text', text: 'echo' }] } },
+    })
     const { body, claims } = stub.calls[0]!
     expect(body).toMatchObject({ call, server: 'github', command: 'echo', arguments: { a: 1 } })
     expect(body.timeoutMs).toBeLessThanOrEqual(5_000)
     const signed = `{"arguments":{"a":1},"call":"${call}","command":"echo","server":"github","timeoutMs":${body.timeoutMs}}`
     const digest = createHash('sha256').update(signed).digest('base64url')
-    expect(claims).toMatchObject({ iss: 'vitrine', aud: `worker:${policy.policyId}:w0`, sub: 'agt_a', call, args: digest })
+    expect(claims).toMatchObject({
+      iss: 'vitrine',
+      aud: `worker:${policy.policyId}:w0`,
+      sub: 'agt_a',
+      call,
+      args: digest,
+    })
     expect(claims.exp! - claims.iat!).toBeLessThanOrEqual(90)
     expect(claims).not.toHaveProperty('user')
   })
@@ -172,10 +240,24 @@ describe('[policies.forward] a call', () => {
     const tool = await toolAt(stub.url)
     const before = (await db().collection('dispatchKeys').get()).size
     const signer = createCallSigner(db())
-    await Promise.all(Array.from({ length: 5 }, () => signer({ policyId: 'p', instanceId: 'i', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })))
+    await Promise.all(
+      Array.from({ length: 5 }, () =>
+        signer({
+          policyId: 'p',
+          instanceId: 'i',
+          agentId: 'a',
+          body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 },
+        }),
+      ),
+    )
     expect((await db().collection('dispatchKeys').get()).size).toBe(before + 1)
     const later = createCallSigner(db(), () => Date.now() + 24 * 60 * 60_000 * -3)
-    await later({ policyId: 'p', instanceId: 'i', agentId: 'a', body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 } })
+    await later({
+      policyId: 'p',
+      instanceId: 'i',
+      agentId: 'a',
+      body: { call: 'c', server: 's', command: 'c', arguments: {}, timeoutMs: 1 },
+    })
     const { keys } = await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))
     const all = (await db().collection('dispatchKeys').get()).docs
     expect(keys.length).toBeLessThan(all.length)
@@ -208,9 +290,11 @@ describe('[policies.forward] a call', () => {
     stub.answer = (_body, res) => void res.writeHead(302, { location: other.url }).end()
     expect(await callWith(tool)).toMatchObject({ code: 'upstream_invalid' })
     expect(other.calls).toEqual([])
-    stub.answer = (_body, res) => void res.writeHead(200, { 'content-type': 'application/json' }).write('{"result":', () => res.destroy())
+    stub.answer = (_body, res) =>
+      void res.writeHead(200, { 'content-type': 'application/json' }).write('{"result":', () => res.destroy())
     expect(await callWith(tool)).toMatchObject({ code: 'upstream_interrupted', status: 0, sent: true })
-    stub.answer = (_body, res) => void res.writeHead(200).end(JSON.stringify({ result: { text: 'x'.repeat(20_000_000) } }))
+    stub.answer = (_body, res) =>
+      void res.writeHead(200).end(JSON.stringify({ result: { text: 'x'.repeat(20_000_000) } }))
     expect(await callWith(tool)).toMatchObject({ code: 'upstream_too_large', status: 200 })
   })
 
@@ -231,16 +315,25 @@ describe('[policies.forward] a call', () => {
     stub.answer = (body, res) => {
       expect(body.stream).toBe(true)
       res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-      res.write('data: {"progress":{"progress":1,"total":2,"message":"half é"}}\n\ndata: {"progress":{"progress":2}}\n\n')
+      res.write(
+        'data: {"progress":{"progress":1,"total":2,"message":"half é"}}\n\ndata: {"progress":{"progress":2}}\n\n',
+      )
       res.end('data: {"result":{"content":[]}}\n\n')
     }
     pieces = []
     const emit = (piece: Piece) => (pieces.push(piece), Promise.resolve())
     expect(await callWith(tool, { emit })).toMatchObject({ answered: true, answer: { value: { content: [] } } })
-    expect(pieces).toEqual([{ type: 'progress', progress: 1, total: 2, message: 'half é' }, { type: 'progress', progress: 2 }])
-    stub.answer = (_body, res) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {"progress":{"progress":1}}\n\n')
+    expect(pieces).toEqual([
+      { type: 'progress', progress: 1, total: 2, message: 'half é' },
+      { type: 'progress', progress: 2 },
+    ])
+    stub.answer = (_body, res) =>
+      void res.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {"progress":{"progress":1}}\n\n')
     expect(await callWith(tool, { emit })).toMatchObject({ code: 'upstream_interrupted' })
-    stub.answer = (_body, res) => void res.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {"error":{"code":"upstream_interrupted"}}\n\n')
+    stub.answer = (_body, res) =>
+      void res
+        .writeHead(200, { 'content-type': 'text/event-stream' })
+        .end('data: {"error":{"code":"upstream_interrupted"}}\n\n')
     expect(await callWith(tool, { emit })).toMatchObject({ code: 'upstream_interrupted', sent: true })
   })
 
@@ -249,16 +342,39 @@ describe('[policies.forward] a call', () => {
     const tool = await toolAt(dead, stub.url)
     for (let i = 0; i < 6; i++) expect(await callWith(tool)).toMatchObject({ answered: true })
     expect(new Set(stub.calls.map(({ body }) => body.call)).size).toBe(6)
-    expect(await callWith(await (async () => ({ ...tool, route: { ...tool.route, workers: [{ instanceId: 'w', url: dead, state: 'ready' as const }] } }))())).toEqual({
-      answered: false, status: 0, code: 'worker_absent', sent: false,
+    expect(
+      await callWith(
+        await (async () => ({
+          ...tool,
+          route: { ...tool.route, workers: [{ instanceId: 'w', url: dead, state: 'ready' as const }] },
+        }))(),
+      ),
+    ).toEqual({
+      answered: false,
+      status: 0,
+      code: 'worker_absent',
+      sent: false,
     })
-    expect(await callWith({ ...tool, route: { ...tool.route, workers: [] } })).toMatchObject({ code: 'worker_absent', sent: false })
+    expect(await callWith({ ...tool, route: { ...tool.route, workers: [] } })).toMatchObject({
+      code: 'worker_absent',
+      sent: false,
+    })
     // What a worker says of its server is said, though another is gone.
     stub.answer = () => ({ error: { code: 'upstream_unreachable' } })
     for (let i = 0; i < 6; i++) expect(await callWith(tool)).toMatchObject({ code: 'upstream_unreachable' })
     // What a worker may have begun is not asked of another.
     stub.answer = () => ({ error: { code: 'upstream_interrupted' } })
-    const both = { ...tool, route: { ...tool.route, workers: [stub, other].map(({ url }, i) => ({ instanceId: `w${i}`, url, state: i === 0 ? 'ready' as const : undefined })) } }
+    const both = {
+      ...tool,
+      route: {
+        ...tool.route,
+        workers: [stub, other].map(({ url }, i) => ({
+          instanceId: `w${i}`,
+          url,
+          state: i === 0 ? ('ready' as const) : undefined,
+        })),
+      },
+    }
     expect(await callWith(both)).toMatchObject({ code: 'upstream_interrupted' })
     expect(other.calls).toEqual([])
     stub.answer = () => ({ error: { code: 'unavailable' } })
@@ -271,7 +387,9 @@ describe('[policies.forward] a call', () => {
     const dead = new URL(await deadUrl()).origin
     const tool = await toolAt(dead, stub.url)
     const asked: string[] = []
-    const watching = { request: (options: { origin: string }) => (asked.push(options.origin), dispatcher.request(options as never)) } as unknown as typeof dispatcher
+    const watching = {
+      request: (options: { origin: string }) => (asked.push(options.origin), dispatcher.request(options as never)),
+    } as unknown as typeof dispatcher
     const made = workerForward({ dispatcher: watching, sign: sign() })
     const one = () => callWith(tool, {}, made)
     for (let i = 0; i < 40 && !asked.includes(dead); i++) expect(await one()).toMatchObject({ answered: true })
@@ -289,8 +407,18 @@ describe('[policies.forward] a call', () => {
     await Promise.all(Array.from({ length: 20 }, () => callWith(tool)))
     expect(stub.calls.length + other.calls.length).toBe(20)
     expect(Math.min(stub.calls.length, other.calls.length)).toBeGreaterThan(0)
-    await beat(policy.key, { instanceId: 'w0', url: stub.url, policyVersion: 1, servers: [{ slug: 'github', state: 'failed' }] })
-    await beat(policy.key, { instanceId: 'w1', url: other.url, policyVersion: 1, servers: [{ slug: 'github', state: 'ready' }] })
+    await beat(policy.key, {
+      instanceId: 'w0',
+      url: stub.url,
+      policyVersion: 1,
+      servers: [{ slug: 'github', state: 'failed' }],
+    })
+    await beat(policy.key, {
+      instanceId: 'w1',
+      url: other.url,
+      policyVersion: 1,
+      servers: [{ slug: 'github', state: 'ready' }],
+    })
     stub.calls = []
     const now = (await find(counted().routes, agent()))!
     for (let i = 0; i < 5; i++) await callWith(now)

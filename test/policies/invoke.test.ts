@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DispatchKey } from '@vitrine/core/policy'
 import { checkChain } from '../e2e/chain.ts'
-import { admin, done, failed, invoke, newAgent, newOwner, register, usageOf, type Agent, type Owner } from '../e2e/world.ts'
+import {
+  admin,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newOwner,
+  register,
+  usageOf,
+  type Agent,
+  type Owner,
+} from '../e2e/world.ts'
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { agentIn, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
 
@@ -13,14 +24,22 @@ let policy: Policy
 let stub: StubWorker
 
 beforeAll(async () => {
-  stub = await startStubWorker(async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys, () => policy.policyId)
+  stub = await startStubWorker(
+    async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys,
+    () => policy.policyId,
+  )
 })
 afterAll(() => stub.close())
 beforeEach(async () => {
   owner = await newOwner()
   policy = await newPolicy([server('github', { commands: ['create_issue', 'read'] })], {}, owner)
   agent = await newAgent(owner)
-  Object.assign(stub, { calls: [], answer: ({ command, arguments: args }: { command: string; arguments: object }) => ({ result: { content: [{ type: 'text', text: command }], structuredContent: args } }) })
+  Object.assign(stub, {
+    calls: [],
+    answer: ({ command, arguments: args }: { command: string; arguments: object }) => ({
+      result: { content: [{ type: 'text', text: command }], structuredContent: args },
+    }),
+  })
   await connect(policy.key, stub.url)
 })
 
@@ -29,12 +48,22 @@ describe('[policies.invoke] a tool of a policy', () => {
     const args = { title: 'x' }
     const named = await done(invoke(agent, { name: 'github__create_issue', args }))
     const aggregated = await done(invoke(agent, { name: 'github', args: { command: 'create_issue', arguments: args } }))
-    for (const { status, ok, result } of [named, aggregated]) expect({ status, ok, result }).toEqual({ status: 200, ok: true, result: { content: [{ type: 'text', text: 'create_issue' }], structuredContent: args } })
-    expect(stub.calls.map(({ body }) => [body.server, body.command, body.arguments])).toEqual([['github', 'create_issue', args], ['github', 'create_issue', args]])
+    for (const { status, ok, result } of [named, aggregated])
+      expect({ status, ok, result }).toEqual({
+        status: 200,
+        ok: true,
+        result: { content: [{ type: 'text', text: 'create_issue' }], structuredContent: args },
+      })
+    expect(stub.calls.map(({ body }) => [body.server, body.command, body.arguments])).toEqual([
+      ['github', 'create_issue', args],
+      ['github', 'create_issue', args],
+    ])
     expect(stub.calls.every(({ claims }) => claims.sub === agent.id)).toBe(true)
     const { entries } = await checkChain(`agents/${agent.id}`)
     const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
-    expect(intents.map(({ target, call, meta }) => [target, call, meta['kind']])).toEqual(stub.calls.map(({ body }) => ['github', body.call, 'worker']))
+    expect(intents.map(({ target, call, meta }) => [target, call, meta['kind']])).toEqual(
+      stub.calls.map(({ body }) => ['github', body.call, 'worker']),
+    )
     expect(await usageOf(agent)).toMatchObject({ invoked: 2, credited: 0 })
   })
 
@@ -45,7 +74,10 @@ describe('[policies.invoke] a tool of a policy', () => {
     await done(invoke(member, { name: 'github__read' }))
     const stranger = await newAgent()
     for (const other of [agent, stranger]) {
-      const [missing, none] = await Promise.all([invoke(other, { name: 'github__read' }), invoke(other, { name: 'nothing__read' })])
+      const [missing, none] = await Promise.all([
+        invoke(other, { name: 'github__read' }),
+        invoke(other, { name: 'nothing__read' }),
+      ])
       expect(missing.body).toEqual(none.body)
       await failed(Promise.resolve(missing), 'tool_not_found')
     }
@@ -62,21 +94,32 @@ describe('[policies.invoke] a tool of a policy', () => {
     expect(stub.calls).toEqual([])
   })
 
-  it('lets no command through that is off, unknown, changed or not the policy\'s any more, and charges nothing for it', async () => {
+  it("lets no command through that is off, unknown, changed or not the policy's any more, and charges nothing for it", async () => {
     await failed(invoke(agent, { name: 'github__delete_repo' }), 'tool_not_found')
-    const tools = [{ name: 'create_issue', inputSchema: { type: 'object', required: ['title'] } }, { name: 'read' }, { name: 'delete_repo' }]
+    const tools = [
+      { name: 'create_issue', inputSchema: { type: 'object', required: ['title'] } },
+      { name: 'read' },
+      { name: 'delete_repo' },
+    ]
     await done(report(policy.key, 'github', tools))
     await failed(invoke(agent, { name: 'github__create_issue', args: {} }), 'args_invalid')
     await done(report(policy.key, 'github', [tools[0]!, { name: 'read', description: 'Now it writes.' }]))
     await failed(invoke(agent, { name: 'github__read' }), 'manifest_changed')
-    await done(admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner))
+    await done(
+      admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner),
+    )
     await failed(invoke(agent, { name: 'github__create_issue', args: { title: 'x' } }), 'tool_not_found')
     await done(admin('deletePolicy', { policyId: policy.policyId }, owner))
     await failed(invoke(agent, { name: 'github__create_issue', args: { title: 'x' } }), 'tool_not_found')
     expect(stub.calls).toEqual([])
     expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
     const { entries } = await checkChain(`agents/${agent.id}`)
-    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['code'])).toEqual(['tool_not_found', 'manifest_changed', 'tool_not_found', 'tool_not_found'])
+    expect(entries.filter(({ action }) => action === 'tool.deny').map(({ meta }) => meta['code'])).toEqual([
+      'tool_not_found',
+      'manifest_changed',
+      'tool_not_found',
+      'tool_not_found',
+    ])
   })
 
   it('gets the secret of the user who is named by a token of theirs', async () => {
@@ -95,7 +138,9 @@ describe('[policies.invoke] a tool of a policy', () => {
     const [{ body, claims }, ...more] = stub.calls as [StubWorker['calls'][number]]
     expect(more).toEqual([])
     expect({ user: body.user, claim: claims['user'] }).toEqual({ user: owner.uid, claim: owner.uid })
-    expect(body.userSecrets).toEqual({ TOKEN: expect.objectContaining({ resource: expect.stringContaining(`/secrets/user:${owner.uid}:mine#enc`) }) })
+    expect(body.userSecrets).toEqual({
+      TOKEN: expect.objectContaining({ resource: expect.stringContaining(`/secrets/user:${owner.uid}:mine#enc`) }),
+    })
   })
 
   it('costs nothing when its worker could not make the call', async () => {

@@ -6,19 +6,50 @@ import { beat, connect, newPolicy, report, server, worker } from './world.ts'
 const TOOLS = [{ name: 'web.search', description: 'Searches.', inputSchema: { type: 'object' } }]
 
 /** Workers say nothing of versions here. */
-const reportNode = (key: string, tools: object[], more: object = {}) => worker('report', { instanceId: 'w1', slug: 'web', tools, ...more }, key)
+const reportNode = (key: string, tools: object[], more: object = {}) =>
+  worker('report', { instanceId: 'w1', slug: 'web', tools, ...more }, key)
 
 describe('[policies.node] a server of the node', () => {
   it('is one of a policy beside those from npm', async () => {
-    const { policyId, key, owner } = await newPolicy([server('a'), { slug: 'web', node: true, commands: ['web.search'], env: [{ name: 'KEY', source: 'org_secret', secret: 's' }] }])
-    const stored = { slug: 'web', node: true, commands: ['web.search'], env: [{ name: 'KEY', source: 'org_secret', secret: 's' }], enabled: true, healthCheck: null, limits: null }
-    expect((await done<{ policy: { servers: object[] } }>(admin('getPolicy', { policyId }, owner))).policy.servers[1]).toEqual(stored)
-    expect((await connect(key)).policy.servers[1]).toEqual({ ...stored, env: [{ name: 'KEY', secret: 's', missing: expect.stringContaining('admin/putSecret') }] })
-    await done(admin('updatePolicy', { policyId, servers: [{ slug: 'web', node: true, healthCheck: { intervalSeconds: 5 }, limits: {} }] }, owner))
-    expect((await connect(key)).policy.servers).toEqual([
-      { ...stored, commands: null, env: [], healthCheck: { intervalSeconds: 5, timeoutSeconds: 5, method: 'tools/list' }, limits: { memoryMb: 512, cpuMillicores: 1000 } },
+    const { policyId, key, owner } = await newPolicy([
+      server('a'),
+      { slug: 'web', node: true, commands: ['web.search'], env: [{ name: 'KEY', source: 'org_secret', secret: 's' }] },
     ])
-    const created = (await checkChain(`orgs/${owner.uid}`)).entries.find(({ meta }) => meta['change'] === 'policy.create')
+    const stored = {
+      slug: 'web',
+      node: true,
+      commands: ['web.search'],
+      env: [{ name: 'KEY', source: 'org_secret', secret: 's' }],
+      enabled: true,
+      healthCheck: null,
+      limits: null,
+    }
+    expect(
+      (await done<{ policy: { servers: object[] } }>(admin('getPolicy', { policyId }, owner))).policy.servers[1],
+    ).toEqual(stored)
+    expect((await connect(key)).policy.servers[1]).toEqual({
+      ...stored,
+      env: [{ name: 'KEY', secret: 's', missing: expect.stringContaining('admin/putSecret') }],
+    })
+    await done(
+      admin(
+        'updatePolicy',
+        { policyId, servers: [{ slug: 'web', node: true, healthCheck: { intervalSeconds: 5 }, limits: {} }] },
+        owner,
+      ),
+    )
+    expect((await connect(key)).policy.servers).toEqual([
+      {
+        ...stored,
+        commands: null,
+        env: [],
+        healthCheck: { intervalSeconds: 5, timeoutSeconds: 5, method: 'tools/list' },
+        limits: { memoryMb: 512, cpuMillicores: 1000 },
+      },
+    ])
+    const created = (await checkChain(`orgs/${owner.uid}`)).entries.find(
+      ({ meta }) => meta['change'] === 'policy.create',
+    )
     expect(created?.meta['servers']).toBe('a=@acme/a@1.2.3, web=node:')
   })
 
@@ -34,7 +65,10 @@ describe('[policies.node] a server of the node', () => {
     ['servers.0.healthCheck.intervalSeconds', { slug: 'web', node: true, healthCheck: { intervalSeconds: 0 } }, ''],
     ['servers.0', 'web', ''],
   ])('is refused at %s: %j', async (field, entry, message) => {
-    const { details, message: told } = await failed(admin('createPolicy', { name: 'X', servers: [entry] }, await newOwner()), 'invalid_argument')
+    const { details, message: told } = await failed(
+      admin('createPolicy', { name: 'X', servers: [entry] }, await newOwner()),
+      'invalid_argument',
+    )
     expect(details['field']).toBe(field)
     expect(told).toContain(message)
   })
@@ -43,17 +77,41 @@ describe('[policies.node] a server of the node', () => {
     const policy = await newPolicy([{ slug: 'web', node: true }, server('a')])
     const { policyId, key, owner } = policy
     expect((await failed(report(key, 'web', TOOLS), 'invalid_argument')).details['field']).toBe('version')
-    expect((await failed(worker('report', { instanceId: 'w1', slug: 'a', tools: TOOLS }, key), 'invalid_argument')).details['field']).toBe('version')
-    expect((await failed(reportNode(key, TOOLS, { version: '1.2.3' }), 'invalid_argument')).details['field']).toBe('integrity')
+    expect(
+      (await failed(worker('report', { instanceId: 'w1', slug: 'a', tools: TOOLS }, key), 'invalid_argument')).details[
+        'field'
+      ],
+    ).toBe('version')
+    expect((await failed(reportNode(key, TOOLS, { version: '1.2.3' }), 'invalid_argument')).details['field']).toBe(
+      'integrity',
+    )
     await done(reportNode(key, TOOLS))
-    const state = async () => (await done<{ servers: { pinned: unknown; manifestHash: string; manifestPendingHash: string | null }[] }>(admin('getPolicy', { policyId }, owner))).servers[0]!
-    expect(await state()).toEqual({ slug: 'web', pinned: null, manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/), manifestPendingHash: null, breaker: { state: 'closed' } })
+    const state = async () =>
+      (
+        await done<{ servers: { pinned: unknown; manifestHash: string; manifestPendingHash: string | null }[] }>(
+          admin('getPolicy', { policyId }, owner),
+        )
+      ).servers[0]!
+    expect(await state()).toEqual({
+      slug: 'web',
+      pinned: null,
+      manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      manifestPendingHash: null,
+      breaker: { state: 'closed' },
+    })
     await done(reportNode(key, [{ ...TOOLS[0], description: 'Another.' }]))
     const { manifestPendingHash } = await state()
     await done(admin('approveServerManifest', { policyId, slug: 'web', manifestHash: manifestPendingHash }, owner))
     expect(await state()).toMatchObject({ manifestHash: manifestPendingHash, manifestPendingHash: null })
-    expect((await failed(admin('moveServerPin', { policyId, slug: 'web', version: '1.0.0' }, owner), 'invalid_argument')).details['field']).toBe('slug')
-    expect((await checkChain(`orgs/${owner.uid}`)).entries.filter(({ meta }) => meta['change'] === 'server.pin').map(({ meta }) => [meta['server'], meta['package'], meta['version']])).toEqual([['web', undefined, undefined]])
+    expect(
+      (await failed(admin('moveServerPin', { policyId, slug: 'web', version: '1.0.0' }, owner), 'invalid_argument'))
+        .details['field'],
+    ).toBe('slug')
+    expect(
+      (await checkChain(`orgs/${owner.uid}`)).entries
+        .filter(({ meta }) => meta['change'] === 'server.pin')
+        .map(({ meta }) => [meta['server'], meta['package'], meta['version']]),
+    ).toEqual([['web', undefined, undefined]])
   })
 
   it('and a package of the same name leave each other nothing', async () => {

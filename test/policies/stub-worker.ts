@@ -14,7 +14,9 @@ export interface StubWorker {
 
 /** `keys` are the public keys that the control plane names, by which tokens are verified. */
 export async function startStubWorker(keys: () => Promise<DispatchKey[]>, policyId: () => string): Promise<StubWorker> {
-  const server = createServer((req, res) => void serve(req, res).catch((error: unknown) => res.writeHead(500).end(String(error))))
+  const server = createServer(
+    (req, res) => void serve(req, res).catch((error: unknown) => res.writeHead(500).end(String(error))),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const stub: StubWorker = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -32,7 +34,11 @@ export async function startStubWorker(keys: () => Promise<DispatchKey[]>, policy
     for await (const chunk of req as AsyncIterable<Uint8Array>) chunks.push(chunk)
     const body = JSON.parse(Buffer.concat(chunks).toString()) as CallBody
     const token = req.headers.authorization?.replace(/^Bearer /, '') ?? ''
-    const key = async ({ kid }: { kid?: string }) => importJWK({ kty: 'OKP', crv: 'Ed25519', x: (await keys()).find((known) => known.kid === kid)?.publicKey ?? '' }, 'EdDSA')
+    const key = async ({ kid }: { kid?: string }) =>
+      importJWK(
+        { kty: 'OKP', crv: 'Ed25519', x: (await keys()).find((known) => known.kid === kid)?.publicKey ?? '' },
+        'EdDSA',
+      )
     const { payload } = await jwtVerify(token, key, { algorithms: ['EdDSA'], issuer: 'vitrine', maxTokenAge: 90 })
     if (!String(payload.aud).startsWith(`worker:${policyId()}:`)) throw new Error(`a token for ${String(payload.aud)}`)
     stub.calls.push({ body, claims: payload, headers: req.headers })

@@ -11,7 +11,12 @@ export const OTHER_INTEGRITY = `sha512-${'B'.repeat(86)}==`
 export const LOCKFILE = '{"node_modules/x":{"version":"1.0.0"}}'
 export const OTHER_LOCKFILE = '{"node_modules/x":{"version":"1.0.1"}}'
 /** What a report pins, unless it says otherwise. */
-export const PIN: Pin = { version: '1.2.3', integrity: INTEGRITY, dependencies: lockfileDigest(LOCKFILE), resolvedAt: '2026-01-02T03:04:05.678Z' }
+export const PIN: Pin = {
+  version: '1.2.3',
+  integrity: INTEGRITY,
+  dependencies: lockfileDigest(LOCKFILE),
+  resolvedAt: '2026-01-02T03:04:05.678Z',
+}
 
 /** The least that makes a server. */
 export function server(slug: string, more: object = {}): object {
@@ -26,16 +31,33 @@ export interface Policy {
 
 export async function newPolicy(servers: object[], more: object = {}, owner?: Owner): Promise<Policy> {
   const of = owner ?? (await newOwner())
-  return { ...(await done<{ policyId: string; key: string }>(admin('createPolicy', { name: 'Tools', servers, ...more }, of))), owner: of }
+  return {
+    ...(await done<{ policyId: string; key: string }>(admin('createPolicy', { name: 'Tools', servers, ...more }, of))),
+    owner: of,
+  }
 }
 
 /** Owner of an organization that has a member, an admin and an auditor too, and somebody who has nothing to do with it. */
-export async function newOrg(): Promise<{ orgId: string; owner: Owner; admin: Owner; member: Owner; auditor: Owner; stranger: Owner }> {
-  const [owner, second, member, auditor, stranger] = await Promise.all(Array.from({ length: 5 }, () => newOwner())) as [Owner, Owner, Owner, Owner, Owner]
+export async function newOrg(): Promise<{
+  orgId: string
+  owner: Owner
+  admin: Owner
+  member: Owner
+  auditor: Owner
+  stranger: Owner
+}> {
+  const [owner, second, member, auditor, stranger] = (await Promise.all(
+    Array.from({ length: 5 }, () => newOwner()),
+  )) as [Owner, Owner, Owner, Owner, Owner]
   await done(admin('listPolicies', {}, owner))
   await done(admin('listPolicies', {}, stranger))
   const orgId = owner.uid
-  for (const [uid, role] of [[second.uid, 'admin'], [member.uid, 'member'], [auditor.uid, 'auditor']]) await done(admin('setMember', { orgId, uid, role }, owner))
+  for (const [uid, role] of [
+    [second.uid, 'admin'],
+    [member.uid, 'member'],
+    [auditor.uid, 'auditor'],
+  ])
+    await done(admin('setMember', { orgId, uid, role }, owner))
   return { orgId, owner, admin: second, member, auditor, stranger }
 }
 
@@ -56,7 +78,13 @@ export function connect(key: string, url = 'http://127.0.0.1:18080', instanceId 
 }
 
 export function beat(key: string, more: object = {}): Promise<HeartbeatAnswer> {
-  return done(worker('heartbeat', { instanceId: 'w1', url: 'http://127.0.0.1:18080', policyVersion: 0, servers: [], ...more }, key))
+  return done(
+    worker(
+      'heartbeat',
+      { instanceId: 'w1', url: 'http://127.0.0.1:18080', policyVersion: 0, servers: [], ...more },
+      key,
+    ),
+  )
 }
 
 export function report(key: string, slug: string, tools: object[], more: object = {}): Promise<Answer> {

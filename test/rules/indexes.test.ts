@@ -7,8 +7,16 @@ type Order = 'ASCENDING' | 'DESCENDING'
 type Scope = 'COLLECTION' | 'COLLECTION_GROUP'
 
 interface IndexFile {
-  indexes: { collectionGroup: string; queryScope: Scope; fields: { fieldPath: string; order?: Order; arrayConfig?: 'CONTAINS' }[] }[]
-  fieldOverrides: { collectionGroup: string; fieldPath: string; indexes: { queryScope: Scope; order?: Order; arrayConfig?: 'CONTAINS' }[] }[]
+  indexes: {
+    collectionGroup: string
+    queryScope: Scope
+    fields: { fieldPath: string; order?: Order; arrayConfig?: 'CONTAINS' }[]
+  }[]
+  fieldOverrides: {
+    collectionGroup: string
+    fieldPath: string
+    indexes: { queryScope: Scope; order?: Order; arrayConfig?: 'CONTAINS' }[]
+  }[]
 }
 
 /** A query by its shape. A range on a field counts by the order it asks for. */
@@ -22,14 +30,30 @@ interface Shape {
 
 const file = JSON.parse(await readFile(new URL('../../firestore.indexes.json', import.meta.url), 'utf8')) as IndexFile
 
-const NEWEST: Shape['order'] = [['at', 'DESCENDING'], ['first', 'DESCENDING']]
-const OLDEST: Shape['order'] = [['at', 'ASCENDING'], ['first', 'ASCENDING']]
+const NEWEST: Shape['order'] = [
+  ['at', 'DESCENDING'],
+  ['first', 'DESCENDING'],
+]
+const OLDEST: Shape['order'] = [
+  ['at', 'ASCENDING'],
+  ['first', 'ASCENDING'],
+]
 
 const QUERIES: Record<string, Shape> = {
   'the tail of a chain': { on: 'audit', scope: 'COLLECTION', order: [['first', 'DESCENDING']] },
   'a chain from its start': { on: 'audit', scope: 'COLLECTION', order: [['first', 'ASCENDING']] },
-  'a chain by facet, newest first': { on: 'audit', scope: 'COLLECTION', contains: 'facets', order: [['first', 'DESCENDING']] },
-  'a chain by facet, oldest first': { on: 'audit', scope: 'COLLECTION', contains: 'facets', order: [['first', 'ASCENDING']] },
+  'a chain by facet, newest first': {
+    on: 'audit',
+    scope: 'COLLECTION',
+    contains: 'facets',
+    order: [['first', 'DESCENDING']],
+  },
+  'a chain by facet, oldest first': {
+    on: 'audit',
+    scope: 'COLLECTION',
+    contains: 'facets',
+    order: [['first', 'ASCENDING']],
+  },
   'a chain by time, newest first': { on: 'audit', scope: 'COLLECTION', order: NEWEST },
   'a chain by time, oldest first': { on: 'audit', scope: 'COLLECTION', order: OLDEST },
   'a chain by facet and time, newest first': { on: 'audit', scope: 'COLLECTION', contains: 'facets', order: NEWEST },
@@ -37,8 +61,20 @@ const QUERIES: Record<string, Shape> = {
   'an org': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId' },
   'an org by time, newest first': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId', order: NEWEST },
   'an org by time, oldest first': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId', order: OLDEST },
-  'an org by facet and time, newest first': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId', contains: 'facets', order: NEWEST },
-  'an org by facet and time, oldest first': { on: 'audit', scope: 'COLLECTION_GROUP', equal: 'orgId', contains: 'facets', order: OLDEST },
+  'an org by facet and time, newest first': {
+    on: 'audit',
+    scope: 'COLLECTION_GROUP',
+    equal: 'orgId',
+    contains: 'facets',
+    order: NEWEST,
+  },
+  'an org by facet and time, oldest first': {
+    on: 'audit',
+    scope: 'COLLECTION_GROUP',
+    equal: 'orgId',
+    contains: 'facets',
+    order: OLDEST,
+  },
   'the checkpoints of an org': { on: 'checkpoints', scope: 'COLLECTION_GROUP', equal: 'orgId' },
   'the last checkpoint of a chain': { on: 'checkpoints', scope: 'COLLECTION', order: [['size', 'DESCENDING']] },
   'the unfinished checkpoints of a chain': { on: 'checkpoints', scope: 'COLLECTION', equal: 'finished' },
@@ -60,13 +96,26 @@ it('has no composite index that no query needs', () => {
   expect(new Set(file.indexes.map(asText)).size).toBe(file.indexes.length)
 })
 
-it.each([['agents', 'toolConfig'], ['audit', 'entries'], ['openings', '*'], ['tools', 'manifest'], ['tools', 'manifestPending'], ['toolPolicies', '*'], ['servers', '*'], ['secrets', 'enc'], ['checkpoints', 'note'], ['checkpoints', 'edge'], ['tiles', 'hashes']])(
-  'leaves %s.%s out of every index',
-  (on, field) => {
-    expect(overrideOf(on, field)?.indexes).toEqual([])
-    expect(file.indexes.filter((index) => index.collectionGroup === on && index.fields.some(({ fieldPath }) => fieldPath === field))).toEqual([])
-  },
-)
+it.each([
+  ['agents', 'toolConfig'],
+  ['audit', 'entries'],
+  ['openings', '*'],
+  ['tools', 'manifest'],
+  ['tools', 'manifestPending'],
+  ['toolPolicies', '*'],
+  ['servers', '*'],
+  ['secrets', 'enc'],
+  ['checkpoints', 'note'],
+  ['checkpoints', 'edge'],
+  ['tiles', 'hashes'],
+])('leaves %s.%s out of every index', (on, field) => {
+  expect(overrideOf(on, field)?.indexes).toEqual([])
+  expect(
+    file.indexes.filter(
+      (index) => index.collectionGroup === on && index.fields.some(({ fieldPath }) => fieldPath === field),
+    ),
+  ).toEqual([])
+})
 
 /** What an index must list for this query, in this order: equalities, array-contains, then the sort. */
 function fieldsNeededBy({ equal, contains, order = [] }: Shape): string[] {

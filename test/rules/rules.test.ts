@@ -1,6 +1,18 @@
 import { FirebaseError } from 'firebase/app'
 import {
-  collection, collectionGroup, deleteDoc, doc, documentId, getDoc, getDocs, orderBy, query, setDoc, updateDoc, where, writeBatch,
+  collection,
+  collectionGroup,
+  deleteDoc,
+  doc,
+  documentId,
+  getDoc,
+  getDocs,
+  orderBy,
+  query,
+  setDoc,
+  updateDoc,
+  where,
+  writeBatch,
   type Query,
 } from 'firebase/firestore'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -51,7 +63,11 @@ const TABLE: { path: string; get: Role[]; list: Role[] }[] = [
   { path: 'agents/scout/closings/c', get: NOBODY, list: NOBODY },
   { path: 'agents/scout/state/reconciler', get: NOBODY, list: NOBODY },
   { path: 'agents/scout/usage/2026-01', get: ['maker', ...AUDITORS], list: ['maker', ...AUDITORS] },
-  { path: 'agents/scout/openings/0000000000000000', get: ['owner', 'admin', 'maker'], list: ['owner', 'admin', 'maker'] },
+  {
+    path: 'agents/scout/openings/0000000000000000',
+    get: ['owner', 'admin', 'maker'],
+    list: ['owner', 'admin', 'maker'],
+  },
   { path: 'owners/maker', get: ['maker'], list: NOBODY },
   { path: 'owners/maker/quota/2026-01', get: ['maker'], list: ['maker'] },
   { path: 'ownerKeys/k1', get: NOBODY, list: NOBODY },
@@ -68,7 +84,9 @@ describe.each(TABLE)('$path', ({ path, get, list }) => {
     expect({
       get: await allowed(getDoc(doc(db, path))),
       list: await allowed(getDocs(collection(db, parent))),
-      create: await allowed(setDoc(doc(db, parent, 'new'), { orgId: 'acme', ownerUid: role, uid: role, role: 'owner' })),
+      create: await allowed(
+        setDoc(doc(db, parent, 'new'), { orgId: 'acme', ownerUid: role, uid: role, role: 'owner' }),
+      ),
       update: await allowed(updateDoc(doc(db, path), { touched: true })),
       delete: await allowed(deleteDoc(doc(db, path))),
     }).toEqual({ get: get.includes(role), list: list.includes(role), create: false, update: false, delete: false })
@@ -83,21 +101,32 @@ it('lets nobody list orgs, not even one by its id', async () => {
 })
 
 describe('another org', () => {
-  const theirs = TABLE.filter(({ path }) => /^(orgs|agents)\//.test(path) && !path.includes('/members/')).map(({ path, get }) => ({
-    path: path.replace('orgs/acme', 'orgs/globex').replace('agents/scout', 'agents/probe'),
-    owner: get.includes('owner'),
-  }))
+  const theirs = TABLE.filter(({ path }) => /^(orgs|agents)\//.test(path) && !path.includes('/members/')).map(
+    ({ path, get }) => ({
+      path: path.replace('orgs/acme', 'orgs/globex').replace('agents/scout', 'agents/probe'),
+      owner: get.includes('owner'),
+    }),
+  )
 
   it.each(theirs)('$path', async ({ path, owner }) => {
-    for (const role of ROLES) expect([role, await allowed(getDoc(doc(world.as(role), path)))]).toEqual([role, role === 'rival' && owner])
+    for (const role of ROLES)
+      expect([role, await allowed(getDoc(doc(world.as(role), path)))]).toEqual([role, role === 'rival' && owner])
   })
 })
 
 describe('agents by query', () => {
   const QUERIES: { name: string; filter: (role: Role) => Record<string, string>; readers: Role[] }[] = [
     { name: 'of the org', filter: () => ({ orgId: 'acme' }), readers: ADMINS },
-    { name: 'of the org and oneself', filter: (role) => ({ orgId: 'acme', ownerUid: role }), readers: ['owner', 'admin', 'maker', 'member'] },
-    { name: 'of the org and a colleague', filter: () => ({ orgId: 'acme', ownerUid: 'maker' }), readers: ['owner', 'admin', 'maker'] },
+    {
+      name: 'of the org and oneself',
+      filter: (role) => ({ orgId: 'acme', ownerUid: role }),
+      readers: ['owner', 'admin', 'maker', 'member'],
+    },
+    {
+      name: 'of the org and a colleague',
+      filter: () => ({ orgId: 'acme', ownerUid: 'maker' }),
+      readers: ['owner', 'admin', 'maker'],
+    },
     { name: 'of oneself in whatever org', filter: (role) => ({ ownerUid: role }), readers: NOBODY },
   ]
 
@@ -115,21 +144,33 @@ describe.each(['audit', 'checkpoints'])('%s across chains', (name) => {
 
   it('is read by owner, admin and auditor of the org that the query fixes', async () => {
     for (const role of ROLES) {
-      expect([role, await allowed(getDocs(query(across(role), where('orgId', '==', 'acme'))))]).toEqual([role, AUDITORS.includes(role)])
+      expect([role, await allowed(getDocs(query(across(role), where('orgId', '==', 'acme'))))]).toEqual([
+        role,
+        AUDITORS.includes(role),
+      ])
     }
   })
 
   it('holds the chains of the org and its agents, and no others', async () => {
     const found = await getDocs(query(across('auditor'), where('orgId', '==', 'acme')))
-    expect(found.docs.map((found) => found.ref.parent.path).sort()).toEqual([`agents/scout/${name}`, `orgs/acme/${name}`])
+    expect(found.docs.map((found) => found.ref.parent.path).sort()).toEqual([
+      `agents/scout/${name}`,
+      `orgs/acme/${name}`,
+    ])
   })
 
   it('is read by nobody without an org, in several orgs or in another one', async () => {
     for (const role of ROLES) {
       expect([role, await allowed(getDocs(across(role)))]).toEqual([role, false])
-      expect([role, await allowed(getDocs(query(across(role), where('orgId', 'in', ['acme', 'globex']))))]).toEqual([role, false])
+      expect([role, await allowed(getDocs(query(across(role), where('orgId', 'in', ['acme', 'globex']))))]).toEqual([
+        role,
+        false,
+      ])
       expect([role, await allowed(getDocs(query(across(role), where('orgId', '>=', 'acme'))))]).toEqual([role, false])
-      expect([role, await allowed(getDocs(query(across(role), where('orgId', '==', 'globex'))))]).toEqual([role, role === 'rival'])
+      expect([role, await allowed(getDocs(query(across(role), where('orgId', '==', 'globex'))))]).toEqual([
+        role,
+        role === 'rival',
+      ])
     }
   })
 })
@@ -138,27 +179,38 @@ it('lets an auditor narrow the audit by facet and time', async () => {
   const segments = collectionGroup(world.as('auditor'), 'audit')
   const narrowed = query(
     segments,
-    where('orgId', '==', 'acme'), where('facets', 'array-contains', 'tool=search'),
-    where('at', '>=', new Date(0)), where('at', '<=', new Date(1)),
-    orderBy('at', 'desc'), orderBy('first', 'desc'),
+    where('orgId', '==', 'acme'),
+    where('facets', 'array-contains', 'tool=search'),
+    where('at', '>=', new Date(0)),
+    where('at', '<=', new Date(1)),
+    orderBy('at', 'desc'),
+    orderBy('first', 'desc'),
   )
   expect((await getDocs(narrowed)).size).toBe(2)
 })
 
-it.each(['openings', 'tools', 'usage', 'secrets', 'members', 'idempotency'])('lets nobody read %s across the database', async (name) => {
-  for (const role of ROLES) {
-    const all = collectionGroup(world.as(role), name)
-    expect([role, await allowed(getDocs(query(all, where('orgId', '==', 'acme'))))]).toEqual([role, false])
-  }
-})
+it.each(['openings', 'tools', 'usage', 'secrets', 'members', 'idempotency'])(
+  'lets nobody read %s across the database',
+  async (name) => {
+    for (const role of ROLES) {
+      const all = collectionGroup(world.as(role), name)
+      expect([role, await allowed(getDocs(query(all, where('orgId', '==', 'acme'))))]).toEqual([role, false])
+    }
+  },
+)
 
 describe('membership', () => {
   it('cannot be taken by oneself', async () => {
     for (const role of ROLES) {
       const db = world.as(role)
-      expect([role, await allowed(setDoc(doc(db, 'orgs/acme/members', role), { role: 'owner' }))]).toEqual([role, false])
+      expect([role, await allowed(setDoc(doc(db, 'orgs/acme/members', role), { role: 'owner' }))]).toEqual([
+        role,
+        false,
+      ])
       const own = doc(db, 'orgs', `of-${role}`)
-      const batch = writeBatch(db).set(own, { name: 'mine' }).set(doc(own, 'members', role), { role: 'owner' })
+      const batch = writeBatch(db)
+        .set(own, { name: 'mine' })
+        .set(doc(own, 'members', role), { role: 'owner' })
       expect([role, await allowed(batch.commit())]).toEqual([role, false])
     }
   })
@@ -169,7 +221,11 @@ describe('membership', () => {
     const db = world.signedInAs('leaver')
     expect(await allowed(getDoc(doc(db, 'agents/orphan')))).toBe(false)
     expect(await allowed(getDocs(collection(db, 'agents/orphan/tools')))).toBe(false)
-    expect(await allowed(getDocs(query(collection(db, 'agents'), where('orgId', '==', 'acme'), where('ownerUid', '==', 'leaver'))))).toBe(false)
+    expect(
+      await allowed(
+        getDocs(query(collection(db, 'agents'), where('orgId', '==', 'acme'), where('ownerUid', '==', 'leaver'))),
+      ),
+    ).toBe(false)
   })
 
   it.each([
@@ -201,7 +257,10 @@ it('denies what lies below a readable document', async () => {
   await world.seed('agents/scout/tools/search/secrets/s', { orgId: 'acme' })
   await world.seed('orgs/acme/teams/core/secrets/s', { orgId: 'acme' })
   for (const role of ROLES) {
-    expect([role, await allowed(getDoc(doc(world.as(role), 'agents/scout/tools/search/secrets/s')))]).toEqual([role, false])
+    expect([role, await allowed(getDoc(doc(world.as(role), 'agents/scout/tools/search/secrets/s')))]).toEqual([
+      role,
+      false,
+    ])
     expect([role, await allowed(getDoc(doc(world.as(role), 'orgs/acme/teams/core/secrets/s')))]).toEqual([role, false])
   }
 })

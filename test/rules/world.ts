@@ -31,7 +31,11 @@ export async function openWorld(): Promise<World> {
     firestore: { host, port: Number(port), rules },
   })
   await env.withSecurityRulesDisabled(async (context) => {
-    const documents = { ...documentsOf('acme', 'scout', 'maker'), ...documentsOf('globex', 'probe', 'rival'), ...personal() }
+    const documents = {
+      ...documentsOf('acme', 'scout', 'maker'),
+      ...documentsOf('globex', 'probe', 'rival'),
+      ...personal(),
+    }
     for (const [path, data] of Object.entries(documents)) await setDoc(doc(firestoreOf(context), path), data)
   })
   const clients = new Map<string, Firestore>([['anonymous', firestoreOf(env.unauthenticatedContext())]])
@@ -88,7 +92,14 @@ function documentsOf(orgId: string, agentId: string, agentOwner: string): Record
 
 function ledgerOf(parent: string, orgId: string): Record<string, object> {
   return {
-    [`${parent}/audit/0000000000000000`]: { orgId, first: 0, count: 1, at: Timestamp.fromMillis(0), facets: ['tool=search'], entries: [] },
+    [`${parent}/audit/0000000000000000`]: {
+      orgId,
+      first: 0,
+      count: 1,
+      at: Timestamp.fromMillis(0),
+      facets: ['tool=search'],
+      entries: [],
+    },
     [`${parent}/checkpoints/1`]: { orgId, size: 1, note: 'note' },
     [`${parent}/openings/0000000000000000`]: { orgId, c: { salt: '00', args: '{}' } },
     [`${parent}/tiles/0-0`]: { orgId, level: 0, index: 0, hashes: [] },
@@ -102,7 +113,14 @@ function personal(): Record<string, object> {
   return {
     'owners/maker': { monthlyInvocations: 10_000 },
     'owners/maker/quota/2026-01': { limit: 10_000, leased: 1 },
-    'ownerKeys/k1': { uid: 'maker', orgId: 'acme', label: 'ci', hash: '00', createdAt: Timestamp.fromMillis(0), revoked: false },
+    'ownerKeys/k1': {
+      uid: 'maker',
+      orgId: 'acme',
+      label: 'ci',
+      hash: '00',
+      createdAt: Timestamp.fromMillis(0),
+      revoked: false,
+    },
     'toolKeys/p1': { orgId: 'acme', policyId: 'p1', hash: '00', version: 1 },
     'dispatchKeys/k1': { publicKey: 'x', expiresAt: Timestamp.fromMillis(0) },
     'nowhere/n1': { orgId: 'acme', ownerUid: 'maker' },

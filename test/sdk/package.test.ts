@@ -55,13 +55,23 @@ describe('contents', () => {
     const files = (await readdir(installed, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     const paths = files.map((entry) => relative(installed, join(entry.parentPath, entry.name))).sort()
     expect(paths).toEqual(expect.arrayContaining(['README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json']))
-    expect(paths.filter((path) => !/^(README\.md|LICENSE|package\.json|dist\/index\.js(\.map)?|dist\/(core\/)?[a-z0-9-]+\.d\.ts)$/.test(path))).toEqual([])
+    expect(
+      paths.filter(
+        (path) =>
+          !/^(README\.md|LICENSE|package\.json|dist\/index\.js(\.map)?|dist\/(core\/)?[a-z0-9-]+\.d\.ts)$/.test(path),
+      ),
+    ).toEqual([])
   })
 
   it('depends on nothing', async () => {
     const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Record<string, unknown>
     expect(Object.keys(manifest).filter((field) => /dependencies/i.test(field))).toEqual([])
-    expect(manifest).toMatchObject({ name: 'vitrine-sdk', license: 'Apache-2.0', type: 'module', engines: { node: '>=20' } })
+    expect(manifest).toMatchObject({
+      name: 'vitrine-sdk',
+      license: 'Apache-2.0',
+      type: 'module',
+      engines: { node: '>=20' },
+    })
     expect(manifest['private']).toBeUndefined()
   })
 
@@ -72,16 +82,38 @@ describe('contents', () => {
   })
 
   it('exports three things', async () => {
-    const exported = await inNode(process.execPath, `console.log(JSON.stringify(Object.keys(await import('vitrine-sdk'))))`)
+    const exported = await inNode(
+      process.execPath,
+      `console.log(JSON.stringify(Object.keys(await import('vitrine-sdk'))))`,
+    )
     expect(exported).toEqual(['Vitrine', 'VitrineError', 'verifyReceipt'])
   })
 })
 
 describe('types', () => {
-  const strict = { strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false }
+  const strict = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noEmit: true,
+    skipLibCheck: false,
+  }
   it.each([
-    ['a browser', { ...strict, module: 'esnext', moduleResolution: 'bundler', target: 'es2022', lib: ['es2022', 'dom'], types: [] }],
-    ['Node', { ...strict, module: 'nodenext', target: 'es2022', lib: ['es2023'], types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] }],
+    [
+      'a browser',
+      { ...strict, module: 'esnext', moduleResolution: 'bundler', target: 'es2022', lib: ['es2022', 'dom'], types: [] },
+    ],
+    [
+      'Node',
+      {
+        ...strict,
+        module: 'nodenext',
+        target: 'es2022',
+        lib: ['es2023'],
+        types: ['node'],
+        typeRoots: [join(ROOT, 'node_modules/@types')],
+      },
+    ],
     ['a lenient project', { module: 'nodenext', target: 'es2022', noEmit: true, types: [] }],
   ])('hold in %s', async (_, compilerOptions) => {
     await cp(join(ROOT, 'test/sdk/consumer.ts.txt'), join(project, 'consumer.ts'))
@@ -97,23 +129,32 @@ const nodes = await findNodes()
 describe('in Node', () => {
   it.each(nodes)('invokes a tool on %s', async (_, node) => {
     wire.respond = result(invocation)
-    const invoked = await inNode(node, `
+    const invoked = await inNode(
+      node,
+      `
       import { Vitrine } from 'vitrine-sdk'
       const vitrine = new Vitrine({ baseUrl: process.env.BASE_URL, key: process.env.KEY })
-      console.log(JSON.stringify(await vitrine.tools.invoke({ name: 'search', args: { q: 'ü' } })))`)
+      console.log(JSON.stringify(await vitrine.tools.invoke({ name: 'search', args: { q: 'ü' } })))`,
+    )
     expect(invoked).toEqual(invocation)
-    expect(wire.requests[0]).toMatchObject({ path: '/invokeTool', body: { data: { name: 'search', args: { q: 'ü' } } } })
+    expect(wire.requests[0]).toMatchObject({
+      path: '/invokeTool',
+      body: { data: { name: 'search', args: { q: 'ü' } } },
+    })
     expect(wire.requests[0]?.headers.authorization).toBe(`Bearer ${key}`)
   })
 
   it.each(nodes)('fails with a code on %s', async (_, node) => {
     wire.respond = failure('quota_exceeded', { resetsAt: '2026-02-01T00:00:00.000Z' })
-    const seen = await inNode(node, `
+    const seen = await inNode(
+      node,
+      `
       import { Vitrine, VitrineError } from 'vitrine-sdk'
       const vitrine = new Vitrine({ baseUrl: process.env.BASE_URL, key: process.env.KEY })
       const failed = await vitrine.tools.list().catch((error) => [error instanceof VitrineError, error.code, error.retryable])
       const aborted = await vitrine.tools.list({ signal: AbortSignal.abort() }).catch((error) => error.code)
-      console.log(JSON.stringify([...failed, aborted]))`)
+      console.log(JSON.stringify([...failed, aborted]))`,
+    )
     expect(seen).toEqual([true, 'quota_exceeded', true, 'aborted'])
   })
 })
@@ -129,15 +170,25 @@ const verifiedOutcome = [entries[3], 'receipt_invalid', 'not_included']
 
 describe('offline', () => {
   it.each(nodes)('verifies a receipt on %s', async (_, node) => {
-    expect(await inNode(node, `import { verifyReceipt } from 'vitrine-sdk'\n${verifying(FORGED)}\nconsole.log(JSON.stringify(outcome))`)).toEqual(verifiedOutcome)
+    expect(
+      await inNode(
+        node,
+        `import { verifyReceipt } from 'vitrine-sdk'\n${verifying(FORGED)}\nconsole.log(JSON.stringify(outcome))`,
+      ),
+    ).toEqual(verifiedOutcome)
     expect(wire.requests).toEqual([])
   })
 })
 
 const CHROMIUM = '/usr/bin/chromium'
 const CHROMIUM_ARGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ]
 const hasChromium = existsSync(CHROMIUM)
 
@@ -147,7 +198,8 @@ describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped,
 
   beforeAll(async () => {
     site = createServer((request, response) => {
-      if (request.url !== '/index.js') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+      if (request.url !== '/index.js')
+        return void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
       response.writeHead(200, { 'content-type': 'text/javascript' })
       createReadStream(join(installed, 'dist/index.js')).pipe(response)
     })
@@ -184,9 +236,11 @@ describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped,
 
   it('reads errors', async () => {
     wire.respond = failure('tool_not_found')
-    expect(await inPage(`return vitrine.tools.list().catch((error) => [error instanceof VitrineError, error.code, error.status])`)).toEqual([
-      true, 'tool_not_found', 404,
-    ])
+    expect(
+      await inPage(
+        `return vitrine.tools.list().catch((error) => [error instanceof VitrineError, error.code, error.status])`,
+      ),
+    ).toEqual([true, 'tool_not_found', 404])
   })
 
   it('follows no redirect', async () => {
@@ -232,7 +286,10 @@ async function inNode(node: string, script: string): Promise<unknown> {
 
 /** One executable for each Node release on PATH from 20 on, and the one that runs this. */
 async function findNodes(): Promise<[version: string, path: string][]> {
-  const paths = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'node')).filter((path) => existsSync(path))
+  const paths = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'node'))
+    .filter((path) => existsSync(path))
   const found = new Map<string, string>()
   for (const path of [process.execPath, ...paths]) {
     const version = (await run(path, ['--version'])).stdout.trim()

@@ -2,7 +2,17 @@ import { createPublicKey } from 'node:crypto'
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { hashEntry, type Entry } from '@vitrine/core/entry'
 import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
-import { bundleLines, bundleText, cosign, createSigner, createTestChain, proofOf, rootOf, signCheckpoint, witnessKey } from '../../verify/src/fixture.ts'
+import {
+  bundleLines,
+  bundleText,
+  cosign,
+  createSigner,
+  createTestChain,
+  proofOf,
+  rootOf,
+  signCheckpoint,
+  witnessKey,
+} from '../../verify/src/fixture.ts'
 
 /** Receipts and bundles of an honest operator, for tests of the SDK to tamper with. */
 
@@ -27,7 +37,10 @@ const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(operator.publicKey).toS
 export const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string
 
 /** The text of a proof, as getReceipt gives it; of another tree or under another note where a test says so. */
-export function proofFor(seq: number, { of = entries, under = note }: { of?: readonly Entry[]; under?: string } = {}): string {
+export function proofFor(
+  seq: number,
+  { of = entries, under = note }: { of?: readonly Entry[]; under?: string } = {},
+): string {
   return proofOf(of, seq, under)
 }
 
@@ -38,7 +51,13 @@ export function invokedAs(seq: number): { log: string; seq: number; hash: string
 /** A complete bundle of this chain and an organization's, without the newline at the end. */
 export function bundle(): string {
   const org = createTestChain('orgs/org_1', operator)
-  org.append(Date.parse('2026-01-02T03:05:00Z'), { action: 'quota.update', actor: 'user:u1', target: 'u1', call: '', meta: { limit: 5 } })
+  org.append(Date.parse('2026-01-02T03:05:00Z'), {
+    action: 'quota.update',
+    actor: 'user:u1',
+    target: 'u1',
+    call: '',
+    meta: { limit: 5 },
+  })
   org.checkpoint()
   return bundleText(bundleLines('orgs/org_1', [...chain.lines(true), ...org.lines(true)], [operator])).trimEnd()
 }

@@ -42,11 +42,24 @@ it('registers, lists, invokes and reads the record', async () => {
   expect(await owner.tools.register(tool)).toMatchObject({ created: false })
   expect(await agent.tools.list()).toEqual({ tools: [{ name: 'search', kind: 'http', url, manifest: null }] })
   expect((await owner.tools.listAll({ agentId })).tools).toMatchObject([
-    { name: 'search', method: 'POST', auth: { scheme: 'bearer' }, headers: {}, enabled: true, credentialAccess: true, hasCredential: true },
+    {
+      name: 'search',
+      method: 'POST',
+      auth: { scheme: 'bearer' },
+      headers: {},
+      enabled: true,
+      credentialAccess: true,
+      hasCredential: true,
+    },
   ])
 
   const invocation = await agent.tools.invoke({ name: 'search', args: { q: 'x' }, timeoutMs: 120_000 })
-  expect(invocation).toMatchObject({ status: 200, ok: true, result: { found: 1 }, receipt: { log: `agents/${agentId}` } })
+  expect(invocation).toMatchObject({
+    status: 200,
+    ok: true,
+    result: { found: 1 },
+    receipt: { log: `agents/${agentId}` },
+  })
   expect(arrived.at(-1)?.authorization).toBe('Bearer hunter2hunter2')
   expect(await agent.tools.getCredential({ name: 'search' })).toEqual({ token: 'hunter2hunter2' })
   expect(await owner.quota.usage({ agentId })).toMatchObject({ invoked: 1, credited: 0 })
@@ -66,8 +79,19 @@ it('hands on what a tool answers, and fails for what never reached one', async (
 
   const first = { name: 'busy', idempotencyKey: 'first' }
   const { receipt, resultDigest } = await agent.tools.invoke(first)
-  expect(await agent.tools.invoke(first)).toEqual({ status: 503, ok: false, result: null, resultDigest, replayed: true, receipt })
-  await expect(agent.tools.invoke({ ...first, args: { other: 1 } })).rejects.toMatchObject({ code: 'idempotency_key_reused', status: 422, retryable: false })
+  expect(await agent.tools.invoke(first)).toEqual({
+    status: 503,
+    ok: false,
+    result: null,
+    resultDigest,
+    replayed: true,
+    receipt,
+  })
+  await expect(agent.tools.invoke({ ...first, args: { other: 1 } })).rejects.toMatchObject({
+    code: 'idempotency_key_reused',
+    status: 422,
+    retryable: false,
+  })
 
   await owner.tools.setEnabled({ agentId, name: 'busy', enabled: false })
   await expect(agent.tools.invoke({ name: 'busy' })).rejects.toMatchObject({ code: 'tool_not_found', status: 404 })
@@ -102,15 +126,21 @@ it('says when a quota that is used up resets', async () => {
   expect(quota).toMatchObject({ limit: 1, used: 0 })
   await agent.tools.invoke({ name: 'search' })
   await expect(agent.tools.invoke({ name: 'search' })).rejects.toMatchObject({
-    code: 'quota_exceeded', status: 429, retryable: true, details: { resetsAt: quota.resetsAt },
+    code: 'quota_exceeded',
+    status: 429,
+    retryable: true,
+    details: { resetsAt: quota.resetsAt },
   })
 })
 
 it('lets nobody into what is not theirs', async () => {
   const { owner, agent } = await newcomers()
   const stranger = await newcomers()
-  await expect(stranger.owner.audit.list({ agentId: (await owner.agents.create({ name: 'Other' })).agentId })).rejects.toMatchObject({
-    code: 'agent_not_found', status: 404,
+  await expect(
+    stranger.owner.audit.list({ agentId: (await owner.agents.create({ name: 'Other' })).agentId }),
+  ).rejects.toMatchObject({
+    code: 'agent_not_found',
+    status: 404,
   })
   await expect(agent.agents.create({ name: 'Mine' })).rejects.toMatchObject({ code: 'permission_denied', status: 403 })
 })

@@ -59,7 +59,11 @@ export function result(value: unknown): Respond {
 }
 
 /** What functions/ answers for a code. */
-export function failure(code: ErrorCode, details: Record<string, unknown> = {}, message: string = ERRORS[code].message): Respond {
+export function failure(
+  code: ErrorCode,
+  details: Record<string, unknown> = {},
+  message: string = ERRORS[code].message,
+): Respond {
   const { http, callable, retryable } = ERRORS[code]
   return json(http, { error: { status: callable, message, details: { code, retryable, ...details } } })
 }

@@ -18,15 +18,22 @@ export interface Cli {
 
 const FLAGS = ['--port-functions', '--port-firestore', '--port-auth', '--port-kms', '--port-demo-api']
 
-export async function startCli(dir: string, { ports, env }: { ports?: number[]; env?: NodeJS.ProcessEnv } = {}): Promise<Cli> {
+export async function startCli(
+  dir: string,
+  { ports, env }: { ports?: number[]; env?: NodeJS.ProcessEnv } = {},
+): Promise<Cli> {
   const chosen = ports ?? (await freePorts(FLAGS.length))
   const flags = FLAGS.flatMap((flag, i) => [flag, String(chosen[i])])
-  const child = spawn(process.execPath, [join(ROOT, 'scripts/start.ts'), '--dir', dir, ...flags], { env: { ...process.env, ...env } })
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/start.ts'), '--dir', dir, ...flags], {
+    env: { ...process.env, ...env },
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const exited = new Promise<number | NodeJS.Signals>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal!)))
+  const exited = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.once('close', (code, signal) => resolve(code ?? signal!)),
+  )
   const file = join(dir, 'stack.json')
   return {
     pid: child.pid!,
@@ -53,7 +60,8 @@ export function descendants(pid: number): number[] {
       // It ended meanwhile.
     }
   }
-  const below = (parent: number): number[] => [...parents].filter(([, of]) => of === parent).flatMap(([child]) => [child, ...below(child)])
+  const below = (parent: number): number[] =>
+    [...parents].filter(([, of]) => of === parent).flatMap(([child]) => [child, ...below(child)])
   return below(pid)
 }
 

@@ -22,7 +22,13 @@ let dir: string
 let server: { child: ChildProcess; baseUrl: string; functions: string[]; output: () => string }
 
 async function startServer(): Promise<typeof server> {
-  const child = spawn(process.execPath, [join(ROOT, 'scripts/functions-server.ts'), '--entry', join(dir, 'module.mjs'), '--project', 'demo-x'])
+  const child = spawn(process.execPath, [
+    join(ROOT, 'scripts/functions-server.ts'),
+    '--entry',
+    join(dir, 'module.mjs'),
+    '--project',
+    'demo-x',
+  ])
   let output = ''
   await new Promise<void>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
@@ -46,23 +52,38 @@ afterAll(async () => {
 })
 
 function post(path: string, body?: string): Promise<Response> {
-  return fetch(`${server.baseUrl}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, ...(body !== undefined && { body }) })
+  return fetch(`${server.baseUrl}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    ...(body !== undefined && { body }),
+  })
 }
 
 test('serves every exported function below its name, with the prefix stripped', async () => {
   expect(server.functions.toSorted()).toEqual(['broken', 'count', 'echo', 'gate', 'open', 'slow'])
-  expect(await (await post('/echo/createAgent?a=1', '{"data":1}')).json()).toEqual({ path: '/createAgent', query: { a: '1' }, body: { data: 1 } })
+  expect(await (await post('/echo/createAgent?a=1', '{"data":1}')).json()).toEqual({
+    path: '/createAgent',
+    query: { a: '1' },
+    body: { data: 1 },
+  })
   expect(await (await post('/echo')).json()).toMatchObject({ path: '/', query: {} })
   expect(await (await post('/echo?b=2')).json()).toMatchObject({ path: '/', query: { b: '2' } })
 })
 
-test.each(['/nothing', '/notAFunction', '/', '/echoes', '/constructor', '/__proto__', '/../demo-x', ''])('an unknown function is a coded error: %j', async (path) => {
-  const response = await post(path, '{"data":{}}')
-  expect(response.status).toBe(404)
-  expect(await response.json()).toEqual({
-    error: { status: 'NOT_FOUND', message: 'There is no such operation.', details: { code: 'unknown_operation', retryable: false } },
-  })
-})
+test.each(['/nothing', '/notAFunction', '/', '/echoes', '/constructor', '/__proto__', '/../demo-x', ''])(
+  'an unknown function is a coded error: %j',
+  async (path) => {
+    const response = await post(path, '{"data":{}}')
+    expect(response.status).toBe(404)
+    expect(await response.json()).toEqual({
+      error: {
+        status: 'NOT_FOUND',
+        message: 'There is no such operation.',
+        details: { code: 'unknown_operation', retryable: false },
+      },
+    })
+  },
+)
 
 test('one process answers 100 requests at a time', async () => {
   const held = Array.from({ length: 100 }, () => post('/gate', '{}').then((response) => response.json()))

@@ -18,7 +18,12 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 describe('npm start', { timeout: 120_000 }, () => {
-  const state = { ciphertext: Buffer.alloc(0) as Uint8Array, email: 'kept@test.example', password: 'correct horse', agentKey: '' }
+  const state = {
+    ciphertext: Buffer.alloc(0) as Uint8Array,
+    email: 'kept@test.example',
+    password: 'correct horse',
+    agentKey: '',
+  }
 
   test('says where everything is, invokes the demo tool, and leaves nothing behind after Ctrl-C', async () => {
     const cli = await startCli(dir)
@@ -27,25 +32,40 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(info).toEqual({
       project: 'demo-vitrine',
       baseUrl: `http://127.0.0.1:${functions}/demo-vitrine/us-central1`,
-      functions: expect.objectContaining({ invokeTool: `http://127.0.0.1:${functions}/demo-vitrine/us-central1/invokeTool` }) as unknown,
+      functions: expect.objectContaining({
+        invokeTool: `http://127.0.0.1:${functions}/demo-vitrine/us-central1/invokeTool`,
+      }) as unknown,
       firestore: `127.0.0.1:${firestore}`,
       auth: `127.0.0.1:${auth}`,
       kms: `127.0.0.1:${kms}`,
       demo: {
-        owner: { uid: expect.any(String) as unknown, email: expect.any(String) as unknown, password: expect.any(String) as unknown, key: expect.stringMatching(/^owner\./) as unknown },
+        owner: {
+          uid: expect.any(String) as unknown,
+          email: expect.any(String) as unknown,
+          password: expect.any(String) as unknown,
+          key: expect.stringMatching(/^owner\./) as unknown,
+        },
         agent: { id: expect.any(String) as unknown, key: expect.stringMatching(/^agent\./) as unknown },
         policy: { id: info.worker?.policyId, key: expect.stringMatching(/^tools\./) as unknown },
       },
-      worker: { url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as unknown, policyId: expect.any(String) as unknown },
+      worker: {
+        url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as unknown,
+        policyId: expect.any(String) as unknown,
+      },
     })
     expect((await fetch(`${info.worker!.url}/healthz`)).status).toBe(200)
     expect((await stat(join(dir, 'stack.json'))).mode & 0o777).toBe(0o600)
     for (const port of cli.ports) expect(await isFree(port)).toBe(false)
 
     // The printed command is run as it stands.
-    const curl = cli.stdout().split('\n').find((line) => line.startsWith('curl '))
+    const curl = cli
+      .stdout()
+      .split('\n')
+      .find((line) => line.startsWith('curl '))
     const answer = spawnSync('sh', ['-c', curl!], { encoding: 'utf8' })
-    expect(JSON.parse(answer.stdout)).toMatchObject({ result: { status: 200, ok: true, result: { city: 'Paris', forecast: 'sunny' } } })
+    expect(JSON.parse(answer.stdout)).toMatchObject({
+      result: { status: 200, ok: true, result: { city: 'Paris', forecast: 'sunny' } },
+    })
 
     await putDocument(info)
     await signUp(info.auth, state.email, state.password)
@@ -76,7 +96,9 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(second.stderr()).toMatch(/^vitrine: A stack is running already \(process \d+, .*\n$/)
     expect((await invokeWeather(info)).status).toBe(200)
 
-    const functions = descendants(cli.pid).find((pid) => commandOf(pid).startsWith(process.execPath) && commandOf(pid).includes('functions-server'))
+    const functions = descendants(cli.pid).find(
+      (pid) => commandOf(pid).startsWith(process.execPath) && commandOf(pid).includes('functions-server'),
+    )
     process.kill(functions!, 'SIGKILL')
     await until(() => cli.stderr().includes('starting it again'))
     await until(async () => (await invokeWeather(info).catch(() => undefined))?.status === 200)
@@ -105,7 +127,10 @@ describe('what is wrong is said in one line', () => {
     await new Promise<void>((resolve) => busy.listen(0, HOST, resolve))
     const { port } = busy.address() as AddressInfo
     const cli = await startCli(dir, { ports: [...(await freePorts(3)), port, ...(await freePorts(1))] })
-    await expectOneLine(cli, `Port ${port} is in use: stop what runs there, or choose another with --port-kms <n> or PORT_KMS=<n>.`)
+    await expectOneLine(
+      cli,
+      `Port ${port} is in use: stop what runs there, or choose another with --port-kms <n> or PORT_KMS=<n>.`,
+    )
     busy.close()
   })
 
@@ -116,7 +141,10 @@ describe('what is wrong is said in one line', () => {
 
   test('a missing Java', async () => {
     const cli = await startCli(dir, { env: { JAVA_HOME: '/nowhere' } })
-    await expectOneLine(cli, 'There is no working Java at JAVA_HOME=/nowhere: correct or unset JAVA_HOME. Install Java 11 or later (Debian: apt-get install default-jre-headless).')
+    await expectOneLine(
+      cli,
+      'There is no working Java at JAVA_HOME=/nowhere: correct or unset JAVA_HOME. Install Java 11 or later (Debian: apt-get install default-jre-headless).',
+    )
   })
 
   test('a Java that is too old', async () => {
@@ -125,7 +153,10 @@ describe('what is wrong is said in one line', () => {
     await writeFile(join(home, 'bin/java'), '#!/bin/sh\necho \'openjdk version "1.8.0_392"\' >&2\n')
     await chmod(join(home, 'bin/java'), 0o755)
     const cli = await startCli(dir, { env: { JAVA_HOME: home } })
-    await expectOneLine(cli, `Java 8 at JAVA_HOME=${home} is too old. Install Java 11 or later (Debian: apt-get install default-jre-headless).`)
+    await expectOneLine(
+      cli,
+      `Java 8 at JAVA_HOME=${home} is too old. Install Java 11 or later (Debian: apt-get install default-jre-headless).`,
+    )
   })
 
   test('an emulator that does not run', async () => {

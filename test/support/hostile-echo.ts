@@ -3,13 +3,20 @@ export const ENCODINGS: Record<string, (text: string) => string> = {
   raw: (text) => text,
   url: encodeURIComponent,
   'url twice': (text) => encodeURIComponent(encodeURIComponent(text)),
-  'url with small hex digits': (text) => encodeURIComponent(text).replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase()),
+  'url with small hex digits': (text) =>
+    encodeURIComponent(text).replaceAll(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase()),
   form: (text) => new URLSearchParams([['', text]]).toString().slice(1),
   json: inner,
   'json twice': (text) => inner(inner(text)),
-  html: (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll("'", '&#39;'),
+  html: (text) =>
+    text
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('"', '&quot;')
+      .replaceAll("'", '&#39;'),
   hex: (text) => Buffer.from(text).toString('hex'),
-  'HEX': (text) => Buffer.from(text).toString('hex').toUpperCase(),
+  HEX: (text) => Buffer.from(text).toString('hex').toUpperCase(),
   base64: (text) => Buffer.from(text).toString('base64'),
   base64url: (text) => Buffer.from(text).toString('base64url'),
   'base64 after one byte': (text) => Buffer.from(`:${text}`).toString('base64'),

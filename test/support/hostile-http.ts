@@ -45,7 +45,10 @@ function flooding(start: string, chunk: string | Uint8Array): Behaviour {
 function bomb(name: string, ...codings: string[]): Behaviour {
   return ({ send, bombs }) => {
     const body = bombs[name]!
-    send(`${OK}Content-Type: application/json\r\n${codings.map((coding) => `Content-Encoding: ${coding}\r\n`).join('')}Content-Length: ${body.length}\r\n\r\n`, body)
+    send(
+      `${OK}Content-Type: application/json\r\n${codings.map((coding) => `Content-Encoding: ${coding}\r\n`).join('')}Content-Length: ${body.length}\r\n\r\n`,
+      body,
+    )
   }
 }
 
@@ -89,8 +92,11 @@ const broken: Record<string, Behaviour> = {
   '/length-twice': saying(`${TEXT}Content-Length: 4\r\nContent-Length: 40\r\n\r\nmine${POISON}`),
   '/length-negative': saying(`${TEXT}Content-Length: -4\r\n\r\nmine`),
   '/length-huge': saying(`${TEXT}Content-Length: 99999999999999999999999\r\n\r\nmine`),
-  '/length-and-chunked': saying(`${TEXT}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n${chunk('mine')}0\r\n\r\n${POISON}`),
-  '/gzip-cut-short': ({ send, bombs }) => send(`${TEXT}Content-Encoding: gzip\r\nContent-Length: 100\r\n\r\n`, bombs['gzip-gzip']!.subarray(0, 100)),
+  '/length-and-chunked': saying(
+    `${TEXT}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n${chunk('mine')}0\r\n\r\n${POISON}`,
+  ),
+  '/gzip-cut-short': ({ send, bombs }) =>
+    send(`${TEXT}Content-Encoding: gzip\r\nContent-Length: 100\r\n\r\n`, bombs['gzip-gzip']!.subarray(0, 100)),
   '/gzip-that-is-none': saying(response('text/plain', 'not compressed at all', 'Content-Encoding: gzip\r\n')),
   '/coding-unknown': saying(response('text/plain', 'mine', 'Content-Encoding: x-mystery\r\n')),
 }
@@ -102,7 +108,10 @@ const tooMuch: Record<string, Behaviour> = {
   '/deflate-bomb': bomb('deflate', 'deflate'),
   '/br-bomb': bomb('br', 'br'),
   '/zstd-bomb': bomb('zstd', 'zstd'),
-  '/decodes-to-nothing': flooding(`${TEXT}Content-Encoding: deflate\r\n\r\n`, Buffer.from('000000ffff'.repeat(10_000), 'hex')),
+  '/decodes-to-nothing': flooding(
+    `${TEXT}Content-Encoding: deflate\r\n\r\n`,
+    Buffer.from('000000ffff'.repeat(10_000), 'hex'),
+  ),
   '/endless': flooding(`${TEXT}\r\n`, 'x'.repeat(65_536)),
   '/endless-chunks': flooding(CHUNKED, chunk('x'.repeat(10_000))),
   '/endless-tiny-chunks': flooding(CHUNKED, chunk('x').repeat(10_000)),
@@ -110,12 +119,19 @@ const tooMuch: Record<string, Behaviour> = {
   '/endless-json': flooding(`${OK}Content-Type: application/json\r\n\r\n[`, '1,'.repeat(30_000)),
   '/endless-event': flooding(`${EVENTS}\r\ndata: `, 'x'.repeat(65_536)),
   '/endless-event-lines': flooding(`${EVENTS}\r\n`, 'data: x\n'.repeat(8_000)),
-  '/endless-event-tiny-chunks': flooding(`${EVENTS}Transfer-Encoding: chunked\r\n\r\n${chunk('data: ')}`, chunk('xy').repeat(10_000)),
+  '/endless-event-tiny-chunks': flooding(
+    `${EVENTS}Transfer-Encoding: chunked\r\n\r\n${chunk('data: ')}`,
+    chunk('xy').repeat(10_000),
+  ),
   '/endless-events': flooding(`${EVENTS}\r\n`, 'data: x\n\n'.repeat(8_000)),
   '/endless-comments': flooding(`${EVENTS}\r\n`, ': x\n'.repeat(8_000)),
   '/huge-header': saying(`${OK}X-Huge: ${'x'.repeat(1_000_000)}\r\nContent-Length: 0\r\n\r\n`),
   '/endless-header': flooding(`${OK}X-Huge: `, 'x'.repeat(65_536)),
-  '/many-headers': saying(OK, ...Array.from({ length: 10_000 }, (_, i) => `x-${i}: ${i}\r\n`), 'Content-Length: 0\r\n\r\n'),
+  '/many-headers': saying(
+    OK,
+    ...Array.from({ length: 10_000 }, (_, i) => `x-${i}: ${i}\r\n`),
+    'Content-Length: 0\r\n\r\n',
+  ),
   '/many-small-headers': saying(OK, 'a:b\r\n'.repeat(500), 'Content-Length: 0\r\n\r\n'),
 }
 
@@ -129,7 +145,9 @@ const noHttp: Record<string, Behaviour> = {
   '/status-999': saying('HTTP/1.1 999 Odd\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nmine'),
   '/status-000': saying('HTTP/1.1 000 Odd\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nmine'),
   '/status-word': saying('HTTP/1.1 OK\r\nContent-Length: 4\r\n\r\nmine'),
-  '/switching-protocols': saying('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  '/switching-protocols': saying(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+  ),
   '/continue-unasked': saying('HTTP/1.1 100 Continue\r\n\r\n', HEALTHY),
 }
 
@@ -138,21 +156,36 @@ const elsewhere: Record<string, Behaviour> = {
   '/redirect-chain': redirecting(302, ({ request }) => `${request.target}x`),
   '/redirect-metadata': redirecting(307, () => 'http://169.254.169.254/latest/meta-data/iam/security-credentials/'),
   '/redirect-elsewhere': redirecting(307, ({ elsewhere: origin }) => `${origin}/healthy`),
-  '/redirect-elsewhere-with-credential': redirecting(302, ({ elsewhere: origin, request }) => `${origin}/healthy?leak=${encodeURIComponent(secretOf(request))}`),
+  '/redirect-elsewhere-with-credential': redirecting(
+    302,
+    ({ elsewhere: origin, request }) => `${origin}/healthy?leak=${encodeURIComponent(secretOf(request))}`,
+  ),
   '/redirect-to-file': redirecting(302, () => 'file:///etc/passwd'),
   '/redirect-nowhere': redirecting(302, () => 'http://'),
 }
 
 const echoing: Record<string, Behaviour> = {
-  '/echo-body': async ({ request, body, send }) => send(response('application/json', JSON.stringify({ echoes: echoes(secretOf(request)), headers: request.headers, body: await body }))),
-  '/echo-text': ({ request, send }) => send(response('text/plain', Object.values(echoes(secretOf(request))).join('\n'))),
+  '/echo-body': async ({ request, body, send }) =>
+    send(
+      response(
+        'application/json',
+        JSON.stringify({ echoes: echoes(secretOf(request)), headers: request.headers, body: await body }),
+      ),
+    ),
+  '/echo-text': ({ request, send }) =>
+    send(response('text/plain', Object.values(echoes(secretOf(request))).join('\n'))),
   '/echo-headers': ({ request, send }) => {
     const plain = Object.values(echoes(secretOf(request))).filter((text) => /^[\x21-\x7e]+$/.test(text))
     send(response('text/plain', 'see the headers', plain.map((text, i) => `X-Echo-${i}: ${text}\r\n`).join('')))
   },
   '/echo-content-type': ({ request, send }) => send(response(`image/png; name=${secretOf(request)}`, 'no image')),
   '/echo-events': ({ request, send, socket }) => {
-    send(`${EVENTS}\r\n`, ...Object.entries(echoes(secretOf(request))).map(([name, text]) => `event: ${name}\nid: ${text}\ndata: ${text}\n\n`))
+    send(
+      `${EVENTS}\r\n`,
+      ...Object.entries(echoes(secretOf(request))).map(
+        ([name, text]) => `event: ${name}\nid: ${text}\ndata: ${text}\n\n`,
+      ),
+    )
     socket.end()
   },
   '/echo-split': ({ request, send, every, socket }) => {

@@ -11,7 +11,11 @@ interface Rpc {
 
 type Answer = (talk: Talk, id: number, token: unknown) => void
 
-const INITIALIZED = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'hostile', version: '1' } }
+const INITIALIZED = {
+  protocolVersion: '2025-06-18',
+  capabilities: { tools: {} },
+  serverInfo: { name: 'hostile', version: '1' },
+}
 const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
 const DRIP_MS = 20
 
@@ -31,7 +35,12 @@ function json({ send }: Talk, value: unknown): void {
 
 const result = (id: unknown, text: string) => ({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text }] } })
 const event = (message: unknown) => `event: message\ndata: ${JSON.stringify(message)}\n\n`
-const progress = (progressToken: unknown, step: number) => event({ jsonrpc: '2.0', method: 'notifications/progress', params: { progressToken, progress: step, total: 3, message: `step ${step}` } })
+const progress = (progressToken: unknown, step: number) =>
+  event({
+    jsonrpc: '2.0',
+    method: 'notifications/progress',
+    params: { progressToken, progress: step, total: 3, message: `step ${step}` },
+  })
 
 function flooding(start: string, chunk: string): Answer {
   return ({ send, flood }) => {
@@ -53,18 +62,33 @@ export const mcpBehaviours: Record<string, Behaviour> = {
   '/mcp/progress-flood': server((talk, _id, token) => flooding('', progress(token, 1).repeat(500))(talk, 0, token)),
   '/mcp/ping-flood': server(({ send, every }, id) => {
     send(EVENTS)
-    every(1, (turn) => send(event({ jsonrpc: '2.0', id: `ping-${turn}`, method: 'ping' }), turn === 200 ? event(result(id, 'well')) : ''))
+    every(1, (turn) =>
+      send(
+        event({ jsonrpc: '2.0', id: `ping-${turn}`, method: 'ping' }),
+        turn === 200 ? event(result(id, 'well')) : '',
+      ),
+    )
   }),
   '/mcp/silent': server(() => undefined),
   '/mcp/slow-events': server(({ send, every }) => {
     send(EVENTS)
     every(DRIP_MS, () => send(': still here\n\n'))
   }),
-  '/mcp/error-echo': server((talk, id) => json(talk, { jsonrpc: '2.0', id, error: { code: -32000, message: `Bad key ${secretOf(talk.request)}`, data: echoes(secretOf(talk.request)) } })),
-  '/mcp/result-echo': server((talk, id) => json(talk, result(id, Object.values(echoes(secretOf(talk.request))).join('\n')))),
+  '/mcp/error-echo': server((talk, id) =>
+    json(talk, {
+      jsonrpc: '2.0',
+      id,
+      error: { code: -32000, message: `Bad key ${secretOf(talk.request)}`, data: echoes(secretOf(talk.request)) },
+    }),
+  ),
+  '/mcp/result-echo': server((talk, id) =>
+    json(talk, result(id, Object.values(echoes(secretOf(talk.request))).join('\n'))),
+  ),
   '/mcp/refusal-echo': server(({ send, request }) => {
     const body = `who is ${secretOf(request)}?`
-    send(`HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error="invalid_token", error_description="${secretOf(request)}"\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    send(
+      `HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error="invalid_token", error_description="${secretOf(request)}"\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
   }),
   '/mcp/wrong-id': server((talk, id) => json(talk, result(id + 1_000, 'for another'))),
   '/mcp/no-id': server((talk) => json(talk, result(undefined, 'for nobody'))),
@@ -72,17 +96,36 @@ export const mcpBehaviours: Record<string, Behaviour> = {
     send(EVENTS, event(result(id + 1_000, 'for another')))
     socket.end()
   }),
-  '/mcp/batch': server((talk, id) => json(talk, [result(id + 1_000, 'for another'), result(id, 'well'), result(id, 'again')])),
-  '/mcp/batch-of-others': server((talk, id) => json(talk, Array.from({ length: 100 }, (_, i) => result(id + 1 + i, 'for another')))),
+  '/mcp/batch': server((talk, id) =>
+    json(talk, [result(id + 1_000, 'for another'), result(id, 'well'), result(id, 'again')]),
+  ),
+  '/mcp/batch-of-others': server((talk, id) =>
+    json(
+      talk,
+      Array.from({ length: 100 }, (_, i) => result(id + 1 + i, 'for another')),
+    ),
+  ),
   '/mcp/huge-result': server((talk, id) => json(talk, result(id, 'x'.repeat(30_000_000)))),
-  '/mcp/huge-event': server((talk, id) => flooding(`data: {"jsonrpc":"2.0","id":${id},"result":{"content":"`, 'x'.repeat(65_536))(talk, id, null)),
+  '/mcp/huge-event': server((talk, id) =>
+    flooding(`data: {"jsonrpc":"2.0","id":${id},"result":{"content":"`, 'x'.repeat(65_536))(talk, id, null),
+  ),
   '/mcp/huge-event-tiny-chunks': server(({ send, flood }) => {
     send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n6\r\ndata: \r\n')
     flood('2\r\nxy\r\n'.repeat(10_000))
   }),
   '/mcp/endless-events': server(flooding('', ': nothing\n\n'.repeat(5_000))),
-  '/mcp/gzip-bomb': server(({ send, bombs }) => send(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ${bombs['gzip']!.length}\r\n\r\n`, bombs['gzip']!)),
-  '/mcp/gzip-bomb-in-events': server(({ send, bombs }) => send(`HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: ${bombs['gzip']!.length}\r\n\r\n`, bombs['gzip']!)),
+  '/mcp/gzip-bomb': server(({ send, bombs }) =>
+    send(
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: ${bombs['gzip']!.length}\r\n\r\n`,
+      bombs['gzip']!,
+    ),
+  ),
+  '/mcp/gzip-bomb-in-events': server(({ send, bombs }) =>
+    send(
+      `HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: ${bombs['gzip']!.length}\r\n\r\n`,
+      bombs['gzip']!,
+    ),
+  ),
   '/mcp/deep-result': server(({ send }, id) => {
     const body = `{"jsonrpc":"2.0","id":${id},"result":{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`
     send(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)

@@ -54,7 +54,9 @@ export async function startHostileUpstream(): Promise<HostileUpstream> {
   const bombs = await makeBombs()
   const table: Record<string, Behaviour> = { ...httpBehaviours, ...mcpBehaviours }
 
-  const other = await listen(sockets, (socket) => converse(socket, 'elsewhere', seen, (talk) => table['/healthy']!({ ...talk, bombs, elsewhere: '' })))
+  const other = await listen(sockets, (socket) =>
+    converse(socket, 'elsewhere', seen, (talk) => table['/healthy']!({ ...talk, bombs, elsewhere: '' })),
+  )
   const elsewhere = `http://127.0.0.1:${portOf(other)}`
   const server = await listen(sockets, (socket) =>
     converse(socket, 'here', seen, (talk) => {
@@ -62,7 +64,8 @@ export async function startHostileUpstream(): Promise<HostileUpstream> {
       const behaviour = Object.hasOwn(table, path) ? table[path] : undefined
       if (behaviour) return behaviour({ ...talk, bombs, elsewhere })
       talk.send('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
-    }))
+    }),
+  )
   return {
     url: `http://127.0.0.1:${portOf(server)}`,
     elsewhere,
@@ -92,7 +95,12 @@ function portOf(server: net.Server): number {
 }
 
 /** Reads requests off a connection, one after the other, and lets each be answered as soon as its head is there. */
-function converse(socket: Socket, origin: SeenRequest['origin'], seen: SeenRequest[], answer: (talk: Omit<Talk, 'bombs' | 'elsewhere'>) => void | Promise<void>): void {
+function converse(
+  socket: Socket,
+  origin: SeenRequest['origin'],
+  seen: SeenRequest[],
+  answer: (talk: Omit<Talk, 'bombs' | 'elsewhere'>) => void | Promise<void>,
+): void {
   let buffered = Buffer.alloc(0)
   let pending: { request: SeenRequest; bytes: number; done: (body: string) => void } | null = null
   const timers = new Set<NodeJS.Timeout>()
@@ -123,7 +131,9 @@ function converse(socket: Socket, origin: SeenRequest['origin'], seen: SeenReque
 function readHead(origin: SeenRequest['origin'], head: string): SeenRequest {
   const [first = '', ...lines] = head.split('\r\n')
   const [method = '', target = ''] = first.split(' ')
-  const headers = Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]))
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  )
   return { origin, method, target, headers, body: '' }
 }
 

@@ -7,7 +7,9 @@ describe.runIf(vectors !== undefined)('standard JCS vectors', () => {
 
   it.each(inputs)('%s', (file) => {
     const canonical = Buffer.from(canonicalize(JSON.parse(readVector('jcs', 'testdata', 'input', file).toString())))
-    const hex = readVector('jcs', 'testdata', 'outhex', file.replace(/\.json$/, '.txt')).toString().replaceAll(/\s/g, '')
+    const hex = readVector('jcs', 'testdata', 'outhex', file.replace(/\.json$/, '.txt'))
+      .toString()
+      .replaceAll(/\s/g, '')
     expect(canonical.toString('hex')).toBe(hex)
     expect(canonical.toString()).toBe(readVector('jcs', 'testdata', 'output', file).toString())
   })

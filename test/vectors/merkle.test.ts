@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { base64ToBytes } from '@vitrine/core/bytes'
-import { verifyConsistency, verifyInclusion, verifySubtreeConsistency, verifySubtreeInclusion } from '@vitrine/core/merkle'
+import {
+  verifyConsistency,
+  verifyInclusion,
+  verifySubtreeConsistency,
+  verifySubtreeInclusion,
+} from '@vitrine/core/merkle'
 import { listVectors, readVector, vectors } from './files.ts'
 
 /** One file: numbers are sizes and indexes, other strings are base64. */
@@ -19,20 +24,40 @@ const count = (vector: Vector, field: string) => {
 const proofOf = (vector: Vector) => (vector.proof ?? []).map(base64ToBytes)
 
 const FAMILIES: Record<string, (vector: Vector) => boolean> = {
-  inclusion: (v) => verifyInclusion({
-    index: count(v, 'leafIdx'), size: count(v, 'treeSize'), leafHash: hash(v, 'leafHash'), root: hash(v, 'root'), proof: proofOf(v),
-  }),
-  consistency: (v) => verifyConsistency({
-    size1: count(v, 'size1'), size2: count(v, 'size2'), root1: hash(v, 'root1'), root2: hash(v, 'root2'), proof: proofOf(v),
-  }),
-  subtreeinclusion: (v) => verifySubtreeInclusion({
-    index: count(v, 'leafIdx'), start: count(v, 'start'), end: count(v, 'end'), leafHash: hash(v, 'leafHash'), root: hash(v, 'root'),
-    proof: proofOf(v),
-  }),
-  subtreeconsistency: (v) => verifySubtreeConsistency({
-    start: count(v, 'start'), end: count(v, 'end'), size: count(v, 'size'), subtreeRoot: hash(v, 'root1'), root: hash(v, 'root2'),
-    proof: proofOf(v),
-  }),
+  inclusion: (v) =>
+    verifyInclusion({
+      index: count(v, 'leafIdx'),
+      size: count(v, 'treeSize'),
+      leafHash: hash(v, 'leafHash'),
+      root: hash(v, 'root'),
+      proof: proofOf(v),
+    }),
+  consistency: (v) =>
+    verifyConsistency({
+      size1: count(v, 'size1'),
+      size2: count(v, 'size2'),
+      root1: hash(v, 'root1'),
+      root2: hash(v, 'root2'),
+      proof: proofOf(v),
+    }),
+  subtreeinclusion: (v) =>
+    verifySubtreeInclusion({
+      index: count(v, 'leafIdx'),
+      start: count(v, 'start'),
+      end: count(v, 'end'),
+      leafHash: hash(v, 'leafHash'),
+      root: hash(v, 'root'),
+      proof: proofOf(v),
+    }),
+  subtreeconsistency: (v) =>
+    verifySubtreeConsistency({
+      start: count(v, 'start'),
+      end: count(v, 'end'),
+      size: count(v, 'size'),
+      subtreeRoot: hash(v, 'root1'),
+      root: hash(v, 'root2'),
+      proof: proofOf(v),
+    }),
 }
 
 describe.runIf(vectors !== undefined)('standard Merkle vectors', () => {

@@ -41,8 +41,16 @@ const chain: Entry[] = []
 for (let seq = 0; seq < SIZE; seq++) {
   const prev = chain.at(-1)
   chain.push({
-    v: 1, log: 'agents/a1', seq, prev: prev ? hashEntry(prev) : GENESIS_PREV, ts: '2026-01-01T00:00:00.000Z', action: 'tool.invoke',
-    actor: 'agent:a1', target: 'search', call: `c${seq}`, meta: { status: 200, ok: true, note: 'ü' },
+    v: 1,
+    log: 'agents/a1',
+    seq,
+    prev: prev ? hashEntry(prev) : GENESIS_PREV,
+    ts: '2026-01-01T00:00:00.000Z',
+    action: 'tool.invoke',
+    actor: 'agent:a1',
+    target: 'search',
+    call: `c${seq}`,
+    meta: { status: 200, ok: true, note: 'ü' },
   })
 }
 const leaves = chain.map((entry) => hexToBytes(hashEntry(entry)))
@@ -55,11 +63,15 @@ function rootOf(hashes: Uint8Array[]): Uint8Array {
 
 function signedCheckpoint(size: number): string {
   const text = checkpointText({ origin: ORIGIN, size, root: rootOf(leaves.slice(0, size)), extensions: [] })
-  return formatNote({ text, signatures: [{ name: key.name, keyId: key.keyId, signature: sign(null, utf8(text), privateKey) }] })
+  return formatNote({
+    text,
+    signatures: [{ name: key.name, keyId: key.keyId, signature: sign(null, utf8(text), privateKey) }],
+  })
 }
 
 function proven(index: number, size: number): SigstoreEntry {
-  const nodeOf = (node: TreeNode) => rootOf(leaves.slice(node.index * 2 ** node.level, (node.index + 1) * 2 ** node.level))
+  const nodeOf = (node: TreeNode) =>
+    rootOf(leaves.slice(node.index * 2 ** node.level, (node.index + 1) * 2 ** node.level))
   const hashes = foldProof(inclusionNodes(index, size), nodeOf)
   return {
     canonicalizedBody: Buffer.from(canonicalize(chain[index])),
@@ -73,7 +85,7 @@ function verify(entry: SigstoreEntry): SigstoreCheckpoint {
   return checkpoint
 }
 
-describe('Sigstore\'s verifier', () => {
+describe("Sigstore's verifier", () => {
   it('accepts our checkpoint and inclusion proof for every entry at every size', () => {
     for (let size = 1; size <= SIZE; size++) {
       for (let index = 0; index < size; index++) expect(verify(proven(index, size)).logSize).toBe(BigInt(size))
@@ -89,7 +101,12 @@ describe('Sigstore\'s verifier', () => {
   it('refuses another index, and a path with one hash changed, left out or added', () => {
     const { inclusionProof, ...rest } = proven(5, SIZE)
     const { hashes } = inclusionProof
-    const changes = hashes.map((hash, i) => hashes.with(i, Uint8Array.from(hash, (byte) => byte ^ 1)))
+    const changes = hashes.map((hash, i) =>
+      hashes.with(
+        i,
+        Uint8Array.from(hash, (byte) => byte ^ 1),
+      ),
+    )
     for (const proof of [...changes, hashes.slice(1), [...hashes, hashes[0]!]]) {
       expect(() => verify({ ...rest, inclusionProof: { ...inclusionProof, hashes: proof } })).toThrow()
     }

@@ -2,11 +2,28 @@ import { describe, expect, it } from 'vitest'
 import { bytesToHex, concatBytes } from '@vitrine/core/bytes'
 import { verifyCheckpoint, type LogTrust, type VerifiedCheckpoint } from '@vitrine/core/checkpoint'
 import {
-  appendLeaf, consistencyNodes, emptyFrontier, foldProof, frontierRoot, HASH_BYTES, inclusionNodes, leafHash, verifyConsistency,
+  appendLeaf,
+  consistencyNodes,
+  emptyFrontier,
+  foldProof,
+  frontierRoot,
+  HASH_BYTES,
+  inclusionNodes,
+  leafHash,
+  verifyConsistency,
   verifyInclusion,
 } from '@vitrine/core/merkle'
 import { parseVerifierKey } from '@vitrine/core/note'
-import { edgeTiles, growEdge, nodeReader, partialTiles, restoreEdge, tilePath, tilesFor, type TileData } from '@vitrine/core/tiles'
+import {
+  edgeTiles,
+  growEdge,
+  nodeReader,
+  partialTiles,
+  restoreEdge,
+  tilePath,
+  tilesFor,
+  type TileData,
+} from '@vitrine/core/tiles'
 import { formatTlogProof, parseTlogProof, verifyTlogProof } from '@vitrine/core/tlog-proof'
 import { listVectors, readVector, vectors } from './files.ts'
 
@@ -26,7 +43,8 @@ function parseBundle(bundle: Buffer): Uint8Array[] {
 }
 
 /** The log's only tile at a size, as the log stored it. */
-const tileAt = (size: number): TileData[] => partialTiles(size).map((tile) => ({ ...tile, hashes: read(tilePath(tile)) }))
+const tileAt = (size: number): TileData[] =>
+  partialTiles(size).map((tile) => ({ ...tile, hashes: read(tilePath(tile)) }))
 
 function trust(): LogTrust {
   const key = parseVerifierKey(readVector('tessera', 'testdata', 'log.vkey').toString().trim())
@@ -45,7 +63,8 @@ describe.runIf(vectors !== undefined)('the Tessera log', () => {
     for (const size of SIZES) expect((await verified(`checkpoint.${size}`)).checkpoint.size).toBe(size)
     expect(read('checkpoint').equals(read(`checkpoint.${SIZE_MAX}`))).toBe(true)
     expect(JSON.parse(read('.state/treeState').toString())).toEqual({
-      size: SIZE_MAX, root: Buffer.from((await verified('checkpoint')).checkpoint.root).toString('base64'),
+      size: SIZE_MAX,
+      root: Buffer.from((await verified('checkpoint')).checkpoint.root).toString('base64'),
     })
   })
 
@@ -67,9 +86,17 @@ describe.runIf(vectors !== undefined)('the Tessera log', () => {
         appendLeaf(frontier, leafHash(entry))
         growEdge(edge, leafHash(entry))
       }
-      expect(bytesToHex(frontierRoot(frontier))).toBe(bytesToHex((await verified(`checkpoint.${size}`)).checkpoint.root))
-      expect(edgeTiles(edge).map(({ hashes }) => bytesToHex(hashes))).toEqual(tileAt(size).map(({ hashes }) => bytesToHex(hashes)))
-      expect(bytesToHex(concatBytes(...entries.map(leafHash)))).toBe(tileAt(size).map(({ hashes }) => bytesToHex(hashes)).join(''))
+      expect(bytesToHex(frontierRoot(frontier))).toBe(
+        bytesToHex((await verified(`checkpoint.${size}`)).checkpoint.root),
+      )
+      expect(edgeTiles(edge).map(({ hashes }) => bytesToHex(hashes))).toEqual(
+        tileAt(size).map(({ hashes }) => bytesToHex(hashes)),
+      )
+      expect(bytesToHex(concatBytes(...entries.map(leafHash)))).toBe(
+        tileAt(size)
+          .map(({ hashes }) => bytesToHex(hashes))
+          .join(''),
+      )
     }
   })
 
@@ -97,10 +124,14 @@ describe.runIf(vectors !== undefined)('the Tessera log', () => {
         expect(tilesFor(plan.flat(), size).length).toBeLessThanOrEqual(1)
         const proof = foldProof(plan, nodeReader(tileAt(size), size))
         expect(verifyInclusion({ index, size, leafHash: leafHash(entry), proof, root: checkpoint.root })).toBe(true)
-        const kept = parseTlogProof(formatTlogProof({ index, proof, checkpoint: read(`checkpoint.${size}`).toString() }))
+        const kept = parseTlogProof(
+          formatTlogProof({ index, proof, checkpoint: read(`checkpoint.${size}`).toString() }),
+        )
         if (!kept.ok) throw new Error(kept.error.reason)
         expect(await verifyTlogProof(kept.value, leafHash(entry), trust())).toMatchObject({ ok: true })
-        expect(await verifyTlogProof(kept.value, leafHash(kept.value.proof[0] ?? entry.subarray(1)), trust())).toMatchObject({ ok: false })
+        expect(
+          await verifyTlogProof(kept.value, leafHash(kept.value.proof[0] ?? entry.subarray(1)), trust()),
+        ).toMatchObject({ ok: false })
       }
     }
   })

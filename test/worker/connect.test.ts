@@ -6,7 +6,17 @@ import type { Pin } from '@vitrine/core/policy'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
-import { callWorker, eventually, newPolicy, readyWorker, refusal, SERVERS, startWorker, told, type Policy } from './world.ts'
+import {
+  callWorker,
+  eventually,
+  newPolicy,
+  readyWorker,
+  refusal,
+  SERVERS,
+  startWorker,
+  told,
+  type Policy,
+} from './world.ts'
 
 /** What a worker is told by the control plane, and what it tells; calls are made to it directly here. */
 
@@ -27,13 +37,19 @@ test('a worker brings its servers up, reports what they are, and makes signed ca
   const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
   const worker = await readyWorker(policy)
   const { instanceId, servers } = await worker.health()
-  expect(servers).toMatchObject([{ slug: 'everything', state: 'ready' }, { slug: 'memory', state: 'ready' }])
+  expect(servers).toMatchObject([
+    { slug: 'everything', state: 'ready' },
+    { slug: 'memory', state: 'ready' },
+  ])
   expect(await told(callWorker(worker, policy, 'everything', 'echo', { message: 'hello' }))).toBe('Echo: hello')
 
   await eventually(async () => (await describePolicy(owner, policy)).servers.every(({ pinned }) => pinned !== null))
   const described = await describePolicy(owner, policy)
   expect(described.servers[0]!.pinned).toEqual({
-    version: '2026.8.31', integrity: expect.stringMatching(/^sha512-/) as unknown, dependencies: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown, resolvedAt: expect.any(String) as unknown,
+    version: '2026.8.31',
+    integrity: expect.stringMatching(/^sha512-/) as unknown,
+    dependencies: expect.stringMatching(/^[0-9a-f]{64}$/) as unknown,
+    resolvedAt: expect.any(String) as unknown,
   })
   expect(described.workers).toMatchObject([{ instanceId, live: true }])
   expect(worker.output()).not.toContain(policy.key)
@@ -46,8 +62,16 @@ test('a change of the policy reaches a running worker, which stays the one it wa
   const { instanceId } = await worker.health()
   const before = descendants(worker.pid)
 
-  await done(admin('updatePolicy', { policyId: policy.policyId, servers: [{ ...SERVERS.everything, commands: ['echo'] }, SERVERS.memory] }, owner))
-  await eventually(async () => (await worker.health()).servers.some(({ slug, state }) => slug === 'memory' && state === 'ready'))
+  await done(
+    admin(
+      'updatePolicy',
+      { policyId: policy.policyId, servers: [{ ...SERVERS.everything, commands: ['echo'] }, SERVERS.memory] },
+      owner,
+    ),
+  )
+  await eventually(async () =>
+    (await worker.health()).servers.some(({ slug, state }) => slug === 'memory' && state === 'ready'),
+  )
   expect(await refusal(callWorker(worker, policy, 'everything', 'get-sum', { a: 1, b: 2 }))).toBe('tool_not_found')
   expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBeNull()
   expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
@@ -59,27 +83,37 @@ test('a change of the policy reaches a running worker, which stays the one it wa
   expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBe('tool_not_found')
 })
 
-test('[connector.dependencies] a worker with an empty cache installs by what the first one reported', SLOW, async () => {
-  const owner = await newOwner()
-  const policy = await newPolicy(owner, [{ ...SERVERS.memory, version: 'latest' }])
-  const first = await readyWorker(policy)
-  await eventually(async () => (await describePolicy(owner, policy)).servers[0]!.pinned !== null)
-  const { pinned } = (await describePolicy(owner, policy)).servers[0]!
-  first.kill('SIGTERM')
-  await first.exited
-  const cache = await mkdtemp(join(tmpdir(), 'vitrine-worker-cache-'))
-  // As users of their own, servers read what is there.
-  await chmod(cache, 0o755)
-  const second = await readyWorker(policy, { VITRINE_CACHE_DIR: cache })
-  expect((await second.health()).servers).toMatchObject([{ slug: 'memory', state: 'ready', version: pinned!.version }])
-  expect(await readdir(join(cache, 'packages'))).toEqual([`@modelcontextprotocol+server-memory@${pinned!.version}_${pinned!.dependencies.slice(0, 32)}`])
-  second.kill('SIGTERM')
-  await second.exited
-  await rm(cache, { recursive: true })
-  expect((await describePolicy(owner, policy)).servers[0]!.pinned).toEqual(pinned)
-  const { entries } = await checkChain(`orgs/${owner.uid}`)
-  expect(entries.filter(({ meta }) => meta['change'] === 'server.pin' || meta['type'] === 'pin_mismatch')).toHaveLength(1)
-})
+test(
+  '[connector.dependencies] a worker with an empty cache installs by what the first one reported',
+  SLOW,
+  async () => {
+    const owner = await newOwner()
+    const policy = await newPolicy(owner, [{ ...SERVERS.memory, version: 'latest' }])
+    const first = await readyWorker(policy)
+    await eventually(async () => (await describePolicy(owner, policy)).servers[0]!.pinned !== null)
+    const { pinned } = (await describePolicy(owner, policy)).servers[0]!
+    first.kill('SIGTERM')
+    await first.exited
+    const cache = await mkdtemp(join(tmpdir(), 'vitrine-worker-cache-'))
+    // As users of their own, servers read what is there.
+    await chmod(cache, 0o755)
+    const second = await readyWorker(policy, { VITRINE_CACHE_DIR: cache })
+    expect((await second.health()).servers).toMatchObject([
+      { slug: 'memory', state: 'ready', version: pinned!.version },
+    ])
+    expect(await readdir(join(cache, 'packages'))).toEqual([
+      `@modelcontextprotocol+server-memory@${pinned!.version}_${pinned!.dependencies.slice(0, 32)}`,
+    ])
+    second.kill('SIGTERM')
+    await second.exited
+    await rm(cache, { recursive: true })
+    expect((await describePolicy(owner, policy)).servers[0]!.pinned).toEqual(pinned)
+    const { entries } = await checkChain(`orgs/${owner.uid}`)
+    expect(
+      entries.filter(({ meta }) => meta['change'] === 'server.pin' || meta['type'] === 'pin_mismatch'),
+    ).toHaveLength(1)
+  },
+)
 
 test('a regenerated key ends the worker that holds the old one, and its servers with it', SLOW, async () => {
   const owner = await newOwner()
@@ -113,7 +147,9 @@ test('SIGTERM lets a call finish, says farewell, and leaves no process', SLOW, a
   const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
   const worker = await readyWorker(policy)
   const processes = descendants(worker.pid)
-  const long = told(callWorker(worker, policy, 'everything', 'trigger-long-running-operation', { duration: 2, steps: 2 }))
+  const long = told(
+    callWorker(worker, policy, 'everything', 'trigger-long-running-operation', { duration: 2, steps: 2 }),
+  )
   await eventually(async () => (await describePolicy(owner, policy)).workers.length === 1)
   worker.kill('SIGTERM')
   expect(await long).toContain('completed')
@@ -127,8 +163,14 @@ test("a secret of the organization reaches its server's environment and nothing 
   const owner = await newOwner()
   const secret = newSecret()
   await done(admin('putSecret', { scope: 'org', name: 'api-key', value: secret }, owner))
-  const env = [{ name: 'API_KEY', source: 'org_secret', secret: 'api-key' }, { name: 'OTHER', source: 'org_secret', secret: 'unset' }]
-  const policy = await newPolicy(owner, [{ ...SERVERS.everything, env: env.slice(0, 1) }, { ...SERVERS.memory, env }])
+  const env = [
+    { name: 'API_KEY', source: 'org_secret', secret: 'api-key' },
+    { name: 'OTHER', source: 'org_secret', secret: 'unset' },
+  ]
+  const policy = await newPolicy(owner, [
+    { ...SERVERS.everything, env: env.slice(0, 1) },
+    { ...SERVERS.memory, env },
+  ])
   const worker = await readyWorker(policy)
   const seen = await told(callWorker(worker, policy, 'everything', 'get-env'))
   expect(JSON.parse(seen)).toMatchObject({ API_KEY: expect.stringContaining('redacted') as unknown })

@@ -27,47 +27,62 @@ interface Call {
   kills: string
 }
 
-test('workers killed under load leave every caller with an answer, no intent open and no call made twice', { timeout: 240_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'vitrine-kill-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  // Servers may run as users of their own.
-  await chmod(folder, 0o755)
-  const config = join(folder, 'worker.yaml')
-  await writeFile(config, `mcp_servers:\n  - {name: marking, executable: node, args: ["${join(import.meta.dirname, 'marking-server.ts')}"], capabilities: [mark]}\n`)
-  const agent = await newAgent()
-  const policy = await newPolicy(agent.owner, [{ slug: 'marking', node: true }])
-  const start = (): Promise<Worker> => readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
-  const [first, second] = await Promise.all([start(), start()])
-  await eventually(async () => (await liveWorkers(agent.owner, policy)) === 2)
+test(
+  'workers killed under load leave every caller with an answer, no intent open and no call made twice',
+  { timeout: 240_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vitrine-kill-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    // Servers may run as users of their own.
+    await chmod(folder, 0o755)
+    const config = join(folder, 'worker.yaml')
+    await writeFile(
+      config,
+      `mcp_servers:\n  - {name: marking, executable: node, args: ["${join(import.meta.dirname, 'marking-server.ts')}"], capabilities: [mark]}\n`,
+    )
+    const agent = await newAgent()
+    const policy = await newPolicy(agent.owner, [{ slug: 'marking', node: true }])
+    const start = (): Promise<Worker> => readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
+    const [first, second] = await Promise.all([start(), start()])
+    await eventually(async () => (await liveWorkers(agent.owner, policy)) === 2)
 
-  const load = startLoad(agent, folder)
-  await eventually(async () => load.ended('0-0', 'ok') >= CALLERS)
-  await load.kill(first)
-  // The other one takes over.
-  await eventually(async () => load.ended('1-1', 'ok') >= 2 * CALLERS)
-  await load.kill(second)
-  await eventually(async () => load.ended('2-2', 'worker_absent') >= CALLERS)
-  await start()
-  await eventually(async () => load.ended('2-2', 'ok') >= CALLERS)
-  const calls = await load.stop()
+    const load = startLoad(agent, folder)
+    await eventually(async () => load.ended('0-0', 'ok') >= CALLERS)
+    await load.kill(first)
+    // The other one takes over.
+    await eventually(async () => load.ended('1-1', 'ok') >= 2 * CALLERS)
+    await load.kill(second)
+    await eventually(async () => load.ended('2-2', 'worker_absent') >= CALLERS)
+    await start()
+    await eventually(async () => load.ended('2-2', 'ok') >= CALLERS)
+    const calls = await load.stop()
 
-  expect([...new Set(calls.map(({ end }) => end))].sort().filter((end) => end !== 'circuit_open')).toEqual(['ok', 'upstream_interrupted', 'worker_absent'])
-  for (const kills of ['0-1', '1-2']) expect(load.ended(kills, 'upstream_interrupted')).toBeGreaterThan(0)
-  // The death of one of two costs those that were with it, and nobody after them.
-  expect(calls.filter(({ kills, end }) => kills === '1-1' && end !== 'ok')).toEqual([])
-  expect(calls.filter(({ ms }) => ms > AT_ONCE_MS)).toEqual([])
+    expect([...new Set(calls.map(({ end }) => end))].sort().filter((end) => end !== 'circuit_open')).toEqual([
+      'ok',
+      'upstream_interrupted',
+      'worker_absent',
+    ])
+    for (const kills of ['0-1', '1-2']) expect(load.ended(kills, 'upstream_interrupted')).toBeGreaterThan(0)
+    // The death of one of two costs those that were with it, and nobody after them.
+    expect(calls.filter(({ kills, end }) => kills === '1-1' && end !== 'ok')).toEqual([])
+    expect(calls.filter(({ ms }) => ms > AT_ONCE_MS)).toEqual([])
 
-  const made = calls.map(({ file, end }) => ({ end, marks: marksIn(file).length }))
-  expect(made.filter(({ end, marks }) => marks !== 1 && end === 'ok')).toEqual([])
-  // Made or not, nobody can tell; but not twice.
-  expect(made.filter(({ end, marks }) => marks > 1 && end === 'upstream_interrupted')).toEqual([])
-  expect(made.filter(({ end, marks }) => marks > 0 && (end === 'worker_absent' || end === 'circuit_open'))).toEqual([])
+    const made = calls.map(({ file, end }) => ({ end, marks: marksIn(file).length }))
+    expect(made.filter(({ end, marks }) => marks !== 1 && end === 'ok')).toEqual([])
+    // Made or not, nobody can tell; but not twice.
+    expect(made.filter(({ end, marks }) => marks > 1 && end === 'upstream_interrupted')).toEqual([])
+    expect(made.filter(({ end, marks }) => marks > 0 && (end === 'worker_absent' || end === 'circuit_open'))).toEqual(
+      [],
+    )
 
-  await done(admin('reconcile', { agentId: agent.id }, agent.owner))
-  const { entries, open } = await checkChain(`agents/${agent.id}`)
-  expect(open).toEqual([])
-  expect(entries.filter(({ action, meta }) => action === 'tool.invoke' && meta['ok'] === true)).toHaveLength(calls.filter(({ end }) => end === 'ok').length)
-})
+    await done(admin('reconcile', { agentId: agent.id }, agent.owner))
+    const { entries, open } = await checkChain(`agents/${agent.id}`)
+    expect(open).toEqual([])
+    expect(entries.filter(({ action, meta }) => action === 'tool.invoke' && meta['ok'] === true)).toHaveLength(
+      calls.filter(({ end }) => end === 'ok').length,
+    )
+  },
+)
 
 interface Load {
   /** Calls so far that ended like this. */
@@ -104,7 +119,9 @@ function startLoad(agent: Agent, folder: string): Load {
     ended: (between, how) => calls.filter(({ kills: of, end }) => of === between && end === how).length,
     async kill(worker) {
       const own = descendants(worker.pid).map(String)
-      await eventually(async () => [...underWay].filter((file) => marksIn(file).some((pid) => own.includes(pid))).length >= INSIDE)
+      await eventually(
+        async () => [...underWay].filter((file) => marksIn(file).some((pid) => own.includes(pid))).length >= INSIDE,
+      )
       killed++
       worker.kill('SIGKILL')
       await worker.exited
@@ -125,5 +142,9 @@ function marksIn(file: string): string[] {
 
 function endOf(status: number, body: unknown): string {
   const { result, error } = body as { result?: { ok: boolean }; error?: { details: { code: string } } }
-  return status === 200 && result ? (result.ok ? 'ok' : `refused by the tool: ${JSON.stringify(result)}`) : (error?.details.code ?? `status ${status}`)
+  return status === 200 && result
+    ? result.ok
+      ? 'ok'
+      : `refused by the tool: ${JSON.stringify(result)}`
+    : (error?.details.code ?? `status ${status}`)
 }

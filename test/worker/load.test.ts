@@ -9,37 +9,44 @@ import { callTool, eventually, liveWorkers, newPolicy, readyWorker, SERVERS } fr
 const CALLS = 200
 const SERVERS_OF = { everything: 8, memory: 2 }
 
-test('200 calls at once over ten servers are all answered, each with its own answer, and are on record', { timeout: 180_000 }, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'vitrine-load-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  // Servers may run as users of their own.
-  await chmod(folder, 0o755)
-  const agent = await newAgent()
-  // A graph of its own; there is none yet.
-  const env = (slug: string) => [{ name: 'MEMORY_FILE_PATH', source: 'static', value: join(folder, `${slug}.jsonl`) }]
-  const slugs = { everything: named('everything'), memory: named('memory') }
-  const policy = await newPolicy(agent.owner, [
-    ...slugs.everything.map((slug) => ({ ...SERVERS.everything, slug })),
-    ...slugs.memory.map((slug) => ({ ...SERVERS.memory, slug, env: env(slug) })),
-  ])
-  const worker = await readyWorker(policy)
-  await eventually(async () => (await liveWorkers(agent.owner, policy)) === 1)
+test(
+  '200 calls at once over ten servers are all answered, each with its own answer, and are on record',
+  { timeout: 180_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'vitrine-load-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    // Servers may run as users of their own.
+    await chmod(folder, 0o755)
+    const agent = await newAgent()
+    // A graph of its own; there is none yet.
+    const env = (slug: string) => [{ name: 'MEMORY_FILE_PATH', source: 'static', value: join(folder, `${slug}.jsonl`) }]
+    const slugs = { everything: named('everything'), memory: named('memory') }
+    const policy = await newPolicy(agent.owner, [
+      ...slugs.everything.map((slug) => ({ ...SERVERS.everything, slug })),
+      ...slugs.memory.map((slug) => ({ ...SERVERS.memory, slug, env: env(slug) })),
+    ])
+    const worker = await readyWorker(policy)
+    await eventually(async () => (await liveWorkers(agent.owner, policy)) === 1)
 
-  const all = [...slugs.everything, ...slugs.memory]
-  const calls = Array.from({ length: CALLS }, (_, n) => callOf(all[n % all.length]!, n))
-  const answers = await Promise.all(calls.map(({ name, args }) => callTool(agent, name, args)))
-  const got = answers.map(({ status, body }) => ({ status, text: (body as { result?: { result?: { content?: { text: string }[] } } }).result?.result?.content?.[0]?.text }))
-  expect(got).toEqual(calls.map(({ text }) => ({ status: 200, text })))
+    const all = [...slugs.everything, ...slugs.memory]
+    const calls = Array.from({ length: CALLS }, (_, n) => callOf(all[n % all.length]!, n))
+    const answers = await Promise.all(calls.map(({ name, args }) => callTool(agent, name, args)))
+    const got = answers.map(({ status, body }) => ({
+      status,
+      text: (body as { result?: { result?: { content?: { text: string }[] } } }).result?.result?.content?.[0]?.text,
+    }))
+    expect(got).toEqual(calls.map(({ text }) => ({ status: 200, text })))
 
-  const { entries, open } = await checkChain(`agents/${agent.id}`)
-  expect(open).toEqual([])
-  const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
-  for (const slug of all) expect(intents.filter(({ target }) => target === slug)).toHaveLength(CALLS / all.length)
-  expect(entries.filter(({ action, meta }) => action === 'tool.invoke' && meta['ok'] === true)).toHaveLength(CALLS)
-  expect(await usageOf(agent)).toMatchObject({ invoked: CALLS, credited: 0 })
-  worker.kill('SIGTERM')
-  expect(await worker.exited).toBe(0)
-})
+    const { entries, open } = await checkChain(`agents/${agent.id}`)
+    expect(open).toEqual([])
+    const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
+    for (const slug of all) expect(intents.filter(({ target }) => target === slug)).toHaveLength(CALLS / all.length)
+    expect(entries.filter(({ action, meta }) => action === 'tool.invoke' && meta['ok'] === true)).toHaveLength(CALLS)
+    expect(await usageOf(agent)).toMatchObject({ invoked: CALLS, credited: 0 })
+    worker.kill('SIGTERM')
+    expect(await worker.exited).toBe(0)
+  },
+)
 
 function named(server: keyof typeof SERVERS_OF): string[] {
   return Array.from({ length: SERVERS_OF[server] }, (_, n) => `${server}-${n}`)
@@ -47,7 +54,8 @@ function named(server: keyof typeof SERVERS_OF): string[] {
 
 /** The n-th call, and the text that only its answer has, where the server can tell calls apart. */
 function callOf(slug: string, n: number): { name: string; args: object; text: string } {
-  if (slug.startsWith('memory')) return { name: `${slug}__read_graph`, args: {}, text: JSON.stringify({ entities: [], relations: [] }, null, 2) }
+  if (slug.startsWith('memory'))
+    return { name: `${slug}__read_graph`, args: {}, text: JSON.stringify({ entities: [], relations: [] }, null, 2) }
   return n % 3 === 0
     ? { name: `${slug}__get-sum`, args: { a: n, b: 1_000 }, text: `The sum of ${n} and 1000 is ${n + 1_000}.` }
     : { name: slug, args: { command: 'echo', arguments: { message: `${slug} ${n}` } }, text: `Echo: ${slug} ${n}` }

@@ -16,10 +16,18 @@ interface Message {
 const ANSWER_MS_MIN = 300
 const ANSWER_MS_MAX = 900
 
-const mark = { name: 'mark', inputSchema: { type: 'object' }, annotations: { readOnlyHint: false, idempotentHint: false } }
+const mark = {
+  name: 'mark',
+  inputSchema: { type: 'object' },
+  annotations: { readOnlyHint: false, idempotentHint: false },
+}
 
 const answers: Record<string, (params: Message['params']) => object | Promise<object>> = {
-  initialize: () => ({ protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'marking', version: '1' } }),
+  initialize: () => ({
+    protocolVersion: '2025-06-18',
+    capabilities: { tools: {} },
+    serverInfo: { name: 'marking', version: '1' },
+  }),
   ping: () => ({}),
   'tools/list': () => ({ tools: [mark] }),
   async 'tools/call'(params) {
@@ -32,5 +40,6 @@ const answers: Record<string, (params: Message['params']) => object | Promise<ob
 createInterface({ input: process.stdin }).on('line', (line) => void answer(JSON.parse(line) as Message))
 
 async function answer({ id, method, params }: Message): Promise<void> {
-  if (id !== undefined) process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: await answers[method]!(params) })}\n`)
+  if (id !== undefined)
+    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: await answers[method]!(params) })}\n`)
 }

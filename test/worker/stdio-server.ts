@@ -14,7 +14,11 @@ const said = (): Says => JSON.parse(readFileSync(file, 'utf8')) as Says
 const inputSchema = { type: 'object' }
 
 const answers: Record<string, (params: { name?: string; arguments?: { query?: string } }) => object> = {
-  initialize: () => ({ protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'web-search', version: '1' } }),
+  initialize: () => ({
+    protocolVersion: '2025-06-18',
+    capabilities: { tools: {} },
+    serverInfo: { name: 'web-search', version: '1' },
+  }),
   ping: () => ({}),
   'tools/list': () => ({
     tools: [
@@ -24,7 +28,8 @@ const answers: Record<string, (params: { name?: string; arguments?: { query?: st
       { name: 'admin.reset', inputSchema },
     ],
   }),
-  'tools/call': ({ name, arguments: args }) => text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
+  'tools/call': ({ name, arguments: args }) =>
+    text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
 }
 
 function text(value: string): object {
@@ -33,7 +38,9 @@ function text(value: string): object {
 
 /** Values would be taken out of the answer where they are secrets. */
 function digests(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).map(([name, value]) => [name, createHash('sha256').update(value!).digest('hex')]))
+  return Object.fromEntries(
+    Object.entries(process.env).map(([name, value]) => [name, createHash('sha256').update(value!).digest('hex')]),
+  )
 }
 
 console.error(`Started with the key ${process.env['API_KEY'] ?? 'of nobody'}.`)
@@ -42,5 +49,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line) as { id?: number; method: string; params?: object }
   if (id === undefined) return
   const result = answers[method]?.(params ?? {})
-  process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: 'There is no such method.' } }) })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: 'There is no such method.' } }) })}\n`,
+  )
 })

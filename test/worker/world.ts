@@ -16,7 +16,11 @@ export interface Worker {
   pid: number
   /** What it has printed so far, both streams. */
   output(): string
-  health(): Promise<{ instanceId: string; policyVersion: number | null; servers: { slug: string; state: string; error?: string }[] }>
+  health(): Promise<{
+    instanceId: string
+    policyVersion: number | null
+    servers: { slug: string; state: string; error?: string }[]
+  }>
   url(): string
   /** Resolves when every server of its policy was started once or has failed to. Errors: it ended before. */
   ready(): Promise<void>
@@ -73,10 +77,12 @@ export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}):
   })
   const worker = describe(child)
   running.add(worker)
-  cleared.push(worker.exited.then(() => {
-    running.delete(worker)
-    return rm(workDir, { recursive: true, force: true })
-  }))
+  cleared.push(
+    worker.exited.then(() => {
+      running.delete(worker)
+      return rm(workDir, { recursive: true, force: true })
+    }),
+  )
   return worker
 }
 
@@ -89,7 +95,9 @@ export async function readyWorker(policy: Policy, env: NodeJS.ProcessEnv = {}): 
 
 function describe(child: ChildProcess): Worker {
   let output = ''
-  const exited = new Promise<number | NodeJS.Signals>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal!)))
+  const exited = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.once('exit', (code, signal) => resolve(code ?? signal!)),
+  )
   const port = (): string => /ready: .* port (\d+)/.exec(output)?.[1] ?? ''
   const readiness = Promise.withResolvers<void>()
   readiness.promise.catch(() => {})
@@ -114,8 +122,12 @@ function describe(child: ChildProcess): Worker {
 
 /** Workers that the control plane sends calls to, for it knows all their servers to be ready. */
 export async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
-  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(admin('getPolicy', { policyId }, owner))
-  return workers.filter(({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0).length
+  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(
+    admin('getPolicy', { policyId }, owner),
+  )
+  return workers.filter(
+    ({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0,
+  ).length
 }
 
 let signer: Promise<Signer> | undefined
@@ -123,17 +135,30 @@ let signer: Promise<Signer> | undefined
 /** A key that every worker of the stack believes, as those of the functions. */
 function publishedSigner(): Promise<Signer> {
   return (signer ??= newSigner().then(async (made) => {
-    await db().doc(`dispatchKeys/${made.key.kid}`).create({ publicKey: made.key.publicKey, expiresAt: new Date(Date.now() + 3_600_000) })
+    await db()
+      .doc(`dispatchKeys/${made.key.kid}`)
+      .create({ publicKey: made.key.publicKey, expiresAt: new Date(Date.now() + 3_600_000) })
     return made
   }))
 }
 
 /** Calls a command at a worker itself, as the functions do. */
-export async function callWorker(worker: Worker, { policyId }: Policy, server: string, command: string, args: JsonObject = {}, changes: Partial<CallBody> = {}): Promise<Answer> {
+export async function callWorker(
+  worker: Worker,
+  { policyId }: Policy,
+  server: string,
+  command: string,
+  args: JsonObject = {},
+  changes: Partial<CallBody> = {},
+): Promise<Answer> {
   const body = newBody({ server, command, arguments: args, timeoutMs: 20_000, ...changes })
   const { instanceId } = await worker.health()
   const token = await tokenFor(await publishedSigner(), { ...claimsFor(body), aud: callAudience(policyId, instanceId) })
-  const response = await fetch(`${worker.url()}/call`, { method: 'POST', headers: { authorization: `Bearer ${token}` }, body: JSON.stringify(body) })
+  const response = await fetch(`${worker.url()}/call`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify(body),
+  })
   return { status: response.status, body: await response.json(), headers: response.headers }
 }
 

@@ -2,7 +2,10 @@ import { parseArgs } from 'node:util'
 import { badInput } from './bad-input.ts'
 
 export interface Options {
-  source: { kind: 'file'; path: string } | { kind: 'stdin' } | { kind: 'live'; url: string; scope: { agentId: string } | { orgId: string } }
+  source:
+    | { kind: 'file'; path: string }
+    | { kind: 'stdin' }
+    | { kind: 'live'; url: string; scope: { agentId: string } | { orgId: string } }
   keys: string[]
   pins: string[]
   receipts: string[]
@@ -63,7 +66,10 @@ function parse(args: string[]) {
   }
 }
 
-function sourceOf(values: { url?: string | undefined; agent?: string | undefined; org?: string | undefined }, positionals: string[]): Options['source'] {
+function sourceOf(
+  values: { url?: string | undefined; agent?: string | undefined; org?: string | undefined },
+  positionals: string[],
+): Options['source'] {
   const { url, agent, org } = values
   const [path, ...more] = positionals
   if (more.length > 0) throw badInput('one bundle at a time (see --help)')
@@ -73,7 +79,8 @@ function sourceOf(values: { url?: string | undefined; agent?: string | undefined
     return path === '-' ? { kind: 'stdin' } : { kind: 'file', path }
   }
   if (path !== undefined) throw badInput('give a bundle or --url, not both (see --help)')
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) throw badInput(`--url ${url} is not an http or https address`)
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw badInput(`--url ${url} is not an http or https address`)
   if ((agent === undefined) === (org === undefined)) throw badInput('--url needs either --agent or --org (see --help)')
   return { kind: 'live', url, scope: agent === undefined ? { orgId: org! } : { agentId: agent } }
 }

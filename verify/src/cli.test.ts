@@ -44,8 +44,16 @@ beforeAll(async () => {
     'key.pem': `-----BEGIN PUBLIC KEY-----\n${spki}\n-----END PUBLIC KEY-----\n`,
     'keys.txt': `${bytesToBase64(createSigner('older').publicKey)}\n${bytesToBase64(SIGNER.publicKey)}\n`,
     'rotten/a.json': '{"log":"agents/agt_1"}',
-    'receipts/answer.json': JSON.stringify({ status: 200, ok: true, receipt: { log: chain.log, seq: 1, hash: hashEntry(chain.entries()[1]!) } }),
-    'receipts/several.jsonl': chain.entries().slice(0, 2).map((entry) => `${JSON.stringify({ log: chain.log, seq: entry.seq, hash: hashEntry(entry) })}\n`).join(''),
+    'receipts/answer.json': JSON.stringify({
+      status: 200,
+      ok: true,
+      receipt: { log: chain.log, seq: 1, hash: hashEntry(chain.entries()[1]!) },
+    }),
+    'receipts/several.jsonl': chain
+      .entries()
+      .slice(0, 2)
+      .map((entry) => `${JSON.stringify({ log: chain.log, seq: entry.seq, hash: hashEntry(entry) })}\n`)
+      .join(''),
     'receipts/entry.tlog-proof': proofOf(chain.entries().slice(0, 2), 0, NOTE),
   }
   for (const [name, text] of Object.entries(files)) await writeFile(path(name), text)
@@ -60,7 +68,10 @@ interface Ran {
 }
 
 function run(args: string[], input?: string, env: Record<string, string> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: { ...process.env, VITRINE_KEY: '', ...env }, cwd: folder })
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...process.env, VITRINE_KEY: '', ...env },
+    cwd: folder,
+  })
   child.stdin.end(input ?? '')
   const ran: Ran = { code: null, stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => (ran.stdout += chunk.toString()))
@@ -70,7 +81,13 @@ function run(args: string[], input?: string, env: Record<string, string> = {}): 
 
 describe('exit code 0', () => {
   test('and a report that says who vouches for what', async () => {
-    const { code, stdout, stderr } = await run(['good.jsonl', '--key', bytesToBase64(SIGNER.publicKey), '--pin', 'pin.txt'])
+    const { code, stdout, stderr } = await run([
+      'good.jsonl',
+      '--key',
+      bytesToBase64(SIGNER.publicKey),
+      '--pin',
+      'pin.txt',
+    ])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('covered by an externally held checkpoint up to entry 1 (pin.txt)')
     expect(stdout).toContain('entries 2..3 are vouched for by the operator alone')
@@ -98,11 +115,19 @@ describe('exit code 0', () => {
   test('with receipts of every kind', async () => {
     const { code, stdout } = await run(['good.jsonl', '--json', '--receipts', 'receipts'])
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ result: 'holds', heldOutside: { pins: 0, receipts: 4 }, chains: [{ covered: { upTo: 1 }, operatorAlone: [2, 3] }] })
+    expect(JSON.parse(stdout)).toMatchObject({
+      result: 'holds',
+      heldOutside: { pins: 0, receipts: 4 },
+      chains: [{ covered: { upTo: 1 }, operatorAlone: [2, 3] }],
+    })
   })
 
   test('for --help', async () => {
-    expect(await run(['--help'])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('Usage: vitrine-verify') as unknown })
+    expect(await run(['--help'])).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('Usage: vitrine-verify') as unknown,
+    })
   })
 })
 
@@ -117,7 +142,11 @@ describe('exit code 1', () => {
   test('as JSON, and nothing on stderr', async () => {
     const { code, stdout, stderr } = await run(['bad.jsonl', '--json'])
     expect([code, stderr, stdout.split('\n').length]).toEqual([1, '', 2])
-    expect(JSON.parse(stdout)).toMatchObject({ v: 1, result: 'fails', findings: { first: { code: 'link_broken', log: 'agents/agt_1', seq: 1, looksLike: 'edit' } } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      v: 1,
+      result: 'fails',
+      findings: { first: { code: 'link_broken', log: 'agents/agt_1', seq: 1, looksLike: 'edit' } },
+    })
   })
 
   test('for another key than the pinned one', async () => {
@@ -127,7 +156,10 @@ describe('exit code 1', () => {
   })
 
   test('and nothing that a bundle says reaches the terminal as a control character', async () => {
-    const hostile = GOOD.replaceAll('"target":"search"', '"target":"\\u001b[2J\\u202e"').replaceAll('c1', 'c1\\u001b]0;')
+    const hostile = GOOD.replaceAll('"target":"search"', '"target":"\\u001b[2J\\u202e"').replaceAll(
+      'c1',
+      'c1\\u001b]0;',
+    )
     const { code, stdout, stderr } = await run(['-'], hostile)
     expect(code).toBe(1)
     expect(stdout + stderr).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
@@ -169,7 +201,10 @@ describe('exit code 2 and one line', () => {
   })
 
   test('for a bundle that was cut off', async () => {
-    expect(await run(['cut.jsonl'])).toMatchObject({ code: 2, stdout: expect.stringContaining('INCOMPLETE') as unknown })
+    expect(await run(['cut.jsonl'])).toMatchObject({
+      code: 2,
+      stdout: expect.stringContaining('INCOMPLETE') as unknown,
+    })
     expect(JSON.parse((await run(['cut.jsonl', '--json'])).stdout)).toMatchObject({ result: 'incomplete' })
   })
 })

@@ -19,8 +19,11 @@ async function run(options: Options): Promise<number> {
     readHeld(options.pins, options.receipts),
   ])
   const { name, bytes, chunks } = await openSource(options.source, process.env['VITRINE_KEY'])
-  const progress = options.json || options.quiet ? NO_PROGRESS : createProgress(process.stderr, bytes, () => performance.now())
-  const verified = await verifyBundle({ chunks, publicKeys, witnesses, held, progress }).finally(() => progress.finish())
+  const progress =
+    options.json || options.quiet ? NO_PROGRESS : createProgress(process.stderr, bytes, () => performance.now())
+  const verified = await verifyBundle({ chunks, publicKeys, witnesses, held, progress }).finally(() =>
+    progress.finish(),
+  )
   const report = buildReport(verified, { source: name, pinned: publicKeys.length > 0, held })
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : reportText(report))
   return EXIT_CODES[report.result]
@@ -28,7 +31,9 @@ async function run(options: Options): Promise<number> {
 
 /** Everything that keeps a verdict from being reached is bad input: one line, and never exit code 0 or 1. */
 function refuse(error: unknown, json: boolean): number {
-  const message = isBadInput(error) ? error.message : `the input cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  const message = isBadInput(error)
+    ? error.message
+    : `the input cannot be read: ${error instanceof Error ? error.message : String(error)}`
   if (json) process.stdout.write(`${JSON.stringify({ v: 1, result: 'bad_input', error: message })}\n`)
   process.stderr.write(`vitrine-verify: ${message}\n`)
   return 2

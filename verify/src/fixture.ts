@@ -1,12 +1,28 @@
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import { writeBundleLine, type BundleLine, type ChainLine, type CheckpointLine, type OpeningLine, type UsageLine } from '@vitrine/core/bundle'
+import {
+  writeBundleLine,
+  type BundleLine,
+  type ChainLine,
+  type CheckpointLine,
+  type OpeningLine,
+  type UsageLine,
+} from '@vitrine/core/bundle'
 import { bytesToBase64, bytesToHex, hexToBytes, utf8 } from '@vitrine/core/bytes'
 import { checkpointText } from '@vitrine/core/checkpoint'
 import { commit, openingOf } from '@vitrine/core/commitment'
 import { GENESIS_PREV, hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
 import type { JsonValue } from '@vitrine/core/json-value'
 import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, nodeHash } from '@vitrine/core/merkle'
-import { COSIGNATURE_V1, ED25519, cosignature, cosignedBytes, formatNote, formatSignatureLine, verifierKey, type VerifierKey } from '@vitrine/core/note'
+import {
+  COSIGNATURE_V1,
+  ED25519,
+  cosignature,
+  cosignedBytes,
+  formatNote,
+  formatSignatureLine,
+  verifierKey,
+  type VerifierKey,
+} from '@vitrine/core/note'
 import { monthOf } from '@vitrine/core/names'
 import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/segment'
 import { formatTlogProof } from '@vitrine/core/tlog-proof'
@@ -25,7 +41,11 @@ export interface Signer {
 /** PKCS #8 of an Ed25519 seed (RFC 8410 section 7): the same name gives the same key. */
 export function createSigner(name: string): Signer {
   const seed = createHash('sha256').update(name).digest()
-  const key = createPrivateKey({ key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]), format: 'der', type: 'pkcs8' })
+  const key = createPrivateKey({
+    key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
+    format: 'der',
+    type: 'pkcs8',
+  })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   return { publicKey: new Uint8Array(spki.subarray(-32)), sign: (data) => new Uint8Array(sign(null, data, key)) }
 }
@@ -57,7 +77,8 @@ export function rootOf(entries: readonly Entry[]): Uint8Array {
 /** The tlog-proof of an entry, as getReceipt gives it. */
 export function proofOf(entries: readonly Entry[], index: number, checkpoint: string): string {
   const leaves = entries.map((entry) => hexToBytes(hashEntry(entry)))
-  const hashOf = (level: number, at: number): Uint8Array => (level === 0 ? leaves[at]! : nodeHash(hashOf(level - 1, 2 * at), hashOf(level - 1, 2 * at + 1)))
+  const hashOf = (level: number, at: number): Uint8Array =>
+    level === 0 ? leaves[at]! : nodeHash(hashOf(level - 1, 2 * at), hashOf(level - 1, 2 * at + 1))
   const proof = foldProof(inclusionNodes(index, entries.length), ({ level, index: at }) => hashOf(level, at))
   return formatTlogProof({ extra: utf8(canonicalize(entries[index])), index, proof, checkpoint })
 }
@@ -110,7 +131,13 @@ export function createTestChain(log: string, signer: Signer): TestChain {
       return entry!
     },
     outcome(atMs, call, credited = false) {
-      const meta = { status: credited ? 0 : 200, ok: !credited, error: credited ? 'upstream_unreachable' : '', durationMs: 12, credited }
+      const meta = {
+        status: credited ? 0 : 200,
+        ok: !credited,
+        error: credited ? 'upstream_unreachable' : '',
+        durationMs: 12,
+        credited,
+      }
       return append(atMs, { action: 'tool.invoke', actor: 'agent:agt_1', target: 'search', call, meta })[0]!
     },
     reconcile(atMs, call) {
@@ -120,7 +147,13 @@ export function createTestChain(log: string, signer: Signer): TestChain {
     },
     redact(atMs, call) {
       for (const segment of segments) segment.openings = segment.openings.filter((opening) => opening.call !== call)
-      return append(atMs, { action: 'redaction', actor: 'user:u1', target: call, call: '', meta: { reason: 'erasure request' } })[0]!
+      return append(atMs, {
+        action: 'redaction',
+        actor: 'user:u1',
+        target: call,
+        call: '',
+        meta: { reason: 'erasure request' },
+      })[0]!
     },
     checkpoint(cosigned = (note) => note) {
       const size = entries().length
@@ -130,12 +163,29 @@ export function createTestChain(log: string, signer: Signer): TestChain {
     },
     lines(withOpenings) {
       const last = segments.at(-1)?.segment
-      const head: ChainLine = { type: 'chain', log, orgId: ORG, origin, size: last ? last.first + last.count : 0, head: last?.tail ?? GENESIS_PREV }
+      const head: ChainLine = {
+        type: 'chain',
+        log,
+        orgId: ORG,
+        origin,
+        size: last ? last.first + last.count : 0,
+        head: last?.tail ?? GENESIS_PREV,
+      }
       const body = segments.flatMap(({ segment, openings }) => [
         ...segment.entries.map((entry) => ({ type: 'entry' as const, entry })),
         ...(withOpenings ? openings : []),
       ])
-      return [head, ...checkpoints, ...body, ...(log.startsWith('agents/') ? usageLines(log, segments.map(({ segment }) => segment)) : [])]
+      return [
+        head,
+        ...checkpoints,
+        ...body,
+        ...(log.startsWith('agents/')
+          ? usageLines(
+              log,
+              segments.map(({ segment }) => segment),
+            )
+          : []),
+      ]
     },
   }
 }

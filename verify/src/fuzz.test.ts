@@ -25,7 +25,11 @@ async function holds(bytes: Uint8Array): Promise<boolean> {
   }
   try {
     const { totals, findings } = await verifyBundle({
-      chunks: chunks(), publicKeys: [], witnesses: [], held: { pins: [], proofs: [], receipts: [] }, progress: NO_PROGRESS,
+      chunks: chunks(),
+      publicKeys: [],
+      witnesses: [],
+      held: { pins: [], proofs: [], receipts: [] },
+      progress: NO_PROGRESS,
     })
     return totals.complete && findings.count === 0
   } catch (error) {
@@ -70,7 +74,9 @@ test('no byte taken out goes unnoticed, except in the label of a key', { timeout
 })
 
 test('no line taken out or put in twice goes unnoticed, except where that changes nothing', async () => {
-  const lines = smallBundle().toString().split(/(?<=\n)/)
+  const lines = smallBundle()
+    .toString()
+    .split(/(?<=\n)/)
   const typeOf = (line: string) => (JSON.parse(line) as { type: string }).type
   const without: string[] = []
   const twice: string[] = []

@@ -35,7 +35,9 @@ async function readPin(file: string): Promise<Pin> {
 async function filesOf(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    const names = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => entry.name)
+    const names = entries
+      .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
+      .map((entry) => entry.name)
     return names.sort().map((name) => join(folder, name))
   } catch {
     throw badInput(`--receipts ${folder}: not a folder that can be read`)
@@ -59,12 +61,22 @@ function parseProof(file: string, text: string): ProofReceipt {
   const proof = parsed.value
   const checkpoint = parseCheckpoint(proof.checkpoint)
   if (!checkpoint.ok) throw badInput(`--receipts ${file}: ${checkpoint.error.reason}`)
-  return { file, proof, checkpoint: checkpoint.value.checkpoint, hash: proof.extra && bytesToHex(leafHash(proof.extra)) }
+  return {
+    file,
+    proof,
+    checkpoint: checkpoint.value.checkpoint,
+    hash: proof.extra && bytesToHex(leafHash(proof.extra)),
+  }
 }
 
 /** One receipt, an array of them, or one a line; each as it is or as the `receipt` of invokeTool's whole answer. */
 function parseReceipts(file: string, text: string): BareReceipt[] {
-  const values = parseJson(text) ?? text.split('\n').filter((line) => line.trim() !== '').map((line) => parseJson(line)?.[0])
+  const values =
+    parseJson(text) ??
+    text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map((line) => parseJson(line)?.[0])
   const receipts = values.map((value) => receiptOf(file, value))
   if (receipts.length === 0 || receipts.some((receipt) => receipt === undefined)) {
     throw badInput(`--receipts ${file}: neither a tlog-proof nor JSON with log, seq and hash`)
@@ -85,6 +97,11 @@ function receiptOf(file: string, value: unknown): BareReceipt | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { log, seq, hash, receipt } = value as Record<string, unknown>
   if (log === undefined && receipt !== undefined) return receiptOf(file, receipt)
-  const isReceipt = typeof log === 'string' && Number.isSafeInteger(seq) && (seq as number) >= 0 && typeof hash === 'string' && /^[0-9a-f]{64}$/.test(hash)
+  const isReceipt =
+    typeof log === 'string' &&
+    Number.isSafeInteger(seq) &&
+    (seq as number) >= 0 &&
+    typeof hash === 'string' &&
+    /^[0-9a-f]{64}$/.test(hash)
   return isReceipt ? { file, log, seq: seq as number, hash } : undefined
 }

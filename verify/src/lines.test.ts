@@ -55,5 +55,8 @@ test('a line without end is refused before it fills the memory', async () => {
     const chunk = new Uint8Array(64 * 1024).fill(0x78)
     for (;;) yield chunk
   }
-  await expect(collect(readLines(endless()))).rejects.toMatchObject({ code: 'bad_input', message: expect.stringContaining(String(BUNDLE_LINE_LENGTH_MAX)) as unknown })
+  await expect(collect(readLines(endless()))).rejects.toMatchObject({
+    code: 'bad_input',
+    message: expect.stringContaining(String(BUNDLE_LINE_LENGTH_MAX)) as unknown,
+  })
 })

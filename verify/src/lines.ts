@@ -35,7 +35,8 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
     // A copy, as the reader may use its buffer again; `slice` of a Buffer would be none.
     kept.push(Buffer.from(chunk.subarray(end)))
     keptBytes += chunk.length - end
-    if (keptBytes > BUNDLE_LINE_LENGTH_MAX) throw badInput(`this is not a bundle: it has a line longer than ${BUNDLE_LINE_LENGTH_MAX} bytes`)
+    if (keptBytes > BUNDLE_LINE_LENGTH_MAX)
+      throw badInput(`this is not a bundle: it has a line longer than ${BUNDLE_LINE_LENGTH_MAX} bytes`)
   }
   if (keptBytes > 0) yield { lines: decode(Buffer.concat(kept)), bytes: keptBytes, cut: true }
 }

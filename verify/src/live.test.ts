@@ -19,7 +19,9 @@ b.intent(T0, 'd', {})
 b.outcome(T0, 'd')
 const org = createTestChain(`orgs/${ORG}`, SIGNER)
 org.append(T0, checkpointDraft(a.log, 10, rootOf(a.entries())))
-const BUNDLE = bundleText(bundleLines(`orgs/${ORG}`, [...org.lines(true), ...a.lines(true), ...b.lines(true)], [SIGNER]))
+const BUNDLE = bundleText(
+  bundleLines(`orgs/${ORG}`, [...org.lines(true), ...a.lines(true), ...b.lines(true)], [SIGNER]),
+)
 
 interface Resume {
   log: string
@@ -38,10 +40,14 @@ afterEach(() => {
 /** The rest of the bundle, as the server sends it: from the line behind the entry, the openings of its segment again. */
 function rest({ log, seq }: Resume): string {
   const lines = BUNDLE.split(/(?<=\n)/)
-  return lines.slice(lines.findIndex((line) => line.includes(`"log":"${log}"`) && line.includes(`"seq":${seq},`)) + 1).join('')
+  return lines
+    .slice(lines.findIndex((line) => line.includes(`"log":"${log}"`) && line.includes(`"seq":${seq},`)) + 1)
+    .join('')
 }
 
-async function serve(answer: (resume: Resume | undefined, request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+async function serve(
+  answer: (resume: Resume | undefined, request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
   server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk: Buffer) => (body += chunk.toString()))
@@ -53,7 +59,8 @@ async function serve(answer: (resume: Resume | undefined, request: IncomingMessa
 
 async function read(url: string): Promise<string> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of streamLive({ url, scope: { orgId: ORG }, key: 'owner.k.s', fetch })) chunks.push(Buffer.from(chunk))
+  for await (const chunk of streamLive({ url, scope: { orgId: ORG }, key: 'owner.k.s', fetch }))
+    chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks).toString()
 }
 
@@ -67,21 +74,32 @@ test('a bundle arrives as it was sent', async () => {
   expect(seen).toEqual({ resume: undefined, url: '/exportAudit', method: 'POST', authorization: 'Bearer owner.k.s' })
 })
 
-test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 24)))('a connection that breaks after %i bytes is taken up again', async (cut) => {
-  const resumes: (Resume | undefined)[] = []
-  const url = await serve((resume, _, response) => {
-    resumes.push(resume)
-    if (resumes.length > 1) response.end(resume ? rest(resume) : BUNDLE)
-    else response.write(BUNDLE.slice(0, cut), () => setImmediate(() => response.destroy()))
-  })
-  const lines = (await read(url)).split('\n')
-  // A line that is an opening may come twice.
-  expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(BUNDLE)
-  expect(resumes).toHaveLength(2)
-  // What the server needs to count the chains and entries of the bundle's end.
-  const whole = resumes[1] && { [org.log]: { size: 1, chains: 0, entries: 0 }, [a.log]: { size: 10, chains: 1, entries: 1 }, [b.log]: { size: 2, chains: 2, entries: 11 } }[resumes[1].log]
-  if (resumes[1]) expect(resumes[1]).toMatchObject(whole!)
-})
+test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 24)))(
+  'a connection that breaks after %i bytes is taken up again',
+  async (cut) => {
+    const resumes: (Resume | undefined)[] = []
+    const url = await serve((resume, _, response) => {
+      resumes.push(resume)
+      if (resumes.length > 1) response.end(resume ? rest(resume) : BUNDLE)
+      else response.write(BUNDLE.slice(0, cut), () => setImmediate(() => response.destroy()))
+    })
+    const lines = (await read(url)).split('\n')
+    // A line that is an opening may come twice.
+    expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(
+      BUNDLE,
+    )
+    expect(resumes).toHaveLength(2)
+    // What the server needs to count the chains and entries of the bundle's end.
+    const whole =
+      resumes[1] &&
+      {
+        [org.log]: { size: 1, chains: 0, entries: 0 },
+        [a.log]: { size: 10, chains: 1, entries: 1 },
+        [b.log]: { size: 2, chains: 2, entries: 11 },
+      }[resumes[1].log]
+    if (resumes[1]) expect(resumes[1]).toMatchObject(whole!)
+  },
+)
 
 test('a stream that ends without an end is taken up again', async () => {
   let calls = 0
@@ -100,8 +118,15 @@ test('a server that never brings anything new is given up', async () => {
 })
 
 test('a refusal is passed on, in one line', async () => {
-  const url = await serve((_, __, response) => response.writeHead(403).end('{"error":{"status":"PERMISSION_DENIED","message":"This identity\\nmay not do that."}}'))
-  await expect(read(url)).rejects.toMatchObject({ code: 'bad_input', message: `${url} refused the export (403): This identity may not do that.` })
+  const url = await serve((_, __, response) =>
+    response
+      .writeHead(403)
+      .end('{"error":{"status":"PERMISSION_DENIED","message":"This identity\\nmay not do that."}}'),
+  )
+  await expect(read(url)).rejects.toMatchObject({
+    code: 'bad_input',
+    message: `${url} refused the export (403): This identity may not do that.`,
+  })
 })
 
 test('a redirection is not followed: the key would go with it', async () => {
@@ -123,7 +148,8 @@ test('however small the pieces in which it arrives, the place to go on from is t
     return Promise.resolve(new Response(ReadableStream.from(pieces()) as unknown as BodyInit))
   }
   const chunks: Uint8Array[] = []
-  for await (const chunk of streamLive({ url: 'http://x', scope: { orgId: ORG }, key: 'k', fetch: piecemeal })) chunks.push(Buffer.from(chunk))
+  for await (const chunk of streamLive({ url: 'http://x', scope: { orgId: ORG }, key: 'k', fetch: piecemeal }))
+    chunks.push(Buffer.from(chunk))
   expect(bodies.map((body) => (JSON.parse(body) as { data: unknown }).data)).toEqual([
     { orgId: ORG },
     { orgId: ORG, resume: { log: b.log, size: 2, seq: 1, chains: 2, entries: 11 } },

@@ -66,7 +66,10 @@ export async function* streamLive(live: Live): AsyncGenerator<Uint8Array> {
   throw badInput(`${live.url}: no connection, or one that breaks again and again`)
 }
 
-async function request({ url, scope, key, fetch }: Live, resume: Resume | undefined): Promise<AsyncIterable<Uint8Array>> {
+async function request(
+  { url, scope, key, fetch }: Live,
+  resume: Resume | undefined,
+): Promise<AsyncIterable<Uint8Array>> {
   const response = await fetch(`${url.replace(/\/+$/, '')}/exportAudit`, {
     method: 'POST',
     redirect: 'error',
@@ -134,7 +137,9 @@ function createHolder() {
 function chainBehind(before: ChainPlace | undefined, line: Buffer): ChainPlace | undefined {
   const fields = fieldsOf<{ log: string; size: number }>(line)
   if (fields === undefined) return undefined
-  const arrived = before ? { chains: before.chains + 1, entries: before.entries + before.size } : { chains: 0, entries: 0 }
+  const arrived = before
+    ? { chains: before.chains + 1, entries: before.entries + before.size }
+    : { chains: 0, entries: 0 }
   return { log: fields.log, size: fields.size, ...arrived }
 }
 

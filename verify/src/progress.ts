@@ -13,7 +13,11 @@ const BAR_WIDTH = 30
 export const NO_PROGRESS: Progress = { add: () => undefined, finish: () => undefined }
 
 /** `totalBytes` undefined: the end is not known, and lines are counted instead. */
-export function createProgress(out: { isTTY?: boolean; write(text: string): unknown }, totalBytes: number | undefined, now: () => number): Progress {
+export function createProgress(
+  out: { isTTY?: boolean; write(text: string): unknown },
+  totalBytes: number | undefined,
+  now: () => number,
+): Progress {
   const startMs = now()
   let bytes = 0
   let lines = 0

@@ -6,7 +6,13 @@ const SHOWN_MAX = 10
 
 /** The report for a person. */
 export function reportText(report: Report): string {
-  const sections = [headText(report), ...report.chains.map((chain) => chainText(chain, report)), notesText(report), findingsText(report), verdict(report)]
+  const sections = [
+    headText(report),
+    ...report.chains.map((chain) => chainText(chain, report)),
+    notesText(report),
+    findingsText(report),
+    verdict(report),
+  ]
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`
 }
 
@@ -27,10 +33,16 @@ function chainText(chain: ChainReport, { openings: included }: Report): string {
     `  checkpoints: ${checkpoints.count}${checkpoints.signedSize > 0 ? `, the last good one signs ${count(checkpoints.signedSize, 'entry', 'entries')}` : ''}`,
   ]
   if (calls.intents + calls.outcomes + calls.reconciled > 0) {
-    lines.push(`  calls: ${count(calls.intents, 'intent')}, ${count(calls.outcomes, 'outcome')}, ${calls.reconciled} reconciled as unknown, ${calls.inFlight} open`)
-    lines.push(`  arguments: ${included ? `${count(openings.opened, 'commitment')} opened and matching` : 'no openings in the bundle, not checked'}, ${openings.redacted.length} redacted`)
-    for (const { call, seq, reason } of openings.redacted.slice(0, SHOWN_MAX)) lines.push(`    redacted: call ${call} (entry ${seq}: ${reason})`)
-    for (const { month, invoked, credited } of usage) lines.push(`  usage ${month}, recomputed: ${invoked} invoked, ${credited} credited`)
+    lines.push(
+      `  calls: ${count(calls.intents, 'intent')}, ${count(calls.outcomes, 'outcome')}, ${calls.reconciled} reconciled as unknown, ${calls.inFlight} open`,
+    )
+    lines.push(
+      `  arguments: ${included ? `${count(openings.opened, 'commitment')} opened and matching` : 'no openings in the bundle, not checked'}, ${openings.redacted.length} redacted`,
+    )
+    for (const { call, seq, reason } of openings.redacted.slice(0, SHOWN_MAX))
+      lines.push(`    redacted: call ${call} (entry ${seq}: ${reason})`)
+    for (const { month, invoked, credited } of usage)
+      lines.push(`  usage ${month}, recomputed: ${invoked} invoked, ${credited} credited`)
   }
   for (const { name, size: seen, timestampS } of checkpoints.witnessed) {
     lines.push(`  witness ${name}: cosigned up to entry ${seen - 1} at ${new Date(timestampS * 1000).toISOString()}`)
@@ -40,8 +52,10 @@ function chainText(chain: ChainReport, { openings: included }: Report): string {
 
 function coverage({ size, covered, operatorAlone }: ChainReport): string[] {
   const lines: string[] = []
-  if (covered !== null) lines.push(printable(`  covered by an externally held checkpoint up to entry ${covered.upTo} (${covered.by})`))
-  if (operatorAlone !== null) lines.push(`  entries ${operatorAlone[0]}..${operatorAlone[1]} are vouched for by the operator alone`)
+  if (covered !== null)
+    lines.push(printable(`  covered by an externally held checkpoint up to entry ${covered.upTo} (${covered.by})`))
+  if (operatorAlone !== null)
+    lines.push(`  entries ${operatorAlone[0]}..${operatorAlone[1]} are vouched for by the operator alone`)
   if (size === 0) lines.push('  an empty chain: nothing to cover')
   return lines
 }
@@ -62,13 +76,19 @@ function findingsText({ findings }: Report): string {
 }
 
 function findingText({ log, seq, line, file, looksLike, message }: Finding): string {
-  const places = [log, seq === undefined ? undefined : `entry ${seq}`, line === undefined ? undefined : `line ${line}`, file]
+  const places = [
+    log,
+    seq === undefined ? undefined : `entry ${seq}`,
+    line === undefined ? undefined : `line ${line}`,
+    file,
+  ]
   return printable(`${places.filter((place) => place !== undefined).join(', ')}: ${message}; looks like: ${looksLike}`)
 }
 
 function verdict({ result, findings, chains, lines }: Report): string {
   if (result === 'fails') return `FAILS: ${count(findings.count, 'finding')}`
-  if (result === 'incomplete') return `INCOMPLETE: nothing wrong in the ${lines} lines that are there, but the bundle was cut off`
+  if (result === 'incomplete')
+    return `INCOMPLETE: nothing wrong in the ${lines} lines that are there, but the bundle was cut off`
   const alone = chains.filter(({ operatorAlone }) => operatorAlone !== null)
   if (alone.length === 0) return 'All checks passed, and something held outside covers every entry.'
   return 'All checks passed. They do not show whether the operator rewrote entries that the operator alone vouches for.'

@@ -45,7 +45,15 @@ export interface ChainReport extends Omit<ChainTotals, 'held' | 'entries'> {
 }
 
 export type NoteCode =
-  | 'nothing_held_outside' | 'not_covered' | 'key_not_pinned' | 'no_checkpoint' | 'no_openings' | 'in_flight' | 'redacted' | 'unsigned' | 'strangers'
+  | 'nothing_held_outside'
+  | 'not_covered'
+  | 'key_not_pinned'
+  | 'no_checkpoint'
+  | 'no_openings'
+  | 'in_flight'
+  | 'redacted'
+  | 'unsigned'
+  | 'strangers'
   | 'incomplete'
 
 export interface Note {
@@ -54,7 +62,10 @@ export interface Note {
   text: string
 }
 
-export function buildReport({ totals, findings }: Verified, given: { source: string; pinned: boolean; held: Held }): Report {
+export function buildReport(
+  { totals, findings }: Verified,
+  given: { source: string; pinned: boolean; held: Held },
+): Report {
   const { head, complete, lines, entries, publicKeys } = totals
   const chains = totals.chains.map(chainReport)
   const { pins, proofs, receipts } = given.held
@@ -100,23 +111,55 @@ interface NoteInput {
 
 function notesOf({ complete, pinned, openings, strangers, heldOutside, chains }: NoteInput): Note[] {
   const notes: Note[] = []
-  if (!complete) notes.push({ code: 'incomplete', text: 'the bundle has no end: the export was cut off, and what is missing was not checked' })
+  if (!complete)
+    notes.push({
+      code: 'incomplete',
+      text: 'the bundle has no end: the export was cut off, and what is missing was not checked',
+    })
   if (heldOutside.pins + heldOutside.receipts === 0 && chains.every(({ covered }) => covered === null)) {
-    notes.push({ code: 'nothing_held_outside', text: 'no externally held checkpoint was given: the operator could have rewritten everything' })
+    notes.push({
+      code: 'nothing_held_outside',
+      text: 'no externally held checkpoint was given: the operator could have rewritten everything',
+    })
   }
-  if (!pinned) notes.push({ code: 'key_not_pinned', text: 'the signing key was taken from the bundle itself, it was not pinned: give --key with one from elsewhere' })
-  if (!openings) notes.push({ code: 'no_openings', text: 'the bundle has no openings: what was called with which arguments was not checked' })
-  if (strangers > 0) notes.push({ code: 'strangers', text: `receipts of other chains than the bundle's, not checked: ${strangers}` })
+  if (!pinned)
+    notes.push({
+      code: 'key_not_pinned',
+      text: 'the signing key was taken from the bundle itself, it was not pinned: give --key with one from elsewhere',
+    })
+  if (!openings)
+    notes.push({
+      code: 'no_openings',
+      text: 'the bundle has no openings: what was called with which arguments was not checked',
+    })
+  if (strangers > 0)
+    notes.push({ code: 'strangers', text: `receipts of other chains than the bundle's, not checked: ${strangers}` })
   return [...notes, ...chains.flatMap(chainNotes)]
 }
 
 function chainNotes({ log, size, covered, checkpoints, calls, openings, recorded, held }: ChainReport): Note[] {
   const notes: [NoteCode, string, boolean][] = [
-    ['not_covered', 'nothing held outside covers this chain', size > 0 && covered === null && held.pins + held.receipts === 0],
+    [
+      'not_covered',
+      'nothing held outside covers this chain',
+      size > 0 && covered === null && held.pins + held.receipts === 0,
+    ],
     ['no_checkpoint', 'no signed checkpoint is in the bundle', size > 0 && checkpoints.count === 0],
-    ['in_flight', `calls under way, or not yet reconciled, when the chain was exported: ${calls.inFlight}`, calls.inFlight > 0],
-    ['redacted', `calls whose arguments were erased, each with a redaction entry: ${openings.redacted.length}`, openings.redacted.length > 0],
-    ['unsigned', `checkpoints that the org recorded and that are not in the bundle, as not signed yet or left out: ${recorded.unsigned}`, recorded.unsigned > 0],
+    [
+      'in_flight',
+      `calls under way, or not yet reconciled, when the chain was exported: ${calls.inFlight}`,
+      calls.inFlight > 0,
+    ],
+    [
+      'redacted',
+      `calls whose arguments were erased, each with a redaction entry: ${openings.redacted.length}`,
+      openings.redacted.length > 0,
+    ],
+    [
+      'unsigned',
+      `checkpoints that the org recorded and that are not in the bundle, as not signed yet or left out: ${recorded.unsigned}`,
+      recorded.unsigned > 0,
+    ],
   ]
   return notes.filter(([, , applies]) => applies).map(([code, text]) => ({ code, log, text }))
 }

@@ -20,7 +20,11 @@ export async function openSource(source: Options['source'], key: string | undefi
       return { name: 'standard input', bytes: undefined, chunks: process.stdin }
     case 'live':
       if (key === undefined || key === '') throw badInput('--url needs a key in VITRINE_KEY')
-      return { name: source.url, bytes: undefined, chunks: streamLive({ url: source.url, scope: source.scope, key, fetch }) }
+      return {
+        name: source.url,
+        bytes: undefined,
+        chunks: streamLive({ url: source.url, scope: source.scope, key, fetch }),
+      }
     case 'file':
       return openFile(source.path)
   }

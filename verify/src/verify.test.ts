@@ -7,7 +7,19 @@ import { leafHash } from '@vitrine/core/merkle'
 import { parseTlogProof } from '@vitrine/core/tlog-proof'
 import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 import {
-  bundleLines, bundleText, checkpointDraft, cosign, createSigner, createTestChain, ORG, PROJECT, proofOf, relink, rootOf, signCheckpoint, witnessKey,
+  bundleLines,
+  bundleText,
+  checkpointDraft,
+  cosign,
+  createSigner,
+  createTestChain,
+  ORG,
+  PROJECT,
+  proofOf,
+  relink,
+  rootOf,
+  signCheckpoint,
+  witnessKey,
   type TestChain,
 } from './fixture.ts'
 import { NO_PROGRESS } from './progress.ts'
@@ -41,7 +53,8 @@ function agentChain(signer = SIGNER): TestChain {
 
 function orgChain(agent: TestChain): TestChain {
   const chain = createTestChain(SCOPE, SIGNER)
-  for (const size of [6, 8]) chain.append(T0 + size, checkpointDraft(AGENT, size, rootOf(agent.entries().slice(0, size))))
+  for (const size of [6, 8])
+    chain.append(T0 + size, checkpointDraft(AGENT, size, rootOf(agent.entries().slice(0, size))))
   chain.checkpoint()
   return chain
 }
@@ -52,7 +65,11 @@ function goodLines(): BundleLine[] {
   other.intent(T0, 'd1', 'x')
   other.outcome(T0 + 1, 'd1')
   const empty = createTestChain('agents/agt_3', SIGNER)
-  return bundleLines(SCOPE, [orgChain(agent), agent, other, empty].flatMap((chain) => chain.lines(true)), [SIGNER])
+  return bundleLines(
+    SCOPE,
+    [orgChain(agent), agent, other, empty].flatMap((chain) => chain.lines(true)),
+    [SIGNER],
+  )
 }
 
 function agentLines(chain: TestChain = agentChain()): BundleLine[] {
@@ -66,7 +83,14 @@ async function verify(lines: readonly BundleLine[] | string, input: Partial<Veri
     for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000)
   }
   const { held = NOTHING, publicKeys = [] } = input
-  const verified = await verifyBundle({ witnesses: [], progress: NO_PROGRESS, ...input, publicKeys, chunks: chunks(), held })
+  const verified = await verifyBundle({
+    witnesses: [],
+    progress: NO_PROGRESS,
+    ...input,
+    publicKeys,
+    chunks: chunks(),
+    held,
+  })
   return buildReport(verified, { source: 'test', pinned: publicKeys.length > 0, held })
 }
 
@@ -90,7 +114,13 @@ function withEntries(lines: readonly BundleLine[], entries: readonly Entry[]): B
 /** What an operator does who wants a changed chain to look whole: link anew, and correct what is announced. */
 function rebuilt(lines: readonly BundleLine[], entries: readonly Entry[]): BundleLine[] {
   const linked = relink(entries)
-  return fixEnd(withEntries(lines, linked).map((line) => (line.type === 'chain' && line.log === AGENT ? { ...line, size: linked.length, head: hashEntry(linked.at(-1)!) } : line)))
+  return fixEnd(
+    withEntries(lines, linked).map((line) =>
+      line.type === 'chain' && line.log === AGENT
+        ? { ...line, size: linked.length, head: hashEntry(linked.at(-1)!) }
+        : line,
+    ),
+  )
 }
 
 function fixEnd(lines: BundleLine[]): BundleLine[] {
@@ -121,7 +151,9 @@ function withEntriesInPlace(lines: readonly BundleLine[], entries: readonly Entr
   const old = entriesOf(lines)
   if (old.length === entries.length) {
     let i = 0
-    return lines.map((line) => (line.type === 'entry' && line.entry.log === AGENT ? { type: 'entry', entry: entries[i++]! } : line))
+    return lines.map((line) =>
+      line.type === 'entry' && line.entry.log === AGENT ? { type: 'entry', entry: entries[i++]! } : line,
+    )
   }
   const extra = entries.length - old.length
   const at = entries.findIndex((entry, i) => old[i] !== entry)
@@ -142,7 +174,15 @@ describe('a good bundle', () => {
   test('of an org holds, and the report says what was checked', async () => {
     const report = await verify(goodLines())
     expect(report.findings).toEqual({ count: 0, byCode: {}, list: [], first: null })
-    expect(report).toMatchObject({ v: 1, result: 'holds', project: PROJECT, scope: SCOPE, openings: true, entries: 13, keys: { pinned: false } })
+    expect(report).toMatchObject({
+      v: 1,
+      result: 'holds',
+      project: PROJECT,
+      scope: SCOPE,
+      openings: true,
+      entries: 13,
+      keys: { pinned: false },
+    })
     const agent = agentChain()
     expect(report.chains.map(({ log }) => log)).toEqual([SCOPE, AGENT, 'agents/agt_2', 'agents/agt_3'])
     expect(report.chains[1]).toMatchObject({
@@ -154,7 +194,10 @@ describe('a good bundle', () => {
       checkpoints: { count: 2, signedSize: 8, witnessed: [] },
       calls: { intents: 4, outcomes: 2, reconciled: 1, inFlight: 1 },
       openings: { opened: 3, redacted: [{ call: 'c2', seq: 7, reason: 'erasure request' }] },
-      usage: [{ month: '2026-10', invoked: 3, credited: 0 }, { month: '2026-11', invoked: 1, credited: 1 }],
+      usage: [
+        { month: '2026-10', invoked: 3, credited: 0 },
+        { month: '2026-11', invoked: 1, credited: 1 },
+      ],
       covered: null,
       operatorAlone: [0, 8],
       recorded: { count: 2, unsigned: 0 },
@@ -197,9 +240,12 @@ describe('a good bundle', () => {
     for (let cut = 2; cut < 600; cut += 7) expect((await verify(text.slice(0, -cut))).result).toBe('incomplete')
   })
 
-  test.each(['', 'x', '{}\n', '[]\n', '{"type":"end","chains":0,"entries":0}\n', `\ufeff${bundleText(agentLines())}`])('%j is not a bundle', async (text) => {
-    await expect(verify(text)).rejects.toMatchObject({ code: 'bad_input' })
-  })
+  test.each(['', 'x', '{}\n', '[]\n', '{"type":"end","chains":0,"entries":0}\n', `\ufeff${bundleText(agentLines())}`])(
+    '%j is not a bundle',
+    async (text) => {
+      await expect(verify(text)).rejects.toMatchObject({ code: 'bad_input' })
+    },
+  )
 })
 
 describe('tampering with entries', () => {
@@ -221,7 +267,9 @@ describe('tampering with entries', () => {
   })
 
   test.each([0, 3, 7])('a deletion of entry %i', async (seq) => {
-    const report = await verify(fixEnd(lines.filter((line) => !(line.type === 'entry' && line.entry.log === AGENT && line.entry.seq === seq))))
+    const report = await verify(
+      fixEnd(lines.filter((line) => !(line.type === 'entry' && line.entry.log === AGENT && line.entry.seq === seq))),
+    )
     expect(report.findings.first).toMatchObject({ code: 'entries_missing', log: AGENT, seq, looksLike: 'deletion' })
   })
 
@@ -235,18 +283,30 @@ describe('tampering with entries', () => {
 
   test('an insertion beside an entry', async () => {
     const forged = { ...entries[4]!, actor: 'user:mallory' }
-    const report = await verify(fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 4), forged, ...entries.slice(4)])))
+    const report = await verify(
+      fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 4), forged, ...entries.slice(4)])),
+    )
     expect(report.findings.first).toMatchObject({ code: 'entry_repeated', seq: 4, looksLike: 'insertion' })
   })
 
   test('an insertion between two entries that are counted anew', async () => {
     const forged = { ...entries[4]!, action: 'tool.update' as const, call: '' }
-    const report = await verify(fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 4), forged, ...entries.slice(4).map((entry) => ({ ...entry, seq: entry.seq + 1 }))])))
+    const report = await verify(
+      fixEnd(
+        withEntriesInPlace(lines, [
+          ...entries.slice(0, 4),
+          forged,
+          ...entries.slice(4).map((entry) => ({ ...entry, seq: entry.seq + 1 })),
+        ]),
+      ),
+    )
     expect(report.findings.first).toMatchObject({ code: 'entry_inserted', seq: 4, looksLike: 'insertion' })
   })
 
   test('a copy of an earlier entry', async () => {
-    const report = await verify(fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 6), entries[0]!, ...entries.slice(6)])))
+    const report = await verify(
+      fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 6), entries[0]!, ...entries.slice(6)])),
+    )
     expect(report.findings.first).toMatchObject({ code: 'entry_repeated', seq: 0, looksLike: 'insertion' })
     expect(report.findings.count).toBe(3) // with the checkpoint behind it and what the org recorded of that
   })
@@ -271,21 +331,41 @@ describe('tampering with entries', () => {
   })
 
   test('truncation with the announced size left in', async () => {
-    const report = await verify(fixEnd(withEntries(lines, entries.slice(0, 8)).filter((line) => !(line.type === 'opening' && line.call === 'c4'))))
+    const report = await verify(
+      fixEnd(
+        withEntries(lines, entries.slice(0, 8)).filter((line) => !(line.type === 'opening' && line.call === 'c4')),
+      ),
+    )
     expect(report.findings.first).toMatchObject({ code: 'chain_short', seq: 8, looksLike: 'truncation' })
   })
 
   test('truncation that the org chain has on record', async () => {
-    const without = rebuilt(lines, entries.slice(0, 7)).filter((line) => !(line.type === 'checkpoint' && line.log === AGENT && line.size === 8))
+    const without = rebuilt(lines, entries.slice(0, 7)).filter(
+      (line) => !(line.type === 'checkpoint' && line.log === AGENT && line.size === 8),
+    )
     expect(codes(await verify(without))).toContain('org_checkpoint_beyond_chain')
   })
 
   test('a clock that runs backwards, in a chain that is linked and signed', async () => {
     const chain = createTestChain(AGENT, SIGNER)
-    chain.append(T0, ...[0, 1, 2].map(() => ({ action: 'tool.update' as const, actor: 'user:u1', target: 'search', call: '', meta: {} })))
-    const backdated = relink(chain.entries().map((entry) => (entry.seq === 1 ? { ...entry, ts: '2026-10-31T23:58:59.999Z' } : entry)))
+    chain.append(
+      T0,
+      ...[0, 1, 2].map(() => ({
+        action: 'tool.update' as const,
+        actor: 'user:u1',
+        target: 'search',
+        call: '',
+        meta: {},
+      })),
+    )
+    const backdated = relink(
+      chain.entries().map((entry) => (entry.seq === 1 ? { ...entry, ts: '2026-10-31T23:58:59.999Z' } : entry)),
+    )
     const report = await verify(rebuilt(agentLines(chain), backdated))
-    expect(report.findings).toMatchObject({ count: 1, first: { code: 'clock_rollback', seq: 1, looksLike: 'clock rollback' } })
+    expect(report.findings).toMatchObject({
+      count: 1,
+      first: { code: 'clock_rollback', seq: 1, looksLike: 'clock rollback' },
+    })
   })
 
   test('an unknown action', async () => {
@@ -294,9 +374,16 @@ describe('tampering with entries', () => {
   })
 
   test('a whole chain is missing that the org has on record', async () => {
-    const without = fixEnd(lines.filter((line) => !('log' in line && line.log === AGENT) && !(line.type === 'entry' && line.entry.log === AGENT)))
+    const without = fixEnd(
+      lines.filter(
+        (line) => !('log' in line && line.log === AGENT) && !(line.type === 'entry' && line.entry.log === AGENT),
+      ),
+    )
     const report = await verify(without)
-    expect(report.findings).toMatchObject({ count: 1, first: { code: 'chain_missing', log: SCOPE, seq: 0, line: 5, looksLike: 'deletion' } })
+    expect(report.findings).toMatchObject({
+      count: 1,
+      first: { code: 'chain_missing', log: SCOPE, seq: 0, line: 5, looksLike: 'deletion' },
+    })
     expect(report.findings.first?.message).toContain(AGENT)
   })
 })
@@ -304,7 +391,9 @@ describe('tampering with entries', () => {
 describe('tampering that is linked anew', () => {
   const lines = goodLines()
   const entries = entriesOf(lines)
-  const edited = entries.map((entry) => (entry.seq === 2 ? { ...entry, meta: { ...entry.meta, status: 500, ok: false } } : entry))
+  const edited = entries.map((entry) =>
+    entry.seq === 2 ? { ...entry, meta: { ...entry.meta, status: 500, ok: false } } : entry,
+  )
   const original = agentChain()
   const firstNote = signCheckpoint(original.origin, 6, rootOf(entries.slice(0, 6)), SIGNER)
 
@@ -314,22 +403,36 @@ describe('tampering that is linked anew', () => {
     const org = createTestChain(SCOPE, signer)
     for (const size of [6, 8]) org.append(T0 + size, checkpointDraft(AGENT, size, rootOf(linked.slice(0, size))))
     org.checkpoint()
-    const chains = rebuilt(lines, edited).filter((line) => 'log' in line ? line.log === AGENT : line.type === 'entry' && line.entry.log === AGENT)
-    const signed = chains.map((line): BundleLine => line.type === 'checkpoint'
-      ? { ...line, note: signCheckpoint(original.origin, line.size, rootOf(linked.slice(0, line.size)), signer) }
-      : line)
+    const chains = rebuilt(lines, edited).filter((line) =>
+      'log' in line ? line.log === AGENT : line.type === 'entry' && line.entry.log === AGENT,
+    )
+    const signed = chains.map((line): BundleLine =>
+      line.type === 'checkpoint'
+        ? { ...line, note: signCheckpoint(original.origin, line.size, rootOf(linked.slice(0, line.size)), signer) }
+        : line,
+    )
     return bundleLines(SCOPE, [...org.lines(true), ...signed], [signer])
   }
 
   test('an edit is caught by the checkpoints behind it, which name the entries in question', async () => {
     const report = await verify(rebuilt(lines, edited))
-    expect(report.findings.first).toMatchObject({ code: 'checkpoint_root_mismatch', log: AGENT, seq: 0, looksLike: 'rewrite' })
+    expect(report.findings.first).toMatchObject({
+      code: 'checkpoint_root_mismatch',
+      log: AGENT,
+      seq: 0,
+      looksLike: 'rewrite',
+    })
     expect(report.findings.first?.message).toContain('entries 0 to 5')
     expect(report.findings.byCode).toEqual({ checkpoint_root_mismatch: 2, org_checkpoint_mismatch: 2 })
   })
 
   test('an edit between two checkpoints is narrowed down', async () => {
-    const report = await verify(rebuilt(lines, entries.map((entry) => (entry.seq === 7 ? { ...entry, meta: { reason: 'other' } } : entry))))
+    const report = await verify(
+      rebuilt(
+        lines,
+        entries.map((entry) => (entry.seq === 7 ? { ...entry, meta: { reason: 'other' } } : entry)),
+      ),
+    )
     expect(report.findings.first).toMatchObject({ code: 'checkpoint_root_mismatch', seq: 6 })
   })
 
@@ -342,8 +445,13 @@ describe('tampering that is linked anew', () => {
 
   test('a full rewrite is caught by a pin', async () => {
     const report = await verify(rewritten(), { held: { ...NOTHING, pins: [pin(firstNote)] } })
-    expect(report.findings).toMatchObject({ count: 1, first: { code: 'pin_root_mismatch', log: AGENT, file: 'pin', looksLike: 'rewrite' } })
-    expect(report.findings.first?.message).toContain("rewritten history: the operator's chain does not extend the checkpoint of size 6 held outside")
+    expect(report.findings).toMatchObject({
+      count: 1,
+      first: { code: 'pin_root_mismatch', log: AGENT, file: 'pin', looksLike: 'rewrite' },
+    })
+    expect(report.findings.first?.message).toContain(
+      "rewritten history: the operator's chain does not extend the checkpoint of size 6 held outside",
+    )
     expect(report.chains[1]).toMatchObject({ log: AGENT, covered: null })
   })
 
@@ -359,7 +467,9 @@ describe('tampering that is linked anew', () => {
   test('a full rewrite is caught by a bare receipt and by a tlog-proof', async () => {
     const bare = await verify(rewritten(), { held: { ...NOTHING, receipts: [receipt(entries[4]!)] } })
     expect(bare.findings).toMatchObject({ count: 1, first: { code: 'receipt_mismatch', seq: 4, looksLike: 'rewrite' } })
-    const proven = await verify(rewritten(), { held: { ...NOTHING, proofs: [proof(proofOf(entries.slice(0, 6), 1, firstNote))] } })
+    const proven = await verify(rewritten(), {
+      held: { ...NOTHING, proofs: [proof(proofOf(entries.slice(0, 6), 1, firstNote))] },
+    })
     expect(codes(proven)).toEqual(['receipt_mismatch']) // entry 1 is what it was, the tree is not
   })
 
@@ -376,7 +486,13 @@ describe('tampering that is linked anew', () => {
     expect((await verify(bundle)).result).toBe('holds')
     const pinned = await verify(bundle, { held: { ...NOTHING, pins: [pin(firstNote)] } })
     expect(pinned.findings).toMatchObject({ count: 1, first: { code: 'pin_beyond_chain', looksLike: 'truncation' } })
-    const held = await verify(bundle, { held: { ...NOTHING, receipts: [receipt(entries[4]!)], proofs: [proof(proofOf(entries.slice(0, 6), 3, firstNote))] } })
+    const held = await verify(bundle, {
+      held: {
+        ...NOTHING,
+        receipts: [receipt(entries[4]!)],
+        proofs: [proof(proofOf(entries.slice(0, 6), 3, firstNote))],
+      },
+    })
     expect(held.findings.byCode).toMatchObject({ receipt_beyond_chain: 3 })
   })
 
@@ -388,12 +504,22 @@ describe('tampering that is linked anew', () => {
 
   test('an intent taken out leaves its outcome without one, and its opening', async () => {
     const left = entries.filter(({ call, action }) => !(call === 'c1' && action === 'tool.invoke.intent'))
-    expect(codes(await verify(rebuilt(agentLines(), left)))).toEqual(expect.arrayContaining(['outcome_without_intent', 'opening_unknown', 'usage_mismatch']))
+    expect(codes(await verify(rebuilt(agentLines(), left)))).toEqual(
+      expect.arrayContaining(['outcome_without_intent', 'opening_unknown', 'usage_mismatch']),
+    )
   })
 
   test('a call that is replayed', async () => {
     const [, intent, outcome] = entries
-    const report = await verify(rebuilt(agentLines(), [...entries.slice(0, 3), outcome!, { ...intent!, ts: outcome!.ts }, outcome!, ...entries.slice(3)]))
+    const report = await verify(
+      rebuilt(agentLines(), [
+        ...entries.slice(0, 3),
+        outcome!,
+        { ...intent!, ts: outcome!.ts },
+        outcome!,
+        ...entries.slice(3),
+      ]),
+    )
     expect(codes(report).slice(0, 2)).toEqual(['call_closed_twice', 'call_reused'])
   })
 
@@ -402,18 +528,32 @@ describe('tampering that is linked anew', () => {
     ['a reconciliation that claims success', 6, { meta: { outcome: 'ok', intentSeq: 3 } }],
     ['a reconciliation of another intent', 6, { meta: { outcome: 'unknown', intentSeq: 1 } }],
   ])('%s', async (_, seq, fields) => {
-    const report = await verify(rebuilt(agentLines(), entries.map((entry) => (entry.seq === seq ? { ...entry, ...fields } : entry))))
+    const report = await verify(
+      rebuilt(
+        agentLines(),
+        entries.map((entry) => (entry.seq === seq ? { ...entry, ...fields } : entry)),
+      ),
+    )
     expect(report.findings.first).toMatchObject({ code: 'outcome_mismatch', seq })
   })
 
   test('an intent that commits to nothing', async () => {
-    const report = await verify(rebuilt(agentLines(), entries.map((entry) => (entry.seq === 1 ? { ...entry, meta: { kind: 'http' } } : entry))))
+    const report = await verify(
+      rebuilt(
+        agentLines(),
+        entries.map((entry) => (entry.seq === 1 ? { ...entry, meta: { kind: 'http' } } : entry)),
+      ),
+    )
     expect(report.findings.byCode).toMatchObject({ commitment_missing: 1 })
   })
 })
 
 describe('open calls', () => {
-  test.each([[119_999, 1, []], [120_000, 1, []], [120_001, 0, ['unreconciled']]])('of %i ms', async (ageMs, inFlight, found) => {
+  test.each([
+    [119_999, 1, []],
+    [120_000, 1, []],
+    [120_001, 0, ['unreconciled']],
+  ])('of %i ms', async (ageMs, inFlight, found) => {
     const chain = createTestChain(AGENT, SIGNER)
     chain.intent(T0, 'c1', {})
     chain.append(T0 + ageMs, { action: 'tool.update', actor: 'user:u1', target: 'search', call: '', meta: {} })
@@ -428,16 +568,42 @@ describe('checkpoints', () => {
   const entries = entriesOf(good)
 
   function withNote(note: (old: string) => string, size = 6): BundleLine[] {
-    return good.map((line) => (line.type === 'checkpoint' && line.size === size ? { ...line, note: note(line.note) } : line))
+    return good.map((line) =>
+      line.type === 'checkpoint' && line.size === size ? { ...line, note: note(line.note) } : line,
+    )
   }
 
   test.each<[string, BundleLine[], string[]]>([
-    ['with a corrupted signature', withNote((note) => note.replace(/.{8}\n$/, 'AAAAAAA=\n')), ['checkpoint_malformed', 'checkpoint_bad_signature']],
-    ['with an edited root', withNote((note) => note.replace(/\n[A-Za-z0-9+/]{43}=\n/, `\n${'A'.repeat(43)}=\n`)), ['checkpoint_bad_signature']],
-    ['of another chain', withNote(() => signCheckpoint(`${PROJECT}/agents/agt_2`, 6, rootOf(entries.slice(0, 6)), SIGNER)), ['checkpoint_foreign']],
-    ['of another size', withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 7, rootOf(entries.slice(0, 7)), SIGNER)), ['checkpoint_malformed']],
-    ['by another key', withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 6, rootOf(entries.slice(0, 6)), createSigner('mallory'))), ['checkpoint_unknown_key']],
-    ['of another root', withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 6, rootOf(entries.slice(0, 5)), SIGNER)), ['checkpoint_root_mismatch']],
+    [
+      'with a corrupted signature',
+      withNote((note) => note.replace(/.{8}\n$/, 'AAAAAAA=\n')),
+      ['checkpoint_malformed', 'checkpoint_bad_signature'],
+    ],
+    [
+      'with an edited root',
+      withNote((note) => note.replace(/\n[A-Za-z0-9+/]{43}=\n/, `\n${'A'.repeat(43)}=\n`)),
+      ['checkpoint_bad_signature'],
+    ],
+    [
+      'of another chain',
+      withNote(() => signCheckpoint(`${PROJECT}/agents/agt_2`, 6, rootOf(entries.slice(0, 6)), SIGNER)),
+      ['checkpoint_foreign'],
+    ],
+    [
+      'of another size',
+      withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 7, rootOf(entries.slice(0, 7)), SIGNER)),
+      ['checkpoint_malformed'],
+    ],
+    [
+      'by another key',
+      withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 6, rootOf(entries.slice(0, 6)), createSigner('mallory'))),
+      ['checkpoint_unknown_key'],
+    ],
+    [
+      'of another root',
+      withNote(() => signCheckpoint(`${PROJECT}/${AGENT}`, 6, rootOf(entries.slice(0, 5)), SIGNER)),
+      ['checkpoint_root_mismatch'],
+    ],
     ['that is no note', withNote(() => 'x'), ['checkpoint_malformed']],
   ])('one %s', async (_, lines, expected) => {
     const report = await verify(lines)
@@ -447,7 +613,9 @@ describe('checkpoints', () => {
 
   test('two of one size with different roots are evidence of a fork', async () => {
     const forged = signCheckpoint(`${PROJECT}/${AGENT}`, 6, rootOf(entries.slice(0, 5)), SIGNER)
-    const lines = good.flatMap((line): BundleLine[] => (line.type === 'checkpoint' && line.size === 6 ? [line, { ...line, note: forged }] : [line]))
+    const lines = good.flatMap((line): BundleLine[] =>
+      line.type === 'checkpoint' && line.size === 6 ? [line, { ...line, note: forged }] : [line],
+    )
     const report = await verify(lines)
     expect(report.findings.first).toMatchObject({ code: 'checkpoint_fork', looksLike: 'fork' })
   })
@@ -463,30 +631,44 @@ describe('checkpoints', () => {
     const org = createTestChain(SCOPE, SIGNER)
     org.append(T0, checkpointDraft(AGENT, 6, rootOf(entries.slice(0, 5))))
     const report = await verify(bundleLines(SCOPE, [...org.lines(true), ...agent.lines(true)], [SIGNER]))
-    expect(report.findings).toMatchObject({ count: 1, first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' } })
+    expect(report.findings).toMatchObject({
+      count: 1,
+      first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' },
+    })
   })
 
   test('that the org recorded with two roots are evidence of a fork, whichever is right', async () => {
     const agent = agentChain()
     const [right, wrong] = [rootOf(entries.slice(0, 6)), rootOf(entries.slice(0, 5))]
-    const found = await Promise.all([[right, wrong], [wrong, right]].map(async (roots) => {
-      const org = createTestChain(SCOPE, SIGNER)
-      for (const root of roots) org.append(T0, checkpointDraft(AGENT, 6, root))
-      return (await verify(bundleLines(SCOPE, [...org.lines(true), ...agent.lines(true)], [SIGNER]))).findings.byCode
-    }))
+    const found = await Promise.all(
+      [
+        [right, wrong],
+        [wrong, right],
+      ].map(async (roots) => {
+        const org = createTestChain(SCOPE, SIGNER)
+        for (const root of roots) org.append(T0, checkpointDraft(AGENT, 6, root))
+        return (await verify(bundleLines(SCOPE, [...org.lines(true), ...agent.lines(true)], [SIGNER]))).findings.byCode
+      }),
+    )
     expect(found).toEqual([{ org_checkpoint_mismatch: 1 }, { org_checkpoint_mismatch: 2 }])
   })
 
   test.each<[string, string, Draft]>([
-    ['of the org\'s own chain', SCOPE, checkpointDraft(SCOPE, 1, rootOf([]))],
+    ["of the org's own chain", SCOPE, checkpointDraft(SCOPE, 1, rootOf([]))],
     ['of nothing', SCOPE, checkpointDraft(AGENT, 0, rootOf([]))],
     ['without a root', SCOPE, { ...checkpointDraft(AGENT, 1, rootOf([])), meta: { size: 1 } }],
     ['without a size', SCOPE, { ...checkpointDraft(AGENT, 1, rootOf([])), meta: { root: '' } }],
-    ['on an agent\'s chain', AGENT, checkpointDraft('agents/agt_2', 1, rootOf([]))],
+    ["on an agent's chain", AGENT, checkpointDraft('agents/agt_2', 1, rootOf([]))],
   ])('recorded %s are malformed', async (_, log, draft) => {
     const chains = [SCOPE, AGENT].map((name) => createTestChain(name, SIGNER))
     chains.find((chain) => chain.log === log)!.append(T0, draft)
-    const report = await verify(bundleLines(SCOPE, chains.flatMap((chain) => chain.lines(true)), [SIGNER]))
+    const report = await verify(
+      bundleLines(
+        SCOPE,
+        chains.flatMap((chain) => chain.lines(true)),
+        [SIGNER],
+      ),
+    )
     expect(report.findings).toMatchObject({ count: 1, first: { code: 'org_checkpoint_malformed', log, seq: 0 } })
     const alone = createTestChain(log, SIGNER)
     alone.append(T0, draft)
@@ -494,11 +676,21 @@ describe('checkpoints', () => {
   })
 
   test('that the org recorded and the bundle leaves out', async () => {
-    const forged = rebuilt(goodLines(), entries.map((entry) => (entry.seq === 2 ? { ...entry, actor: 'user:mallory' } : entry)))
+    const forged = rebuilt(
+      goodLines(),
+      entries.map((entry) => (entry.seq === 2 ? { ...entry, actor: 'user:mallory' } : entry)),
+    )
     const lines = forged.filter((line) => !(line.type === 'checkpoint' && line.log === AGENT))
     const report = await verify(lines)
-    expect(report.findings).toMatchObject({ count: 2, first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' } })
-    expect(report.chains[1]).toMatchObject({ log: AGENT, checkpoints: { count: 0 }, recorded: { count: 2, unsigned: 2 } })
+    expect(report.findings).toMatchObject({
+      count: 2,
+      first: { code: 'org_checkpoint_mismatch', log: SCOPE, seq: 0, looksLike: 'fork' },
+    })
+    expect(report.chains[1]).toMatchObject({
+      log: AGENT,
+      checkpoints: { count: 0 },
+      recorded: { count: 2, unsigned: 2 },
+    })
     expect(report.notes).toContainEqual(expect.objectContaining({ code: 'unsigned', log: AGENT }))
   })
 
@@ -516,7 +708,11 @@ describe('checkpoints', () => {
 
   test('with a wrong cosignature of a trusted witness', async () => {
     const chain = agentChain()
-    chain.checkpoint((note) => cosign(note, 'witness.example', WITNESS, 1_790_000_000).replace(/.{6}==\n$/, 'AAAAAA==\n').replace(/.{7}=\n$/, 'AAAAAAA=\n'))
+    chain.checkpoint((note) =>
+      cosign(note, 'witness.example', WITNESS, 1_790_000_000)
+        .replace(/.{6}==\n$/, 'AAAAAA==\n')
+        .replace(/.{7}=\n$/, 'AAAAAAA=\n'),
+    )
     const report = await verify(agentLines(chain), { witnesses: [witnessKey('witness.example', WITNESS)] })
     expect(report.findings.first?.code).toMatch(/checkpoint_(bad_signature|malformed)/)
   })
@@ -530,31 +726,76 @@ describe('what is held outside', () => {
   test('covers the chain up to there', async () => {
     const report = await verify(agentLines(), { held: { ...NOTHING, pins: [pin(note)] } })
     expect(report).toMatchObject({ result: 'holds', heldOutside: { pins: 1, receipts: 0 } })
-    expect(report.chains[0]).toMatchObject({ covered: { upTo: 5, by: 'pin' }, operatorAlone: [6, 8], held: { pins: 1, receipts: 0 } })
+    expect(report.chains[0]).toMatchObject({
+      covered: { upTo: 5, by: 'pin' },
+      operatorAlone: [6, 8],
+      held: { pins: 1, receipts: 0 },
+    })
     expect(report.notes.map(({ code }) => code)).not.toContain('nothing_held_outside')
   })
 
   test('covers as far as the furthest of it', async () => {
-    const held = { pins: [pin(note)], proofs: [proof(proofOf(entries.slice(0, 6), 2, note))], receipts: [receipt(entries[8]!, 'r8'), receipt(entries[0]!)] }
+    const held = {
+      pins: [pin(note)],
+      proofs: [proof(proofOf(entries.slice(0, 6), 2, note))],
+      receipts: [receipt(entries[8]!, 'r8'), receipt(entries[0]!)],
+    }
     const report = await verify(agentLines(), { held })
-    expect(report.chains[0]).toMatchObject({ covered: { upTo: 8, by: 'r8' }, operatorAlone: null, held: { pins: 1, receipts: 3 } })
+    expect(report.chains[0]).toMatchObject({
+      covered: { upTo: 8, by: 'r8' },
+      operatorAlone: null,
+      held: { pins: 1, receipts: 3 },
+    })
   })
 
   test('a tlog-proof covers as far as its checkpoint', async () => {
-    const report = await verify(agentLines(), { held: { ...NOTHING, proofs: [proof(proofOf(entries.slice(0, 6), 2, note))] } })
+    const report = await verify(agentLines(), {
+      held: { ...NOTHING, proofs: [proof(proofOf(entries.slice(0, 6), 2, note))] },
+    })
     expect(report.chains[0]?.covered).toEqual({ upTo: 5, by: 'proof' })
   })
 
   test.each<[string, Partial<Held>, string]>([
-    ['a pin by another key', { pins: [pin(signCheckpoint(chain.origin, 6, rootOf(entries.slice(0, 6)), createSigner('mallory')))] }, 'pin_unknown_key'],
+    [
+      'a pin by another key',
+      { pins: [pin(signCheckpoint(chain.origin, 6, rootOf(entries.slice(0, 6)), createSigner('mallory')))] },
+      'pin_unknown_key',
+    ],
     ['a pin with a wrong signature', { pins: [pin(note.replace(/\n6\n/, '\n7\n'))] }, 'pin_bad_signature'],
-    ['a pin of a chain that is not there', { pins: [pin(signCheckpoint(`${PROJECT}/agents/agt_9`, 6, rootOf(entries), SIGNER))] }, 'pin_chain_missing'],
-    ['a pin beyond the chain', { pins: [pin(signCheckpoint(chain.origin, 10, rootOf(entries), SIGNER))] }, 'pin_beyond_chain'],
-    ['a receipt with another hash', { receipts: [{ ...receipt(entries[3]!), hash: 'ab'.repeat(32) }] }, 'receipt_mismatch'],
+    [
+      'a pin of a chain that is not there',
+      { pins: [pin(signCheckpoint(`${PROJECT}/agents/agt_9`, 6, rootOf(entries), SIGNER))] },
+      'pin_chain_missing',
+    ],
+    [
+      'a pin beyond the chain',
+      { pins: [pin(signCheckpoint(chain.origin, 10, rootOf(entries), SIGNER))] },
+      'pin_beyond_chain',
+    ],
+    [
+      'a receipt with another hash',
+      { receipts: [{ ...receipt(entries[3]!), hash: 'ab'.repeat(32) }] },
+      'receipt_mismatch',
+    ],
     ['a receipt of another place', { receipts: [{ ...receipt(entries[3]!), seq: 4 }] }, 'receipt_mismatch'],
     ['a receipt beyond the chain', { receipts: [{ ...receipt(entries[3]!), seq: 9 }] }, 'receipt_beyond_chain'],
-    ['a proof of another entry', { proofs: [{ ...proof(proofOf(entries.slice(0, 6), 2, note)), hash: hashEntry(entries[3]!) }] }, 'receipt_invalid'],
-    ['a proof of another place', { proofs: [{ ...proof(proofOf(entries.slice(0, 6), 2, note)), proof: proof(proofOf(entries.slice(0, 6), 3, note)).proof }] }, 'receipt_invalid'],
+    [
+      'a proof of another entry',
+      { proofs: [{ ...proof(proofOf(entries.slice(0, 6), 2, note)), hash: hashEntry(entries[3]!) }] },
+      'receipt_invalid',
+    ],
+    [
+      'a proof of another place',
+      {
+        proofs: [
+          {
+            ...proof(proofOf(entries.slice(0, 6), 2, note)),
+            proof: proof(proofOf(entries.slice(0, 6), 3, note)).proof,
+          },
+        ],
+      },
+      'receipt_invalid',
+    ],
   ])('%s', async (_, held, code) => {
     const report = await verify(agentLines(), { held: { ...NOTHING, ...held } })
     expect(codes(report)).toEqual([code])
@@ -564,7 +805,10 @@ describe('what is held outside', () => {
   test('receipts of other chains are passed over in the bundle of one chain, and missed in that of an org', async () => {
     const held = { ...NOTHING, receipts: [{ ...receipt(entries[3]!), log: 'agents/agt_9' }] }
     const alone = await verify(agentLines(), { held })
-    expect(alone).toMatchObject({ result: 'holds', notes: expect.arrayContaining([expect.objectContaining({ code: 'strangers' })]) as unknown })
+    expect(alone).toMatchObject({
+      result: 'holds',
+      notes: expect.arrayContaining([expect.objectContaining({ code: 'strangers' })]) as unknown,
+    })
     expect(codes(await verify(goodLines(), { held }))).toEqual(['receipt_chain_missing'])
   })
 })
@@ -574,19 +818,34 @@ describe('openings, usage and the rest of the bundle', () => {
 
   function change(type: BundleLine['type'], fields: object, nth = 0): BundleLine[] {
     const line = good.filter((other) => other.type === type)[nth]!
-    return good.map((other) => (other === line ? ({ ...other, ...fields }) : other))
+    return good.map((other) => (other === line ? { ...other, ...fields } : other))
   }
 
   test.each<[string, BundleLine[], string, string]>([
     ['arguments edited', change('opening', { args: '{"q":"other"}' }), 'opening_mismatch', 'swapped opening'],
     ['another salt', change('opening', { salt: 'ab'.repeat(32) }), 'opening_mismatch', 'swapped opening'],
     ['an opening of no call', change('opening', { call: 'c9' }), 'opening_unknown', 'swapped opening'],
-    ['an opening erased in silence', good.filter((line) => !(line.type === 'opening' && line.call === 'c1')), 'opening_missing', 'erased opening'],
+    [
+      'an opening erased in silence',
+      good.filter((line) => !(line.type === 'opening' && line.call === 'c1')),
+      'opening_missing',
+      'erased opening',
+    ],
     ['usage understated', change('usage', { invoked: 2 }), 'usage_mismatch', 'altered usage'],
     ['credit overstated', change('usage', { credited: 2 }, 1), 'usage_mismatch', 'altered usage'],
-    ['a month without usage', good.filter((line) => !(line.type === 'usage' && line.month === '2026-10')), 'usage_missing', 'altered usage'],
+    [
+      'a month without usage',
+      good.filter((line) => !(line.type === 'usage' && line.month === '2026-10')),
+      'usage_missing',
+      'altered usage',
+    ],
     ['usage of a month without entries', change('usage', { month: '2026-09' }), 'usage_mismatch', 'altered usage'],
-    ['a month twice', good.flatMap((line): BundleLine[] => (line.type === 'usage' ? [line, line] : [line])), 'usage_repeated', 'altered usage'],
+    [
+      'a month twice',
+      good.flatMap((line): BundleLine[] => (line.type === 'usage' ? [line, line] : [line])),
+      'usage_repeated',
+      'altered usage',
+    ],
     ['another end', change('end', { entries: 8 }), 'end_mismatch', 'altered export'],
     ['another number of chains', change('end', { chains: 2 }), 'end_mismatch', 'altered export'],
     ['another project', change('bundle', { project: 'other' }), 'scope_mismatch', 'altered export'],
@@ -598,13 +857,55 @@ describe('openings, usage and the rest of the bundle', () => {
     ['a key among the chains', [...good.slice(0, 4), good[1]!, ...good.slice(4)], 'misplaced_line', 'altered export'],
     ['a second head', [good[0]!, ...good], 'misplaced_line', 'altered export'],
     ['something behind the end', [...good, good.at(-2)!], 'misplaced_line', 'altered export'],
-    ['a chain behind the end', [...good, ...createTestChain('agents/agt_2', SIGNER).lines(true)], 'misplaced_line', 'altered export'],
+    [
+      'a chain behind the end',
+      [...good, ...createTestChain('agents/agt_2', SIGNER).lines(true)],
+      'misplaced_line',
+      'altered export',
+    ],
     ['a second end', [...good, good.at(-1)!], 'misplaced_line', 'altered export'],
-    ['an org without its own chain', bundleLines(SCOPE, agentChain().lines(true), [SIGNER]), 'chain_missing', 'deletion'],
-    ['an org\'s chain behind its agents\'', bundleLines(SCOPE, [...agentChain().lines(true), ...orgChain(agentChain()).lines(true)], [SIGNER]), 'misplaced_line', 'altered export'],
-    ['agents\' chains out of order', bundleLines(SCOPE, ['orgs/org_1', 'agents/agt_2', AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
-    ['a chain twice', bundleLines(SCOPE, [SCOPE, AGENT, AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
-    ['an org\'s chain twice', bundleLines(SCOPE, [SCOPE, AGENT, SCOPE].flatMap((log) => createTestChain(log, SIGNER).lines(true)), [SIGNER]), 'misplaced_line', 'altered export'],
+    [
+      'an org without its own chain',
+      bundleLines(SCOPE, agentChain().lines(true), [SIGNER]),
+      'chain_missing',
+      'deletion',
+    ],
+    [
+      "an org's chain behind its agents'",
+      bundleLines(SCOPE, [...agentChain().lines(true), ...orgChain(agentChain()).lines(true)], [SIGNER]),
+      'misplaced_line',
+      'altered export',
+    ],
+    [
+      "agents' chains out of order",
+      bundleLines(
+        SCOPE,
+        ['orgs/org_1', 'agents/agt_2', AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)),
+        [SIGNER],
+      ),
+      'misplaced_line',
+      'altered export',
+    ],
+    [
+      'a chain twice',
+      bundleLines(
+        SCOPE,
+        [SCOPE, AGENT, AGENT].flatMap((log) => createTestChain(log, SIGNER).lines(true)),
+        [SIGNER],
+      ),
+      'misplaced_line',
+      'altered export',
+    ],
+    [
+      "an org's chain twice",
+      bundleLines(
+        SCOPE,
+        [SCOPE, AGENT, SCOPE].flatMap((log) => createTestChain(log, SIGNER).lines(true)),
+        [SIGNER],
+      ),
+      'misplaced_line',
+      'altered export',
+    ],
   ])('%s', async (_, lines, code, looksLike) => {
     const report = await verify(lines)
     expect(report.findings.first).toMatchObject({ code, looksLike })
@@ -612,14 +913,22 @@ describe('openings, usage and the rest of the bundle', () => {
 
   test('two openings changed places', async () => {
     const [a, b] = good.filter((line) => line.type === 'opening')
-    const swapped = good.map((line) => (line === a ? { ...a, args: b!.args, salt: b!.salt } : line === b ? { ...b, args: a!.args, salt: a!.salt } : line))
+    const swapped = good.map((line) =>
+      line === a ? { ...a, args: b!.args, salt: b!.salt } : line === b ? { ...b, args: a!.args, salt: a!.salt } : line,
+    )
     expect((await verify(swapped)).findings.byCode).toEqual({ opening_mismatch: 2 })
   })
 
   test('an opening that is there although it was redacted', async () => {
     const chain = agentChain()
     const unerased = createTestChain(AGENT, SIGNER)
-    unerased.append(T0, { action: 'tool.register', actor: 'user:u1', target: 'search', call: '', meta: { kind: 'http' } })
+    unerased.append(T0, {
+      action: 'tool.register',
+      actor: 'user:u1',
+      target: 'search',
+      call: '',
+      meta: { kind: 'http' },
+    })
     unerased.intent(T0, 'c1', {})
     unerased.outcome(T0, 'c1')
     unerased.intent(T0, 'c2', { q: 'two', mail: 'a@example.org' })
@@ -635,14 +944,23 @@ describe('openings, usage and the rest of the bundle', () => {
 
   test('a redaction of a call that never was', async () => {
     const chain = agentChain()
-    chain.append(T0 + 8 * MINUTE, { action: 'redaction', actor: 'user:u1', target: 'c9', call: '', meta: { reason: 'x' } })
+    chain.append(T0 + 8 * MINUTE, {
+      action: 'redaction',
+      actor: 'user:u1',
+      target: 'c9',
+      call: '',
+      meta: { reason: 'x' },
+    })
     expect(codes(await verify(agentLines(chain)))).toEqual(['redaction_contradicted'])
   })
 
   test('a redaction twice is one', async () => {
     const chain = agentChain()
     chain.redact(T0 + 8 * MINUTE, 'c2')
-    expect(await verify(agentLines(chain))).toMatchObject({ result: 'holds', chains: [{ openings: { redacted: [{ call: 'c2', seq: 7 }] } }] })
+    expect(await verify(agentLines(chain))).toMatchObject({
+      result: 'holds',
+      chains: [{ openings: { redacted: [{ call: 'c2', seq: 7 }] } }],
+    })
   })
 })
 
@@ -679,7 +997,13 @@ describe('form', () => {
     async function* chunks() {
       yield bytes
     }
-    const { findings } = await verifyBundle({ chunks: chunks(), publicKeys: [], witnesses: [], held: NOTHING, progress: NO_PROGRESS })
+    const { findings } = await verifyBundle({
+      chunks: chunks(),
+      publicKeys: [],
+      witnesses: [],
+      held: NOTHING,
+      progress: NO_PROGRESS,
+    })
     expect(findings.list[0]).toMatchObject({ code: 'malformed_line' })
   })
 

@@ -17,7 +17,12 @@ interface Container {
 
 interface Service {
   kind: string
-  spec: { template: { metadata: { annotations: Record<string, string> }; spec: { containerConcurrency: number; timeoutSeconds: number; containers: Container[] } } }
+  spec: {
+    template: {
+      metadata: { annotations: Record<string, string> }
+      spec: { containerConcurrency: number; timeoutSeconds: number; containers: Container[] }
+    }
+  }
 }
 
 test('the Cloud Run service is what a worker needs', () => {
@@ -34,23 +39,38 @@ test('the Cloud Run service is what a worker needs', () => {
   const [container] = spec.containers
   const { containerPort } = container!.ports[0]!
   expect(read('Dockerfile')).toContain(`PORT=${containerPort}`)
-  for (const { httpGet } of [container!.startupProbe, container!.livenessProbe]) expect(httpGet).toEqual({ path: '/healthz', port: containerPort })
+  for (const { httpGet } of [container!.startupProbe, container!.livenessProbe])
+    expect(httpGet).toEqual({ path: '/healthz', port: containerPort })
 })
 
 test('every variable of a deployment is one that the worker reads, and the key is in none of the files', () => {
   const { spec } = (parse(read('service.yaml')) as Service).spec.template
   const { env } = spec.containers[0]!
-  const inImage = [...read('Dockerfile').matchAll(/^ENV (.+)$/gm)].flatMap(([, line]) => line!.split(' ').map((pair) => pair.split('=')[0]!))
+  const inImage = [...read('Dockerfile').matchAll(/^ENV (.+)$/gm)].flatMap(([, line]) =>
+    line!.split(' ').map((pair) => pair.split('=')[0]!),
+  )
   const known = read('src/environment.ts')
-  for (const name of [...env.map(({ name: variable }) => variable), ...inImage.filter((variable) => variable !== 'NODE_ENV')]) expect(known).toContain(`env['${name}']`)
+  for (const name of [
+    ...env.map(({ name: variable }) => variable),
+    ...inImage.filter((variable) => variable !== 'NODE_ENV'),
+  ])
+    expect(known).toContain(`env['${name}']`)
   expect(env.find(({ name }) => name === 'VITRINE_KEY')).toMatchObject({ valueFrom: { secretKeyRef: {} } })
 })
 
 test('the image runs the bundle, with what it leaves external, under an init', () => {
   const dockerfile = read('Dockerfile')
-  expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)![1]!)).toEqual(['tini', '--', 'node', '--enable-source-maps', 'lib/main.js'])
+  expect(JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)![1]!)).toEqual([
+    'tini',
+    '--',
+    'node',
+    '--enable-source-maps',
+    'lib/main.js',
+  ])
   const manifest = JSON.parse(read('package.json')) as { main: string; dependencies: Record<string, string> }
-  const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { dependencies?: Record<string, string> }> }
+  const lock = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { dependencies?: Record<string, string> }>
+  }
   expect(manifest.main).toBe('lib/main.js')
   expect(lock.packages['']!.dependencies).toEqual(manifest.dependencies)
 })

@@ -16,8 +16,21 @@ test('reads what is set, and fills in the rest', () => {
     configFile: null,
     workDir: null,
   })
-  const set = environment({ ...LOCAL, PORT: '8080', VITRINE_LISTEN: '0.0.0.0', VITRINE_WORKER_URL: 'https://w.example/', VITRINE_SECRET_ENV: 'A_KEY, B,', KMS_EMULATOR_HOST: '127.0.0.1:9' })
-  expect(set).toMatchObject({ port: 8080, host: '0.0.0.0', workerUrl: 'https://w.example', secretEnv: new Set(['A_KEY', 'B']), kmsEmulatorHost: '127.0.0.1:9' })
+  const set = environment({
+    ...LOCAL,
+    PORT: '8080',
+    VITRINE_LISTEN: '0.0.0.0',
+    VITRINE_WORKER_URL: 'https://w.example/',
+    VITRINE_SECRET_ENV: 'A_KEY, B,',
+    KMS_EMULATOR_HOST: '127.0.0.1:9',
+  })
+  expect(set).toMatchObject({
+    port: 8080,
+    host: '0.0.0.0',
+    workerUrl: 'https://w.example',
+    secretEnv: new Set(['A_KEY', 'B']),
+    kmsEmulatorHost: '127.0.0.1:9',
+  })
 })
 
 test.each<[string, Record<string, string>, RegExp]>([
@@ -27,12 +40,24 @@ test.each<[string, Record<string, string>, RegExp]>([
   ['no address', { VITRINE_URL: '' }, /^VITRINE_URL is not set/],
   ['an address that is none', { VITRINE_URL: 'here' }, /^VITRINE_URL must be a plain URL/],
   ['an address in clear', { VITRINE_URL: 'http://functions.example/x' }, /^VITRINE_URL must be an https URL/],
-  ['an address that only begins like this machine', { VITRINE_URL: 'http://127.0.0.1.example/x' }, /^VITRINE_URL must be an https URL/],
+  [
+    'an address that only begins like this machine',
+    { VITRINE_URL: 'http://127.0.0.1.example/x' },
+    /^VITRINE_URL must be an https URL/,
+  ],
   ['a password in an address', { VITRINE_URL: 'https://u:p@functions.example/x' }, /^VITRINE_URL must be a plain URL/],
-  ['an own address in clear', { VITRINE_WORKER_URL: 'http://worker.example' }, /^VITRINE_WORKER_URL must be an https URL/],
+  [
+    'an own address in clear',
+    { VITRINE_WORKER_URL: 'http://worker.example' },
+    /^VITRINE_WORKER_URL must be an https URL/,
+  ],
   ['a port that is none', { PORT: '70000' }, /^PORT must be a number/],
   ['names that are none', { VITRINE_SECRET_ENV: 'a=b' }, /^VITRINE_SECRET_ENV must be names/],
-  ['a local KMS for a control plane elsewhere', { VITRINE_URL: 'https://functions.example/x', KMS_EMULATOR_HOST: '127.0.0.1:9' }, /^KMS_EMULATOR_HOST is for/],
+  [
+    'a local KMS for a control plane elsewhere',
+    { VITRINE_URL: 'https://functions.example/x', KMS_EMULATOR_HOST: '127.0.0.1:9' },
+    /^KMS_EMULATOR_HOST is for/,
+  ],
 ])('refuses %s, and never quotes the key', (_what, changes, message) => {
   const given = { ...LOCAL, ...changes }
   const error = (() => {

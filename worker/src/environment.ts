@@ -32,7 +32,8 @@ export function environment(env: Readonly<Record<string, string | undefined>>): 
   const key = env['VITRINE_KEY']
   if (!key) throw new Error('VITRINE_KEY is not set: the connector key of a tool policy, tools.{id}.{secret}')
   const parsed = parseKey(key)
-  if (!parsed.ok || parsed.value.kind !== 'tools') throw new Error('VITRINE_KEY is no connector key; was it copied whole?')
+  if (!parsed.ok || parsed.value.kind !== 'tools')
+    throw new Error('VITRINE_KEY is no connector key; was it copied whole?')
   const url = address('VITRINE_URL', env['VITRINE_URL'])
   if (url === null) throw new Error("VITRINE_URL is not set: the base URL of the control plane's functions")
   const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
@@ -57,7 +58,8 @@ function address(name: string, text: string | undefined): string | null {
   if (!text) return null
   const url = URL.parse(text)
   if (!url || url.username || url.password || url.search || url.hash) throw new Error(`${name} must be a plain URL`)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname))) throw new Error(`${name} must be an https URL (or http on this machine)`)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.has(url.hostname)))
+    throw new Error(`${name} must be an https URL (or http on this machine)`)
   return url.href.replace(/\/+$/, '')
 }
 
@@ -72,7 +74,11 @@ function portOf(text: string): number {
 }
 
 function names(text: string): ReadonlySet<string> {
-  const all = text.split(',').map((name) => name.trim()).filter((name) => name !== '')
-  if (!all.every((name) => /^[A-Z_][A-Z0-9_]*$/.test(name))) throw new Error('VITRINE_SECRET_ENV must be names of variables with commas between them')
+  const all = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  if (!all.every((name) => /^[A-Z_][A-Z0-9_]*$/.test(name)))
+    throw new Error('VITRINE_SECRET_ENV must be names of variables with commas between them')
   return new Set(all)
 }

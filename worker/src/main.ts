@@ -96,7 +96,8 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
       policy = changed
       const before = unasked
       unasked = node.servers.unasked(changed.servers.filter(isNodeServer)).join(', ')
-      if (unasked !== '' && unasked !== before) logWarning(`worker.yaml: not started, for the policy does not name them with node: true: ${unasked}`)
+      if (unasked !== '' && unasked !== before)
+        logWarning(`worker.yaml: not started, for the policy does not name them with node: true: ${unasked}`)
       // Of these the first counts: a later one does not wait for servers that are just starting.
       started.resolve(pool.apply({ servers: serversOf(changed, node.servers) }))
     },
@@ -107,7 +108,10 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     },
   })
   void control.start()
-  started.promise.then(() => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}`), revoked.reject)
+  started.promise.then(
+    () => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}`),
+    revoked.reject,
+  )
 
   const code = await Promise.race([asked, revoked.promise])
   // Calls come in until the control plane knows; without a key nobody is served a moment longer.
@@ -126,7 +130,9 @@ function serversOf({ servers }: WorkerPolicy, node: NodeServers): PoolServer[] {
 async function readNode({ configFile, secretEnv, kmsEmulatorHost }: Environment): Promise<Node> {
   const configured = configFile === null ? [] : await readConfig(configFile)
   const servers = nodeServers(configured, process.env)
-  const listed = Object.fromEntries([...secretEnv].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
+  const listed = Object.fromEntries(
+    [...secretEnv].flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  )
   const open = opener({ kms: kmsClient(kmsEmulatorHost), values: { ...listed, ...servers.values } })
   return { servers, open }
 }

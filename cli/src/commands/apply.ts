@@ -37,7 +37,8 @@ export const apply: Command = {
     } catch (error) {
       const problems = error instanceof VitrineError ? error.details['problems'] : undefined
       if (!Array.isArray(problems)) throw error
-      for (const { line, column, message } of problems as Problem[]) io.note(`${plain(path)}:${Number(line)}:${Number(column)} ${plain(String(message))}`)
+      for (const { line, column, message } of problems as Problem[])
+        io.note(`${plain(path)}:${Number(line)}:${Number(column)} ${plain(String(message))}`)
       return 1
     }
   },

@@ -75,6 +75,7 @@ function readTime(flag: string, text: string | undefined, ofDay: string): string
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text)
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
   const ms = isDay || isTime ? Date.parse(isDay ? text + ofDay : text) : NaN
-  if (Number.isNaN(ms)) throw badUsage(`${flag} must be a time such as 2026-01-31T12:00:00Z or a day such as 2026-01-31, not ${text}`)
+  if (Number.isNaN(ms))
+    throw badUsage(`${flag} must be a time such as 2026-01-31T12:00:00Z or a day such as 2026-01-31, not ${text}`)
   return new Date(ms).toISOString()
 }

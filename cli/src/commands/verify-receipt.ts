@@ -50,9 +50,14 @@ function report({ entry, hash, checkpoint, witnesses }: VerifiedReceipt): string
     entry: `${entry.ts}  ${entry.action} ${entry.target}, by ${entry.actor}`,
     hash,
     signed: `${checkpoint.origin}, ${checkpoint.size} entries, root ${checkpoint.root}`,
-    witnesses: witnesses.length === 0 ? 'none that was asked for' : witnesses.map(({ name, seenAt }) => `${name} at ${seenAt}`).join(', '),
+    witnesses:
+      witnesses.length === 0
+        ? 'none that was asked for'
+        : witnesses.map(({ name, seenAt }) => `${name} at ${seenAt}`).join(', '),
   }
-  return Object.entries(lines).map(([name, text]) => `${`${name}:`.padEnd(11)}${plain(text)}\n`).join('')
+  return Object.entries(lines)
+    .map(([name, text]) => `${`${name}:`.padEnd(11)}${plain(text)}\n`)
+    .join('')
 }
 
 /** The text of a proof, or the answer that it came in. */
@@ -71,7 +76,12 @@ function readInvoked(path: string, text: string): Receipt {
 }
 
 function isInvoked(value: unknown): value is Receipt & Record<string, unknown> {
-  return isObject(value) && typeof value['log'] === 'string' && Number.isSafeInteger(value['seq']) && typeof value['hash'] === 'string'
+  return (
+    isObject(value) &&
+    typeof value['log'] === 'string' &&
+    Number.isSafeInteger(value['seq']) &&
+    typeof value['hash'] === 'string'
+  )
 }
 
 /** Keys as they are given, and those in files. Throws bad usage. */
@@ -86,7 +96,12 @@ async function readKeys(flag: string, given: readonly string[], isKey: (text: st
 
 function keysOf(flag: string, path: string, content: string, isKey: (text: string) => boolean): string[] {
   const blocks = content.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g)
-  const keys = blocks ?? content.split('\n').map((line) => line.trim()).filter((line) => line !== '')
+  const keys =
+    blocks ??
+    content
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '')
   if (keys.length === 0 || !keys.every(isKey)) throw badUsage(`${flag} ${path}: not a file of keys`)
   return keys
 }

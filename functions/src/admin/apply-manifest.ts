@@ -56,7 +56,14 @@ export const applyManifest: Operation = async (parts, by, data) => {
     const meta = { ...by.via, change: 'agent.manifest', manifest: sha256Hex(utf8(manifest)), tools: slugs.length }
     const appended = await parts.append(logs.agent(agentId), agent.orgId, {
       drafts: [{ action: 'policy.update', actor: by.actor, target: agentId, call: '', meta }],
-      writes: () => [{ op: 'update', path: paths.agent(agentId), data: { allowedTools: slugs, toolConfig: config, updatedAt: new Date() }, version }],
+      writes: () => [
+        {
+          op: 'update',
+          path: paths.agent(agentId),
+          data: { allowedTools: slugs, toolConfig: config, updatedAt: new Date() },
+          version,
+        },
+      ],
     })
     return appended.ok ? ok({ agentId, tools: slugs }) : appended
   })
@@ -68,20 +75,36 @@ function readManifest(text: string): Result<Asked> {
   const { value: tools, locate } = parsed
   // References to anchors may make much of little.
   const config = JSON.stringify(tools.filter(({ constraints }) => Object.keys(constraints).length > 0))
-  if (Buffer.byteLength(config) > AGENT_MANIFEST_BYTES_MAX) return refused('invalid_argument', [{ line: 1, column: 1, message: SIZE_MESSAGE }])
-  return ok({ tools, config, slugs: [...new Set(tools.map(({ server }) => server))], at: (slug) => locate([tools.findIndex(({ server }) => server === slug)]) })
+  if (Buffer.byteLength(config) > AGENT_MANIFEST_BYTES_MAX)
+    return refused('invalid_argument', [{ line: 1, column: 1, message: SIZE_MESSAGE }])
+  return ok({
+    tools,
+    config,
+    slugs: [...new Set(tools.map(({ server }) => server))],
+    at: (slug) => locate([tools.findIndex(({ server }) => server === slug)]),
+  })
 }
 
 /** Errors: tool_not_found, naming every one that there is not. */
-async function findAll({ load }: Pick<Parts, 'load'>, agentId: string, { orgId, teams = [] }: AgentDoc, { slugs, at }: Asked): Promise<Result<null>> {
+async function findAll(
+  { load }: Pick<Parts, 'load'>,
+  agentId: string,
+  { orgId, teams = [] }: AgentDoc,
+  { slugs, at }: Asked,
+): Promise<Result<null>> {
   if (slugs.length === 0) return ok(null)
   const [registered, routes] = await Promise.all([
     load(slugs.map((slug) => paths.tool(agentId, slug))),
     load(slugs.map((slug) => policyPaths.routes(orgId, slug))),
   ])
-  const unknown = slugs.filter((_, i) => !registered[i] && !routeFor((routes[i] as ToolRoutesDoc | undefined)?.routes ?? [], teams))
+  const unknown = slugs.filter(
+    (_, i) => !registered[i] && !routeFor((routes[i] as ToolRoutesDoc | undefined)?.routes ?? [], teams),
+  )
   if (unknown.length === 0) return ok(null)
-  return refused('tool_not_found', unknown.map((slug) => ({ ...at(slug), message: `There is no server or tool mcp:${slug} for this agent.` })))
+  return refused(
+    'tool_not_found',
+    unknown.map((slug) => ({ ...at(slug), message: `There is no server or tool mcp:${slug} for this agent.` })),
+  )
 }
 
 function refused(code: 'invalid_argument' | 'tool_not_found', problems: Problem[]): Result<never> {

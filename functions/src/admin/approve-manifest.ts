@@ -11,7 +11,10 @@ import type { Operation } from './operations.ts'
  * the owner looked at and nothing that came after. Errors: agent_not_found, tool_not_found, manifest_not_found.
  */
 export const approveManifest: Operation = async (parts, by, data) => {
-  const request = parse(z.strictObject({ agentId: id, name: toolName, manifestHash: z.string().regex(/^[0-9a-f]{64}$/) }), data)
+  const request = parse(
+    z.strictObject({ agentId: id, name: toolName, manifestHash: z.string().regex(/^[0-9a-f]{64}$/) }),
+    data,
+  )
   if (!request.ok) return request
   const { agentId, name, manifestHash } = request.value
   const managed = await manageableAgent(parts.db, by, agentId)
@@ -24,8 +27,23 @@ export const approveManifest: Operation = async (parts, by, data) => {
     if (tool.manifestPending === null || tool.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
     const pins = { manifest: tool.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
     const appended = await parts.append(logs.agent(agentId), managed.value.agent.orgId, {
-      drafts: [{ action: 'tool.update', actor: by.actor, target: name, call: '', meta: { ...by.via, manifest: 'approved', manifestHash } }],
-      writes: () => [{ op: 'update', path: snapshot.ref.path, data: { ...pins, updatedAt: new Date() }, version: snapshot.updateTime }],
+      drafts: [
+        {
+          action: 'tool.update',
+          actor: by.actor,
+          target: name,
+          call: '',
+          meta: { ...by.via, manifest: 'approved', manifestHash },
+        },
+      ],
+      writes: () => [
+        {
+          op: 'update',
+          path: snapshot.ref.path,
+          data: { ...pins, updatedAt: new Date() },
+          version: snapshot.updateTime,
+        },
+      ],
     })
     return appended.ok ? ok({ name, manifestHash }) : appended
   })

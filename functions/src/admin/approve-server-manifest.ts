@@ -8,7 +8,11 @@ import { logs } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import type { Operation } from './operations.ts'
 
-const schema = z.strictObject({ policyId: id, slug, manifestHash: z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in hex.') })
+const schema = z.strictObject({
+  policyId: id,
+  slug,
+  manifestHash: z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in hex.'),
+})
 
 /**
  * `{policyId, slug, manifestHash}` → `{policyId, slug, manifestHash}`: the changed list of this hash is the approved one from now on.

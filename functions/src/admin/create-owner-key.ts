@@ -18,7 +18,13 @@ export const createOwnerKey: Operation = async (parts, by, data) => {
 
   const keyId = newId('key')
   const key = formatKey('owner', keyId, randomBytes(32))
-  const doc: OwnerKeyDoc = { uid: by.uid, orgId, label: request.value.label, hash: hashSecret(key.split('.')[2]!), revoked: false }
+  const doc: OwnerKeyDoc = {
+    uid: by.uid,
+    orgId,
+    label: request.value.label,
+    hash: hashSecret(key.split('.')[2]!),
+    revoked: false,
+  }
   const appended = await parts.append(logs.org(orgId), orgId, {
     drafts: [{ action: 'key.create', actor: by.actor, target: keyId, call: '', meta: { ...by.via, label: doc.label } }],
     writes: () => [{ op: 'create', path: paths.ownerKey(keyId), data: { ...doc, createdAt: new Date() } }],

@@ -17,7 +17,13 @@ import { retryConflicts } from '../store/retry.ts'
 import type { Operation } from './operations.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
-const schema = z.strictObject({ orgId: id.optional(), name: label, teams: teams.default([]), builtins: builtins.default({}), servers: servers.default([]) })
+const schema = z.strictObject({
+  orgId: id.optional(),
+  name: label,
+  teams: teams.default([]),
+  builtins: builtins.default({}),
+  servers: servers.default([]),
+})
 
 /**
  * `{orgId?, name, teams?, builtins?, servers?}` → `{policyId, key}`. The connector key is shown this once; whoever holds it gets
@@ -30,7 +36,8 @@ export const createPolicy: Operation = async (parts, by, data) => {
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
   if (!org.ok) return org
   const count = await parts.db.collection(policyPaths.policies(orgId)).count().get()
-  if (count.data().count >= POLICIES_PER_ORG_MAX) return fail('invalid_argument', `An organization has at most ${POLICIES_PER_ORG_MAX} tool policies.`)
+  if (count.data().count >= POLICIES_PER_ORG_MAX)
+    return fail('invalid_argument', `An organization has at most ${POLICIES_PER_ORG_MAX} tool policies.`)
   const settings: PolicySettings = {
     name: request.value.name,
     teams: request.value.teams,
@@ -40,12 +47,23 @@ export const createPolicy: Operation = async (parts, by, data) => {
   return retryConflicts(() => create(parts, by, orgId, settings))
 }
 
-async function create(parts: Parts, by: Principal, orgId: string, settings: PolicySettings): Promise<Result<{ policyId: string; key: string }>> {
+async function create(
+  parts: Parts,
+  by: Principal,
+  orgId: string,
+  settings: PolicySettings,
+): Promise<Result<{ policyId: string; key: string }>> {
   const policyId = newId('pol')
   const key = formatKey('tools', policyId, randomBytes(32))
   const checked = await checkSettings(parts.db, orgId, settings)
   if (!checked.ok) return checked
-  const routes = await routeWrites(parts.db, { orgId, policyId, teams: settings.teams, before: [], after: settings.servers.map(({ slug }) => slug) })
+  const routes = await routeWrites(parts.db, {
+    orgId,
+    policyId,
+    teams: settings.teams,
+    before: [],
+    after: settings.servers.map(({ slug }) => slug),
+  })
   if (!routes.ok) return routes
 
   const now = new Date()
@@ -53,11 +71,19 @@ async function create(parts: Parts, by: Principal, orgId: string, settings: Poli
   const common = { actor: by.actor, target: policyId, call: '' }
   const appended = await parts.append(logs.org(orgId), orgId, {
     drafts: [
-      { action: 'policy.update', ...common, meta: { ...by.via, change: 'policy.create', version: 1, ...settingsMeta(settings) } },
+      {
+        action: 'policy.update',
+        ...common,
+        meta: { ...by.via, change: 'policy.create', version: 1, ...settingsMeta(settings) },
+      },
       { action: 'key.create', ...common, meta: { ...by.via, keyVersion: 1 } },
     ],
     writes: () => [
-      { op: 'create', path: policyPaths.policy(orgId, policyId), data: { orgId, ...settings, version: 1, revision: 1, createdAt: now, updatedAt: now } },
+      {
+        op: 'create',
+        path: policyPaths.policy(orgId, policyId),
+        data: { orgId, ...settings, version: 1, revision: 1, createdAt: now, updatedAt: now },
+      },
       { op: 'create', path: policyPaths.key(policyId), data: { ...keyDoc, createdAt: now } },
       { op: 'create', path: policyPaths.workers(orgId, policyId), data: { orgId, workers: {} } },
       ...routes.value,

@@ -19,7 +19,13 @@ export const deletePolicy: Operation = async (parts, by, data) => {
     const managed = await managedPolicy(parts, by, policyId, MANAGERS)
     if (!managed.ok) return managed
     const { orgId, policy, version, keyVersion } = managed.value
-    const routes = await routeWrites(parts.db, { orgId, policyId, teams: policy.teams, before: policy.servers.map(({ slug }) => slug), after: [] })
+    const routes = await routeWrites(parts.db, {
+      orgId,
+      policyId,
+      teams: policy.teams,
+      before: policy.servers.map(({ slug }) => slug),
+      after: [],
+    })
     if (!routes.ok) return routes
     const meta = { ...by.via, change: 'policy.delete', version: policy.version, ...settingsMeta(policy) }
     const appended = await parts.append(logs.org(orgId), orgId, {

@@ -8,7 +8,12 @@ import { retryConflicts } from '../store/retry.ts'
 import { namedSecret } from './named-secret.ts'
 import type { Operation } from './operations.ts'
 
-const schema = z.strictObject({ orgId: id.optional(), scope: z.enum(SECRET_SCOPES), team: id.optional(), name: secretName })
+const schema = z.strictObject({
+  orgId: id.optional(),
+  scope: z.enum(SECRET_SCOPES),
+  team: id.optional(),
+  name: secretName,
+})
 
 /** `{orgId?, scope, team?, name}` → `{scope, team?, name}`. Errors: org_not_found, permission_denied, secret_not_found. */
 export const deleteSecret: Operation = async (parts, by, data) => {
@@ -21,7 +26,16 @@ export const deleteSecret: Operation = async (parts, by, data) => {
   return retryConflicts(async () => {
     const snapshot = await parts.db.doc(secretPaths.secret(secret)).get()
     if (!snapshot.exists) return fail('secret_not_found')
-    const appended = await recordSecret(parts, by, 'secret.delete', secret, {}, { op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime })
-    return appended.ok ? ok({ scope: secret.scope, ...(secret.scope === 'team' && { team: secret.owner }), name: secret.name }) : appended
+    const appended = await recordSecret(
+      parts,
+      by,
+      'secret.delete',
+      secret,
+      {},
+      { op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime },
+    )
+    return appended.ok
+      ? ok({ scope: secret.scope, ...(secret.scope === 'team' && { team: secret.owner }), name: secret.name })
+      : appended
   })
 }

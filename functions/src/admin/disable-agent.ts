@@ -17,7 +17,15 @@ export const disableAgent: Operation = async (parts, by, data) => {
     if (!managed.ok) return managed
     const { agent, version } = managed.value
     const appended = await parts.append(logs.agent(agentId), agent.orgId, {
-      drafts: [{ action: disabled ? 'agent.disable' : 'agent.enable', actor: by.actor, target: agentId, call: '', meta: by.via }],
+      drafts: [
+        {
+          action: disabled ? 'agent.disable' : 'agent.enable',
+          actor: by.actor,
+          target: agentId,
+          call: '',
+          meta: by.via,
+        },
+      ],
       writes: () => [{ op: 'update', path: paths.agent(agentId), data: { disabled, updatedAt: new Date() }, version }],
     })
     return appended.ok ? ok({ agentId, disabled }) : appended

@@ -31,7 +31,11 @@ export const getManifestDiff: Operation = async (parts, by, data) => {
     liveHash: tool.manifestPendingHash,
     added: added.flatMap((command) => after.get(command)!),
     removed: removed.flatMap((command) => before.get(command)!),
-    changed: changed.map((command) => ({ name: command, before: shown(before.get(command)!), after: shown(after.get(command)!) })),
+    changed: changed.map((command) => ({
+      name: command,
+      before: shown(before.get(command)!),
+      after: shown(after.get(command)!),
+    })),
   })
 }
 

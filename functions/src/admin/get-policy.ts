@@ -25,7 +25,9 @@ export const getPolicy: Operation = async (parts, by, data) => {
   const nowMs = Date.now()
   return ok({
     policy: describePolicy(policyId, policy),
-    servers: policy.servers.map((server, i) => describeServer(server, servers[i]?.data() as ServerDoc | undefined, workers, policy.revision, nowMs)),
+    servers: policy.servers.map((server, i) =>
+      describeServer(server, servers[i]?.data() as ServerDoc | undefined, workers, policy.revision, nowMs),
+    ),
     workers: describeWorkers(workers, nowMs),
   })
 }

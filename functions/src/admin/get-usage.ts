@@ -18,8 +18,15 @@ export const getUsage: Operation = async (parts, by, data) => {
   if (!readable.ok) return readable
   const { ownerUid } = readable.value.agent
   const { db } = parts
-  const [usageDoc, quota, owner] = await db.getAll(db.doc(paths.usage(logs.agent(agentId), wanted)), db.doc(paths.quota(ownerUid, wanted)), db.doc(paths.owner(ownerUid)))
+  const [usageDoc, quota, owner] = await db.getAll(
+    db.doc(paths.usage(logs.agent(agentId), wanted)),
+    db.doc(paths.quota(ownerUid, wanted)),
+    db.doc(paths.owner(ownerUid)),
+  )
   const usage = usageDoc?.data() as Usage | undefined
-  const limit = (quota?.data()?.['limit'] as number | undefined) ?? (owner?.data() as OwnerDoc | undefined)?.monthlyInvocations ?? QUOTA_DEFAULT
+  const limit =
+    (quota?.data()?.['limit'] as number | undefined) ??
+    (owner?.data() as OwnerDoc | undefined)?.monthlyInvocations ??
+    QUOTA_DEFAULT
   return ok({ month: wanted, invoked: usage?.invoked ?? 0, credited: usage?.credited ?? 0, limit })
 }

@@ -58,21 +58,40 @@ function configOf(imported: ImportedServer, name: string | undefined, sources: S
   for (const { name: variable, isSecret, value } of imported.env) {
     const chosen = Object.hasOwn(sources, variable) ? sources[variable] : undefined
     if (chosen?.source === 'static' && isSecret) {
-      return fail('invalid_argument', `sources.${variable}: A secret is named, not written down.`, { field: `sources.${variable}` })
+      return fail('invalid_argument', `sources.${variable}: A secret is named, not written down.`, {
+        field: `sources.${variable}`,
+      })
     }
     if (chosen === undefined && !isSecret && value === null) {
-      return fail('invalid_argument', `sources.${variable}: The variable has no default; say where its value comes from.`, { field: `sources.${variable}` })
+      return fail(
+        'invalid_argument',
+        `sources.${variable}: The variable has no default; say where its value comes from.`,
+        { field: `sources.${variable}` },
+      )
     }
-    env.push({ name: variable, ...(chosen ?? (isSecret ? { source: 'org_secret', secret: variable } : { source: 'static', value })) })
+    env.push({
+      name: variable,
+      ...(chosen ?? (isSecret ? { source: 'org_secret', secret: variable } : { source: 'static', value })),
+    })
   }
   // Optional variables without a default are not among those above; the caller may give them a value all the same.
   env.push(...added.map(([variable, chosen]) => ({ name: variable, ...chosen })))
-  const config = parse(server, { slug: name ?? slugOf(imported.name), package: imported.package, version: imported.version, args: imported.args, env })
+  const config = parse(server, {
+    slug: name ?? slugOf(imported.name),
+    package: imported.package,
+    version: imported.version,
+    args: imported.args,
+    env,
+  })
   return config.ok ? ok(config.value) : config
 }
 
 /** `io.github.acme/server-weather` → `server-weather`. */
 function slugOf(name: string): string {
   const own = name.slice(name.lastIndexOf('/') + 1).toLowerCase()
-  return own.replaceAll(/[^a-z0-9_-]+/g, '-').replaceAll(/_{2,}/g, '_').replace(/^[_-]+/, '').slice(0, 63)
+  return own
+    .replaceAll(/[^a-z0-9_-]+/g, '-')
+    .replaceAll(/_{2,}/g, '_')
+    .replace(/^[_-]+/, '')
+    .slice(0, 63)
 }

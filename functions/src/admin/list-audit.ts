@@ -35,6 +35,9 @@ export const listAudit: Operation = async (parts, by, data) => {
   const scope: Scope = agentId !== undefined ? { log: logs.agent(agentId) } : { orgId: orgId! }
   const cursor = pageToken === undefined ? undefined : readPageToken(pageToken, scope)
   if (cursor === null) return fail('invalid_argument', 'pageToken: Not one of ours.', { field: 'pageToken' })
-  const allowed = agentId !== undefined ? await readableAgent(parts.db, by, agentId) : await orgWithRole(parts.db, by, orgId!, ['owner', 'admin', 'auditor'])
+  const allowed =
+    agentId !== undefined
+      ? await readableAgent(parts.db, by, agentId)
+      : await orgWithRole(parts.db, by, orgId!, ['owner', 'admin', 'auditor'])
   return allowed.ok ? ok(await findEntries(parts.db, scope, { filter, from, to, pageSize, cursor })) : allowed
 }

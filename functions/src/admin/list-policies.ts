@@ -17,5 +17,7 @@ export const listPolicies: Operation = async (parts, by, data) => {
   if (!org.ok) return org
   const found = await parts.db.collection(policyPaths.policies(orgId)).get()
   const policies = found.docs.map((doc) => describePolicy(doc.id, doc.data() as ToolPolicyDoc))
-  return ok({ policies: policies.sort((a, b) => a.name.localeCompare(b.name, 'en') || (a.policyId < b.policyId ? -1 : 1)) })
+  return ok({
+    policies: policies.sort((a, b) => a.name.localeCompare(b.name, 'en') || (a.policyId < b.policyId ? -1 : 1)),
+  })
 }

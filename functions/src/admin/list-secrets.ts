@@ -23,5 +23,7 @@ export const listSecrets: Operation = async (parts, by, data) => {
     MANAGERS.includes(org.value.role) ? named.where('scope', 'in', ['org', 'team']).get() : undefined,
   ])
   const found = [...(shared?.docs ?? []), ...own.docs].map((doc) => doc.data() as Omit<SecretName, 'orgId'>)
-  return ok({ secrets: found.map(({ scope, owner, name }) => ({ scope, ...(scope === 'team' && { team: owner }), name })) })
+  return ok({
+    secrets: found.map(({ scope, owner, name }) => ({ scope, ...(scope === 'team' && { team: owner }), name })),
+  })
 }

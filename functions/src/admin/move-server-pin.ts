@@ -24,8 +24,14 @@ export const moveServerPin: Operation = async (parts, by, data) => {
     edit: ({ policy: { name: policyName, teams, builtins, servers } }) => {
       const moved = servers.find((server) => server.slug === name)
       if (!moved) return fail('server_not_found')
-      if (isNodeServer(moved)) return fail('invalid_argument', 'slug: A server of the node has no version.', { field: 'slug' })
-      return ok({ name: policyName, teams, builtins, servers: servers.map((server) => (server === moved ? { ...moved, version } : server)) })
+      if (isNodeServer(moved))
+        return fail('invalid_argument', 'slug: A server of the node has no version.', { field: 'slug' })
+      return ok({
+        name: policyName,
+        teams,
+        builtins,
+        servers: servers.map((server) => (server === moved ? { ...moved, version } : server)),
+      })
     },
   })
 }

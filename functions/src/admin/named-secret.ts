@@ -6,6 +6,10 @@ import type { SecretName } from '../secrets/secret-doc.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 /** The secret that an owner means, in their own organization unless another is named. Errors: those of ownSecret. */
-export async function namedSecret(parts: Parts, by: Principal, request: Omit<ScopedRequest, 'orgId'> & { orgId?: string | undefined }): Promise<Result<SecretName>> {
+export async function namedSecret(
+  parts: Parts,
+  by: Principal,
+  request: Omit<ScopedRequest, 'orgId'> & { orgId?: string | undefined },
+): Promise<Result<SecretName>> {
   return ownSecret(parts, by, { ...request, orgId: request.orgId ?? (await ensurePersonalOrg(parts, by)) })
 }

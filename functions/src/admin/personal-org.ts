@@ -11,7 +11,9 @@ export async function ensurePersonalOrg(parts: Parts, by: Principal): Promise<st
   const member: MemberDoc = { role: 'owner' }
   // A concurrent first use may win; either way the organization is there afterwards.
   await parts.append(logs.org(orgId), orgId, {
-    drafts: [{ action: 'policy.update', actor: by.actor, target: orgId, call: '', meta: { ...by.via, change: 'org.create' } }],
+    drafts: [
+      { action: 'policy.update', actor: by.actor, target: orgId, call: '', meta: { ...by.via, change: 'org.create' } },
+    ],
     writes: () => [
       { op: 'create', path: paths.org(orgId), data: { ...org, createdAt: now } },
       { op: 'create', path: paths.member(orgId, by.uid), data: { ...member, createdAt: now } },

@@ -6,7 +6,15 @@ import type { Parts } from '../parts.ts'
 import { secretName } from '../policies/schema.ts'
 import { recordSecret } from '../secrets/change.ts'
 import { checkTeam } from '../secrets/scope.ts'
-import { checkForm, secretPaths, secretResource, SECRET_SCOPES, toSecretDoc, type SecretForm, type SecretName } from '../secrets/secret-doc.ts'
+import {
+  checkForm,
+  secretPaths,
+  secretResource,
+  SECRET_SCOPES,
+  toSecretDoc,
+  type SecretForm,
+  type SecretName,
+} from '../secrets/secret-doc.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { namedSecret } from './named-secret.ts'
 import type { Operation } from './operations.ts'
@@ -21,7 +29,10 @@ const schema = z
     env: z.string().max(128).optional(),
     secretManager: z.string().max(512).optional(),
   })
-  .refine(({ value, env, secretManager }) => [value, env, secretManager].filter((form) => form !== undefined).length === 1, 'Give value, env or secretManager, one of them.')
+  .refine(
+    ({ value, env, secretManager }) => [value, env, secretManager].filter((form) => form !== undefined).length === 1,
+    'Give value, env or secretManager, one of them.',
+  )
 
 type PutSecret = z.infer<typeof schema>
 
@@ -47,15 +58,33 @@ export const putSecret: Operation = async (parts, by, data) => {
     const room = snapshot.exists ? ok(null) : await checkRoom(parts, secret)
     if (!room.ok) return room
     const now = new Date()
-    const stored = { ...doc, createdAt: snapshot.exists ? snapshot.get('createdAt') as unknown : now, updatedAt: now }
+    const stored = { ...doc, createdAt: snapshot.exists ? (snapshot.get('createdAt') as unknown) : now, updatedAt: now }
     const path = snapshot.ref.path
     const meta = { form: 'enc' in doc ? 'kms' : 'env' in doc ? 'env' : 'secretManager', created: !snapshot.exists }
-    const appended = await recordSecret(parts, by, 'secret.put', secret, meta, snapshot.exists ? { op: 'set', path, data: stored } : { op: 'create', path, data: stored })
-    return appended.ok ? ok({ scope: secret.scope, ...(secret.scope === 'team' && { team: secret.owner }), name: secret.name, created: !snapshot.exists }) : appended
+    const appended = await recordSecret(
+      parts,
+      by,
+      'secret.put',
+      secret,
+      meta,
+      snapshot.exists ? { op: 'set', path, data: stored } : { op: 'create', path, data: stored },
+    )
+    return appended.ok
+      ? ok({
+          scope: secret.scope,
+          ...(secret.scope === 'team' && { team: secret.owner }),
+          name: secret.name,
+          created: !snapshot.exists,
+        })
+      : appended
   })
 }
 
-async function formOf(parts: Parts, { value, env, secretManager }: PutSecret, secret: SecretName): Promise<Result<SecretForm>> {
+async function formOf(
+  parts: Parts,
+  { value, env, secretManager }: PutSecret,
+  secret: SecretName,
+): Promise<Result<SecretForm>> {
   if (value !== undefined) {
     const checked = checkValue(value)
     return checked.ok ? parts.vault.seal(value, secretResource(parts.project, secret)) : checked
@@ -67,13 +96,22 @@ async function formOf(parts: Parts, { value, env, secretManager }: PutSecret, se
 
 function checkValue(value: string): Result<null> {
   if (Buffer.byteLength(value) > TOKEN_BYTES_MAX) return fail('token_too_large', undefined, { field: 'value' })
-  if (value === '') return fail('invalid_argument', 'value: It is empty; deleteSecret takes a secret away.', { field: 'value' })
+  if (value === '')
+    return fail('invalid_argument', 'value: It is empty; deleteSecret takes a secret away.', { field: 'value' })
   // It becomes an environment variable, which ends at the first NUL.
-  if (value.includes('\0') || !value.isWellFormed()) return fail('invalid_argument', 'value: Must be text without NUL or lone surrogates.', { field: 'value' })
+  if (value.includes('\0') || !value.isWellFormed())
+    return fail('invalid_argument', 'value: Must be text without NUL or lone surrogates.', { field: 'value' })
   return ok(null)
 }
 
 async function checkRoom({ db }: Parts, { orgId, scope, owner }: SecretName): Promise<Result<null>> {
-  const count = await db.collection(secretPaths.secrets(orgId)).where('scope', '==', scope).where('owner', '==', owner).count().get()
-  return count.data().count < SECRETS_PER_SCOPE_MAX ? ok(null) : fail('invalid_argument', `There are at most ${SECRETS_PER_SCOPE_MAX} secrets in one scope.`)
+  const count = await db
+    .collection(secretPaths.secrets(orgId))
+    .where('scope', '==', scope)
+    .where('owner', '==', owner)
+    .count()
+    .get()
+  return count.data().count < SECRETS_PER_SCOPE_MAX
+    ? ok(null)
+    : fail('invalid_argument', `There are at most ${SECRETS_PER_SCOPE_MAX} secrets in one scope.`)
 }

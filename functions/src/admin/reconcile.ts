@@ -12,5 +12,7 @@ export const reconcile: Operation = async (parts, by, data) => {
   if (!request.ok) return request
   const { agentId } = request.value
   const managed = await manageableAgent(parts.db, by, agentId)
-  return managed.ok ? ok({ closed: await reconcileChain(parts, logs.agent(agentId), managed.value.agent.orgId) }) : managed
+  return managed.ok
+    ? ok({ closed: await reconcileChain(parts, logs.agent(agentId), managed.value.agent.orgId) })
+    : managed
 }

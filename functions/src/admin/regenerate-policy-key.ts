@@ -22,7 +22,15 @@ export const regeneratePolicyKey: Operation = async (parts, by, data) => {
     const { orgId, key: before, keyVersion } = managed.value
     const change = { hash: hashSecret(key.split('.')[2]!), version: before.version + 1, updatedAt: new Date() }
     const appended = await parts.append(logs.org(orgId), orgId, {
-      drafts: [{ action: 'key.rotate', actor: by.actor, target: policyId, call: '', meta: { ...by.via, keyVersion: change.version } }],
+      drafts: [
+        {
+          action: 'key.rotate',
+          actor: by.actor,
+          target: policyId,
+          call: '',
+          meta: { ...by.via, keyVersion: change.version },
+        },
+      ],
       writes: () => [{ op: 'update', path: policyPaths.key(policyId), data: change, version: keyVersion }],
     })
     return appended.ok ? ok({ key }) : appended

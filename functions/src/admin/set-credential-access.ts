@@ -27,8 +27,17 @@ export const setCredentialAccess: Operation = async (parts, by, data) => {
     const doc = await parts.db.doc(path).get()
     if (!doc.exists) return fail('tool_not_found')
     const appended = await parts.append(log, orgId, {
-      drafts: [{ action, actor: by.actor, target: name, call: '', meta: { ...by.via, credentialAccess: target.allowed } }],
-      writes: () => [{ op: 'update', path, data: { credentialAccess: target.allowed, updatedAt: new Date() }, version: doc.updateTime }],
+      drafts: [
+        { action, actor: by.actor, target: name, call: '', meta: { ...by.via, credentialAccess: target.allowed } },
+      ],
+      writes: () => [
+        {
+          op: 'update',
+          path,
+          data: { credentialAccess: target.allowed, updatedAt: new Date() },
+          version: doc.updateTime,
+        },
+      ],
     })
     return appended.ok ? ok(target) : appended
   })
@@ -38,10 +47,18 @@ async function locate(parts: Parameters<Operation>[0], by: Parameters<Operation>
   if ('orgId' in target) {
     const { orgId } = target
     const org = await orgWithRole(parts.db, by, orgId, ['owner', 'admin'])
-    return org.ok ? ok({ log: logs.org(orgId), orgId, path: paths.org(orgId), action: 'policy.update' as const, name: orgId }) : org
+    return org.ok
+      ? ok({ log: logs.org(orgId), orgId, path: paths.org(orgId), action: 'policy.update' as const, name: orgId })
+      : org
   }
   const { agentId, name } = target
   const managed = await manageableAgent(parts.db, by, agentId)
   if (!managed.ok) return managed
-  return ok({ log: logs.agent(agentId), orgId: managed.value.agent.orgId, path: paths.tool(agentId, name), action: 'tool.update' as const, name })
+  return ok({
+    log: logs.agent(agentId),
+    orgId: managed.value.agent.orgId,
+    path: paths.tool(agentId, name),
+    action: 'tool.update' as const,
+    name,
+  })
 }

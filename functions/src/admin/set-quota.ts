@@ -9,7 +9,11 @@ import { retryConflicts } from '../store/retry.ts'
 import { ownerUsage } from '../quota/owner-usage.ts'
 import type { Operation } from './operations.ts'
 
-const schema = z.strictObject({ ownerUid: id.optional(), orgId: id.optional(), monthlyInvocations: z.number().int().min(0).max(QUOTA_MAX) })
+const schema = z.strictObject({
+  ownerUid: id.optional(),
+  orgId: id.optional(),
+  monthlyInvocations: z.number().int().min(0).max(QUOTA_MAX),
+})
 
 /**
  * `{ownerUid?, orgId?, monthlyInvocations}` → `{limit, used, resetsAt}`, by an owner or admin of the organization
@@ -25,7 +29,8 @@ export const setQuota: Operation = async (parts, by, data) => {
   const role = await roleIn(parts.db, by, orgId)
   if (!role) return fail('org_not_found')
   if (role !== 'owner' && role !== 'admin') return fail('permission_denied')
-  if (!(await parts.db.doc(paths.member(orgId, ownerUid)).get()).exists) return fail('permission_denied', 'That owner is not a member of the organization.')
+  if (!(await parts.db.doc(paths.member(orgId, ownerUid)).get()).exists)
+    return fail('permission_denied', 'That owner is not a member of the organization.')
 
   return retryConflicts(async () => {
     const month = monthOf(new Date().toISOString())
@@ -33,10 +38,20 @@ export const setQuota: Operation = async (parts, by, data) => {
     const leased = (quota.data()?.['leased'] as number | undefined) ?? 0
     const path = quota.ref.path
     const appended = await parts.append(logs.org(orgId), orgId, {
-      drafts: [{ action: 'quota.update', actor: by.actor, target: ownerUid, call: '', meta: { ...by.via, monthlyInvocations: limit } }],
+      drafts: [
+        {
+          action: 'quota.update',
+          actor: by.actor,
+          target: ownerUid,
+          call: '',
+          meta: { ...by.via, monthlyInvocations: limit },
+        },
+      ],
       writes: () => [
         { op: 'set', path: paths.owner(ownerUid), data: { monthlyInvocations: limit } },
-        quota.exists ? { op: 'update', path, data: { limit }, version: quota.updateTime } : { op: 'create', path, data: { limit, leased } },
+        quota.exists
+          ? { op: 'update', path, data: { limit }, version: quota.updateTime }
+          : { op: 'create', path, data: { limit, leased } },
       ],
     })
     if (!appended.ok) return appended

@@ -18,8 +18,12 @@ export const setToolEnabled: Operation = async (parts, by, data) => {
     const tool = await parts.db.doc(paths.tool(agentId, name)).get()
     if (!tool.exists) return fail('tool_not_found')
     const appended = await parts.append(logs.agent(agentId), managed.value.agent.orgId, {
-      drafts: [{ action: enabled ? 'tool.enable' : 'tool.disable', actor: by.actor, target: name, call: '', meta: by.via }],
-      writes: () => [{ op: 'update', path: tool.ref.path, data: { enabled, updatedAt: new Date() }, version: tool.updateTime }],
+      drafts: [
+        { action: enabled ? 'tool.enable' : 'tool.disable', actor: by.actor, target: name, call: '', meta: by.via },
+      ],
+      writes: () => [
+        { op: 'update', path: tool.ref.path, data: { enabled, updatedAt: new Date() }, version: tool.updateTime },
+      ],
     })
     return appended.ok ? ok({ name, enabled }) : appended
   })

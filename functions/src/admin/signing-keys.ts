@@ -9,5 +9,9 @@ export const signingKeys: Operation = async (parts, _by, data) => {
   const request = parse(z.strictObject({}), data)
   if (!request.ok) return request
   const keys = await parts.signer.keys()
-  return keys.ok ? ok({ keys: keys.value.all.map(({ name, publicKey, pem }) => ({ name, publicKey: bytesToBase64(publicKey), pem })) }) : keys
+  return keys.ok
+    ? ok({
+        keys: keys.value.all.map(({ name, publicKey, pem }) => ({ name, publicKey: bytesToBase64(publicKey), pem })),
+      })
+    : keys
 }

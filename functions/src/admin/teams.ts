@@ -21,11 +21,20 @@ export const createTeam: Operation = async (parts, by, data) => {
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
   if (!org.ok) return org
   const count = await parts.db.collection(policyPaths.teams(orgId)).count().get()
-  if (count.data().count >= TEAMS_PER_ORG_MAX) return fail('invalid_argument', `An organization has at most ${TEAMS_PER_ORG_MAX} teams.`)
+  if (count.data().count >= TEAMS_PER_ORG_MAX)
+    return fail('invalid_argument', `An organization has at most ${TEAMS_PER_ORG_MAX} teams.`)
   const teamId = newId('team')
   const team: TeamDoc = { orgId, name: request.value.name }
   const appended = await parts.append(logs.org(orgId), orgId, {
-    drafts: [{ action: 'policy.update', actor: by.actor, target: teamId, call: '', meta: { ...by.via, change: 'team.create', name: team.name } }],
+    drafts: [
+      {
+        action: 'policy.update',
+        actor: by.actor,
+        target: teamId,
+        call: '',
+        meta: { ...by.via, change: 'team.create', name: team.name },
+      },
+    ],
     writes: () => [{ op: 'create', path: policyPaths.team(orgId, teamId), data: { ...team, createdAt: new Date() } }],
   })
   return appended.ok ? ok({ teamId }) : appended
@@ -59,9 +68,18 @@ export const deleteTeam: Operation = async (parts, by, data) => {
     if (!snapshot.exists) return fail('team_not_found')
     const policies = await parts.db.collection(policyPaths.policies(orgId)).get()
     const user = policies.docs.map((doc) => doc.data() as ToolPolicyDoc).find((policy) => isUsed(policy, teamId))
-    if (user) return fail('invalid_argument', `teamId: The tool policy "${user.name}" names this team.`, { field: 'teamId' })
+    if (user)
+      return fail('invalid_argument', `teamId: The tool policy "${user.name}" names this team.`, { field: 'teamId' })
     const appended = await parts.append(logs.org(orgId), orgId, {
-      drafts: [{ action: 'policy.update', actor: by.actor, target: teamId, call: '', meta: { ...by.via, change: 'team.delete' } }],
+      drafts: [
+        {
+          action: 'policy.update',
+          actor: by.actor,
+          target: teamId,
+          call: '',
+          meta: { ...by.via, change: 'team.delete' },
+        },
+      ],
       writes: () => [{ op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime }],
     })
     return appended.ok ? ok({ teamId }) : appended
@@ -69,7 +87,10 @@ export const deleteTeam: Operation = async (parts, by, data) => {
 }
 
 function isUsed({ teams: of, servers }: ToolPolicyDoc, teamId: string): boolean {
-  return of.includes(teamId) || servers.some(({ env }) => env.some((variable) => variable.source === 'team_secret' && variable.team === teamId))
+  return (
+    of.includes(teamId) ||
+    servers.some(({ env }) => env.some((variable) => variable.source === 'team_secret' && variable.team === teamId))
+  )
 }
 
 /**
@@ -91,7 +112,9 @@ export const setAgentTeams: Operation = async (parts, by, data) => {
     const meta = { ...by.via, change: 'agent.teams', teams: wanted.join(', ').slice(0, 2_000) }
     const appended = await parts.append(logs.agent(agentId), agent.orgId, {
       drafts: [{ action: 'policy.update', actor: by.actor, target: agentId, call: '', meta }],
-      writes: () => [{ op: 'update', path: paths.agent(agentId), data: { teams: wanted, updatedAt: new Date() }, version }],
+      writes: () => [
+        { op: 'update', path: paths.agent(agentId), data: { teams: wanted, updatedAt: new Date() }, version },
+      ],
     })
     return appended.ok ? ok({ agentId, teams: wanted }) : appended
   })

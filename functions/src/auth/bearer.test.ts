@@ -10,17 +10,40 @@ const idToken = `${'h'.repeat(60)}.${'p'.repeat(60)}.${'s'.repeat(60)}`
 
 describe('readBearer', () => {
   it('tells keys from ID tokens', () => {
-    expect(readBearer(`Bearer ${key}`)).toEqual({ ok: true, value: { type: 'key', key: { kind: 'agent', id: 'agt_1', secret } } })
+    expect(readBearer(`Bearer ${key}`)).toEqual({
+      ok: true,
+      value: { type: 'key', key: { kind: 'agent', id: 'agt_1', secret } },
+    })
     expect(readBearer(`Bearer ${idToken}`)).toEqual({ ok: true, value: { type: 'idToken', token: idToken } })
     // An unsigned token ends with a dot; whether it is good for anything is not for this to say.
     expect(readBearer(`bearer   ${idToken.replace(/s+$/, '')}`)).toMatchObject({ ok: true, value: { type: 'idToken' } })
   })
 
-  it.each([undefined, '', 'Bearer', 'Bearer ', key, `Basic ${key}`, `Bearer ${key} x`, `Bearer ${key}\n`, `Bearer: ${key}`])('finds none in %j', (header) => {
+  it.each([
+    undefined,
+    '',
+    'Bearer',
+    'Bearer ',
+    key,
+    `Basic ${key}`,
+    `Bearer ${key} x`,
+    `Bearer ${key}\n`,
+    `Bearer: ${key}`,
+  ])('finds none in %j', (header) => {
     expect(readBearer(header)).toMatchObject({ ok: false, error: { code: 'unauthenticated' } })
   })
 
-  it.each(['x', 'a.b.c', `agent.agt_1`, `${key}.x`, key.slice(0, -1), key.replace('agt_1', 'agt/1'), key.replace(secret[4]!, secret[4] === 'z' ? 'y' : 'z'), 'agent..', 'owner.x.y'])('finds %j malformed', (token) => {
+  it.each([
+    'x',
+    'a.b.c',
+    `agent.agt_1`,
+    `${key}.x`,
+    key.slice(0, -1),
+    key.replace('agt_1', 'agt/1'),
+    key.replace(secret[4]!, secret[4] === 'z' ? 'y' : 'z'),
+    'agent..',
+    'owner.x.y',
+  ])('finds %j malformed', (token) => {
     expect(readBearer(`Bearer ${token}`)).toMatchObject({ ok: false, error: { code: 'malformed_key' } })
   })
 })
@@ -28,7 +51,11 @@ describe('readBearer', () => {
 describe('readAgentKey', () => {
   it("takes an agent's key and no other", () => {
     expect(readAgentKey(`Bearer ${key}`)).toMatchObject({ ok: true, value: { kind: 'agent' } })
-    for (const other of [idToken, formatKey('owner', 'key_1', new Uint8Array(32)), formatKey('tools', 'tp_1', new Uint8Array(32))]) {
+    for (const other of [
+      idToken,
+      formatKey('owner', 'key_1', new Uint8Array(32)),
+      formatKey('tools', 'tp_1', new Uint8Array(32)),
+    ]) {
       expect(readAgentKey(`Bearer ${other}`)).toMatchObject({ ok: false, error: { code: 'permission_denied' } })
     }
     expect(readAgentKey(undefined)).toMatchObject({ ok: false, error: { code: 'unauthenticated' } })
@@ -36,7 +63,15 @@ describe('readAgentKey', () => {
 })
 
 describe('authenticateAgent', () => {
-  const doc = { orgId: 'o', ownerUid: 'u', name: 'Bot', keyHash: hashSecret(secret), keyVersion: 1, allowedTools: null, disabled: true }
+  const doc = {
+    orgId: 'o',
+    ownerUid: 'u',
+    name: 'Bot',
+    keyHash: hashSecret(secret),
+    keyVersion: 1,
+    allowedTools: null,
+    disabled: true,
+  }
   const parsed = { kind: 'agent' as const, id: 'agt_1', secret }
 
   it('knows an agent by its secret, a disabled one too', () => {
@@ -50,7 +85,8 @@ describe('authenticateAgent', () => {
   })
 
   it('never takes an empty or broken hash for a match', () => {
-    for (const stored of ['', 'zz', hashSecret(secret).slice(2), undefined]) expect(matchesHash(secret, stored)).toBe(false)
+    for (const stored of ['', 'zz', hashSecret(secret).slice(2), undefined])
+      expect(matchesHash(secret, stored)).toBe(false)
     expect(matchesHash('', '')).toBe(false)
   })
 })

@@ -20,6 +20,7 @@ export function readBearer(authorization: string | undefined): Result<Bearer> {
 export function readAgentKey(authorization: string | undefined): Result<ParsedKey> {
   const bearer = readBearer(authorization)
   if (!bearer.ok) return bearer
-  if (bearer.value.type !== 'key' || bearer.value.key.kind !== 'agent') return fail('permission_denied', 'This call takes an agent key.')
+  if (bearer.value.type !== 'key' || bearer.value.key.kind !== 'agent')
+    return fail('permission_denied', 'This call takes an agent key.')
   return ok(bearer.value.key)
 }

@@ -27,11 +27,17 @@ export interface ReadableChain {
 }
 
 /** The chain, if the principal may read it. Errors: agent_not_found, org_not_found, permission_denied. */
-export async function readableChain(db: Firestore, by: Principal, { agentId, orgId = '' }: ChainName): Promise<Result<ReadableChain>> {
+export async function readableChain(
+  db: Firestore,
+  by: Principal,
+  { agentId, orgId = '' }: ChainName,
+): Promise<Result<ReadableChain>> {
   if (agentId === undefined) {
     const org = await orgWithRole(db, by, orgId, ['owner', 'admin', 'auditor'])
     return org.ok ? ok({ log: logs.org(orgId), orgId, manages: org.value.role !== 'auditor' }) : org
   }
   const agent = await readableAgent(db, by, agentId)
-  return agent.ok ? ok({ log: logs.agent(agentId), orgId: agent.value.agent.orgId, manages: agent.value.role !== 'auditor' }) : agent
+  return agent.ok
+    ? ok({ log: logs.agent(agentId), orgId: agent.value.agent.orgId, manages: agent.value.role !== 'auditor' })
+    : agent
 }

@@ -18,7 +18,11 @@ export interface Principal {
 }
 
 /** Errors: unauthenticated, malformed_key, invalid_key, permission_denied. */
-export async function authenticateOwner(auth: Auth, db: Firestore, authorization: string | undefined): Promise<Result<Principal>> {
+export async function authenticateOwner(
+  auth: Auth,
+  db: Firestore,
+  authorization: string | undefined,
+): Promise<Result<Principal>> {
   const bearer = readBearer(authorization)
   if (!bearer.ok) return bearer
   return bearer.value.type === 'key' ? byOwnerKey(db, bearer.value.key) : byIdToken(auth, bearer.value.token)
@@ -55,7 +59,11 @@ export async function roleIn(db: Firestore, principal: Principal, orgId: string)
  * The agent, if the principal may manage it: owners and admins of its organization, and the member it belongs to.
  * Errors: agent_not_found, also for what exists and is somebody else's.
  */
-export async function manageableAgent(db: Firestore, principal: Principal, agentId: string): Promise<Result<{ agent: AgentDoc; version: unknown }>> {
+export async function manageableAgent(
+  db: Firestore,
+  principal: Principal,
+  agentId: string,
+): Promise<Result<{ agent: AgentDoc; version: unknown }>> {
   const found = await readableAgent(db, principal, agentId)
   if (!found.ok) return found
   const { agent, role } = found.value

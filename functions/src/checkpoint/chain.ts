@@ -20,8 +20,18 @@ export async function lastSegment(db: Firestore, log: string): Promise<StoredSeg
 }
 
 /** The segments that begin at entry `from` or later and before entry `end`, in order, as pages. */
-export async function* segmentPages(db: Firestore, log: string, from: number, end: number): AsyncGenerator<StoredSegment[], void> {
-  const all = db.collection(`${log}/audit`).where('first', '>=', from).where('first', '<', end).orderBy('first').limit(SEGMENTS_AT_A_TIME)
+export async function* segmentPages(
+  db: Firestore,
+  log: string,
+  from: number,
+  end: number,
+): AsyncGenerator<StoredSegment[], void> {
+  const all = db
+    .collection(`${log}/audit`)
+    .where('first', '>=', from)
+    .where('first', '<', end)
+    .orderBy('first')
+    .limit(SEGMENTS_AT_A_TIME)
   for (let page = await all.get(); !page.empty; page = await all.startAfter(page.docs.at(-1)).get()) {
     yield page.docs.map((doc) => doc.data() as StoredSegment)
     if (page.size < SEGMENTS_AT_A_TIME) return

@@ -33,7 +33,11 @@ export interface Chain {
  *
  * Safe beside itself. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
  */
-export async function checkpointChain(parts: Parts, chain: Chain, entriesMax = ENTRIES_A_CHECKPOINT): Promise<Result<SignedCheckpoint | undefined>> {
+export async function checkpointChain(
+  parts: Parts,
+  chain: Chain,
+  entriesMax = ENTRIES_A_CHECKPOINT,
+): Promise<Result<SignedCheckpoint | undefined>> {
   const { log } = chain
   const pending = await unfinished(parts.db, log)
   const unsigned = pending.filter((checkpoint) => !isSignedDoc(checkpoint)).map(({ size }) => size)
@@ -74,7 +78,8 @@ async function extendChain(
       const completed = appendSegment(growth, segment)
       if (!completed.ok) return completed
       const conflicting = await createTiles(parts.db, log, orgId, completed.value)
-      if (conflicting) return fail('chain_broken', `Tile ${conflicting.level}-${conflicting.index} is of other entries.`)
+      if (conflicting)
+        return fail('chain_broken', `Tile ${conflicting.level}-${conflicting.index} is of other entries.`)
       const { size } = growth.edge
       if (size !== end && size !== due[0] && size - (newest?.size ?? 0) < entriesMax) continue
       const signed = await checkpointAt(parts, chain, growth)
@@ -94,21 +99,37 @@ async function startBehind(parts: Parts, log: string, base: CheckpointDoc | unde
   if (!signed.ok) return signed
   if (!signed.value) return fail('chain_broken', `The note of checkpoint ${size} is not ours or signs something else.`)
   const last = (await segmentWith(parts.db, log, size - 1))?.entries.find(({ seq }) => seq === size - 1)
-  if (!last || !(await includes(parts, log, base, last))) return fail('chain_broken', `Entry ${size - 1} is not the one that was signed.`)
+  if (!last || !(await includes(parts, log, base, last)))
+    return fail('chain_broken', `Entry ${size - 1} is not the one that was signed.`)
   const growth = startGrowth(log, size, edgeOf(base), last)
-  return bytesToHex(rootOf(growth.edge)) === root ? ok(growth) : fail('chain_broken', `The tree stored with checkpoint ${size} has another root.`)
+  return bytesToHex(rootOf(growth.edge)) === root
+    ? ok(growth)
+    : fail('chain_broken', `The tree stored with checkpoint ${size} has another root.`)
 }
 
 async function includes(parts: Parts, log: string, checkpoint: CheckpointDoc, entry: Entry): Promise<boolean> {
   const { size, root } = checkpoint
   const proof = await readProof(parts.db, log, checkpoint, inclusionNodes(entry.seq, size))
-  return verifyInclusion({ index: entry.seq, size, leafHash: hexToBytes(hashEntry(entry)), proof, root: hexToBytes(root) })
+  return verifyInclusion({
+    index: entry.seq,
+    size,
+    leafHash: hexToBytes(hashEntry(entry)),
+    proof,
+    root: hexToBytes(root),
+  })
 }
 
 /** Creates a checkpoint of the tree as it is now, and signs what stands there. */
 async function checkpointAt(parts: Parts, { log, orgId }: Chain, { edge }: Growth): Promise<Result<SignedCheckpoint>> {
   const root = bytesToHex(rootOf(edge))
-  const created = await createCheckpoint(parts, log, { orgId, size: edge.size, root, edge: packEdge(edgeTiles(edge)), note: null, finished: false })
+  const created = await createCheckpoint(parts, log, {
+    orgId,
+    size: edge.size,
+    root,
+    edge: packEdge(edgeTiles(edge)),
+    note: null,
+    finished: false,
+  })
   if (!created.ok) return created
   if (isSignedDoc(created.value)) return ok(created.value)
   const note = await signCheckpoint(parts, log, created.value)
@@ -124,16 +145,24 @@ function brokenBy(error: unknown): Result<never> {
 /** All agents' chains, then all organizations', on which the agents' checkpoints are recorded. One chain's failure stops no other. */
 export async function checkpointAll(parts: Parts): Promise<void> {
   const agents = await parts.db.collection('agents').select('orgId').get()
-  await checkpointEach(parts, agents.docs.map((agent) => ({ log: logs.agent(agent.id), orgId: (agent.data() as AgentDoc).orgId })))
+  await checkpointEach(
+    parts,
+    agents.docs.map((agent) => ({ log: logs.agent(agent.id), orgId: (agent.data() as AgentDoc).orgId })),
+  )
   const orgs = await parts.db.collection('orgs').select().get()
-  await checkpointEach(parts, orgs.docs.map(({ id }) => ({ log: logs.org(id), orgId: id })))
+  await checkpointEach(
+    parts,
+    orgs.docs.map(({ id }) => ({ log: logs.org(id), orgId: id })),
+  )
 }
 
 async function checkpointEach(parts: Parts, chains: Chain[]): Promise<void> {
   async function work(): Promise<void> {
     for (let chain = chains.pop(); chain; chain = chains.pop()) {
       const { log } = chain
-      await checkpointChain(parts, chain).catch((error: unknown) => logError(`${log} was not checkpointed: ${error instanceof Error ? error.stack : String(error)}`))
+      await checkpointChain(parts, chain).catch((error: unknown) =>
+        logError(`${log} was not checkpointed: ${error instanceof Error ? error.stack : String(error)}`),
+      )
     }
   }
   await Promise.all(Array.from({ length: CHAINS_AT_A_TIME }, work))

@@ -23,7 +23,8 @@ export function startGrowth(log: string, size: number, edge: readonly TileData[]
 export function appendSegment(growth: Growth, segment: StoredSegment): Result<TileData[]> {
   const { first, count, prev, entries } = segment
   if (first !== growth.edge.size) return broken(growth, `its segment begins at ${first}`)
-  if (count !== entries.length || prev !== growth.tail) return broken(growth, 'its segment does not describe what it holds')
+  if (count !== entries.length || prev !== growth.tail)
+    return broken(growth, 'its segment does not describe what it holds')
   const completed: TileData[] = []
   for (const entry of entries) {
     const fault = faultOf(growth, entry)

@@ -17,7 +17,11 @@ export function chainKey(origin: string, { publicKey }: SigningKey): VerifierKey
 }
 
 /** Signs the root as stored. Ed25519 is deterministic: whoever signs it makes the same note. Errors: kms_unavailable. */
-export async function signCheckpoint(parts: Parts, log: string, { size, root }: CheckpointDoc): Promise<Result<string>> {
+export async function signCheckpoint(
+  parts: Parts,
+  log: string,
+  { size, root }: CheckpointDoc,
+): Promise<Result<string>> {
   const keys = await parts.signer.keys()
   if (!keys.ok) return keys
   const origin = originOf(parts, log)
@@ -29,11 +33,18 @@ export async function signCheckpoint(parts: Parts, log: string, { size, root }: 
 }
 
 /** Whether the note is ours, and signs this very size and root. Errors: kms_unavailable. */
-export async function isSigned(parts: Parts, log: string, { size, root, note }: CheckpointDoc): Promise<Result<boolean>> {
+export async function isSigned(
+  parts: Parts,
+  log: string,
+  { size, root, note }: CheckpointDoc,
+): Promise<Result<boolean>> {
   const keys = await parts.signer.keys()
   if (!keys.ok) return keys
   const origin = originOf(parts, log)
-  const verified = await verifyCheckpoint(note ?? '', { origin, logKeys: keys.value.all.map((key) => chainKey(origin, key)) })
+  const verified = await verifyCheckpoint(note ?? '', {
+    origin,
+    logKeys: keys.value.all.map((key) => chainKey(origin, key)),
+  })
   if (!verified.ok) return ok(false)
   const { checkpoint } = verified.value
   return ok(checkpoint.size === size && bytesToHex(checkpoint.root) === root)

@@ -9,9 +9,18 @@ export type SignedCheckpoint = CheckpointDoc & { note: string }
 const ALREADY_EXISTS = 6
 
 /** The newest signed checkpoint below a size: the very newest, unless its signer is at work or died. */
-export async function newestSigned(db: Firestore, log: string, below = Infinity): Promise<SignedCheckpoint | undefined> {
+export async function newestSigned(
+  db: Firestore,
+  log: string,
+  below = Infinity,
+): Promise<SignedCheckpoint | undefined> {
   for (;;) {
-    const found = await db.collection(`${log}/checkpoints`).where('size', '<', below).orderBy('size', 'desc').limit(1).get()
+    const found = await db
+      .collection(`${log}/checkpoints`)
+      .where('size', '<', below)
+      .orderBy('size', 'desc')
+      .limit(1)
+      .get()
     const checkpoint = found.docs[0] && toCheckpoint(found.docs[0])
     if (!checkpoint || isSignedDoc(checkpoint)) return checkpoint
     below = checkpoint.size
@@ -29,17 +38,27 @@ export async function unfinished(db: Firestore, log: string): Promise<Checkpoint
  * recorded on its organization's chain in the same commit; the organization's own is not, or it would grow for ever.
  * Answers with what stands. Errors: chain_broken when that has another root, those of the ledger.
  */
-export async function createCheckpoint(parts: Parts, log: string, checkpoint: CheckpointDoc): Promise<Result<CheckpointDoc>> {
+export async function createCheckpoint(
+  parts: Parts,
+  log: string,
+  checkpoint: CheckpointDoc,
+): Promise<Result<CheckpointDoc>> {
   const { orgId, size, root } = checkpoint
   const path = paths.checkpoint(log, size)
-  const created = log === logs.org(orgId) ? await createAlone(parts.db, path, checkpoint) : await createRecorded(parts, log, path, checkpoint)
+  const created =
+    log === logs.org(orgId)
+      ? await createAlone(parts.db, path, checkpoint)
+      : await createRecorded(parts, log, path, checkpoint)
   if (created.ok) return ok(checkpoint)
   if (created.error.code !== 'conflict') return created
   const snapshot = await parts.db.doc(path).get()
   if (!snapshot.exists) return created
   const standing = toCheckpoint(snapshot)
   if (standing.root === root) return ok(standing)
-  return fail('chain_broken', `There is a checkpoint of ${log} at ${size} with another root: ${standing.root}, and its entries give ${root}.`)
+  return fail(
+    'chain_broken',
+    `There is a checkpoint of ${log} at ${size} with another root: ${standing.root}, and its entries give ${root}.`,
+  )
 }
 
 async function createAlone(db: Firestore, path: string, checkpoint: CheckpointDoc): Promise<Result<unknown>> {
@@ -60,7 +79,13 @@ function createRecorded(parts: Parts, log: string, path: string, checkpoint: Che
 }
 
 /** Stores a note unless somebody else was faster; what stands may have cosignatures already. */
-export async function storeNote(db: Firestore, log: string, { size }: CheckpointDoc, note: string, finished: boolean): Promise<SignedCheckpoint> {
+export async function storeNote(
+  db: Firestore,
+  log: string,
+  { size }: CheckpointDoc,
+  note: string,
+  finished: boolean,
+): Promise<SignedCheckpoint> {
   const ref = db.doc(paths.checkpoint(log, size))
   return db.runTransaction(async (transaction) => {
     const standing = toCheckpoint(await transaction.get(ref))

@@ -27,9 +27,23 @@ export interface Dispatch {
 
 /** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. Errors: quota_exceeded, ledger_unavailable, conflict for a used key. */
 export async function admit(parts: Parts, dispatch: Dispatch): Promise<Result<Appended>> {
-  const { call, agent, user, tool, request, target: { command }, guard } = dispatch
+  const {
+    call,
+    agent,
+    user,
+    tool,
+    request,
+    target: { command },
+    guard,
+  } = dispatch
   const opening = openingOf(redactArgs(request.args, tool.redact), randomBytes(32).toString('hex'))
-  const meta = { kind: tool.kind, argsCommit: commit(opening), timeoutMs: request.timeoutMs, ...(user !== undefined && { user }), ...(command !== undefined && { command }) }
+  const meta = {
+    kind: tool.kind,
+    argsCommit: commit(opening),
+    timeoutMs: request.timeoutMs,
+    ...(user !== undefined && { user }),
+    ...(command !== undefined && { command }),
+  }
   const intent: Item = {
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
     charge: { ownerUid: agent.ownerUid },

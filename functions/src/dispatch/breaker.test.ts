@@ -14,7 +14,13 @@ function instance(stored: { doc: BreakerDoc | null } = { doc: null }, breaker: B
     if (change !== undefined) stored.doc = change
     return passage
   }
-  return { stored, at, breaker, call, times: (n: number, verdict: Verdict) => Array.from({ length: n }, () => call(verdict)) }
+  return {
+    stored,
+    at,
+    breaker,
+    call,
+    times: (n: number, verdict: Verdict) => Array.from({ length: n }, () => call(verdict)),
+  }
 }
 
 describe('a circuit', () => {
@@ -110,6 +116,9 @@ describe('a circuit', () => {
 
 it('says what owners see of it', () => {
   expect(breakerState(null, 5)).toEqual({ state: 'closed' })
-  expect(breakerState({ openUntilMs: 10, openForMs: 1 }, 5)).toEqual({ state: 'open', until: '1970-01-01T00:00:00.010Z' })
+  expect(breakerState({ openUntilMs: 10, openForMs: 1 }, 5)).toEqual({
+    state: 'open',
+    until: '1970-01-01T00:00:00.010Z',
+  })
   expect(breakerState({ openUntilMs: 10, openForMs: 1 }, 10)).toMatchObject({ state: 'half_open' })
 })

@@ -50,7 +50,13 @@ export function createBreaker(): Breaker {
   const tools = new Map<string, Counts>()
 
   function countsOf(tool: string, nowMs: number): Counts {
-    const counts = tools.get(tool) ?? { now: none(), before: none(), sinceMs: nowMs, open: null, probeSinceMs: -Infinity }
+    const counts = tools.get(tool) ?? {
+      now: none(),
+      before: none(),
+      sinceMs: nowMs,
+      open: null,
+      probeSinceMs: -Infinity,
+    }
     tools.delete(tool)
     tools.set(tool, counts)
     if (tools.size > TOOLS_MAX) tools.delete(tools.keys().next().value!)
@@ -83,7 +89,8 @@ export function createBreaker(): Breaker {
         if (verdict === 'nothing') return undefined
         counts.now = none()
         counts.before = none()
-        return (counts.open = verdict === 'well' ? null : opened(Math.min(2 * (counts.open?.openForMs ?? OPEN_MS_MIN), OPEN_MS_MAX), nowMs))
+        return (counts.open =
+          verdict === 'well' ? null : opened(Math.min(2 * (counts.open?.openForMs ?? OPEN_MS_MIN), OPEN_MS_MAX), nowMs))
       }
       if (verdict === 'nothing') return undefined
       counts.now.calls += 1

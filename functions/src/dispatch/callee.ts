@@ -23,15 +23,30 @@ export function gatedOf(agentId: string, tool: Callee): Gated {
   const gated = { identity: identityOf(agentId, tool), breaker, concurrencyMax }
   if (tool.kind !== 'worker') return gated
   const { orgId, policyId, workers, since } = tool.route
-  return { ...gated, workers: { identity: `${policyPaths.workers(orgId, policyId)}@${since.connected}`, live: workers.length } }
+  return {
+    ...gated,
+    workers: { identity: `${policyPaths.workers(orgId, policyId)}@${since.connected}`, live: workers.length },
+  }
 }
 
 /** What the stored documents say against a command, before anything is charged. */
-export async function storedVerdict(parts: Parts, agentId: string, tool: Callee, command: string | undefined): Promise<Result<void>> {
+export async function storedVerdict(
+  parts: Parts,
+  agentId: string,
+  tool: Callee,
+  command: string | undefined,
+): Promise<Result<void>> {
   return tool.kind === 'worker' ? workerVerdict(tool, command ?? '') : standingVerdict(parts, agentId, tool, command)
 }
 
 /** What the server itself says now. A worker watches over its own servers. */
-export async function liveVerdict(parts: Parts, agentId: string, tool: Callee, command: string | undefined, credential: Credential, signal: AbortSignal): Promise<Result<void>> {
+export async function liveVerdict(
+  parts: Parts,
+  agentId: string,
+  tool: Callee,
+  command: string | undefined,
+  credential: Credential,
+  signal: AbortSignal,
+): Promise<Result<void>> {
   return tool.kind === 'mcp' ? manifestVerdict(parts, agentId, tool, command, credential, signal) : ok(undefined)
 }

@@ -10,11 +10,23 @@ export async function deny(
   parts: Parts,
   agent: Agent,
   target: string,
-  reason: DenyReason | 'quota_exceeded' | 'credential_access_disabled' | 'manifest_changed' | 'circuit_open' | 'worker_absent',
+  reason:
+    | DenyReason
+    | 'quota_exceeded'
+    | 'credential_access_disabled'
+    | 'manifest_changed'
+    | 'circuit_open'
+    | 'worker_absent',
   error: Failure,
   meta: Meta,
 ): Promise<Result<never>> {
-  const draft = { action: 'tool.deny' as const, actor: `agent:${agent.id}`, target, call: '', meta: { ...meta, reason, code: error.code } }
+  const draft = {
+    action: 'tool.deny' as const,
+    actor: `agent:${agent.id}`,
+    target,
+    call: '',
+    meta: { ...meta, reason, code: error.code },
+  }
   await parts.append(logs.agent(agent.id), agent.orgId, { drafts: [draft] })
   return { ok: false, error }
 }

@@ -5,7 +5,12 @@ import { createGate, type End, type Entered, type Gate, type Gated } from './gat
 import { createSlots } from './slots.ts'
 import type { BreakerDoc } from '../store/documents.ts'
 
-const tool = (identity = 't', settings: Partial<Gated> = {}): Gated => ({ identity, breaker: null, concurrencyMax: 2, ...settings })
+const tool = (identity = 't', settings: Partial<Gated> = {}): Gated => ({
+  identity,
+  breaker: null,
+  concurrencyMax: 2,
+  ...settings,
+})
 const newGate = () => createGate(createBreaker(), createSlots())
 const inside = (entered: object) => entered as Entered
 
@@ -13,7 +18,9 @@ it('lets in as many calls of a tool as it may have, and another when one has lef
   const gate = newGate()
   const first = inside(gate.enter('a', tool(), 0))
   gate.enter('a', tool(), 0)
-  expect(gate.enter('a', tool(), 0)).toEqual({ full: { code: 'too_many_calls', details: { retryAt: '1970-01-01T00:00:01.000Z' } } })
+  expect(gate.enter('a', tool(), 0)).toEqual({
+    full: { code: 'too_many_calls', details: { retryAt: '1970-01-01T00:00:01.000Z' } },
+  })
   expect(gate.enter('a', tool('other'), 0)).toHaveProperty('leave')
   first.leave('well', 0)
   // Leaving twice gives back one slot.
@@ -33,12 +40,15 @@ it('keeps no slot for a call that an open circuit refuses', () => {
   const gate = newGate()
   const breaker: BreakerDoc = { openUntilMs: 5_000, openForMs: 1 }
   for (let n = 0; n < 5; n++) {
-    expect(gate.enter('a', tool('t', { breaker }), 0)).toEqual({ open: { code: 'circuit_open', details: { retryAt: '1970-01-01T00:00:05.000Z' } } })
+    expect(gate.enter('a', tool('t', { breaker }), 0)).toEqual({
+      open: { code: 'circuit_open', details: { retryAt: '1970-01-01T00:00:05.000Z' } },
+    })
   }
 })
 
 describe('a server of a tool policy', () => {
-  const served = (identity = 't', by = 'workers@1', live = 1): Gated => tool(identity, { workers: { identity: by, live } })
+  const served = (identity = 't', by = 'workers@1', live = 1): Gated =>
+    tool(identity, { workers: { identity: by, live } })
 
   function times(gate: Gate, n: number, gated: Gated, end: End, nowMs = 0): void {
     for (let i = 0; i < n; i++) inside(gate.enter('a', gated, nowMs)).leave(end, nowMs)
@@ -46,7 +56,8 @@ describe('a server of a tool policy', () => {
 
   it('is not called while no worker lives, which takes no slot and counts for nothing', () => {
     const gate = newGate()
-    for (let n = 0; n < 50; n++) expect(gate.enter('a', served('t', 'workers@1', 0), 0)).toEqual({ absent: { code: 'worker_absent' } })
+    for (let n = 0; n < 50; n++)
+      expect(gate.enter('a', served('t', 'workers@1', 0), 0)).toEqual({ absent: { code: 'worker_absent' } })
     expect(gate.enter('a', served(), 0)).toHaveProperty('leave')
   })
 
@@ -88,7 +99,7 @@ describe('a server of a tool policy', () => {
     expect(probe.leave('well', 5_000)).toBeNull()
   })
 
-  it('has the slot and the probe back that its workers\' circuit refuses', () => {
+  it("has the slot and the probe back that its workers' circuit refuses", () => {
     const gate = newGate()
     times(gate, 10, served('another'), 'absent')
     const open = (by?: string): Gated => ({ ...served('t', by), breaker: { openUntilMs: 5, openForMs: 5 } })

@@ -25,7 +25,11 @@ export interface Entered {
 /** What keeps a tool that fails, hangs or is not there from costing more than its share: circuit breakers and the number of calls under way. */
 export interface Gate {
   /** `open`: circuit_open. `absent`: worker_absent. `full`: too_many_calls. */
-  enter(agentId: string, tool: Gated, nowMs: number): Entered | { open: Failure } | { absent: Failure } | { full: Failure }
+  enter(
+    agentId: string,
+    tool: Gated,
+    nowMs: number,
+  ): Entered | { open: Failure } | { absent: Failure } | { full: Failure }
 }
 
 /** `breaker` holds the circuits of tools; those of workers are in it too, under names of their own, and this instance's alone. */

@@ -47,7 +47,12 @@ export function firstUse(guard: Guard, call: string, seq: number, at: string): W
 }
 
 /** For the outcome's commit. Whole, so that it stands whatever became of the document meanwhile. */
-export function ended(guard: Guard, call: string, intent: { seq: number; at: string }, outcome: IdempotencyOutcome): Write {
+export function ended(
+  guard: Guard,
+  call: string,
+  intent: { seq: number; at: string },
+  outcome: IdempotencyOutcome,
+): Write {
   return { op: 'set', path: guard.path, data: { ...begun(guard, call, intent.seq, intent.at), outcome } }
 }
 
@@ -64,7 +69,12 @@ function begun({ argsHash }: Guard, call: string, seq: number, at: string): Idem
  * Answers a second use with what the first came to, waiting for it as long as the caller would for the tool; undefined when the key is
  * free after all. Errors: idempotency_key_reused, call_running, outcome_unknown when the first was cut off, and its own error.
  */
-export async function replay(parts: Parts, agentId: string, guard: Guard, until: { deadlineMs: number; signal: AbortSignal }): Promise<Result<Invoked> | undefined> {
+export async function replay(
+  parts: Parts,
+  agentId: string,
+  guard: Guard,
+  until: { deadlineMs: number; signal: AbortSignal },
+): Promise<Result<Invoked> | undefined> {
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
     const snapshot = await answered(parts.db.doc(guard.path).get())
     if (!snapshot.exists) return undefined
@@ -85,7 +95,8 @@ export async function replay(parts: Parts, agentId: string, guard: Guard, until:
 }
 
 function replayed({ receipt, status, ok: isOk, error, resultDigest }: IdempotencyOutcome): Result<Invoked> {
-  if (error !== '') return fail(error as ErrorCode, undefined, { receipt, replayed: true, ...(status > 0 && { status }) })
+  if (error !== '')
+    return fail(error as ErrorCode, undefined, { receipt, replayed: true, ...(status > 0 && { status }) })
   return ok({ status, ok: isOk, result: null, resultDigest, replayed: true, receipt })
 }
 

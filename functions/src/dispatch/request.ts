@@ -22,7 +22,12 @@ const schema = z.strictObject({
   name: z.string(),
   args: z.record(z.string(), z.unknown()).default({}),
   timeoutMs: z.number().int().min(1).default(TIMEOUT_MS_DEFAULT),
-  idempotencyKey: z.string().min(1).max(IDEMPOTENCY_KEY_LENGTH_MAX).refine((key) => key.isWellFormed(), 'Holds a lone surrogate.').optional(),
+  idempotencyKey: z
+    .string()
+    .min(1)
+    .max(IDEMPOTENCY_KEY_LENGTH_MAX)
+    .refine((key) => key.isWellFormed(), 'Holds a lone surrogate.')
+    .optional(),
   userToken: z.string().min(1).max(USER_TOKEN_LENGTH_MAX).optional(),
 })
 
@@ -37,8 +42,15 @@ export function parseInvoke(data: unknown): Result<InvokeRequest> {
   const args = (data as { args?: unknown }).args ?? {}
   const json = checkJson(args)
   if (!json.ok) return json
-  if (Buffer.byteLength(JSON.stringify(args)) > ARGS_BYTES_MAX) return fail('args_too_large', undefined, { field: 'args' })
-  return ok({ address: address.value, args: json.value as JsonObject, timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX), idempotencyKey, userToken })
+  if (Buffer.byteLength(JSON.stringify(args)) > ARGS_BYTES_MAX)
+    return fail('args_too_large', undefined, { field: 'args' })
+  return ok({
+    address: address.value,
+    args: json.value as JsonObject,
+    timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX),
+    idempotencyKey,
+    userToken,
+  })
 }
 
 export function commandMeta({ address: { command } }: InvokeRequest): Meta {

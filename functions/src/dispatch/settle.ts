@@ -28,7 +28,14 @@ export interface Ending {
 
 /** The ending of a call that was let in and then not forwarded. */
 export function notForwarded(code: ErrorCode): Ending {
-  return { outcome: { answered: false, status: 0, code, sent: false }, tries: [], durationMs: 0, redactions: 0, resultDigest: '', breaker: undefined }
+  return {
+    outcome: { answered: false, status: 0, code, sent: false },
+    tries: [],
+    durationMs: 0,
+    redactions: 0,
+    resultDigest: '',
+    breaker: undefined,
+  }
 }
 
 /** How long a caller waits for the outcome's record before being answered without it. */
@@ -37,7 +44,12 @@ const SETTLE_WAIT_MS = 5_000
 const SETTLE_PATIENCE_MS = 15 * 60_000
 
 /** Records the outcome. The tool has been called, so the caller gets its answer whether or not the record stands already. */
-export async function settle(parts: Parts, dispatch: Dispatch, intent: Appended, ending: Ending): Promise<Receipt & { pending?: true }> {
+export async function settle(
+  parts: Parts,
+  dispatch: Dispatch,
+  intent: Appended,
+  ending: Ending,
+): Promise<Receipt & { pending?: true }> {
   const { call, agent, tool } = dispatch
   const { outcome } = ending
   const log = logs.agent(agent.id)
@@ -50,7 +62,11 @@ export async function settle(parts: Parts, dispatch: Dispatch, intent: Appended,
       {
         drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta: metaOf(ending) }],
         ...(isCredited && { credit: { month: monthOf(intent.at) } }),
-        writes: (seq, at, hash) => [...closingOf(parts, log, { call, ts: intent.at }, seq, at), ...ofTool, ...guardWrites(dispatch, intent, ending, { log, seq, hash })],
+        writes: (seq, at, hash) => [
+          ...closingOf(parts, log, { call, ts: intent.at }, seq, at),
+          ...ofTool,
+          ...guardWrites(dispatch, intent, ending, { log, seq, hash }),
+        ],
       },
       SETTLE_PATIENCE_MS,
     )
@@ -59,7 +75,10 @@ export async function settle(parts: Parts, dispatch: Dispatch, intent: Appended,
 }
 
 /** A tool that was taken away meanwhile has no circuit any more, and takes no record with it. */
-async function appendAnyhow(append: (ofTool: Write[]) => Promise<Result<Appended>>, ofTool: Write[]): Promise<Result<Appended>> {
+async function appendAnyhow(
+  append: (ofTool: Write[]) => Promise<Result<Appended>>,
+  ofTool: Write[],
+): Promise<Result<Appended>> {
   const appended = await append(ofTool)
   return ofTool.length > 0 && !appended.ok && appended.error.code === 'conflict' ? append([]) : appended
 }
@@ -84,9 +103,21 @@ function breakerWrites({ agent, tool }: Dispatch, { breaker }: Ending): Write[] 
 }
 
 /** What becomes of the idempotency key; it cannot fail and take the record with it. */
-function guardWrites({ call, guard }: Dispatch, intent: Appended, { outcome, resultDigest }: Ending, receipt: Receipt): Write[] {
+function guardWrites(
+  { call, guard }: Dispatch,
+  intent: Appended,
+  { outcome, resultDigest }: Ending,
+  receipt: Receipt,
+): Write[] {
   if (!guard) return []
   if (!outcome.answered && !outcome.sent) return [released(guard)]
   const error = outcome.answered ? '' : outcome.code
-  return [ended(guard, call, { seq: intent.receipts[0]!.seq, at: intent.at }, { receipt, status: outcome.status, ok: outcome.answered && outcome.ok, error, resultDigest })]
+  return [
+    ended(
+      guard,
+      call,
+      { seq: intent.receipts[0]!.seq, at: intent.at },
+      { receipt, status: outcome.status, ok: outcome.answered && outcome.ok, error, resultDigest },
+    ),
+  ]
 }

@@ -19,30 +19,96 @@ describe('parseToolAddress', () => {
     expect(parseToolAddress(text)).toEqual({ ok: true, value: address })
   })
 
-  it.each(['', '_', '-a', '__a', 'a__', 'A', 'a b', 'a/b', 'a.b', 'a\n', 'a__b\n', 'a__b/c', 'a__b c', 'a__\u00e9', '\u00e9', 't'.repeat(64), `a__${'c'.repeat(129)}`, '..', '__proto__'])('refuses %j', (text) => {
-    expect(parseToolAddress(text)).toMatchObject({ ok: false, error: { code: 'invalid_name', details: { field: 'name' } } })
+  it.each([
+    '',
+    '_',
+    '-a',
+    '__a',
+    'a__',
+    'A',
+    'a b',
+    'a/b',
+    'a.b',
+    'a\n',
+    'a__b\n',
+    'a__b/c',
+    'a__b c',
+    'a__\u00e9',
+    '\u00e9',
+    't'.repeat(64),
+    `a__${'c'.repeat(129)}`,
+    '..',
+    '__proto__',
+  ])('refuses %j', (text) => {
+    expect(parseToolAddress(text)).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_name', details: { field: 'name' } },
+    })
   })
 })
 
 describe('resolveTarget', () => {
   const http = { name: 'tool', kind: 'http', manifest: null } as ToolDoc
-  const mcp = (...commands: string[]): ToolDoc => ({ ...http, kind: 'mcp', manifest: JSON.stringify({ tools: commands.map((name) => ({ name })) }) })
+  const mcp = (...commands: string[]): ToolDoc => ({
+    ...http,
+    kind: 'mcp',
+    manifest: JSON.stringify({ tools: commands.map((name) => ({ name })) }),
+  })
 
   it('hands an http tool its arguments as they are, and knows no commands of it', () => {
     const args = { command: 'x', arguments: {} }
     expect(resolveTarget(http, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
-    expect(resolveTarget(http, { name: 'tool', command: 'x' }, {})).toMatchObject({ ok: false, error: { code: 'tool_not_found' } })
+    expect(resolveTarget(http, { name: 'tool', command: 'x' }, {})).toMatchObject({
+      ok: false,
+      error: { code: 'tool_not_found' },
+    })
   })
 
   it.each<[string, ToolDoc, ToolAddress, JsonObject, object]>([
     ['in the name', mcp('a', 'b'), { name: 'tool', command: 'a' }, { x: 1 }, { command: 'a', args: { x: 1 } }],
-    ['in the name, also where the manifest does not list it', mcp('a'), { name: 'tool', command: 'new' }, {}, { command: 'new', args: {} }],
-    ['in the name, whatever the arguments look like', mcp('a'), { name: 'tool', command: 'a' }, { command: 'b', arguments: {} }, { command: 'a', args: { command: 'b', arguments: {} } }],
-    ['in the arguments', mcp('a', 'b'), { name: 'tool' }, { command: 'b', arguments: { x: 1 } }, { command: 'b', args: { x: 1 } }],
-    ['in the arguments, without any of its own', mcp('a', 'b'), { name: 'tool' }, { command: 'b' }, { command: 'b', args: {} }],
+    [
+      'in the name, also where the manifest does not list it',
+      mcp('a'),
+      { name: 'tool', command: 'new' },
+      {},
+      { command: 'new', args: {} },
+    ],
+    [
+      'in the name, whatever the arguments look like',
+      mcp('a'),
+      { name: 'tool', command: 'a' },
+      { command: 'b', arguments: {} },
+      { command: 'a', args: { command: 'b', arguments: {} } },
+    ],
+    [
+      'in the arguments',
+      mcp('a', 'b'),
+      { name: 'tool' },
+      { command: 'b', arguments: { x: 1 } },
+      { command: 'b', args: { x: 1 } },
+    ],
+    [
+      'in the arguments, without any of its own',
+      mcp('a', 'b'),
+      { name: 'tool' },
+      { command: 'b' },
+      { command: 'b', args: {} },
+    ],
     ['as the only one', mcp('only'), { name: 'tool' }, { x: 1 }, { command: 'only', args: { x: 1 } }],
-    ['by the registration\'s own name', mcp('a', 'tool'), { name: 'tool' }, { x: 1 }, { command: 'tool', args: { x: 1 } }],
-    ['as the only one, if the arguments have more than a command', mcp('only'), { name: 'tool' }, { command: 'b', extra: 1 }, { command: 'only', args: { command: 'b', extra: 1 } }],
+    [
+      "by the registration's own name",
+      mcp('a', 'tool'),
+      { name: 'tool' },
+      { x: 1 },
+      { command: 'tool', args: { x: 1 } },
+    ],
+    [
+      'as the only one, if the arguments have more than a command',
+      mcp('only'),
+      { name: 'tool' },
+      { command: 'b', extra: 1 },
+      { command: 'only', args: { command: 'b', extra: 1 } },
+    ],
   ])('finds the command of an MCP server %s', (_where, tool, address, args, target) => {
     expect(resolveTarget(tool, address, args)).toEqual({ ok: true, value: target })
   })
@@ -56,7 +122,12 @@ describe('resolveTarget', () => {
     ['its arguments are none', mcp('a', 'b'), { command: 'a', arguments: [] }],
   ])('asks for the command when %s', (_why, tool, args) => {
     expect(resolveTarget(tool, { name: 'tool' }, args)).toMatchObject({
-      ok: false, error: { code: 'invalid_argument', message: expect.stringContaining('tool__<command>') as unknown, details: { field: 'args' } },
+      ok: false,
+      error: {
+        code: 'invalid_argument',
+        message: expect.stringContaining('tool__<command>') as unknown,
+        details: { field: 'args' },
+      },
     })
   })
 })

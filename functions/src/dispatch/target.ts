@@ -48,12 +48,21 @@ export function resolveTarget(tool: Addressed, address: ToolAddress, args: JsonO
   if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
   const only = impliedCommand(tool)
   if (only !== undefined) return ok({ command: only, args })
-  return fail('invalid_argument', `Name the command: "${tool.name}__<command>", or args {"command": "<command>", "arguments": {…}}.`, { field: 'args' })
+  return fail(
+    'invalid_argument',
+    `Name the command: "${tool.name}__<command>", or args {"command": "<command>", "arguments": {…}}.`,
+    { field: 'args' },
+  )
 }
 
 function isAggregated(args: JsonObject): args is { command: string; arguments?: JsonObject } {
   const { command, arguments: inner, ...rest } = args
-  return typeof command === 'string' && isCommand(command) && (inner === undefined || isObject(inner)) && Object.keys(rest).length === 0
+  return (
+    typeof command === 'string' &&
+    isCommand(command) &&
+    (inner === undefined || isObject(inner)) &&
+    Object.keys(rest).length === 0
+  )
 }
 
 function impliedCommand(tool: Addressed): string | undefined {

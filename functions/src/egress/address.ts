@@ -20,8 +20,14 @@ const IPV6_GLOBAL = ipaddr.parseCIDR('2000::/3')
 const NEVER: [reason: string, range: Cidr][] = Object.entries({
   'this network': ['0.0.0.0/8', '::/128'],
   'cloud metadata': [
-    '169.254.0.0/16', '168.63.129.16/32', '100.100.100.200/32', '192.0.0.192/32',
-    'fd00:ec2::/64', 'fd20:ce::/64', 'fd00:a9fe:a9fe::/64', 'fd00:42::42/128',
+    '169.254.0.0/16',
+    '168.63.129.16/32',
+    '100.100.100.200/32',
+    '192.0.0.192/32',
+    'fd00:ec2::/64',
+    'fd20:ce::/64',
+    'fd00:a9fe:a9fe::/64',
+    'fd00:42::42/128',
   ],
   'link local': ['fe80::/10'],
   'multicast or broadcast': ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8'],
@@ -66,7 +72,9 @@ function classifyIpv4(address: ipaddr.IPv4): AddressVerdict {
 function classifyIpv6(address: ipaddr.IPv6): AddressVerdict {
   if (!address.match(IPV6_GLOBAL)) return refused('outside 2000::/3')
   const blocked = IPV6_BLOCKED.find((range) => address.match(range))
-  return blocked === undefined ? { allowed: true, reach: 'global' } : refused(`in ${blocked[0].toString()}/${blocked[1]}`)
+  return blocked === undefined
+    ? { allowed: true, reach: 'global' }
+    : refused(`in ${blocked[0].toString()}/${blocked[1]}`)
 }
 
 function refused(reason: string): AddressVerdict {

@@ -17,10 +17,11 @@ let hits: string[] = []
 const agents: Agent[] = []
 
 beforeAll(async () => {
-  const serving = (name: string) => createServer((request, response) => {
-    hits.push(`${name} ${request.headers.host}`)
-    response.end('reached')
-  })
+  const serving = (name: string) =>
+    createServer((request, response) => {
+      hits.push(`${name} ${request.headers.host}`)
+      response.end('reached')
+    })
   listed = serving('listed')
   inside = serving('inside')
   await new Promise<void>((resolve) => listed.listen(0, '127.0.0.1', resolve))
@@ -39,7 +40,10 @@ afterAll(async () => {
 function resolving(...answers: string[][]): ReturnType<typeof vi.fn<LookupAll>> {
   return vi.fn<LookupAll>((_host, _options, callback) => {
     const addresses = (answers.length > 1 ? answers.shift() : answers[0])!
-    callback(null, addresses.map((address) => ({ address, family: isIP(address) })))
+    callback(
+      null,
+      addresses.map((address) => ({ address, family: isIP(address) })),
+    )
   })
 }
 
@@ -67,15 +71,26 @@ async function through(agent: Agent, url: string): Promise<string> {
 }
 
 describe('the guard', () => {
-  it.each(['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::127.0.0.1]', '0.0.0.0', 'localhost', 'localhost.', 'metadata.google.internal'])(
-    'refuses the literal host %s without a look-up or a connection',
-    async (host) => {
-      const lookup = resolving(['8.8.8.8'])
-      for (const protocol of ['http', 'https'] as const) expect(await get(host, { policy: STRICT, lookup, protocol })).toBe('blocked_url')
-      expect(lookup).not.toHaveBeenCalled()
-      expect(hits).toEqual([])
-    },
-  )
+  it.each([
+    '127.0.0.1',
+    '127.1',
+    '2130706433',
+    '0x7f000001',
+    '0177.0.0.1',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '[::127.0.0.1]',
+    '0.0.0.0',
+    'localhost',
+    'localhost.',
+    'metadata.google.internal',
+  ])('refuses the literal host %s without a look-up or a connection', async (host) => {
+    const lookup = resolving(['8.8.8.8'])
+    for (const protocol of ['http', 'https'] as const)
+      expect(await get(host, { policy: STRICT, lookup, protocol })).toBe('blocked_url')
+    expect(lookup).not.toHaveBeenCalled()
+    expect(hits).toEqual([])
+  })
 
   it.each([
     [['127.0.0.1']],
@@ -105,15 +120,19 @@ describe('the guard', () => {
       const lookup = resolving(['8.8.8.8', '127.0.0.1'])
       expect(await get('rebind.example.com', { policy: STRICT, lookup, protocol: 'https' })).toBe('blocked_url')
       expect(lookup.mock.calls[0]?.[1]).toMatchObject({ all: true })
-      expect(await get('api.example.com', { policy: LISTED, lookup: resolving(['127.0.0.1', '127.0.0.3']) })).toBe('reached')
+      expect(await get('api.example.com', { policy: LISTED, lookup: resolving(['127.0.0.1', '127.0.0.3']) })).toBe(
+        'reached',
+      )
     } finally {
       net.setDefaultAutoSelectFamily(true)
     }
   })
 
   it('passes a failed look-up and an empty one on', async () => {
-    const missing: LookupAll = (_host, _options, callback) => callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
-    for (const lookup of [missing, resolving([])]) expect(await get('nowhere.example.com', { policy: STRICT, lookup, protocol: 'https' })).toBe('ENOTFOUND')
+    const missing: LookupAll = (_host, _options, callback) =>
+      callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
+    for (const lookup of [missing, resolving([])])
+      expect(await get('nowhere.example.com', { policy: STRICT, lookup, protocol: 'https' })).toBe('ENOTFOUND')
   })
 
   it.each([22, 25, 81, 1023])('refuses port %i, also of a listed address', async (at) => {
@@ -135,21 +154,33 @@ describe('the guard with an allow-list', () => {
   it('reaches nothing beside them', async () => {
     expect(await get('127.0.0.2', { policy: ONE })).toBe('blocked_url')
     expect(await get('[::ffff:127.0.0.1]', { policy: ONE })).toBe('blocked_url')
-    for (const addresses of [['127.0.0.2'], ['127.0.0.1', '127.0.0.2'], ['127.0.0.1', '::ffff:127.0.0.1'], ['127.0.0.1', '169.254.169.254']]) {
-      for (const protocol of ['http', 'https'] as const) expect(await get('api.example.com', { policy: ONE, protocol, lookup: resolving(addresses) })).toBe('blocked_url')
+    for (const addresses of [
+      ['127.0.0.2'],
+      ['127.0.0.1', '127.0.0.2'],
+      ['127.0.0.1', '::ffff:127.0.0.1'],
+      ['127.0.0.1', '169.254.169.254'],
+    ]) {
+      for (const protocol of ['http', 'https'] as const)
+        expect(await get('api.example.com', { policy: ONE, protocol, lookup: resolving(addresses) })).toBe(
+          'blocked_url',
+        )
     }
     expect(hits).toEqual([])
   })
 
   it('speaks plain http to listed addresses alone, whatever else a name has', async () => {
     expect(await get('8.8.8.8', { policy: ONE })).toBe('blocked_url')
-    expect(await get('api.example.com', { policy: ONE, lookup: resolving(['127.0.0.1', '8.8.8.8']) })).toBe('blocked_url')
+    expect(await get('api.example.com', { policy: ONE, lookup: resolving(['127.0.0.1', '8.8.8.8']) })).toBe(
+      'blocked_url',
+    )
     expect(hits).toEqual([])
   })
 
   it('takes a local name for listed addresses alone, also by https', async () => {
     expect(await get('db.internal', { policy: ONE, lookup: resolving(['127.0.0.1']) })).toBe('reached')
-    expect(await get('db.internal', { policy: ONE, protocol: 'https', lookup: resolving(['8.8.8.8']) })).toBe('blocked_url')
+    expect(await get('db.internal', { policy: ONE, protocol: 'https', lookup: resolving(['8.8.8.8']) })).toBe(
+      'blocked_url',
+    )
   })
 })
 
@@ -180,7 +211,8 @@ describe('a name that changes its mind', () => {
 })
 
 it('ignores a proxy in the environment', async () => {
-  for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy']) vi.stubEnv(name, 'http://127.0.0.1:1')
+  for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'])
+    vi.stubEnv(name, 'http://127.0.0.1:1')
   vi.stubEnv('NODE_USE_ENV_PROXY', '1')
   expect(await get('127.0.0.1', { policy: LISTED })).toBe('reached')
   vi.unstubAllEnvs()

@@ -29,7 +29,13 @@ const KEEP_ALIVE_MS = 4_000
  * No redirects are followed (egress/request.ts does), no proxy of the environment is used. Plain HTTP/1.1 with one request at a time on a
  * connection: a slow tool holds up nobody else's call, and giving a call up ends its connection. The deadline of a call is its signal's business.
  */
-export function createDispatcher({ policy, lookup = createLookup() }: { policy: EgressPolicy; lookup?: LookupAll }): Agent {
+export function createDispatcher({
+  policy,
+  lookup = createLookup(),
+}: {
+  policy: EgressPolicy
+  lookup?: LookupAll
+}): Agent {
   return new Agent({
     connect: guarded(policy, lookup),
     connections: CONNECTIONS_PER_ORIGIN_MAX,
@@ -44,7 +50,8 @@ export function createDispatcher({ policy, lookup = createLookup() }: { policy: 
 
 function guarded(policy: EgressPolicy, lookup: LookupAll): buildConnector.connector {
   // A lookup is told the name alone, so there is a connector for each protocol that it decides about.
-  const speaking = (protocol: string) => buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(protocol, policy, lookup) })
+  const speaking = (protocol: string) =>
+    buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(protocol, policy, lookup) })
   const [plain, secure] = [speaking('http:'), speaking('https:')]
   return (target, callback) => {
     const verdict = decidePlace(target, policy)
@@ -62,8 +69,13 @@ function guardedLookup(protocol: string, policy: EgressPolicy, lookup: LookupAll
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       const first = addresses?.[0]
-      if (error || !first) return callback(error ?? Object.assign(new Error('The name has no address.'), { code: 'ENOTFOUND' }), '', 0)
-      const verdict = decideAnswer({ protocol, hostname }, addresses.map(({ address }) => address), policy)
+      if (error || !first)
+        return callback(error ?? Object.assign(new Error('The name has no address.'), { code: 'ENOTFOUND' }), '', 0)
+      const verdict = decideAnswer(
+        { protocol, hostname },
+        addresses.map(({ address }) => address),
+        policy,
+      )
       if (!verdict.allowed) callback(blocked(verdict.reason), '', 0)
       else if (options.all) callback(null, addresses)
       else callback(null, first.address, first.family)

@@ -16,13 +16,19 @@ interface Bypass {
   resolves?: string[]
 }
 
-const BYPASSES = JSON.parse(readFileSync(new URL('../../../test/egress/bypass-urls.json', import.meta.url), 'utf8')) as Bypass[]
+const BYPASSES = JSON.parse(
+  readFileSync(new URL('../../../test/egress/bypass-urls.json', import.meta.url), 'utf8'),
+) as Bypass[]
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1/128' })
 
 /** What a registration does with a URL. */
 async function checked({ url, resolves }: Bypass, policy: typeof STRICT): Promise<string> {
   const lookup: LookupAll = (_host, _options, callback) => {
-    if (resolves) callback(null, resolves.map((address) => ({ address, family: isIP(address) })))
+    if (resolves)
+      callback(
+        null,
+        resolves.map((address) => ({ address, family: isIP(address) })),
+      )
     else callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
   }
   const target = checkUrl(url, policy)
@@ -31,6 +37,10 @@ async function checked({ url, resolves }: Bypass, policy: typeof STRICT): Promis
 }
 
 describe('registering', () => {
-  it.each(BYPASSES)('$url ($why): $strict without an allow-list', async (bypass) => expect(await checked(bypass, STRICT)).toBe(bypass.strict))
-  it.each(BYPASSES)('$url ($why): $listed where loopback is listed', async (bypass) => expect(await checked(bypass, LISTED)).toBe(bypass.listed))
+  it.each(BYPASSES)('$url ($why): $strict without an allow-list', async (bypass) =>
+    expect(await checked(bypass, STRICT)).toBe(bypass.strict),
+  )
+  it.each(BYPASSES)('$url ($why): $listed where loopback is listed', async (bypass) =>
+    expect(await checked(bypass, LISTED)).toBe(bypass.listed),
+  )
 })

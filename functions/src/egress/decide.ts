@@ -30,7 +30,11 @@ export function decidePlace({ protocol, hostname, port }: Place, policy: EgressP
  * Whether a name may be dialled at the addresses it resolved to: all of them may, or none. Local names have to be of listed
  * addresses alone. No addresses are none that may be dialled. Ports are decided about before.
  */
-export function decideAnswer({ protocol, hostname }: Omit<Place, 'port'>, addresses: readonly string[], policy: EgressPolicy): Verdict {
+export function decideAnswer(
+  { protocol, hostname }: Omit<Place, 'port'>,
+  addresses: readonly string[],
+  policy: EgressPolicy,
+): Verdict {
   const name = decideHost(protocol, bare(hostname), policy)
   if (!name.allowed) return name
   if (addresses.length === 0) return refused('no address')

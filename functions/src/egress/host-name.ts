@@ -4,12 +4,30 @@
  * `internal` (ICANN, 2024: private use) is the zone of Google's metadata server and of all Compute Engine names; `localhost` RFC 6761,
  * `local` RFC 6762 and the others of its appendix G, `home.arpa` RFC 8375, `onion` RFC 7686; `localdomain` and `svc` by custom.
  */
-const LOCAL_ZONES = ['internal', 'localhost', 'local', 'home.arpa', 'localdomain', 'intranet', 'private', 'corp', 'home', 'lan', 'svc', 'onion']
+const LOCAL_ZONES = [
+  'internal',
+  'localhost',
+  'local',
+  'home.arpa',
+  'localdomain',
+  'intranet',
+  'private',
+  'corp',
+  'home',
+  'lan',
+  'svc',
+  'onion',
+]
 
 /** Metadata servers by name: in a local zone or without one by their first label, and under public names. */
 const METADATA_LABELS = new Set(['metadata', 'instance-data', 'rancher-metadata', 'metadata-server'])
 const METADATA_NAMES = [
-  'metadata.google.internal', 'metadata.goog', 'metadata.tencentyun.com', 'api.metadata.cloud.ibm.com', 'metadata.packet.net', 'metadata.platformequinix.com',
+  'metadata.google.internal',
+  'metadata.goog',
+  'metadata.tencentyun.com',
+  'api.metadata.cloud.ibm.com',
+  'metadata.packet.net',
+  'metadata.platformequinix.com',
 ]
 
 /** RFC 1035 section 2.3.4, with the underscore that some hosts have. */

@@ -28,8 +28,11 @@ beforeAll(async () => {
   })
   await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve))
   hostsFile = join(await mkdtemp(join(tmpdir(), 'vitrine-hosts-')), 'hosts')
-  await writeFile(hostsFile, '# comment\n127.0.0.1\tlocalhost\n10.0.0.9  Named.example.com other.example.com # named.example.com\n\nfd00::9 named.example.com\n#1.2.3.4 dual.example.com\n')
-  lookup = createLookup({ servers: [`127.0.0.1:${(server.address()).port}`], hostsFile })
+  await writeFile(
+    hostsFile,
+    '# comment\n127.0.0.1\tlocalhost\n10.0.0.9  Named.example.com other.example.com # named.example.com\n\nfd00::9 named.example.com\n#1.2.3.4 dual.example.com\n',
+  )
+  lookup = createLookup({ servers: [`127.0.0.1:${server.address().port}`], hostsFile })
 })
 afterAll(async () => {
   await new Promise<void>((resolve) => server.close(resolve))
@@ -46,11 +49,13 @@ function replyTo(query: Buffer): Buffer | undefined {
   asked.push(name)
   const known = ZONE[name]
   if (!known) return undefined
-  const answers = known.filter((address) => isIP(address) === (type === 28 ? 6 : 4)).map((address) => {
-    const data = type === 28 ? groupsOf(address) : Buffer.from(address.split('.').map(Number))
-    const record = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 0, 0, data.length])
-    return Buffer.concat([record, data])
-  })
+  const answers = known
+    .filter((address) => isIP(address) === (type === 28 ? 6 : 4))
+    .map((address) => {
+      const data = type === 28 ? groupsOf(address) : Buffer.from(address.split('.').map(Number))
+      const record = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 0, 0, data.length])
+      return Buffer.concat([record, data])
+    })
   const header = Buffer.from([query[0]!, query[1]!, 0x81, 0x80, 0, 1, 0, answers.length, 0, 0, 0, 0])
   return Buffer.concat([header, query.subarray(12, at + 5), ...answers])
 }
@@ -58,16 +63,22 @@ function replyTo(query: Buffer): Buffer | undefined {
 function groupsOf(address: string): Buffer {
   const [front = '', back = ''] = address.split('::')
   const groups = (text: string) => (text === '' ? [] : text.split(':').map((group) => parseInt(group, 16)))
-  const parts = [...groups(front), ...Array<number>(8 - groups(front).length - groups(back).length).fill(0), ...groups(back)]
+  const parts = [
+    ...groups(front),
+    ...Array<number>(8 - groups(front).length - groups(back).length).fill(0),
+    ...groups(back),
+  ]
   return Buffer.from(parts.flatMap((group) => [group >> 8, group & 0xff]))
 }
 
 /** The addresses, or the code of the error. */
 function addressesOf(name: string): Promise<string[] | string> {
-  return new Promise((resolve) => lookup(name, { all: true }, (error, addresses) => {
-    for (const { address, family } of addresses) expect(family).toBe(isIP(address))
-    resolve(error ? error.code! : addresses.map(({ address }) => address))
-  }))
+  return new Promise((resolve) =>
+    lookup(name, { all: true }, (error, addresses) => {
+      for (const { address, family } of addresses) expect(family).toBe(isIP(address))
+      resolve(error ? error.code! : addresses.map(({ address }) => address))
+    }),
+  )
 }
 
 describe('the lookup', () => {
@@ -78,10 +89,12 @@ describe('the lookup', () => {
     expect(await addressesOf('inside.example.com')).toEqual(['127.0.0.1'])
   })
 
-  it('says when a name has none', async () => expect(await addressesOf('none.example.com')).toMatch(/ENODATA|ENOTFOUND/))
+  it('says when a name has none', async () =>
+    expect(await addressesOf('none.example.com')).toMatch(/ENODATA|ENOTFOUND/))
 
   it('takes the hosts file first', async () => {
-    for (const name of ['named.example.com', 'NAMED.example.com', 'named.example.com.']) expect(await addressesOf(name)).toEqual(['10.0.0.9', 'fd00::9'])
+    for (const name of ['named.example.com', 'NAMED.example.com', 'named.example.com.'])
+      expect(await addressesOf(name)).toEqual(['10.0.0.9', 'fd00::9'])
     expect(await addressesOf('other.example.com')).toEqual(['10.0.0.9'])
     expect(asked).not.toContain('named.example.com')
   })

@@ -40,7 +40,10 @@ export function createLookup({ servers, hostsFile = '/etc/hosts' }: LookupOption
 
   return (hostname, options, callback) => {
     if (classifyName(hostname) !== 'public') return systemLookup(hostname, options, callback)
-    publicAddresses(hostname).then((addresses) => callback(null, addresses), (error: NodeJS.ErrnoException) => callback(error, []))
+    publicAddresses(hostname).then(
+      (addresses) => callback(null, addresses),
+      (error: NodeJS.ErrnoException) => callback(error, []),
+    )
   }
 }
 

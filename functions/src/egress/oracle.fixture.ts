@@ -5,18 +5,57 @@
 
 /** Blocks that hold no public host, as `value/bits`: IANA's special-purpose registries, and what clouds keep for themselves. */
 const IPV4_SPECIAL: [first: string, bits: number][] = [
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.31.196.0', 24], ['192.52.193.0', 24],
-  ['192.88.99.0', 24], ['192.168.0.0', 16], ['192.175.48.0', 24], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 3], ['168.63.129.16', 32],
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.31.196.0', 24],
+  ['192.52.193.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['192.175.48.0', 24],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+  ['168.63.129.16', 32],
 ]
 /** What is refused although an operator lists it. */
-const IPV4_NEVER: [string, number][] = [['0.0.0.0', 8], ['169.254.0.0', 16], ['224.0.0.0', 4], ['255.255.255.255', 32], ['168.63.129.16', 32], ['100.100.100.200', 32], ['192.0.0.192', 32]]
+const IPV4_NEVER: [string, number][] = [
+  ['0.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['224.0.0.0', 4],
+  ['255.255.255.255', 32],
+  ['168.63.129.16', 32],
+  ['100.100.100.200', 32],
+  ['192.0.0.192', 32],
+]
 
 /** In IPv6 what is public is less than what is not. The first 16 bits of `groups`, and so on. */
 const IPV6_PUBLIC: [groups: number[], bits: number][] = [[[0x2000], 3]]
-const IPV6_SPECIAL: [number[], number][] = [[[0x2001], 23], [[0x2001, 0xdb8], 32], [[0x2002], 16], [[0x3fff], 20]]
+const IPV6_SPECIAL: [number[], number][] = [
+  [[0x2001], 23],
+  [[0x2001, 0xdb8], 32],
+  [[0x2002], 16],
+  [[0x3fff], 20],
+]
 const IPV6_NEVER: [number[], number][] = [
-  [[0, 0, 0, 0, 0, 0xffff], 96], [[0, 0, 0, 0, 0xffff, 0], 96], [[0x64, 0xff9b], 96], [[0x64, 0xff9b, 1], 48], [[0x2002], 16], [[0x2001, 0], 32], [[0xff00], 8], [[0xfe80], 10],
-  [[0xfd00, 0xec2], 64], [[0xfd20, 0xce], 64], [[0xfd00, 0xa9fe, 0xa9fe], 64], [[0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42], 128],
+  [[0, 0, 0, 0, 0, 0xffff], 96],
+  [[0, 0, 0, 0, 0xffff, 0], 96],
+  [[0x64, 0xff9b], 96],
+  [[0x64, 0xff9b, 1], 48],
+  [[0x2002], 16],
+  [[0x2001, 0], 32],
+  [[0xff00], 8],
+  [[0xfe80], 10],
+  [[0xfd00, 0xec2], 64],
+  [[0xfd20, 0xce], 64],
+  [[0xfd00, 0xa9fe, 0xa9fe], 64],
+  [[0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42], 128],
 ]
 
 export interface Range {
@@ -28,12 +67,18 @@ export interface Range {
 export type Reach = 'global' | 'listed' | 'refused'
 
 export function reachOf(version: 4 | 6, value: bigint, allow: readonly Range[]): Reach {
-  const never = version === 4 ? IPV4_NEVER.some(([first, bits]) => holds(32, ipv4(first), bits, value)) : isNever6(value)
+  const never =
+    version === 4 ? IPV4_NEVER.some(([first, bits]) => holds(32, ipv4(first), bits, value)) : isNever6(value)
   if (never) return 'refused'
-  if (allow.some((range) => range.version === version && holds(version === 4 ? 32 : 128, range.value, range.bits, value))) return 'listed'
-  const isPublic = version === 4
-    ? !IPV4_SPECIAL.some(([first, bits]) => holds(32, ipv4(first), bits, value))
-    : IPV6_PUBLIC.some(([groups, bits]) => holds(128, ipv6(groups), bits, value)) && !IPV6_SPECIAL.some(([groups, bits]) => holds(128, ipv6(groups), bits, value))
+  if (
+    allow.some((range) => range.version === version && holds(version === 4 ? 32 : 128, range.value, range.bits, value))
+  )
+    return 'listed'
+  const isPublic =
+    version === 4
+      ? !IPV4_SPECIAL.some(([first, bits]) => holds(32, ipv4(first), bits, value))
+      : IPV6_PUBLIC.some(([groups, bits]) => holds(128, ipv6(groups), bits, value)) &&
+        !IPV6_SPECIAL.some(([groups, bits]) => holds(128, ipv6(groups), bits, value))
   return isPublic ? 'global' : 'refused'
 }
 
@@ -45,7 +90,11 @@ export function isPortOpen(port: number): boolean {
 function isNever6(value: bigint): boolean {
   if (value < 1n << 32n) return value !== 1n
   const interfaceHigh = (value >> 32n) & 0xffff_ffffn
-  return interfaceHigh === 0x5efen || interfaceHigh === 0x200_5efen || IPV6_NEVER.some(([groups, bits]) => holds(128, ipv6(groups), bits, value))
+  return (
+    interfaceHigh === 0x5efen ||
+    interfaceHigh === 0x200_5efen ||
+    IPV6_NEVER.some(([groups, bits]) => holds(128, ipv6(groups), bits, value))
+  )
 }
 
 function holds(width: number, first: bigint, bits: number, value: bigint): boolean {

@@ -15,7 +15,11 @@ export interface EgressPolicy {
 
 const PORT_MAX = 65_535
 /** Below 1024 live the services that do harm when they are spoken to in HTTP, mail and remote shells among them. */
-const DEFAULT_PORTS: readonly PortRange[] = [[80, 80], [443, 443], [1024, PORT_MAX]]
+const DEFAULT_PORTS: readonly PortRange[] = [
+  [80, 80],
+  [443, 443],
+  [1024, PORT_MAX],
+]
 
 /** Public addresses by https, nothing else. */
 export const STRICT: EgressPolicy = { allow: [], ports: DEFAULT_PORTS }
@@ -61,7 +65,9 @@ function readCidr(entry: string): Cidr {
 }
 
 function badCidr(entry: string): Error {
-  return new Error(`VITRINE_EGRESS_ALLOW: ${JSON.stringify(entry)} is neither an IP address nor a range of them such as 10.0.0.0/8 or fd00::/8`)
+  return new Error(
+    `VITRINE_EGRESS_ALLOW: ${JSON.stringify(entry)} is neither an IP address nor a range of them such as 10.0.0.0/8 or fd00::/8`,
+  )
 }
 
 function readPorts(entry: string): PortRange {
@@ -69,7 +75,9 @@ function readPorts(entry: string): PortRange {
   const first = Number(match?.[1])
   const last = Number(match?.[2] ?? first)
   if (match === null || first < 1 || last < first || last > PORT_MAX) {
-    throw new Error(`VITRINE_EGRESS_PORTS: ${JSON.stringify(entry)} is neither a port nor a range of them such as 8000-8999`)
+    throw new Error(
+      `VITRINE_EGRESS_PORTS: ${JSON.stringify(entry)} is neither a port nor a range of them such as 8000-8999`,
+    )
   }
   return [first, last]
 }

@@ -14,13 +14,18 @@ const LOOKUP_MS_MAX = 2_000
  * know, nothing for addresses and for names that resolve to what tools may reach.
  * Errors: blocked_url when any address of the name may not be reached, or not by plain http.
  */
-export async function checkReachable(href: string, policy: EgressPolicy, lookup: LookupAll = ownLookup): Promise<Result<string[]>> {
+export async function checkReachable(
+  href: string,
+  policy: EgressPolicy,
+  lookup: LookupAll = ownLookup,
+): Promise<Result<string[]>> {
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])
   const addresses = await addressesOf(hostname, lookup)
   // A local name has no meaning but its addresses, so without any there is nothing to allow.
   if (addresses === null && classifyName(hostname) === 'local') return fail('blocked_url', undefined, { field: 'url' })
-  if (addresses === null) return ok([`The name ${hostname} does not resolve here at present; calls fail until it does.`])
+  if (addresses === null)
+    return ok([`The name ${hostname} does not resolve here at present; calls fail until it does.`])
   const verdict = decideAnswer({ protocol, hostname }, addresses, policy)
   return verdict.allowed ? ok([]) : fail('blocked_url', verdict.hint, { field: 'url' })
 }

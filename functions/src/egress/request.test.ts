@@ -10,7 +10,11 @@ import { guardedRequest, type EgressFailure, type OutgoingRequest } from './requ
 
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 const SECRET = 's3cr3t-credential'
-const SCRUBBER = { text: (text: string) => ({ count: text.includes(SECRET) || text.includes(Buffer.from(SECRET).toString('base64url')) ? 1 : 0 }) }
+const SCRUBBER = {
+  text: (text: string) => ({
+    count: text.includes(SECRET) || text.includes(Buffer.from(SECRET).toString('base64url')) ? 1 : 0,
+  }),
+}
 
 interface Seen {
   method: string
@@ -31,7 +35,9 @@ function dispatcherFor(policy: EgressPolicy, lookup?: LookupAll): Agent {
 }
 
 /** A server that notes what it gets and answers `ok`, but for the paths named. */
-async function origin(routes: Record<string, RequestListener> = {}): Promise<{ url: string; port: number; seen: Seen[] }> {
+async function origin(
+  routes: Record<string, RequestListener> = {},
+): Promise<{ url: string; port: number; seen: Seen[] }> {
   const seen: Seen[] = []
   const server = createServer((request, response) => {
     let body = ''
@@ -61,10 +67,12 @@ async function rawOrigin(answer: (socket: net.Socket) => void): Promise<string> 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const redirect = (status: number, location: string | string[] | (() => string)): RequestListener => (_request, response) => {
-  response.statusCode = status
-  response.setHeader('location', typeof location === 'function' ? location() : location).end()
-}
+const redirect =
+  (status: number, location: string | string[] | (() => string)): RequestListener =>
+  (_request, response) => {
+    response.statusCode = status
+    response.setHeader('location', typeof location === 'function' ? location() : location).end()
+  }
 
 interface Sending extends Partial<OutgoingRequest> {
   policy?: EgressPolicy
@@ -72,12 +80,22 @@ interface Sending extends Partial<OutgoingRequest> {
 }
 
 /** The text of the answer, or `code sent status` of the failure. */
-async function send(url: string, { policy = LISTED, dispatcher = dispatcherFor(policy), ...changes }: Sending = {}): Promise<string> {
+async function send(
+  url: string,
+  { policy = LISTED, dispatcher = dispatcherFor(policy), ...changes }: Sending = {},
+): Promise<string> {
   const request: OutgoingRequest = {
     url,
     method: 'POST',
     headers: { accept: 'a/b', 'content-type': 'application/json', 'x-harmless': '1' },
-    ownHeaders: { authorization: `Bearer ${SECRET}`, 'x-api-key': SECRET, cookie: 'a=b', 'mcp-session-id': 'm', 'idempotency-key': 'i', accept: 'own/accept' },
+    ownHeaders: {
+      authorization: `Bearer ${SECRET}`,
+      'x-api-key': SECRET,
+      cookie: 'a=b',
+      'mcp-session-id': 'm',
+      'idempotency-key': 'i',
+      accept: 'own/accept',
+    },
     queryCredential: null,
     body: '{"a":1}',
     scrubber: SCRUBBER,
@@ -100,13 +118,27 @@ describe('a redirect within the origin', () => {
   it.each([307, 308])('%i repeats method, body and headers', async (status) => {
     const server = await origin({ '/mcp': redirect(status, '/mcp/?x=1') })
     expect(await send(`${server.url}/mcp`)).toBe('200 ok')
-    expect(server.seen[1]).toMatchObject({ method: 'POST', url: '/mcp/?x=1', body: '{"a":1}', headers: { authorization: `Bearer ${SECRET}`, accept: 'own/accept', 'content-type': 'application/json' } })
+    expect(server.seen[1]).toMatchObject({
+      method: 'POST',
+      url: '/mcp/?x=1',
+      body: '{"a":1}',
+      headers: { authorization: `Bearer ${SECRET}`, accept: 'own/accept', 'content-type': 'application/json' },
+    })
     expect(ownIn(server.seen[1]!)).toEqual(OWN)
   })
 
   it.each([
-    [301, 'POST', 'GET'], [302, 'POST', 'GET'], [303, 'POST', 'GET'], [303, 'PUT', 'GET'], [303, 'DELETE', 'GET'], [301, 'PUT', 'PUT'], [302, 'DELETE', 'DELETE'], [302, 'PATCH', 'PATCH'],
-    [301, 'GET', 'GET'], [303, 'GET', 'GET'], [307, 'DELETE', 'DELETE'],
+    [301, 'POST', 'GET'],
+    [302, 'POST', 'GET'],
+    [303, 'POST', 'GET'],
+    [303, 'PUT', 'GET'],
+    [303, 'DELETE', 'GET'],
+    [301, 'PUT', 'PUT'],
+    [302, 'DELETE', 'DELETE'],
+    [302, 'PATCH', 'PATCH'],
+    [301, 'GET', 'GET'],
+    [303, 'GET', 'GET'],
+    [307, 'DELETE', 'DELETE'],
   ] as const)('%i makes of a %s a %s', async (status, method, then) => {
     const server = await origin({ '/a': redirect(status, '/b') })
     const body = method === 'GET' || method === 'DELETE' ? null : '{"a":1}'
@@ -128,13 +160,31 @@ describe('a redirect within the origin', () => {
   })
 
   it('gets the credential of the query again, unless it brings one', async () => {
-    const server = await origin({ '/a': redirect(307, '/b?x=1'), '/b': redirect(307, '/c?k=theirs'), '/c': redirect(307, '?k=') })
-    expect(await send(`${server.url}/a?y=%41`, { queryCredential: { name: 'k', value: 'a b&c' } })).toMatch(/^upstream_redirect/)
-    expect(server.seen.map(({ url }) => url)).toEqual(['/a?y=%41&k=a%20b%26c', '/b?x=1&k=a%20b%26c', '/c?k=theirs', '/c?k='])
+    const server = await origin({
+      '/a': redirect(307, '/b?x=1'),
+      '/b': redirect(307, '/c?k=theirs'),
+      '/c': redirect(307, '?k='),
+    })
+    expect(await send(`${server.url}/a?y=%41`, { queryCredential: { name: 'k', value: 'a b&c' } })).toMatch(
+      /^upstream_redirect/,
+    )
+    expect(server.seen.map(({ url }) => url)).toEqual([
+      '/a?y=%41&k=a%20b%26c',
+      '/b?x=1&k=a%20b%26c',
+      '/c?k=theirs',
+      '/c?k=',
+    ])
   })
 
   it.each([
-    ['/b', '/b'], ['b', '/x/b'], ['b?q', '/x/b?q'], ['../c#fragment', '/c'], ['/sp ace', '/sp%20ace'], ['//HOST/d', '/d'], ['http://HOST/e', '/e'], [Buffer.from('/é').toString('latin1'), '/%C3%A9'],
+    ['/b', '/b'],
+    ['b', '/x/b'],
+    ['b?q', '/x/b?q'],
+    ['../c#fragment', '/c'],
+    ['/sp ace', '/sp%20ace'],
+    ['//HOST/d', '/d'],
+    ['http://HOST/e', '/e'],
+    [Buffer.from('/é').toString('latin1'), '/%C3%A9'],
   ])('resolves %j', async (location, path) => {
     const server = await origin({ '/x/a': redirect(308, () => location.replace('HOST', server.url.slice(7))) })
     expect(await send(`${server.url}/x/a`)).toBe('200 ok')
@@ -148,8 +198,19 @@ describe('a redirect to another origin', () => {
     const server = await origin({ '/a': redirect(307, `${other.url}/b`) })
     expect(await send(`${server.url}/a`, { queryCredential: { name: 'k', value: SECRET } })).toBe('200 ok')
     expect(other.seen).toHaveLength(1)
-    expect(other.seen[0]).toMatchObject({ method: 'POST', url: '/b', body: '{"a":1}', headers: { accept: 'a/b', 'content-type': 'application/json' } })
-    expect(Object.keys(other.seen[0]!.headers).sort()).toEqual(['accept', 'connection', 'content-length', 'content-type', 'host'])
+    expect(other.seen[0]).toMatchObject({
+      method: 'POST',
+      url: '/b',
+      body: '{"a":1}',
+      headers: { accept: 'a/b', 'content-type': 'application/json' },
+    })
+    expect(Object.keys(other.seen[0]!.headers).sort()).toEqual([
+      'accept',
+      'connection',
+      'content-length',
+      'content-type',
+      'host',
+    ])
     expect(JSON.stringify(other.seen)).not.toContain(SECRET)
   })
 
@@ -163,7 +224,10 @@ describe('a redirect to another origin', () => {
   })
 
   it('is one also by name, by case of the host none', async () => {
-    const server = await origin({ '/a': redirect(307, () => `http://localhost:${server.port}/b`), '/b': redirect(307, () => `http://LOCALHOST:${server.port}/c`) })
+    const server = await origin({
+      '/a': redirect(307, () => `http://localhost:${server.port}/b`),
+      '/b': redirect(307, () => `http://LOCALHOST:${server.port}/c`),
+    })
     expect(await send(`${server.url}/a`)).toBe('200 ok')
     expect(server.seen.map(ownIn)).toEqual([OWN, [], []])
     const named = await origin({ '/b': redirect(307, () => `http://LOCALHOST:${named.port}/c`) })
@@ -171,17 +235,24 @@ describe('a redirect to another origin', () => {
     expect(named.seen.map(ownIn)).toEqual([OWN, OWN])
   })
 
-  it.each([`?key=${SECRET}`, `${SECRET}/`, `#${SECRET}`, Buffer.from(SECRET).toString('base64url')])('is not followed with the credential in it: %s', async (rest) => {
-    const other = await origin()
-    const server = await origin({ '/a': redirect(302, `${other.url}/${rest}`) })
-    expect(await send(`${server.url}/a`)).toBe('upstream_redirect sent 302')
-    expect(other.seen).toEqual([])
-  })
+  it.each([`?key=${SECRET}`, `${SECRET}/`, `#${SECRET}`, Buffer.from(SECRET).toString('base64url')])(
+    'is not followed with the credential in it: %s',
+    async (rest) => {
+      const other = await origin()
+      const server = await origin({ '/a': redirect(302, `${other.url}/${rest}`) })
+      expect(await send(`${server.url}/a`)).toBe('upstream_redirect sent 302')
+      expect(other.seen).toEqual([])
+    },
+  )
 
   it('is not followed with the credential in the name of the host, whose case does not matter', async () => {
     const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
-    const server = await origin({ '/a': redirect(302, () => `http://${SECRET.toUpperCase()}.example.com:${server.port}/`) })
-    expect(await send(`${server.url}/a`, { dispatcher: dispatcherFor(LISTED, lookup) })).toBe('upstream_redirect sent 302')
+    const server = await origin({
+      '/a': redirect(302, () => `http://${SECRET.toUpperCase()}.example.com:${server.port}/`),
+    })
+    expect(await send(`${server.url}/a`, { dispatcher: dispatcherFor(LISTED, lookup) })).toBe(
+      'upstream_redirect sent 302',
+    )
     expect(server.seen).toHaveLength(1)
   })
 
@@ -193,8 +264,13 @@ describe('a redirect to another origin', () => {
 
 describe('what is not followed', () => {
   it(`more than ${REDIRECTS_MAX} hops`, async () => {
-    const hops = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`/${i}`, redirect(307, `/${i + 1}`)]))
-    const [enough, tooMany, loop] = [await origin(hops(REDIRECTS_MAX)), await origin(hops(REDIRECTS_MAX + 1)), await origin({ '/0': redirect(307, '/0') })]
+    const hops = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`/${i}`, redirect(307, `/${i + 1}`)]))
+    const [enough, tooMany, loop] = [
+      await origin(hops(REDIRECTS_MAX)),
+      await origin(hops(REDIRECTS_MAX + 1)),
+      await origin({ '/0': redirect(307, '/0') }),
+    ]
     expect(await send(`${enough.url}/0`)).toBe('200 ok')
     for (const server of [tooMany, loop]) {
       expect(await send(`${server.url}/0`)).toBe('upstream_redirect sent 307')
@@ -203,24 +279,57 @@ describe('what is not followed', () => {
   })
 
   it.each([
-    [300, { location: '/b' }], [304, { location: '/b' }], [305, { location: '/b' }], [306, { location: '/b' }], [200, { location: '/b' }], [201, { location: '/b' }], [302, {}], [307, { location: '' }],
+    [300, { location: '/b' }],
+    [304, { location: '/b' }],
+    [305, { location: '/b' }],
+    [306, { location: '/b' }],
+    [200, { location: '/b' }],
+    [201, { location: '/b' }],
+    [302, {}],
+    [307, { location: '' }],
   ])('%i with %j is an answer', async (status, headers) => {
-    const server = await origin({ '/a': (_request, response) => response.writeHead(status, headers as Record<string, string>).end(status === 304 ? undefined : 'said') })
+    const server = await origin({
+      '/a': (_request, response) =>
+        response.writeHead(status, headers as Record<string, string>).end(status === 304 ? undefined : 'said'),
+    })
     expect(await send(`${server.url}/a`)).toBe(`${status} ${status === 304 ? '' : 'said'}`)
     expect(server.seen).toHaveLength(1)
   })
 
   it.each([
-    'http://10.0.0.1/', 'http://169.254.169.254/latest/meta-data/', 'http://[::ffff:127.0.0.1]/', 'http://metadata.google.internal/', 'http://2852039166/', '//169.254.169.254/', 'http://127.0.0.1:22/', 'https://8.8.8.8:25/',
-    'http://8.8.8.8/', 'http://0.0.0.0:8080/',
+    'http://10.0.0.1/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://[::ffff:127.0.0.1]/',
+    'http://metadata.google.internal/',
+    'http://2852039166/',
+    '//169.254.169.254/',
+    'http://127.0.0.1:22/',
+    'https://8.8.8.8:25/',
+    'http://8.8.8.8/',
+    'http://0.0.0.0:8080/',
   ])('%s is blocked', async (location) => {
     const server = await origin({ '/a': redirect(302, location) })
     expect(await send(`${server.url}/a`)).toBe('blocked_url sent 302')
   })
 
   it.each([
-    'file:///etc/passwd', 'gopher://127.0.0.1:6379/_INFO', 'ftp://example.com/', 'javascript:alert(1)', 'data:text/plain,x', 'https://user:pass@example.com/', 'https://@example.com/', '//user@127.0.0.1:8080/',
-    'https:///example.com/', 'https:example.com', '\\\\127.0.0.1\\x', '/\\127.0.0.1/', 'http:\\\\127.0.0.1/', 'https://exa\tmple.com/', 'http://[::1', 'http://256.1.1.1/', '//',
+    'file:///etc/passwd',
+    'gopher://127.0.0.1:6379/_INFO',
+    'ftp://example.com/',
+    'javascript:alert(1)',
+    'data:text/plain,x',
+    'https://user:pass@example.com/',
+    'https://@example.com/',
+    '//user@127.0.0.1:8080/',
+    'https:///example.com/',
+    'https:example.com',
+    '\\\\127.0.0.1\\x',
+    '/\\127.0.0.1/',
+    'http:\\\\127.0.0.1/',
+    'https://exa\tmple.com/',
+    'http://[::1',
+    'http://256.1.1.1/',
+    '//',
   ])('%j is refused', async (location) => {
     const server = await origin({ '/a': redirect(302, location) })
     expect(await send(`${server.url}/a`)).toBe('upstream_redirect sent 302')
@@ -236,14 +345,21 @@ describe('what is not followed', () => {
     const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.2', family: 4 }])
     const policy = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.1' })
     const server = await origin({ '/a': redirect(302, () => `http://rebind.example.com:${server.port}/b`) })
-    expect(await send(`${server.url}/a`, { policy, dispatcher: dispatcherFor(policy, lookup) })).toBe('blocked_url sent 302')
+    expect(await send(`${server.url}/a`, { policy, dispatcher: dispatcherFor(policy, lookup) })).toBe(
+      'blocked_url sent 302',
+    )
   })
 })
 
 describe('what a redirect says besides', () => {
   it('is not waited for', async () => {
     const other = await origin()
-    const slow = await rawOrigin((socket) => void socket.write(`HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`))
+    const slow = await rawOrigin(
+      (socket) =>
+        void socket.write(
+          `HTTP/1.1 302 Found\r\nLocation: ${other.url}/\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
+        ),
+    )
     expect(await send(slow)).toBe('200 ok')
   })
 
@@ -261,21 +377,30 @@ describe('what a redirect says besides', () => {
 })
 
 describe('headers of the response', () => {
-  const headers = (count: number, value = '1') => Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, value]))
+  const headers = (count: number, value = '1') =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, value]))
   // Node adds date, connection, keep-alive, content-length.
   it.each<[string, Record<string, string | string[]>, string]>([
     ['as many as may be', headers(RESPONSE_HEADERS_MAX - 4), '200 ok'],
     ['one more', headers(RESPONSE_HEADERS_MAX - 3), 'upstream_too_large sent 200'],
-    ['one name too often', { 'set-cookie': Array<string>(RESPONSE_HEADERS_MAX + 1).fill('a=b') }, 'upstream_too_large sent 200'],
+    [
+      'one name too often',
+      { 'set-cookie': Array<string>(RESPONSE_HEADERS_MAX + 1).fill('a=b') },
+      'upstream_too_large sent 200',
+    ],
     ['large ones', headers(8, 'a'.repeat(1_900)), '200 ok'],
     ['a huge one', { 'x-a': 'a'.repeat(RESPONSE_HEADERS_BYTES_MAX) }, 'upstream_too_large sent 0'],
   ])('%s', async (_what, given, expected) => {
-    const server = await origin({ '/a': (_request, response) => response.writeHead(200, { ...given, 'content-length': 2 }).end('ok') })
+    const server = await origin({
+      '/a': (_request, response) => response.writeHead(200, { ...given, 'content-length': 2 }).end('ok'),
+    })
     expect(await send(`${server.url}/a`)).toBe(expected)
   })
 
   it('are bounded on redirects too', async () => {
-    const server = await origin({ '/a': (_request, response) => response.writeHead(307, { ...headers(RESPONSE_HEADERS_MAX), location: '/b' }).end() })
+    const server = await origin({
+      '/a': (_request, response) => response.writeHead(307, { ...headers(RESPONSE_HEADERS_MAX), location: '/b' }).end(),
+    })
     expect(await send(`${server.url}/a`)).toBe('upstream_too_large sent 307')
     expect(server.seen).toHaveLength(1)
   })
@@ -295,24 +420,46 @@ describe('whether a request left', () => {
     ['nobody listens', async () => `http://127.0.0.1:${await closedPort()}/`, 'upstream_unreachable unsent 0'],
     ['the address is blocked', () => Promise.resolve('http://10.0.0.1/'), 'blocked_url unsent 0'],
     ['the port is blocked', () => Promise.resolve('http://127.0.0.1:25/'), 'blocked_url unsent 0'],
-    ['the server speaks no TLS', async () => (await origin()).url.replace('http', 'https'), 'upstream_unreachable unsent 0'],
+    [
+      'the server speaks no TLS',
+      async () => (await origin()).url.replace('http', 'https'),
+      'upstream_unreachable unsent 0',
+    ],
     ['the server hangs up', () => rawOrigin((socket) => socket.destroy()), 'upstream_unreachable sent 0'],
-    ['the server speaks no HTTP', () => rawOrigin((socket) => void socket.end('SSH-2.0-OpenSSH_9.6\r\n')), 'upstream_invalid sent 0'],
-    ['the answer of a redirect hangs up', async () => {
-      const gone = await rawOrigin((socket) => socket.destroy())
-      return (await origin({ '/a': redirect(307, gone) })).url + '/a'
-    }, 'upstream_unreachable sent 307'],
-    ['nobody listens where a redirect points', async () => (await origin({ '/a': redirect(307, `http://127.0.0.1:${await closedPort()}/`) })).url + '/a', 'upstream_unreachable sent 307'],
+    [
+      'the server speaks no HTTP',
+      () => rawOrigin((socket) => void socket.end('SSH-2.0-OpenSSH_9.6\r\n')),
+      'upstream_invalid sent 0',
+    ],
+    [
+      'the answer of a redirect hangs up',
+      async () => {
+        const gone = await rawOrigin((socket) => socket.destroy())
+        return (await origin({ '/a': redirect(307, gone) })).url + '/a'
+      },
+      'upstream_unreachable sent 307',
+    ],
+    [
+      'nobody listens where a redirect points',
+      async () => (await origin({ '/a': redirect(307, `http://127.0.0.1:${await closedPort()}/`) })).url + '/a',
+      'upstream_unreachable sent 307',
+    ],
   ])('%s', async (_when, url, expected) => expect(await send(await url())).toBe(expected))
 
   it('name that does not resolve', async () => {
-    const missing: LookupAll = (_host, _options, callback) => callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
-    expect(await send('https://nowhere.example.com/', { policy: STRICT, dispatcher: dispatcherFor(STRICT, missing) })).toBe('upstream_unreachable unsent 0')
+    const missing: LookupAll = (_host, _options, callback) =>
+      callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
+    expect(
+      await send('https://nowhere.example.com/', { policy: STRICT, dispatcher: dispatcherFor(STRICT, missing) }),
+    ).toBe('upstream_unreachable unsent 0')
   })
 })
 
 describe('the deadline', () => {
-  it.each([[undefined, 'upstream_timeout'], ['cancelled', 'cancelled']])('given up before: %s', async (reason, code) => {
+  it.each([
+    [undefined, 'upstream_timeout'],
+    ['cancelled', 'cancelled'],
+  ])('given up before: %s', async (reason, code) => {
     const server = await origin()
     expect(await send(server.url, { signal: AbortSignal.abort(reason) })).toBe(`${code} unsent 0`)
     expect(server.seen).toEqual([])
@@ -321,7 +468,11 @@ describe('the deadline', () => {
   it('holds while a name is resolved, when nothing has left', async () => {
     const asked = Promise.withResolvers<void>()
     const stop = new AbortController()
-    const sending = send('https://slow.example.com/', { policy: STRICT, dispatcher: dispatcherFor(STRICT, () => asked.resolve()), signal: stop.signal })
+    const sending = send('https://slow.example.com/', {
+      policy: STRICT,
+      dispatcher: dispatcherFor(STRICT, () => asked.resolve()),
+      signal: stop.signal,
+    })
     await asked.promise
     stop.abort('cancelled')
     expect(await sending).toBe('cancelled unsent 0')
@@ -329,10 +480,14 @@ describe('the deadline', () => {
 
   it('holds for a request that waits for a connection, which it never gets', async () => {
     const asked = Promise.withResolvers<() => void>()
-    const lookup: LookupAll = (_host, _options, callback) => asked.resolve(() => callback(null, [{ address: '127.0.0.1', family: 4 }]))
+    const lookup: LookupAll = (_host, _options, callback) =>
+      asked.resolve(() => callback(null, [{ address: '127.0.0.1', family: 4 }]))
     const server = await origin()
     const stop = new AbortController()
-    const sending = send(`http://slow.example.com:${server.port}/`, { dispatcher: dispatcherFor(LISTED, lookup), signal: stop.signal })
+    const sending = send(`http://slow.example.com:${server.port}/`, {
+      dispatcher: dispatcherFor(LISTED, lookup),
+      signal: stop.signal,
+    })
     const resolve = await asked.promise
     stop.abort('cancelled')
     expect(await sending).toBe('cancelled unsent 0')

@@ -76,8 +76,19 @@ interface Journey {
  * upstream_redirect (too many, or a Location that is not followed), upstream_too_large (more headers than RESPONSE_HEADERS_MAX or
  * RESPONSE_HEADERS_BYTES_MAX), upstream_unreachable, upstream_invalid (no HTTP), internal, or the reason of the signal's abort.
  */
-export async function guardedRequest(dispatcher: Dispatcher, policy: EgressPolicy, request: OutgoingRequest): Promise<Dispatcher.ResponseData> {
-  const journey: Journey = { url: new URL(request.url), method: request.method, body: request.body, own: true, sent: false, status: 0 }
+export async function guardedRequest(
+  dispatcher: Dispatcher,
+  policy: EgressPolicy,
+  request: OutgoingRequest,
+): Promise<Dispatcher.ResponseData> {
+  const journey: Journey = {
+    url: new URL(request.url),
+    method: request.method,
+    body: request.body,
+    own: true,
+    sent: false,
+    status: 0,
+  }
   for (let hops = 0; ; hops++) {
     const response = await send(dispatcher, request, journey)
     journey.status = response.statusCode
@@ -91,15 +102,30 @@ export async function guardedRequest(dispatcher: Dispatcher, policy: EgressPolic
 }
 
 /** One hop. */
-async function send(dispatcher: Dispatcher, request: OutgoingRequest, journey: Journey): Promise<Dispatcher.ResponseData> {
+async function send(
+  dispatcher: Dispatcher,
+  request: OutgoingRequest,
+  journey: Journey,
+): Promise<Dispatcher.ResponseData> {
   const { signal } = request
   const { origin, pathname, search } = journey.own ? withCredential(journey.url, request.queryCredential) : journey.url
-  const options = { origin, path: pathname + search, method: journey.method, headers: headersOf(request, journey), body: journey.body, signal }
+  const options = {
+    origin,
+    path: pathname + search,
+    method: journey.method,
+    headers: headersOf(request, journey),
+    body: journey.body,
+    signal,
+  }
   try {
     signal.throwIfAborted()
     return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
   } catch (error) {
-    throw failure(signal.aborted ? (signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout') : codeOf(error), journey, error)
+    throw failure(
+      signal.aborted ? (signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout') : codeOf(error),
+      journey,
+      error,
+    )
   }
 }
 
@@ -133,13 +159,19 @@ function withCredential(url: URL, credential: OutgoingRequest['queryCredential']
 
 /** Counted with repetitions, as they came. */
 function hasTooManyHeaders({ headers }: Dispatcher.ResponseData): boolean {
-  const values = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((text) => name.length + text.length))
-  return values.length > RESPONSE_HEADERS_MAX || values.reduce((sum, length) => sum + length, 0) > RESPONSE_HEADERS_BYTES_MAX
+  const values = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((text) => name.length + text.length),
+  )
+  return (
+    values.length > RESPONSE_HEADERS_MAX || values.reduce((sum, length) => sum + length, 0) > RESPONSE_HEADERS_BYTES_MAX
+  )
 }
 
 function discard({ body }: Dispatcher.ResponseData): void {
   body.on('error', () => undefined)
-  void body.dump({ limit: REDIRECT_BODY_BYTES_MAX, signal: AbortSignal.timeout(REDIRECT_BODY_MS_MAX) }).catch(() => undefined)
+  void body
+    .dump({ limit: REDIRECT_BODY_BYTES_MAX, signal: AbortSignal.timeout(REDIRECT_BODY_MS_MAX) })
+    .catch(() => undefined)
 }
 
 /** Honest servers send one or two; each costs far more than its bytes. */
@@ -161,7 +193,8 @@ function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
         handler.onRequestStart?.(controller, context)
       },
       onResponseStart: (controller, status, ...rest) => {
-        if (status < 200 && ++interim > INTERIM_RESPONSES_MAX) controller.abort(flooded('Interim responses without end.'))
+        if (status < 200 && ++interim > INTERIM_RESPONSES_MAX)
+          controller.abort(flooded('Interim responses without end.'))
         else handler.onResponseStart?.(controller, status, ...rest)
       },
       onResponseData: (controller, chunk) => {

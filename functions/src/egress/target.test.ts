@@ -19,12 +19,52 @@ describe('checkUrl', () => {
   ])('takes %s', (text, href) => expect(checkUrl(text, STRICT)).toEqual({ ok: true, value: href }))
 
   it.each([
-    '', ' ', 'example.com', '/path', '//example.com/', 'https:', 'https:/example.com', 'https:example.com', 'https:///example.com', 'https://', 'https://?q', 'https://#f',
-    'ftp://example.com/', 'file:///etc/passwd', 'javascript:alert(1)', 'data:text/plain,x', 'gopher://example.com/', 'ws://example.com/', 'unix:/run/docker.sock', 'blob:https://example.com/x',
-    'https://user:pass@example.com/', 'https://user@example.com/', 'https://:pass@example.com/', 'https://@example.com/', 'https://a@b@example.com/',
-    'https://example.com\\@evil.example/', 'https:\\\\example.com\\', 'https://example.com\\.evil.example/', 'https://example.com/\\..\\x', ' https://example.com/', 'https://example.com/ ', 'https://exa\tmple.com/', 'https://example.com/\r\nHost: x', 'https://exam ple.com/',
-    'https://example.com/\0', 'https://example.com:99999/', 'https://example.com:x/', 'https://exa<mple.com/', 'https://%00/', 'https://256.1.1.1/', 'https://1.2.3.4.5/', 'https://[::1', 'https://[fe80::1%25eth0]/',
-    'https://[not-an-address]/', `https://example.com/${'a'.repeat(URL_LENGTH_MAX)}`, `https://example.com/${'é'.repeat(URL_LENGTH_MAX / 2 - 20)}`,
+    '',
+    ' ',
+    'example.com',
+    '/path',
+    '//example.com/',
+    'https:',
+    'https:/example.com',
+    'https:example.com',
+    'https:///example.com',
+    'https://',
+    'https://?q',
+    'https://#f',
+    'ftp://example.com/',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    'data:text/plain,x',
+    'gopher://example.com/',
+    'ws://example.com/',
+    'unix:/run/docker.sock',
+    'blob:https://example.com/x',
+    'https://user:pass@example.com/',
+    'https://user@example.com/',
+    'https://:pass@example.com/',
+    'https://@example.com/',
+    'https://a@b@example.com/',
+    'https://example.com\\@evil.example/',
+    'https:\\\\example.com\\',
+    'https://example.com\\.evil.example/',
+    'https://example.com/\\..\\x',
+    ' https://example.com/',
+    'https://example.com/ ',
+    'https://exa\tmple.com/',
+    'https://example.com/\r\nHost: x',
+    'https://exam ple.com/',
+    'https://example.com/\0',
+    'https://example.com:99999/',
+    'https://example.com:x/',
+    'https://exa<mple.com/',
+    'https://%00/',
+    'https://256.1.1.1/',
+    'https://1.2.3.4.5/',
+    'https://[::1',
+    'https://[fe80::1%25eth0]/',
+    'https://[not-an-address]/',
+    `https://example.com/${'a'.repeat(URL_LENGTH_MAX)}`,
+    `https://example.com/${'é'.repeat(URL_LENGTH_MAX / 2 - 20)}`,
   ])('refuses %j as invalid', (text) => {
     expect(codeOf(checkUrl(text, STRICT))).toBe('invalid_url')
     expect(codeOf(checkUrl(text, LISTED))).toBe('invalid_url')
@@ -32,9 +72,16 @@ describe('checkUrl', () => {
 
   // Where tools may live is in bypass.test.ts.
   it('says what is wrong with a scheme and a port, and nothing more of an address', () => {
-    expect(checkUrl('http://api.example.com/', STRICT)).toMatchObject({ error: { code: 'blocked_url', message: expect.stringContaining('use https') as string } })
-    expect(checkUrl('https://api.example.com:25/', STRICT)).toMatchObject({ error: { code: 'blocked_url', message: expect.stringContaining('Port 25') as string } })
-    expect(checkUrl('https://10.0.0.1/', STRICT)).toEqual({ ok: false, error: { code: 'blocked_url', details: { field: 'url' } } })
+    expect(checkUrl('http://api.example.com/', STRICT)).toMatchObject({
+      error: { code: 'blocked_url', message: expect.stringContaining('use https') as string },
+    })
+    expect(checkUrl('https://api.example.com:25/', STRICT)).toMatchObject({
+      error: { code: 'blocked_url', message: expect.stringContaining('Port 25') as string },
+    })
+    expect(checkUrl('https://10.0.0.1/', STRICT)).toEqual({
+      ok: false,
+      error: { code: 'blocked_url', details: { field: 'url' } },
+    })
   })
 
   it('does not repeat a URL with credentials in its message', () => {
@@ -44,22 +91,62 @@ describe('checkUrl', () => {
 
 describe('checkHeaders', () => {
   it('lower-cases names and trims values', () => {
-    expect(checkHeaders({ 'X-Api-Version': ' 2024-01-01\t', Cookie: 'a=b', Accept: 'application/vnd.github+json', 'user-agent': 'me', "x!#$%&'*+.^_`|~-": '', 'X-Latin': 'é' })).toEqual({
+    expect(
+      checkHeaders({
+        'X-Api-Version': ' 2024-01-01\t',
+        Cookie: 'a=b',
+        Accept: 'application/vnd.github+json',
+        'user-agent': 'me',
+        "x!#$%&'*+.^_`|~-": '',
+        'X-Latin': 'é',
+      }),
+    ).toEqual({
       ok: true,
-      value: { 'x-api-version': '2024-01-01', cookie: 'a=b', accept: 'application/vnd.github+json', 'user-agent': 'me', "x!#$%&'*+.^_`|~-": '', 'x-latin': 'é' },
+      value: {
+        'x-api-version': '2024-01-01',
+        cookie: 'a=b',
+        accept: 'application/vnd.github+json',
+        'user-agent': 'me',
+        "x!#$%&'*+.^_`|~-": '',
+        'x-latin': 'é',
+      },
     })
   })
 
   it.each([
-    'Host', 'CONNECTION', 'keep-alive', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'Content-Length', 'Content-Encoding', 'Accept-Encoding', 'Expect', 'Authorization', 'Proxy-Authorization',
-    'Proxy-Connection', 'Metadata-Flavor', 'Metadata', 'X-Google-Metadata-Request', 'X-aws-ec2-metadata-token', 'X-aws-ec2-metadata-token-ttl-seconds',
+    'Host',
+    'CONNECTION',
+    'keep-alive',
+    'TE',
+    'Trailer',
+    'Transfer-Encoding',
+    'Upgrade',
+    'Content-Length',
+    'Content-Encoding',
+    'Accept-Encoding',
+    'Expect',
+    'Authorization',
+    'Proxy-Authorization',
+    'Proxy-Connection',
+    'Metadata-Flavor',
+    'Metadata',
+    'X-Google-Metadata-Request',
+    'X-aws-ec2-metadata-token',
+    'X-aws-ec2-metadata-token-ttl-seconds',
   ])('refuses the header %s', (name) => expect(codeOf(checkHeaders({ [name]: 'x' }))).toBe('invalid_argument'))
 
-  it.each(['', ' ', 'a b', 'a:b', 'a\r\nb', 'é', 'a\0', '(a)', '__x', '__proto__', 'a'.repeat(101)])('refuses the name %j', (name) =>
-    expect(codeOf(checkHeaders(JSON.parse(`{${JSON.stringify(name)}:"x"}`) as Record<string, string>))).toBe('invalid_argument'))
+  it.each(['', ' ', 'a b', 'a:b', 'a\r\nb', 'é', 'a\0', '(a)', '__x', '__proto__', 'a'.repeat(101)])(
+    'refuses the name %j',
+    (name) =>
+      expect(codeOf(checkHeaders(JSON.parse(`{${JSON.stringify(name)}:"x"}`) as Record<string, string>))).toBe(
+        'invalid_argument',
+      ),
+  )
 
-  it.each(['a\r\nX-Evil: 1', 'a\nb', 'a\rb', 'a\0b', '\n', 'a\x7f', 'Ā', 'a'.repeat(HEADER_VALUE_LENGTH_MAX + 1)])('refuses the value %j', (value) =>
-    expect(codeOf(checkHeaders({ 'x-a': value }))).toBe('invalid_argument'))
+  it.each(['a\r\nX-Evil: 1', 'a\nb', 'a\rb', 'a\0b', '\n', 'a\x7f', 'Ā', 'a'.repeat(HEADER_VALUE_LENGTH_MAX + 1)])(
+    'refuses the value %j',
+    (value) => expect(codeOf(checkHeaders({ 'x-a': value }))).toBe('invalid_argument'),
+  )
 
   it('refuses names that differ in case alone, and too many', () => {
     expect(codeOf(checkHeaders({ 'X-A': '1', 'x-a': '2' }))).toBe('invalid_argument')
@@ -70,7 +157,9 @@ describe('checkHeaders', () => {
 
   it('says which header, and nothing of its value', () => {
     const result = checkHeaders({ 'X-Bad': 'hunter2\n' })
-    expect(result).toMatchObject({ error: { message: expect.stringContaining('"X-Bad"') as string, details: { field: 'headers' } } })
+    expect(result).toMatchObject({
+      error: { message: expect.stringContaining('"X-Bad"') as string, details: { field: 'headers' } },
+    })
     expect(JSON.stringify(result)).not.toContain('hunter2')
   })
 })
@@ -79,15 +168,36 @@ describe('checkAuth', () => {
   it.each<[AuthScheme, AuthScheme]>([
     [{ scheme: 'bearer' }, { scheme: 'bearer' }],
     [{ scheme: 'basic' }, { scheme: 'basic' }],
-    [{ scheme: 'basic', username: 'älice' }, { scheme: 'basic', username: 'älice' }],
-    [{ scheme: 'header', name: 'X-API-Key' }, { scheme: 'header', name: 'x-api-key' }],
-    [{ scheme: 'header', name: 'Authorization' }, { scheme: 'header', name: 'authorization' }],
-    [{ scheme: 'query', name: 'api key[]' }, { scheme: 'query', name: 'api key[]' }],
+    [
+      { scheme: 'basic', username: 'älice' },
+      { scheme: 'basic', username: 'älice' },
+    ],
+    [
+      { scheme: 'header', name: 'X-API-Key' },
+      { scheme: 'header', name: 'x-api-key' },
+    ],
+    [
+      { scheme: 'header', name: 'Authorization' },
+      { scheme: 'header', name: 'authorization' },
+    ],
+    [
+      { scheme: 'query', name: 'api key[]' },
+      { scheme: 'query', name: 'api key[]' },
+    ],
   ])('takes %j', (auth, checked) => expect(checkAuth(auth)).toEqual({ ok: true, value: checked }))
 
   it.each<AuthScheme>([
-    { scheme: 'basic', username: 'a:b' }, { scheme: 'basic', username: 'a\n' }, { scheme: 'header', name: '' }, { scheme: 'header', name: 'Host' }, { scheme: 'header', name: 'proxy-authorization' },
-    { scheme: 'header', name: 'a\r\nb' }, { scheme: 'header', name: 'metadata-flavor' }, { scheme: 'query', name: '' }, { scheme: 'query', name: 'a\0' }, { scheme: 'query', name: '\ud800' }, { scheme: 'query', name: 'a'.repeat(101) },
+    { scheme: 'basic', username: 'a:b' },
+    { scheme: 'basic', username: 'a\n' },
+    { scheme: 'header', name: '' },
+    { scheme: 'header', name: 'Host' },
+    { scheme: 'header', name: 'proxy-authorization' },
+    { scheme: 'header', name: 'a\r\nb' },
+    { scheme: 'header', name: 'metadata-flavor' },
+    { scheme: 'query', name: '' },
+    { scheme: 'query', name: 'a\0' },
+    { scheme: 'query', name: '\ud800' },
+    { scheme: 'query', name: 'a'.repeat(101) },
   ])('refuses %j', (auth) => expect(codeOf(checkAuth(auth))).toBe('invalid_argument'))
 })
 
@@ -95,8 +205,10 @@ describe('checkCredential', () => {
   const header: AuthScheme = { scheme: 'header', name: 'x-api-key' }
 
   it('takes what the scheme can send', () => {
-    for (const scheme of [{ scheme: 'bearer' }, header] as const) expect(codeOf(checkCredential(scheme, 'Token abc.DEF-123/é'))).toBe('ok')
-    for (const scheme of [{ scheme: 'basic' }, { scheme: 'query', name: 'k' }] as const) expect(codeOf(checkCredential(scheme, ' a\n鍵 '))).toBe('ok')
+    for (const scheme of [{ scheme: 'bearer' }, header] as const)
+      expect(codeOf(checkCredential(scheme, 'Token abc.DEF-123/é'))).toBe('ok')
+    for (const scheme of [{ scheme: 'basic' }, { scheme: 'query', name: 'k' }] as const)
+      expect(codeOf(checkCredential(scheme, ' a\n鍵 '))).toBe('ok')
     expect(codeOf(checkCredential(header, 'a'.repeat(TOKEN_BYTES_MAX)))).toBe('ok')
   })
 
@@ -106,6 +218,8 @@ describe('checkCredential', () => {
   })
 
   it('refuses what is too long in bytes', () => {
-    expect(codeOf(checkCredential({ scheme: 'query', name: 'k' }, 'é'.repeat(TOKEN_BYTES_MAX / 2 + 1)))).toBe('token_too_large')
+    expect(codeOf(checkCredential({ scheme: 'query', name: 'k' }, 'é'.repeat(TOKEN_BYTES_MAX / 2 + 1)))).toBe(
+      'token_too_large',
+    )
   })
 })

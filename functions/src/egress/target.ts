@@ -19,10 +19,21 @@ const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
  * that a request was meant for them.
  */
 const FORBIDDEN_HEADERS = new Set([
-  'connection', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings',
-  'content-length', 'content-encoding', 'accept-encoding', 'expect',
+  'connection',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'content-length',
+  'content-encoding',
+  'accept-encoding',
+  'expect',
   'authorization',
-  'metadata', 'metadata-flavor',
+  'metadata',
+  'metadata-flavor',
 ])
 const FORBIDDEN_HEADER_PREFIXES = ['proxy-', 'x-google-', 'x-aws-ec2-metadata-']
 
@@ -40,8 +51,10 @@ export function checkUrl(text: string, policy: EgressPolicy): Result<string> {
 /** The same for a URL of any length, such as one with arguments in its query that a server redirects to. */
 export function checkPlace(text: string, policy: EgressPolicy): Result<string> {
   // The WHATWG parser forgives white space, backslashes and missing slashes, and reads a different host than others do.
-  if (!/^https?:\/\/[^/?#]/i.test(text) || /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text)) return fail('invalid_url', undefined, { field: 'url' })
-  if (/^[^/]*\/\/[^/?#]*@/.test(text)) return fail('invalid_url', 'The URL must not hold credentials; put them into authToken.', { field: 'url' })
+  if (!/^https?:\/\/[^/?#]/i.test(text) || /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text))
+    return fail('invalid_url', undefined, { field: 'url' })
+  if (/^[^/]*\/\/[^/?#]*@/.test(text))
+    return fail('invalid_url', 'The URL must not hold credentials; put them into authToken.', { field: 'url' })
   const url = new URL(text)
   url.hash = ''
   const verdict = decidePlace(url, policy)
@@ -55,7 +68,9 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): Result<
   const checked = new Map<string, string>()
   for (const [given, value] of entries) {
     const name = given.toLowerCase()
-    const problem = headerNameProblem(name) ?? (isForbidden(name) ? 'is not one that a registration may set' : headerValueProblem(value))
+    const problem =
+      headerNameProblem(name) ??
+      (isForbidden(name) ? 'is not one that a registration may set' : headerValueProblem(value))
     if (problem !== null) return invalid('headers', `The header ${shown(given)} ${problem}.`)
     if (checked.has(name)) return invalid('headers', `The header ${shown(given)} is given twice.`)
     checked.set(name, value.trim())
@@ -70,17 +85,27 @@ export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
       return ok(auth)
     case 'basic':
       // RFC 7617 section 2.
-      return auth.username !== undefined && (auth.username.includes(':') || hasControl(auth.username) || auth.username.length > 255)
+      return auth.username !== undefined &&
+        (auth.username.includes(':') || hasControl(auth.username) || auth.username.length > 255)
         ? invalid('auth.username', 'A user name has at most 255 characters, no colon and no control characters.')
         : ok(auth)
     case 'header': {
       const name = auth.name.toLowerCase()
-      const problem = headerNameProblem(name) ?? (name !== 'authorization' && isForbidden(name) ? 'cannot carry a credential' : null)
-      return problem === null ? ok({ scheme: 'header', name }) : invalid('auth.name', `The header ${shown(auth.name)} ${problem}.`)
+      const problem =
+        headerNameProblem(name) ?? (name !== 'authorization' && isForbidden(name) ? 'cannot carry a credential' : null)
+      return problem === null
+        ? ok({ scheme: 'header', name })
+        : invalid('auth.name', `The header ${shown(auth.name)} ${problem}.`)
     }
     case 'query':
-      return auth.name === '' || auth.name.length > NAME_LENGTH_MAX || hasControl(auth.name) || !auth.name.isWellFormed()
-        ? invalid('auth.name', `A query parameter has a name of 1 to ${NAME_LENGTH_MAX} characters, none of them control characters.`)
+      return auth.name === '' ||
+        auth.name.length > NAME_LENGTH_MAX ||
+        hasControl(auth.name) ||
+        !auth.name.isWellFormed()
+        ? invalid(
+            'auth.name',
+            `A query parameter has a name of 1 to ${NAME_LENGTH_MAX} characters, none of them control characters.`,
+          )
         : ok(auth)
   }
 }
@@ -95,7 +120,10 @@ export function checkCredential(auth: AuthScheme, token: string): Result<string>
   if (!token.isWellFormed()) return invalid('authToken', 'The credential holds a lone surrogate.')
   const inHeader = auth.scheme === 'bearer' || auth.scheme === 'header'
   if (inHeader && (!FIELD_VALUE.test(token) || token.trim() !== token)) {
-    return invalid('authToken', 'The credential cannot be sent in a header: it holds a line break or other character that headers cannot, or starts or ends with white space.')
+    return invalid(
+      'authToken',
+      'The credential cannot be sent in a header: it holds a line break or other character that headers cannot, or starts or ends with white space.',
+    )
   }
   return ok(token)
 }

@@ -28,20 +28,23 @@ async function serving(parts: (string | Buffer)[]): Promise<string> {
 /** The body, and how often its parsing waited for a turn. */
 async function read(origin: string, { slowly = false } = {}): Promise<{ text: string; pauses: number }> {
   let pauses = 0
-  const counting = agent.compose((dispatch) => (options, handler) => dispatch(options, {
-    onRequestStart: (controller, context) => {
-      const pause = controller.pause.bind(controller)
-      controller.pause = () => {
-        pauses++
-        pause()
-      }
-      handler.onRequestStart?.(controller, context)
-    },
-    onResponseStart: (...args) => handler.onResponseStart?.(...args),
-    onResponseData: (...args) => handler.onResponseData?.(...args),
-    onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
-    onResponseError: (...args) => handler.onResponseError?.(...args),
-  }))
+  const counting = agent.compose(
+    (dispatch) => (options, handler) =>
+      dispatch(options, {
+        onRequestStart: (controller, context) => {
+          const pause = controller.pause.bind(controller)
+          controller.pause = () => {
+            pauses++
+            pause()
+          }
+          handler.onRequestStart?.(controller, context)
+        },
+        onResponseStart: (...args) => handler.onResponseStart?.(...args),
+        onResponseData: (...args) => handler.onResponseData?.(...args),
+        onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+        onResponseError: (...args) => handler.onResponseError?.(...args),
+      }),
+  )
   const response = await counting.compose(bodiesInTurns).request({ origin, path: '/', method: 'GET' })
   const chunks: Buffer[] = []
   for await (const chunk of response.body) {
@@ -99,7 +102,10 @@ describe('a body', () => {
     expect(await read(await serving(['x'.repeat(60_000)]))).toEqual({ text: 'x'.repeat(60_000), pauses: 0 })
   })
 
-  it.each([['at once', false], ['slowly', true]])('that is large comes whole, in turns, when it is read %s', async (_how, slowly) => {
+  it.each([
+    ['at once', false],
+    ['slowly', true],
+  ])('that is large comes whole, in turns, when it is read %s', async (_how, slowly) => {
     const text = 'abcdefgh'.repeat(250_000)
     const { text: came, pauses } = await read(await serving([text]), { slowly })
     expect(came === text).toBe(true)
@@ -116,7 +122,9 @@ describe('a body', () => {
   it('that nobody reads is given up while it waits', async () => {
     const origin = await serving(['x'.repeat(10_000_000)])
     const stop = new AbortController()
-    const response = await agent.compose(bodiesInTurns).request({ origin, path: '/', method: 'GET', signal: stop.signal })
+    const response = await agent
+      .compose(bodiesInTurns)
+      .request({ origin, path: '/', method: 'GET', signal: stop.signal })
     await turn()
     stop.abort()
     await expect(response.body.text()).rejects.toThrow()

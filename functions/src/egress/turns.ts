@@ -54,7 +54,10 @@ export function createShare(): Share {
 }
 
 /** The same pieces, in turns. */
-export async function* inTurns<T>(pieces: AsyncIterable<T>, bytesOf: (piece: T) => number): AsyncGenerator<T, void, undefined> {
+export async function* inTurns<T>(
+  pieces: AsyncIterable<T>,
+  bytesOf: (piece: T) => number,
+): AsyncGenerator<T, void, undefined> {
   const share = createShare()
   for await (const piece of pieces) {
     yield piece

@@ -31,25 +31,37 @@ export interface Resume {
  * invalid_argument for a place that is not in the bundle, conflict when openings were erased since: then only a new export
  * shows why they are missing.
  */
-export async function bundle(parts: Parts, scope: Scope, resume: Resume | undefined): Promise<Result<AsyncGenerator<string, void>>> {
+export async function bundle(
+  parts: Parts,
+  scope: Scope,
+  resume: Resume | undefined,
+): Promise<Result<AsyncGenerator<string, void>>> {
   if (!resume) {
     const keys = await parts.signer.keys()
     if (!keys.ok) return keys
     const { log, openings } = scope
     const head = [
       writeBundleLine({ type: 'bundle', v: 1, project: parts.project, scope: log, openings }),
-      ...keys.value.all.map(({ name, publicKey }) => writeBundleLine({ type: 'key', name, publicKey: bytesToBase64(publicKey) })),
+      ...keys.value.all.map(({ name, publicKey }) =>
+        writeBundleLine({ type: 'key', name, publicKey: bytesToBase64(publicKey) }),
+      ),
     ]
     return ok(write(parts, scope, head.join(''), undefined))
   }
   const chain = await chainOf(parts, scope, resume.log)
   const pinned = chain && resume.seq < resume.size && (await pinChainAt(parts, chain, resume.size))
   if (!pinned) return fail('invalid_argument', 'resume: Not a place in this bundle.', { field: 'resume' })
-  if (scope.openings && (await redactedSince(parts, pinned.log, pinned.size))) return fail('conflict', 'Openings were erased since; start again.')
+  if (scope.openings && (await redactedSince(parts, pinned.log, pinned.size)))
+    return fail('conflict', 'Openings were erased since; start again.')
   return ok(write(parts, scope, '', { ...resume, pinned }))
 }
 
-async function* write(parts: Parts, scope: Scope, head: string, resumed: (Resume & { pinned: Pinned }) | undefined): AsyncGenerator<string, void> {
+async function* write(
+  parts: Parts,
+  scope: Scope,
+  head: string,
+  resumed: (Resume & { pinned: Pinned }) | undefined,
+): AsyncGenerator<string, void> {
   if (head) yield head
   let chains = resumed?.chains ?? 0
   let entries = resumed?.entries ?? 0

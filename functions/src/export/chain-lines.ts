@@ -31,7 +31,12 @@ export async function pinChainAt({ db }: Parts, chain: Chain, size: number): Pro
 }
 
 /** The lines of a chain in the order of core/bundle.ts, after the one of entry `after`; all of them for null. */
-export async function* chainLines(parts: Parts, chain: Pinned, openings: boolean, after: number | null): AsyncGenerator<string, void> {
+export async function* chainLines(
+  parts: Parts,
+  chain: Pinned,
+  openings: boolean,
+  after: number | null,
+): AsyncGenerator<string, void> {
   if (after === null) yield headLine(parts, chain)
   if (after === null || after < 0) yield* checkpointLines(parts, chain)
   yield* entryLines(parts, chain, openings, after ?? -1)
@@ -39,19 +44,38 @@ export async function* chainLines(parts: Parts, chain: Pinned, openings: boolean
 }
 
 function headLine(parts: Parts, { log, orgId, size, last }: Pinned): string {
-  return writeBundleLine({ type: 'chain', log, orgId, origin: originOf(parts, log), size, head: last?.tail ?? GENESIS_PREV })
+  return writeBundleLine({
+    type: 'chain',
+    log,
+    orgId,
+    origin: originOf(parts, log),
+    size,
+    head: last?.tail ?? GENESIS_PREV,
+  })
 }
 
 async function* checkpointLines({ db }: Parts, { log, size }: Pinned): AsyncGenerator<string, void> {
-  const all = db.collection(`${log}/checkpoints`).where('size', '<=', size).orderBy('size').select('size', 'note').limit(CHECKPOINTS_AT_A_TIME)
+  const all = db
+    .collection(`${log}/checkpoints`)
+    .where('size', '<=', size)
+    .orderBy('size')
+    .select('size', 'note')
+    .limit(CHECKPOINTS_AT_A_TIME)
   for (let page = await all.get(); !page.empty; page = await all.startAfter(page.docs.at(-1)).get()) {
     const signed = page.docs.map((doc) => doc.data() as CheckpointDoc).filter(({ note }) => note !== null)
-    yield* lines(signed.map((checkpoint) => ({ type: 'checkpoint', log, size: checkpoint.size, note: checkpoint.note! })))
+    yield* lines(
+      signed.map((checkpoint) => ({ type: 'checkpoint', log, size: checkpoint.size, note: checkpoint.note! })),
+    )
     if (page.size < CHECKPOINTS_AT_A_TIME) return
   }
 }
 
-async function* entryLines(parts: Parts, { log, size }: Pinned, openings: boolean, after: number): AsyncGenerator<string, void> {
+async function* entryLines(
+  parts: Parts,
+  { log, size }: Pinned,
+  openings: boolean,
+  after: number,
+): AsyncGenerator<string, void> {
   const started = after < 0 ? undefined : await segmentWith(parts.db, log, after)
   let missing = false
   for await (const page of segmentPages(parts.db, log, started?.first ?? 0, size)) {
@@ -69,11 +93,16 @@ async function* entryLines(parts: Parts, { log, size }: Pinned, openings: boolea
     }
   }
   // Its redaction is not in this bundle, so an auditor would take it for tampering.
-  if (missing && (await redactedSince(parts, log, size))) throw new Error(`An opening of ${log} was erased while it was exported.`)
+  if (missing && (await redactedSince(parts, log, size)))
+    throw new Error(`An opening of ${log} was erased while it was exported.`)
 }
 
 /** Of the calls that begin in these segments. */
-async function readOpenings({ db }: Parts, log: string, segments: readonly StoredSegment[]): Promise<Map<string, Opening>> {
+async function readOpenings(
+  { db }: Parts,
+  log: string,
+  segments: readonly StoredSegment[],
+): Promise<Map<string, Opening>> {
   const holding = segments.filter((segment) => callsOf(segment).length > 0)
   if (holding.length === 0) return new Map()
   const documents = await db.getAll(...holding.map(({ first }) => db.doc(paths.openings(log, first))))
@@ -86,7 +115,13 @@ function callsOf({ entries }: StoredSegment): string[] {
 
 /** Whether an opening was erased after the chain had reached `size`. */
 export async function redactedSince({ db }: Parts, log: string, size: number): Promise<boolean> {
-  const found = await db.collection(`${log}/audit`).where('facets', 'array-contains', 'action=redaction').where('first', '>=', size).orderBy('first').limit(1).get()
+  const found = await db
+    .collection(`${log}/audit`)
+    .where('facets', 'array-contains', 'action=redaction')
+    .where('first', '>=', size)
+    .orderBy('first')
+    .limit(1)
+    .get()
   return !found.empty
 }
 
@@ -94,7 +129,9 @@ export async function redactedSince({ db }: Parts, log: string, size: number): P
 async function* usageLines({ db }: Parts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
   const found = await db.collection(`${log}/usage`).orderBy('month').get()
   const usages = found.docs.map((doc) => doc.data() as Usage & { seq: number })
-  const then = usages.flatMap((usage) => (usage.seq < size ? [usage] : usage.month === last?.usage.month ? [last.usage] : []))
+  const then = usages.flatMap((usage) =>
+    usage.seq < size ? [usage] : usage.month === last?.usage.month ? [last.usage] : [],
+  )
   const moved = then.filter(({ invoked, credited }) => invoked + credited > 0)
   yield* lines(moved.map(({ month, invoked, credited }) => ({ type: 'usage', log, month, invoked, credited })))
 }

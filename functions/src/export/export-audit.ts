@@ -8,7 +8,13 @@ import type { Parts } from '../parts.ts'
 import { bundle } from './bundle.ts'
 
 const count = seq
-const resume = z.strictObject({ log: z.string().max(200), size: count, seq: z.number().int().min(-1), chains: count.default(0), entries: count.default(0) })
+const resume = z.strictObject({
+  log: z.string().max(200),
+  size: count,
+  seq: z.number().int().min(-1),
+  chains: count.default(0),
+  entries: count.default(0),
+})
 const schema = z.strictObject({ ...chainFields, resume: resume.optional() }).refine(namesOne, NAMES_ONE)
 
 /**

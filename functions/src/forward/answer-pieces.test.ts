@@ -19,7 +19,8 @@ async function piecesOf(contentType: string, bytes: Uint8Array, cuts: number[] =
   return pieces
 }
 
-const textOf = (pieces: Piece[]) => pieces.map((piece) => (piece.type === 'text' ? piece.text : `not text: ${JSON.stringify(piece)}`)).join('')
+const textOf = (pieces: Piece[]) =>
+  pieces.map((piece) => (piece.type === 'text' ? piece.text : `not text: ${JSON.stringify(piece)}`)).join('')
 const cuts = fc.array(fc.nat(300), { maxLength: 20 })
 
 describe('text', () => {
@@ -37,25 +38,32 @@ describe('text', () => {
     ['text/plain', Buffer.from([0xff]), '\ufffd'],
     ['text/plain', Buffer.alloc(0), ''],
   ])('%s comes out the same however it is cut: %j', (contentType, bytes, text) =>
-    fc.assert(fc.asyncProperty(cuts, async (where) => {
-      const pieces = await piecesOf(contentType, bytes, where)
-      expect(textOf(pieces)).toBe(text)
-      expect(pieces).not.toContainEqual({ type: 'text', text: '' })
-      const whole = toAnswer(contentType, bytes)
-      if (whole.type === 'text') expect(whole.text).toBe(text)
-    })))
+    fc.assert(
+      fc.asyncProperty(cuts, async (where) => {
+        const pieces = await piecesOf(contentType, bytes, where)
+        expect(textOf(pieces)).toBe(text)
+        expect(pieces).not.toContainEqual({ type: 'text', text: '' })
+        const whole = toAnswer(contentType, bytes)
+        if (whole.type === 'text') expect(whole.text).toBe(text)
+      }),
+    ),
+  )
 
   it('is not held back', async () => {
-    const pieces = toPieces('text/plain', (async function* () {
-      yield Buffer.from('f')
-      await new Promise(() => undefined)
-    })())
+    const pieces = toPieces(
+      'text/plain',
+      (async function* () {
+        yield Buffer.from('f')
+        await new Promise(() => undefined)
+      })(),
+    )
     expect((await pieces.next()).value).toEqual({ type: 'text', text: 'f' })
   })
 })
 
 describe('events', () => {
-  const STREAM = '\ufeff: hello\n\nevent: added\nid: 1\ndata: né\ndata:  two\n\ndata: {"a":1}\r\n\r\nretry: 10\nevent: none\n\nid\ndata\n\ndata: last\r\rdata: unended'
+  const STREAM =
+    '\ufeff: hello\n\nevent: added\nid: 1\ndata: né\ndata:  two\n\ndata: {"a":1}\r\n\r\nretry: 10\nevent: none\n\nid\ndata\n\ndata: last\r\rdata: unended'
   const EVENTS = [
     { type: 'event', event: 'added', id: '1', data: 'né\n two' },
     { type: 'event', data: '{"a":1}' },
@@ -64,23 +72,32 @@ describe('events', () => {
   ]
 
   it('come out the same however they are cut; what is not ended is none', () =>
-    fc.assert(fc.asyncProperty(cuts, async (where) => {
-      expect(await piecesOf('text/event-stream; charset=latin1', Buffer.from(STREAM), where)).toEqual(EVENTS)
-    })))
+    fc.assert(
+      fc.asyncProperty(cuts, async (where) => {
+        expect(await piecesOf('text/event-stream; charset=latin1', Buffer.from(STREAM), where)).toEqual(EVENTS)
+      }),
+    ))
 
   it('are not held back once they are whole', async () => {
-    const pieces = toPieces('text/event-stream', (async function* () {
-      for (const byte of Buffer.from('data: x\n\n')) yield Buffer.of(byte)
-      await new Promise(() => undefined)
-    })())
+    const pieces = toPieces(
+      'text/event-stream',
+      (async function* () {
+        for (const byte of Buffer.from('data: x\n\n')) yield Buffer.of(byte)
+        await new Promise(() => undefined)
+      })(),
+    )
     expect((await pieces.next()).value).toEqual({ type: 'event', data: 'x' })
   })
 })
 
 describe('anything else', () => {
   it('is bytes, chunk by chunk', () =>
-    fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), cuts, async (bytes, where) => {
-      const pieces = await piecesOf('image/png', bytes, where)
-      expect(Buffer.concat(pieces.map((piece) => Buffer.from(piece.type === 'binary' ? piece.base64 : '', 'base64')))).toEqual(Buffer.from(bytes))
-    })))
+    fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), cuts, async (bytes, where) => {
+        const pieces = await piecesOf('image/png', bytes, where)
+        expect(
+          Buffer.concat(pieces.map((piece) => Buffer.from(piece.type === 'binary' ? piece.base64 : '', 'base64'))),
+        ).toEqual(Buffer.from(bytes))
+      }),
+    ))
 })

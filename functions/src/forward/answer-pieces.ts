@@ -8,7 +8,10 @@ import { withLineBreaks } from './body.ts'
  * A body in pieces by its Content-Type, as it comes: event streams by event, text and JSON as text, anything else as bytes. Nothing is
  * held back but what is not yet whole: a character, an event, the first bytes of what may be a byte order mark.
  */
-export function toPieces(contentType: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+export function toPieces(
+  contentType: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Piece, void, undefined> {
   switch (kindOf(contentType)) {
     case 'events':
       return events(chunks)
@@ -25,7 +28,8 @@ async function* events(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece,
   const ready: Piece[] = []
   // What it buffers are bytes that were counted.
   const parser = createParser({
-    onEvent: ({ event, id, data }) => ready.push({ type: 'event', ...(event !== undefined && { event }), ...(id !== undefined && { id }), data }),
+    onEvent: ({ event, id, data }) =>
+      ready.push({ type: 'event', ...(event !== undefined && { event }), ...(id !== undefined && { id }), data }),
   })
   const decoder = new TextDecoder()
   for await (const chunk of withLineBreaks(chunks)) {

@@ -8,6 +8,11 @@ parentPort!.on('message', ({ unread }: ReadTask) => {
   if (order === 'hang') for (;;);
   if (order === 'throw') throw new Error(Buffer.from(unread.bytes).toString())
   if (order === 'exit') process.exit(0)
-  if (order === 'memory') throw Object.assign(new Error('Worker terminated due to reaching memory limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' })
-  parentPort!.postMessage({ read: { type: 'serialized', json: unread.bytes, redactions: threadId, resultDigest: order } })
+  if (order === 'memory')
+    throw Object.assign(new Error('Worker terminated due to reaching memory limit'), {
+      code: 'ERR_WORKER_OUT_OF_MEMORY',
+    })
+  parentPort!.postMessage({
+    read: { type: 'serialized', json: unread.bytes, redactions: threadId, resultDigest: order },
+  })
 })

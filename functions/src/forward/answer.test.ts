@@ -4,21 +4,56 @@ import { toAnswer, toResult } from './answer.ts'
 const utf8 = (text: string) => Buffer.from(text)
 
 describe('toAnswer', () => {
-  it.each(['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON', ' application/json ;x', 'text/json', 'application/problem+json', 'application/vnd.api+json;v=1', 'image/x+json'])(
-    'reads %j as JSON',
-    (type) => expect(toAnswer(type, utf8('{"a":[1,"é",null]}'))).toEqual({ type: 'json', value: { a: [1, 'é', null] } }),
+  it.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'APPLICATION/JSON',
+    ' application/json ;x',
+    'text/json',
+    'application/problem+json',
+    'application/vnd.api+json;v=1',
+    'image/x+json',
+  ])('reads %j as JSON', (type) =>
+    expect(toAnswer(type, utf8('{"a":[1,"é",null]}'))).toEqual({ type: 'json', value: { a: [1, 'é', null] } }),
   )
 
   it.each([
-    'text/plain', 'text/html; charset=utf-8', 'text/csv', 'text/event-stream', 'application/xml', 'application/soap+xml', 'image/svg+xml', 'application/javascript', 'application/x-javascript',
-    'application/x-www-form-urlencoded', 'application/yaml', 'application/x-yaml', 'application/openapi+yaml', 'application/graphql', 'application/x-ndjson', 'application/json-seq', 'application/sql', 'application/toml',
-  ])('reads %j as text', (type) => expect(toAnswer(type, utf8('{"a":1} é'))).toEqual({ type: 'text', text: '{"a":1} é' }))
+    'text/plain',
+    'text/html; charset=utf-8',
+    'text/csv',
+    'text/event-stream',
+    'application/xml',
+    'application/soap+xml',
+    'image/svg+xml',
+    'application/javascript',
+    'application/x-javascript',
+    'application/x-www-form-urlencoded',
+    'application/yaml',
+    'application/x-yaml',
+    'application/openapi+yaml',
+    'application/graphql',
+    'application/x-ndjson',
+    'application/json-seq',
+    'application/sql',
+    'application/toml',
+  ])('reads %j as text', (type) =>
+    expect(toAnswer(type, utf8('{"a":1} é'))).toEqual({ type: 'text', text: '{"a":1} é' }),
+  )
 
   it.each([
-    ['image/png', 'image/png'], ['application/pdf', 'application/pdf'], ['application/octet-stream', 'application/octet-stream'], ['multipart/mixed; boundary="x y"', 'multipart/mixed; boundary="x y"'],
-    ['application/jsonish', 'application/jsonish'], ['application/x-xmlish', 'application/x-xmlish'], ['', 'application/octet-stream'], ['nonsense', 'application/octet-stream'], ['a/b/c', 'application/octet-stream'],
+    ['image/png', 'image/png'],
+    ['application/pdf', 'application/pdf'],
+    ['application/octet-stream', 'application/octet-stream'],
+    ['multipart/mixed; boundary="x y"', 'multipart/mixed; boundary="x y"'],
+    ['application/jsonish', 'application/jsonish'],
+    ['application/x-xmlish', 'application/x-xmlish'],
+    ['', 'application/octet-stream'],
+    ['nonsense', 'application/octet-stream'],
+    ['a/b/c', 'application/octet-stream'],
     [`image/png; ${'x'.repeat(300)}`, 'application/octet-stream'],
-  ])('passes %j on as bytes', (type, contentType) => expect(toAnswer(type, utf8('{}'))).toEqual({ type: 'binary', bytes: utf8('{}'), contentType }))
+  ])('passes %j on as bytes', (type, contentType) =>
+    expect(toAnswer(type, utf8('{}'))).toEqual({ type: 'binary', bytes: utf8('{}'), contentType }),
+  )
 
   it.each(['application/json', 'text/plain', 'image/png', ''])('reads an empty body as null (%j)', (type) => {
     expect(toAnswer(type, new Uint8Array())).toEqual({ type: 'json', value: null })
@@ -57,7 +92,10 @@ describe('toAnswer', () => {
     ['utf-16le', [0xff, 0xfe, 0x22, 0, 0xe9, 0, 0x22, 0]],
     ['utf-16be', [0xfe, 0xff, 0, 0x22, 0, 0xe9, 0, 0x22]],
   ])('strips a byte order mark and believes it: %s', (_, bytes) => {
-    expect(toAnswer('application/json; charset=iso-8859-1', Uint8Array.from(bytes))).toEqual({ type: 'json', value: 'é' })
+    expect(toAnswer('application/json; charset=iso-8859-1', Uint8Array.from(bytes))).toEqual({
+      type: 'json',
+      value: 'é',
+    })
     expect(toAnswer('text/plain', Uint8Array.from(bytes))).toEqual({ type: 'text', text: '"é"' })
   })
 })
@@ -66,6 +104,9 @@ describe('toResult', () => {
   it('gives JSON and text as they are and bytes as base64', () => {
     expect(toResult({ type: 'json', value: { a: null } })).toEqual({ a: null })
     expect(toResult({ type: 'text', text: 'x' })).toBe('x')
-    expect(toResult({ type: 'binary', bytes: Uint8Array.of(0, 255), contentType: 'image/png' })).toEqual({ base64: 'AP8=', contentType: 'image/png' })
+    expect(toResult({ type: 'binary', bytes: Uint8Array.of(0, 255), contentType: 'image/png' })).toEqual({
+      base64: 'AP8=',
+      contentType: 'image/png',
+    })
   })
 })

@@ -10,9 +10,23 @@ const CONTENT_TYPE_LENGTH_MAX = 255
 
 const JSON_TYPE = /^(?:application|text)\/json$|\+json$/
 const TEXT_TYPE = new RegExp(
-  '^text/|\\+(?:xml|yaml)$|^application/(?:x-)?(?:'
-  + ['xml', 'javascript', 'ecmascript', 'www-form-urlencoded', 'yaml', 'graphql', 'toml', 'sql', 'sh', 'ndjson', 'jsonl', 'jsonlines', 'json-seq'].join('|')
-  + ')$',
+  '^text/|\\+(?:xml|yaml)$|^application/(?:x-)?(?:' +
+    [
+      'xml',
+      'javascript',
+      'ecmascript',
+      'www-form-urlencoded',
+      'yaml',
+      'graphql',
+      'toml',
+      'sql',
+      'sh',
+      'ndjson',
+      'jsonl',
+      'jsonlines',
+      'json-seq',
+    ].join('|') +
+    ')$',
 )
 
 /** Byte order marks, which tell more surely than a header what a text is written in (WHATWG Encoding, section 6). */
@@ -91,7 +105,9 @@ export function decoderFor(contentType: string, beginning: Uint8Array): TextDeco
 
 /** Whether more bytes have to come before it is known if these begin with a byte order mark. */
 export function mayBecomeMark(beginning: Uint8Array): boolean {
-  return BYTE_ORDER_MARKS.some(([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]))
+  return BYTE_ORDER_MARKS.some(
+    ([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]),
+  )
 }
 
 function essenceOf(contentType: string): string {

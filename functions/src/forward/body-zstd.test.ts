@@ -15,7 +15,10 @@ const bodies: [string, Buffer][] = [
   ['blocks of one byte repeated', zlib.zstdCompressSync(Buffer.alloc(1_000_000))],
   ['a checksum', zlib.zstdCompressSync(noise.subarray(0, 1000), { params: { [ZSTD_c_checksumFlag]: 1 } })],
   ['no length', zlib.zstdCompressSync(noise.subarray(0, 1000), { params: { [ZSTD_c_contentSizeFlag]: 0 } })],
-  ['two frames with one between that is skipped', Buffer.concat([zlib.zstdCompressSync(Buffer.from('abc')), skippable, zlib.zstdCompressSync(noise)])],
+  [
+    'two frames with one between that is skipped',
+    Buffer.concat([zlib.zstdCompressSync(Buffer.from('abc')), skippable, zlib.zstdCompressSync(noise)]),
+  ],
 ]
 
 function isWhole(bytes: Uint8Array, chunkBytes: number): boolean {

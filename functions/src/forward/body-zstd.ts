@@ -8,7 +8,8 @@ const CONTENT_SIZE_BYTES = [0, 2, 4, 8]
 const RLE_BLOCK = 1
 
 /** What comes next, and how many bytes of it. `skip` says what comes after bytes that say nothing. */
-type State = { need: 'magic' | 'size' | 'descriptor' | 'block'; bytes: number } | { need: 'skip'; bytes: number; then: State }
+type State =
+  { need: 'magic' | 'size' | 'descriptor' | 'block'; bytes: number } | { need: 'skip'; bytes: number; then: State }
 
 const FRAME_START: State = { need: 'magic', bytes: MAGIC_BYTES }
 const BLOCK_START: State = { need: 'block', bytes: BLOCK_HEADER_BYTES }
@@ -33,7 +34,9 @@ export function zstdFrames(): ZstdFrames {
     switch (current.need) {
       case 'magic':
         // 0x184D2A50 to 0x184D2A5F begin a frame that is skipped.
-        return Math.floor(number / 16) === 0x184d2a5 ? { need: 'size', bytes: SKIPPABLE_SIZE_BYTES } : { need: 'descriptor', bytes: 1 }
+        return Math.floor(number / 16) === 0x184d2a5
+          ? { need: 'size', bytes: SKIPPABLE_SIZE_BYTES }
+          : { need: 'descriptor', bytes: 1 }
       case 'size':
         return skip(number, FRAME_START)
       case 'descriptor': {
@@ -52,7 +55,7 @@ export function zstdFrames(): ZstdFrames {
 
   return {
     push(chunk) {
-      for (let at = 0; at < chunk.length; ) {
+      for (let at = 0; at < chunk.length;) {
         if (state.need === 'skip') {
           const skipped = Math.min(state.bytes, chunk.length - at)
           at += skipped

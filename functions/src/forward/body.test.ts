@@ -10,7 +10,10 @@ const bodyOf = (...chunks: Uint8Array[]) => Readable.from(chunks, { objectMode: 
 
 /** The decoded text, or the code of what went wrong. */
 function decode(bytes: Uint8Array, encoding: string, bytesMax = BOUND): Promise<string> {
-  return collect(decoded(bodyOf(bytes), encoding, bytesMax)).then((all) => Buffer.from(all).toString('latin1'), (error) => bodyCodeOf(error) ?? String(error))
+  return collect(decoded(bodyOf(bytes), encoding, bytesMax)).then(
+    (all) => Buffer.from(all).toString('latin1'),
+    (error) => bodyCodeOf(error) ?? String(error),
+  )
 }
 
 describe('decoded', () => {
@@ -33,9 +36,20 @@ describe('decoded', () => {
     expect(Buffer.from(await collect(decoded(bodyOf(...single), encoding, BOUND)))).toEqual(TEXT)
   })
 
-  it.each(['gzip', 'deflate', 'br', 'zstd', ''])('makes nothing of an empty body (%j)', async (encoding) => expect(await decode(new Uint8Array(), encoding)).toBe(''))
+  it.each(['gzip', 'deflate', 'br', 'zstd', ''])('makes nothing of an empty body (%j)', async (encoding) =>
+    expect(await decode(new Uint8Array(), encoding)).toBe(''),
+  )
 
-  it.each(['gzip, gzip', 'gzip, br', 'gzip,identity,gzip', 'compress', 'aws-chunked', '__proto__', 'constructor', 'gzip;q=1'])('refuses %j', async (encoding) => {
+  it.each([
+    'gzip, gzip',
+    'gzip, br',
+    'gzip,identity,gzip',
+    'compress',
+    'aws-chunked',
+    '__proto__',
+    'constructor',
+    'gzip;q=1',
+  ])('refuses %j', async (encoding) => {
     expect(await decode(zlib.gzipSync(TEXT), encoding)).toBe('upstream_invalid')
   })
 
@@ -45,7 +59,12 @@ describe('decoded', () => {
   })
 
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
-    ['', Buffer.from], ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['deflate', zlib.deflateRawSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
+    ['', Buffer.from],
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['deflate', zlib.deflateRawSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
   ])('counts after %j', async (encoding, compress) => {
     expect((await decode(compress(Buffer.alloc(BOUND)), encoding)).length).toBe(BOUND)
     expect(await decode(compress(Buffer.alloc(BOUND + 1)), encoding)).toBe('upstream_too_large')
@@ -53,11 +72,15 @@ describe('decoded', () => {
   })
 
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
-    ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
   ])('refuses %s that is none or ends too early, wherever that is', async (encoding, compress) => {
     const bytes = compress(TEXT)
     expect(await decode(Buffer.from('not compressed at all'), encoding)).toBe('upstream_invalid')
-    for (let length = 1; length < bytes.length; length++) expect([length, await decode(bytes.subarray(0, length), encoding)]).toEqual([length, 'upstream_interrupted'])
+    for (let length = 1; length < bytes.length; length++)
+      expect([length, await decode(bytes.subarray(0, length), encoding)]).toEqual([length, 'upstream_interrupted'])
   })
 
   it('refuses zstd that wants a window larger than HTTP allows', async () => {
@@ -70,14 +93,23 @@ describe('decoded', () => {
     // An empty stored block of deflate (RFC 1951 section 3.2.4), over and over.
     const nothing = Buffer.from('000000ffff'.repeat(10_000), 'hex')
     let made = 0
-    const endless = new Readable({ read() { made++; this.push(nothing) } })
+    const endless = new Readable({
+      read() {
+        made++
+        this.push(nothing)
+      },
+    })
     await expect(collect(decoded(endless, 'deflate', BOUND))).rejects.toMatchObject({ bodyCode: 'upstream_too_large' })
     expect(endless.destroyed).toBe(true)
     expect(made).toBeLessThan(10)
   })
 
   it.each<[string, zlib.Gzip | zlib.Deflate | zlib.BrotliCompress | zlib.ZstdCompress]>([
-    ['gzip', zlib.createGzip()], ['deflate', zlib.createDeflate()], ['deflate', zlib.createDeflateRaw()], ['br', zlib.createBrotliCompress()], ['zstd', zlib.createZstdCompress()],
+    ['gzip', zlib.createGzip()],
+    ['deflate', zlib.createDeflate()],
+    ['deflate', zlib.createDeflateRaw()],
+    ['br', zlib.createBrotliCompress()],
+    ['zstd', zlib.createZstdCompress()],
   ])('gives what has been flushed before more comes (%s)', async (encoding, compress) => {
     const body = new Readable({ read: () => undefined })
     compress.on('data', (chunk) => body.push(chunk))
@@ -93,7 +125,13 @@ describe('decoded', () => {
 
   it('reads no further than it is asked to', async () => {
     let made = 0
-    const endless = () => new Readable({ read() { made++; this.push(Buffer.alloc(16_384)) } })
+    const endless = () =>
+      new Readable({
+        read() {
+          made++
+          this.push(Buffer.alloc(16_384))
+        },
+      })
     const plain = decoded(endless(), '', 10_000_000)
     await plain.next()
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -102,7 +140,13 @@ describe('decoded', () => {
   })
 
   it('passes on why a body broke, decoding or not', async () => {
-    const broken = () => new Readable({ read() { this.push(zlib.gzipSync(TEXT).subarray(0, 12)); this.destroy(new Error('torn')) } })
+    const broken = () =>
+      new Readable({
+        read() {
+          this.push(zlib.gzipSync(TEXT).subarray(0, 12))
+          this.destroy(new Error('torn'))
+        },
+      })
     await expect(collect(decoded(broken(), '', BOUND))).rejects.toThrow('torn')
     await expect(collect(decoded(broken(), 'gzip', BOUND))).rejects.toThrow('torn')
   })
@@ -122,13 +166,17 @@ describe('a collector', () => {
 
 describe('withLineBreaks', () => {
   it.each([
-    [['a', 'b', 'c\nd', 'e'], ['abc\nd', 'e']],
+    [
+      ['a', 'b', 'c\nd', 'e'],
+      ['abc\nd', 'e'],
+    ],
     [['a\r', '\nb', '\n'], ['a\r', '\nb', '\n'].slice(0, 2).concat('\n')],
     [['abc'], ['abc']],
     [[], []],
   ])('joins %j to %j', async (chunks, joined) => {
     const seen: string[] = []
-    for await (const chunk of withLineBreaks(bodyOf(...chunks.map((chunk) => Buffer.from(chunk))))) seen.push(Buffer.from(chunk).toString())
+    for await (const chunk of withLineBreaks(bodyOf(...chunks.map((chunk) => Buffer.from(chunk)))))
+      seen.push(Buffer.from(chunk).toString())
     expect(seen).toEqual(joined)
   })
 })
@@ -144,7 +192,12 @@ describe('wholeEvents', () => {
   }
 
   it.each(['\n', '\r\n', '\r'])('cuts where an event ends, however it comes (%j)', async (eol) => {
-    const events = [['data: 1', '', ''], [': comment', 'id: 2', 'data: é', 'data: ', '', ''], ['', ''], ['data: 3', '', '']].map((lines) => lines.join(eol))
+    const events = [
+      ['data: 1', '', ''],
+      [': comment', 'id: 2', 'data: é', 'data: ', '', ''],
+      ['', ''],
+      ['data: 3', '', ''],
+    ].map((lines) => lines.join(eol))
     const text = `${events.join('')}data: never ended${eol}`
     const bytes = Buffer.from(text)
     for (let size = 1; size <= bytes.length; size++) {
@@ -152,7 +205,8 @@ describe('wholeEvents', () => {
       for await (const chunk of wholeEvents(cut(bytes, size))) seen.push(Buffer.from(chunk).toString())
       expect(seen.join('')).toBe(text)
       expect(seen.at(-1)).toContain('never ended')
-      for (const chunk of seen.slice(0, -1)) expect(chunk.replaceAll('\r\n', '\n').replaceAll('\r', '\n')).toMatch(/(?:^|\n)\n$/)
+      for (const chunk of seen.slice(0, -1))
+        expect(chunk.replaceAll('\r\n', '\n').replaceAll('\r', '\n')).toMatch(/(?:^|\n)\n$/)
     }
   })
 

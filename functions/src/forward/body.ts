@@ -40,9 +40,15 @@ const DECODERS: Record<string, Decoder> = {
   gzip,
   'x-gzip': gzip,
   // RFC 9110 section 8.4.1.2 says zlib; some servers send bare deflate. CM = 8 in the first byte tells them apart.
-  deflate: { make: (first) => (first % 16 === 8 ? zlib.createInflate({ chunkSize }) : zlib.createInflateRaw({ chunkSize })) },
+  deflate: {
+    make: (first) => (first % 16 === 8 ? zlib.createInflate({ chunkSize }) : zlib.createInflateRaw({ chunkSize })),
+  },
   br: { make: () => zlib.createBrotliDecompress({ chunkSize }) },
-  zstd: { make: () => zlib.createZstdDecompress({ chunkSize, params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }), frames: zstdFrames },
+  zstd: {
+    make: () =>
+      zlib.createZstdDecompress({ chunkSize, params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
+    frames: zstdFrames,
+  },
 }
 
 /** Bytes that an answer may have after decoding. Registrations of before the bound was theirs have none. */
@@ -57,7 +63,11 @@ export function bytesMaxOf({ responseBytesMax }: Partial<Pick<Endpoint, 'respons
  * Throws a BodyError: upstream_invalid for more codings, an unknown one, or bytes that are not what it says; upstream_interrupted when
  * they end too early; upstream_too_large beyond `bytesMax`, having made no more than a chunk more. Throws the body's own error when that breaks.
  */
-export async function* decoded(body: Readable, contentEncoding: string, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* decoded(
+  body: Readable,
+  contentEncoding: string,
+  bytesMax: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   // Where nobody reads it any more, what it says of its end is nobody's business.
   body.on('error', () => undefined)
   try {
@@ -159,7 +169,11 @@ function eventEnds(): (chunk: Uint8Array) => number {
 
 /** null where there is nothing to undo. */
 function decoderOf(contentEncoding: string): Decoder | null {
-  const codings = contentEncoding.toLowerCase().split(',').map((coding) => coding.trim()).filter((coding) => coding !== '' && coding !== 'identity')
+  const codings = contentEncoding
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'identity')
   const [coding, another] = codings
   if (coding === undefined) return null
   const decoder = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined
@@ -167,7 +181,11 @@ function decoderOf(contentEncoding: string): Decoder | null {
   return decoder
 }
 
-async function* undone(body: Readable, { make, frames }: Decoder, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* undone(
+  body: Readable,
+  { make, frames }: Decoder,
+  bytesMax: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
   const { value: first } = await encoded.next()
   if (!first) return
@@ -192,14 +210,19 @@ async function* undone(body: Readable, { make, frames }: Decoder, bytesMax: numb
     yield* inTurns(decoder as AsyncIterable<Uint8Array>, ({ length }) => length)
   } catch (error) {
     if (broken.length > 0) throw broken[0]
-    throw bodyError((error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'upstream_interrupted' : 'upstream_invalid')
+    throw bodyError(
+      (error as NodeJS.ErrnoException).code === 'Z_BUF_ERROR' ? 'upstream_interrupted' : 'upstream_invalid',
+    )
   } finally {
     decoder.destroy()
   }
   if (seen?.complete === false) throw bodyError('upstream_interrupted')
 }
 
-async function* counted(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  bytesMax: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let size = 0
   for await (const chunk of chunks) {
     if (chunk.length === 0) continue

@@ -40,13 +40,32 @@ async function inWorld(test: (world: World) => Promise<void>): Promise<void> {
   const dispatcher = createDispatcher({ policy })
   const http = httpForward({ dispatcher, egress: policy })
   const mcp = mcpForward({ dispatcher, egress: policy })
-  async function call(path: string, { endpoint: changes, deadlineMs = LONG_MS, ...request }: Call = {}): Promise<ForwardOutcome> {
+  async function call(
+    path: string,
+    { endpoint: changes, deadlineMs = LONG_MS, ...request }: Call = {},
+  ): Promise<ForwardOutcome> {
     const isMcp = path.startsWith('/mcp/')
-    const endpoint: Endpoint = { url: upstream.url + path, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: BYTES_MAX, ...changes }
+    const endpoint: Endpoint = {
+      url: upstream.url + path,
+      method: 'POST',
+      auth: { scheme: 'bearer' },
+      headers: {},
+      responseBytesMax: BYTES_MAX,
+      ...changes,
+    }
     const controller = new AbortController()
     const timer = setTimeout(() => controller.abort('upstream_timeout'), deadlineMs)
     const scrubber = createScrubber(SECRET, endpoint.auth)
-    const outcome = await (isMcp ? mcp : http)({ connection: `${path}@1`, endpoint, args: {}, credential: null, scrubber, signal: controller.signal, ...(isMcp && { command: 'any' }), ...request })
+    const outcome = await (isMcp ? mcp : http)({
+      connection: `${path}@1`,
+      endpoint,
+      args: {},
+      credential: null,
+      scrubber,
+      signal: controller.signal,
+      ...(isMcp && { command: 'any' }),
+      ...request,
+    })
     clearTimeout(timer)
     return outcome
   }
@@ -173,221 +192,377 @@ const ENDS: Record<string, Failure> = {
 
 /** What is answered all the same; each has a test of its own below, or stands for a peculiarity that is harmless. */
 const ANSWERS = [
-  '/healthy', '/length-too-short', '/status-999', '/redirect-chain', '/redirect-elsewhere', '/echo-body', '/echo-text', '/echo-headers', '/echo-content-type', '/echo-events', '/echo-split',
-  '/pipelined', '/pipelined-later', '/early-answer', '/early-answer-and-close',
-  '/mcp/healthy', '/mcp/progress', '/mcp/progress-after-result', '/mcp/ping-flood', '/mcp/error-echo', '/mcp/result-echo', '/mcp/refusal-echo', '/mcp/batch',
+  '/healthy',
+  '/length-too-short',
+  '/status-999',
+  '/redirect-chain',
+  '/redirect-elsewhere',
+  '/echo-body',
+  '/echo-text',
+  '/echo-headers',
+  '/echo-content-type',
+  '/echo-events',
+  '/echo-split',
+  '/pipelined',
+  '/pipelined-later',
+  '/early-answer',
+  '/early-answer-and-close',
+  '/mcp/healthy',
+  '/mcp/progress',
+  '/mcp/progress-after-result',
+  '/mcp/ping-flood',
+  '/mcp/error-echo',
+  '/mcp/result-echo',
+  '/mcp/refusal-echo',
+  '/mcp/batch',
 ]
 
 // Making the bombs takes a second or two, and so does the first call of an MCP server; short deadlines are not to be spent on that.
-beforeAll(() => inWorld(async ({ call }) => {
-  for (const path of ['/healthy', '/echo-events', '/mcp/healthy', '/mcp/progress']) expect(await call(path)).toMatchObject({ answered: true })
-}), 60_000)
+beforeAll(
+  () =>
+    inWorld(async ({ call }) => {
+      for (const path of ['/healthy', '/echo-events', '/mcp/healthy', '/mcp/progress'])
+        expect(await call(path)).toMatchObject({ answered: true })
+    }),
+  60_000,
+)
 
-it('knows what is to come of everything that the upstream does', () => inWorld(async ({ upstream }) => {
-  expect([...Object.keys(NEVER_ENDS), ...Object.keys(ENDS), ...ANSWERS].sort()).toEqual([...upstream.paths.http, ...upstream.paths.mcp].sort())
-}))
-
-describe('[hostile.outcome] a coded outcome comes of', () => {
-  it.concurrent.each(Object.entries(NEVER_ENDS))('%s at the deadline, whole or in pieces', (path, [status, code]) => inWorld(async ({ call }) => {
-    const started = performance.now()
-    const { emit } = taker()
-    // The handshake of MCP comes out of the deadline too.
-    const deadlineMs = path.startsWith('/mcp/') ? 3 * DEADLINE_MS : DEADLINE_MS
-    const outcomes = await Promise.all([call(path, { deadlineMs }), call(path, { deadlineMs, emit, credential: SECRET })])
-    expect(outcomes).toEqual(outcomes.map(() => ({ answered: false, status, code, sent: true })))
-    expect(performance.now() - started).toBeLessThan(10 * deadlineMs)
+it('knows what is to come of everything that the upstream does', () =>
+  inWorld(async ({ upstream }) => {
+    expect([...Object.keys(NEVER_ENDS), ...Object.keys(ENDS), ...ANSWERS].sort()).toEqual(
+      [...upstream.paths.http, ...upstream.paths.mcp].sort(),
+    )
   }))
 
-  it.each(Object.entries(ENDS))('%s long before it, whole or in pieces', (path, [status, code]) => inWorld(async ({ call }) => {
-    const { pieces, emit } = taker()
-    expect(await call(path, { credential: SECRET })).toEqual({ answered: false, status, code, sent: true })
-    expect(await call(path, { credential: SECRET, emit })).toEqual({ answered: false, status, code, sent: true })
-    expect(pieces.reduce((sum, piece) => sum + lengthOf(piece), 0)).toBeLessThanOrEqual(BYTES_MAX)
-    const then = pieces.length
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(pieces).toHaveLength(then)
-  }), LONG_MS + 10_000)
+describe('[hostile.outcome] a coded outcome comes of', () => {
+  it.concurrent.each(Object.entries(NEVER_ENDS))('%s at the deadline, whole or in pieces', (path, [status, code]) =>
+    inWorld(async ({ call }) => {
+      const started = performance.now()
+      const { emit } = taker()
+      // The handshake of MCP comes out of the deadline too.
+      const deadlineMs = path.startsWith('/mcp/') ? 3 * DEADLINE_MS : DEADLINE_MS
+      const outcomes = await Promise.all([
+        call(path, { deadlineMs }),
+        call(path, { deadlineMs, emit, credential: SECRET }),
+      ])
+      expect(outcomes).toEqual(outcomes.map(() => ({ answered: false, status, code, sent: true })))
+      expect(performance.now() - started).toBeLessThan(10 * deadlineMs)
+    }),
+  )
+
+  it.each(Object.entries(ENDS))(
+    '%s long before it, whole or in pieces',
+    (path, [status, code]) =>
+      inWorld(async ({ call }) => {
+        const { pieces, emit } = taker()
+        expect(await call(path, { credential: SECRET })).toEqual({ answered: false, status, code, sent: true })
+        expect(await call(path, { credential: SECRET, emit })).toEqual({ answered: false, status, code, sent: true })
+        expect(pieces.reduce((sum, piece) => sum + lengthOf(piece), 0)).toBeLessThanOrEqual(BYTES_MAX)
+        const then = pieces.length
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        expect(pieces).toHaveLength(then)
+      }),
+    LONG_MS + 10_000,
+  )
 })
 
 describe('[hostile.memory] while it goes on', () => {
   const HOSTILE = [...Object.keys(NEVER_ENDS), ...Object.keys(ENDS)]
 
-  it('healthy calls are answered', () => inWorld(async ({ call }) => {
-    const { emit } = taker()
-    const hostile = Promise.all(HOSTILE.map((path, i) => call(path, { deadlineMs: 2_000, credential: SECRET, ...(i % 2 === 0 && { emit }) })))
-    for (let i = 0; i < 20; i++) {
-      expect(await call('/healthy', { emit })).toMatchObject({ answered: true, ok: true, answer: { value: { healthy: true } } })
-      expect(await call('/mcp/healthy')).toMatchObject({ answered: true, ok: true })
-    }
-    const outcomes = await hostile
-    expect(HOSTILE.filter((_, i) => outcomes[i]!.answered)).toEqual([])
-  }), 60_000)
+  it(
+    'healthy calls are answered',
+    () =>
+      inWorld(async ({ call }) => {
+        const { emit } = taker()
+        const hostile = Promise.all(
+          HOSTILE.map((path, i) => call(path, { deadlineMs: 2_000, credential: SECRET, ...(i % 2 === 0 && { emit }) })),
+        )
+        for (let i = 0; i < 20; i++) {
+          expect(await call('/healthy', { emit })).toMatchObject({
+            answered: true,
+            ok: true,
+            answer: { value: { healthy: true } },
+          })
+          expect(await call('/mcp/healthy')).toMatchObject({ answered: true, ok: true })
+        }
+        const outcomes = await hostile
+        expect(HOSTILE.filter((_, i) => outcomes[i]!.answered)).toEqual([])
+      }),
+    60_000,
+  )
 
-  it('memory stays flat', () => inWorld(async ({ call }) => {
-    const paths = [
-      '/gzip-bomb', '/deflate-bomb', '/br-bomb', '/zstd-bomb', '/endless', '/endless-tiny-chunks', '/endless-event-lines', '/endless-event-tiny-chunks', '/endless-header',
-      '/mcp/gzip-bomb', '/mcp/huge-event', '/mcp/huge-event-tiny-chunks', '/mcp/progress-flood',
-    ]
-    const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
-    collectGarbage()
-    const before = used()
-    let most = before
-    const timer = setInterval(() => (most = Math.max(most, used())), 5)
-    const endpoint = { responseBytesMax: 4 * 1024 * 1024 }
-    const emit = () => Promise.resolve()
-    for (const path of paths) {
-      await call(path, { endpoint, deadlineMs: DEADLINE_MS })
-      await call(path, { endpoint, deadlineMs: DEADLINE_MS, emit })
-    }
-    clearInterval(timer)
-    // An answer, its growing buffer, and above all what the garbage collector has not come to; the bombs together are far over 1 GB.
-    expect(most - before).toBeLessThan(400_000_000)
-    collectGarbage()
-    expect(used() - before).toBeLessThan(40_000_000)
-  }), 120_000)
+  it(
+    'memory stays flat',
+    () =>
+      inWorld(async ({ call }) => {
+        const paths = [
+          '/gzip-bomb',
+          '/deflate-bomb',
+          '/br-bomb',
+          '/zstd-bomb',
+          '/endless',
+          '/endless-tiny-chunks',
+          '/endless-event-lines',
+          '/endless-event-tiny-chunks',
+          '/endless-header',
+          '/mcp/gzip-bomb',
+          '/mcp/huge-event',
+          '/mcp/huge-event-tiny-chunks',
+          '/mcp/progress-flood',
+        ]
+        const used = () => process.memoryUsage().heapUsed + process.memoryUsage().external
+        collectGarbage()
+        const before = used()
+        let most = before
+        const timer = setInterval(() => (most = Math.max(most, used())), 5)
+        const endpoint = { responseBytesMax: 4 * 1024 * 1024 }
+        const emit = () => Promise.resolve()
+        for (const path of paths) {
+          await call(path, { endpoint, deadlineMs: DEADLINE_MS })
+          await call(path, { endpoint, deadlineMs: DEADLINE_MS, emit })
+        }
+        clearInterval(timer)
+        // An answer, its growing buffer, and above all what the garbage collector has not come to; the bombs together are far over 1 GB.
+        expect(most - before).toBeLessThan(400_000_000)
+        collectGarbage()
+        expect(used() - before).toBeLessThan(40_000_000)
+      }),
+    120_000,
+  )
 
-  it('a connection that has shown itself bad is closed and not used again', () => inWorld(async ({ upstream, call }) => {
-    for (const path of ['/slow-body', '/silent', '/endless', '/half-closed', '/chunk-bad-size', '/length-too-short', '/length-twice', '/pipelined', '/header-nul', '/mcp/endless-events']) {
-      await call(path, { deadlineMs: 300 })
-      if (path.startsWith('/mcp/')) continue
-      await vi.waitFor(() => expect([path, upstream.openSockets()]).toEqual([path, 0]), { timeout: 3_000 })
-    }
-  }))
+  it('a connection that has shown itself bad is closed and not used again', () =>
+    inWorld(async ({ upstream, call }) => {
+      for (const path of [
+        '/slow-body',
+        '/silent',
+        '/endless',
+        '/half-closed',
+        '/chunk-bad-size',
+        '/length-too-short',
+        '/length-twice',
+        '/pipelined',
+        '/header-nul',
+        '/mcp/endless-events',
+      ]) {
+        await call(path, { deadlineMs: 300 })
+        if (path.startsWith('/mcp/')) continue
+        await vi.waitFor(() => expect([path, upstream.openSockets()]).toEqual([path, 0]), { timeout: 3_000 })
+      }
+    }))
 })
 
 describe('of what came after an answer', () => {
-  it.each(['/pipelined', '/length-too-short'])('%s, nothing gets into the next one', (path) => inWorld(async ({ call }) => {
-    for (let i = 0; i < 10; i++) {
-      const outcomes = [await call(path), await call('/healthy')]
-      expect(JSON.stringify(outcomes)).not.toContain('poison')
-      expect(outcomes[1]).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
-    }
-  }))
+  it.each(['/pipelined', '/length-too-short'])('%s, nothing gets into the next one', (path) =>
+    inWorld(async ({ call }) => {
+      for (let i = 0; i < 10; i++) {
+        const outcomes = [await call(path), await call('/healthy')]
+        expect(JSON.stringify(outcomes)).not.toContain('poison')
+        expect(outcomes[1]).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
+      }
+    }),
+  )
 
-  it('and comes while nobody asks, nothing gets into the next one either', () => inWorld(async ({ upstream, call }) => {
-    await call('/pipelined-later')
-    await vi.waitFor(() => expect(upstream.openSockets()).toBe(0), { timeout: 3_000 })
-    expect(await call('/healthy')).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
-  }))
+  it('and comes while nobody asks, nothing gets into the next one either', () =>
+    inWorld(async ({ upstream, call }) => {
+      await call('/pipelined-later')
+      await vi.waitFor(() => expect(upstream.openSockets()).toBe(0), { timeout: 3_000 })
+      expect(await call('/healthy')).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
+    }))
 
-  it.each(['/early-answer', '/early-answer-and-close'])('%s before the request was read is an answer', (path) => inWorld(async ({ call }) => {
-    expect(await call(path, { args: { text: 'x'.repeat(200_000) } })).toEqual({ answered: true, status: 200, ok: true, answer: { type: 'json', value: { healthy: true } } })
-    expect(await call('/healthy')).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
-  }))
+  it.each(['/early-answer', '/early-answer-and-close'])('%s before the request was read is an answer', (path) =>
+    inWorld(async ({ call }) => {
+      expect(await call(path, { args: { text: 'x'.repeat(200_000) } })).toEqual({
+        answered: true,
+        status: 200,
+        ok: true,
+        answer: { type: 'json', value: { healthy: true } },
+      })
+      expect(await call('/healthy')).toMatchObject({ answered: true, answer: { value: { healthy: true } } })
+    }),
+  )
 })
 
 describe('pieces', () => {
-  it('come while the answer is still coming', () => inWorld(async ({ call }) => {
-    for (const [path, piece] of [['/slow-chunks', { type: 'text', text: '.' }], ['/slow-events', { type: 'event', data: 'x' }], ['/half-closed', { type: 'text', text: 'part' }]] as const) {
-      const caller = new AbortController()
-      const { pieces, first, emit } = taker()
-      const outcome = call(path, { emit, signal: caller.signal })
-      await first
-      caller.abort('cancelled')
-      expect(await outcome).toEqual({ answered: false, status: 200, code: expect.stringMatching(/^(cancelled|upstream_interrupted)$/), sent: true })
-      expect(pieces[0]).toEqual(piece)
-    }
-  }))
+  it('come while the answer is still coming', () =>
+    inWorld(async ({ call }) => {
+      for (const [path, piece] of [
+        ['/slow-chunks', { type: 'text', text: '.' }],
+        ['/slow-events', { type: 'event', data: 'x' }],
+        ['/half-closed', { type: 'text', text: 'part' }],
+      ] as const) {
+        const caller = new AbortController()
+        const { pieces, first, emit } = taker()
+        const outcome = call(path, { emit, signal: caller.signal })
+        await first
+        caller.abort('cancelled')
+        expect(await outcome).toEqual({
+          answered: false,
+          status: 200,
+          code: expect.stringMatching(/^(cancelled|upstream_interrupted)$/),
+          sent: true,
+        })
+        expect(pieces[0]).toEqual(piece)
+      }
+    }))
 
-  it('of JSON are text, and the answer is whole at the end', () => inWorld(async ({ call }) => {
-    const { pieces, emit } = taker()
-    expect(await call('/healthy', { emit })).toEqual({ answered: true, status: 200, ok: true, answer: { type: 'json', value: { healthy: true } } })
-    expect(pieces.map((piece) => (piece.type === 'text' ? piece.text : '?')).join('')).toBe('{"healthy":true}')
-  }))
+  it('of JSON are text, and the answer is whole at the end', () =>
+    inWorld(async ({ call }) => {
+      const { pieces, emit } = taker()
+      expect(await call('/healthy', { emit })).toEqual({
+        answered: true,
+        status: 200,
+        ok: true,
+        answer: { type: 'json', value: { healthy: true } },
+      })
+      expect(pieces.map((piece) => (piece.type === 'text' ? piece.text : '?')).join('')).toBe('{"healthy":true}')
+    }))
 
-  it.each(['/endless', '/endless-events', '/gzip-bomb', '/mcp/progress-flood'])('%s that are not taken stop the upstream, until the deadline', (path) => inWorld(async ({ call }) => {
-    let given = 0
-    const emit = () => {
-      given++
-      return new Promise<void>(() => undefined)
-    }
-    expect(await call(path, { emit, deadlineMs: DEADLINE_MS })).toEqual({ answered: false, status: 200, code: 'upstream_timeout', sent: true })
-    expect(given).toBe(1)
-  }))
+  it.each(['/endless', '/endless-events', '/gzip-bomb', '/mcp/progress-flood'])(
+    '%s that are not taken stop the upstream, until the deadline',
+    (path) =>
+      inWorld(async ({ call }) => {
+        let given = 0
+        const emit = () => {
+          given++
+          return new Promise<void>(() => undefined)
+        }
+        expect(await call(path, { emit, deadlineMs: DEADLINE_MS })).toEqual({
+          answered: false,
+          status: 200,
+          code: 'upstream_timeout',
+          sent: true,
+        })
+        expect(given).toBe(1)
+      }),
+  )
 
-  it.each(['/slow-chunks', '/endless-events', '/mcp/progress-flood'])('%s that are refused mean that the caller has gone', (path) => inWorld(async ({ upstream, call }) => {
-    const emit = () => Promise.reject(new Error('gone'))
-    expect(await call(path, { emit })).toEqual({ answered: false, status: 200, code: 'cancelled', sent: true })
-    await vi.waitFor(() => expect(upstream.openSockets()).toBeLessThanOrEqual(1), { timeout: 3_000 })
-  }))
+  it.each(['/slow-chunks', '/endless-events', '/mcp/progress-flood'])(
+    '%s that are refused mean that the caller has gone',
+    (path) =>
+      inWorld(async ({ upstream, call }) => {
+        const emit = () => Promise.reject(new Error('gone'))
+        expect(await call(path, { emit })).toEqual({ answered: false, status: 200, code: 'cancelled', sent: true })
+        await vi.waitFor(() => expect(upstream.openSockets()).toBeLessThanOrEqual(1), { timeout: 3_000 })
+      }),
+  )
 })
 
 describe('an MCP server', () => {
-  const result = { answered: true, status: 200, ok: true, answer: { type: 'json', value: { content: [{ type: 'text', text: 'well' }] } } }
+  const result = {
+    answered: true,
+    status: 200,
+    ok: true,
+    answer: { type: 'json', value: { content: [{ type: 'text', text: 'well' }] } },
+  }
 
-  it('is asked for progress by those alone who take it, who get their own', () => inWorld(async ({ upstream, call }) => {
-    const { pieces, emit } = taker()
-    expect(await call('/mcp/progress', { emit })).toEqual(result)
-    expect(pieces).toEqual([1, 2].map((progress) => ({ type: 'progress', progress, total: 3, message: `step ${progress}` })))
-    expect(await call('/mcp/progress')).toEqual(result)
-    const asked = upstream.seen.filter(({ body }) => body.includes('"tools/call"')).map(({ body }) => body.includes('progressToken'))
-    expect(asked).toEqual([true, false])
-  }))
+  it('is asked for progress by those alone who take it, who get their own', () =>
+    inWorld(async ({ upstream, call }) => {
+      const { pieces, emit } = taker()
+      expect(await call('/mcp/progress', { emit })).toEqual(result)
+      expect(pieces).toEqual(
+        [1, 2].map((progress) => ({ type: 'progress', progress, total: 3, message: `step ${progress}` })),
+      )
+      expect(await call('/mcp/progress')).toEqual(result)
+      const asked = upstream.seen
+        .filter(({ body }) => body.includes('"tools/call"'))
+        .map(({ body }) => body.includes('progressToken'))
+      expect(asked).toEqual([true, false])
+    }))
 
-  it('says nothing more after its result', () => inWorld(async ({ call }) => {
-    const { pieces, emit } = taker()
-    expect(await call('/mcp/progress-after-result', { emit })).toEqual(result)
-    expect(pieces).toEqual([{ type: 'progress', progress: 1, total: 3, message: 'step 1' }])
-  }))
+  it('says nothing more after its result', () =>
+    inWorld(async ({ call }) => {
+      const { pieces, emit } = taker()
+      expect(await call('/mcp/progress-after-result', { emit })).toEqual(result)
+      expect(pieces).toEqual([{ type: 'progress', progress: 1, total: 3, message: 'step 1' }])
+    }))
 
-  it('hears progress out before the result, however slowly it is taken', () => inWorld(async ({ call }) => {
-    const taken: unknown[] = []
-    const emit = async (piece: Piece) => {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      taken.push(piece)
-    }
-    expect(await call('/mcp/progress', { emit })).toEqual(result)
-    expect(taken).toHaveLength(2)
-  }))
+  it('hears progress out before the result, however slowly it is taken', () =>
+    inWorld(async ({ call }) => {
+      const taken: unknown[] = []
+      const emit = async (piece: Piece) => {
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        taken.push(piece)
+      }
+      expect(await call('/mcp/progress', { emit })).toEqual(result)
+      expect(taken).toHaveLength(2)
+    }))
 
-  it('is read no further while progress waits to be taken', () => inWorld(async ({ call }) => {
-    let given = 0
-    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
-    setTimeout(open, 500)
-    const emit = () => {
-      given++
-      return opened
-    }
-    // Had it been read on, the bound would have been reached while the first was waiting, and the rest would not be passed on.
-    expect(await call('/mcp/progress-flood', { emit })).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
-    expect(given).toBeGreaterThan(100)
-  }))
+  it('is read no further while progress waits to be taken', () =>
+    inWorld(async ({ call }) => {
+      let given = 0
+      const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+      setTimeout(open, 500)
+      const emit = () => {
+        given++
+        return opened
+      }
+      // Had it been read on, the bound would have been reached while the first was waiting, and the rest would not be passed on.
+      expect(await call('/mcp/progress-flood', { emit })).toEqual({
+        answered: false,
+        status: 200,
+        code: 'upstream_too_large',
+        sent: true,
+      })
+      expect(given).toBeGreaterThan(100)
+    }))
 
-  it('that pings without end is answered a few times', () => inWorld(async ({ upstream, call }) => {
-    expect(await call('/mcp/ping-flood')).toEqual(result)
-    expect(upstream.seen.filter(({ body }) => body.includes('ping-')).length).toBeLessThanOrEqual(16)
-  }))
+  it('that pings without end is answered a few times', () =>
+    inWorld(async ({ upstream, call }) => {
+      expect(await call('/mcp/ping-flood')).toEqual(result)
+      expect(upstream.seen.filter(({ body }) => body.includes('ping-')).length).toBeLessThanOrEqual(16)
+    }))
 
   it('answers in a batch', () => inWorld(async ({ call }) => expect(await call('/mcp/batch')).toEqual(result)))
 })
 
 describe('the request', () => {
-  it('carries the headers of the call, to where the credential goes', () => inWorld(async ({ upstream, call }) => {
-    const own = { credential: SECRET.replace('é', 'e'), headers: { 'idempotency-key': 'k-1' } }
-    for (const path of ['/healthy', '/redirect-elsewhere', '/mcp/healthy']) expect(await call(path, own)).toMatchObject({ answered: true, ok: true })
-    const keyed = upstream.seen.map(({ origin, target, body, headers }) => [origin, /"method":"([^"]*)"/.exec(body)?.[1] ?? target, headers['idempotency-key'], 'authorization' in headers])
-    expect(keyed).toEqual([
-      ['here', '/healthy', 'k-1', true],
-      ['here', '/redirect-elsewhere', 'k-1', true],
-      ['elsewhere', '/healthy', undefined, false],
-      ['here', 'server/discover', undefined, true],
-      ['here', 'initialize', undefined, true],
-      ['here', 'notifications/initialized', undefined, true],
-      ['here', 'tools/call', 'k-1', true],
-    ])
-  }))
+  it('carries the headers of the call, to where the credential goes', () =>
+    inWorld(async ({ upstream, call }) => {
+      const own = { credential: SECRET.replace('é', 'e'), headers: { 'idempotency-key': 'k-1' } }
+      for (const path of ['/healthy', '/redirect-elsewhere', '/mcp/healthy'])
+        expect(await call(path, own)).toMatchObject({ answered: true, ok: true })
+      const keyed = upstream.seen.map(({ origin, target, body, headers }) => [
+        origin,
+        /"method":"([^"]*)"/.exec(body)?.[1] ?? target,
+        headers['idempotency-key'],
+        'authorization' in headers,
+      ])
+      expect(keyed).toEqual([
+        ['here', '/healthy', 'k-1', true],
+        ['here', '/redirect-elsewhere', 'k-1', true],
+        ['elsewhere', '/healthy', undefined, false],
+        ['here', 'server/discover', undefined, true],
+        ['here', 'initialize', undefined, true],
+        ['here', 'notifications/initialized', undefined, true],
+        ['here', 'tools/call', 'k-1', true],
+      ])
+    }))
 })
 
 describe('what an upstream echoes', () => {
-  const paths = ['/echo-body', '/echo-text', '/echo-headers', '/echo-content-type', '/echo-events', '/echo-split', '/mcp/error-echo', '/mcp/result-echo', '/mcp/refusal-echo']
+  const paths = [
+    '/echo-body',
+    '/echo-text',
+    '/echo-headers',
+    '/echo-content-type',
+    '/echo-events',
+    '/echo-split',
+    '/mcp/error-echo',
+    '/mcp/result-echo',
+    '/mcp/refusal-echo',
+  ]
 
-  it.each(paths)('%s is found by the scrubber in the answer', (path) => inWorld(async ({ call }) => {
-    const credential = 's3cret/&"key"+x'
-    const outcome = await call(path, { credential })
-    if (!outcome.answered || outcome.answer.type === 'serialized') throw new Error(JSON.stringify(outcome))
-    const { answer } = createScrubber(credential, { scheme: 'bearer' }).answer(outcome.answer)
-    const text = answer.type === 'binary' ? Buffer.from(answer.bytes).toString() + answer.contentType : JSON.stringify(answer)
-    for (const [encoding, echo] of Object.entries(echoes(credential))) expect([encoding, text.includes(echo)]).toEqual([encoding, false])
-    expect(text).not.toContain('s3cret')
-  }))
+  it.each(paths)('%s is found by the scrubber in the answer', (path) =>
+    inWorld(async ({ call }) => {
+      const credential = 's3cret/&"key"+x'
+      const outcome = await call(path, { credential })
+      if (!outcome.answered || outcome.answer.type === 'serialized') throw new Error(JSON.stringify(outcome))
+      const { answer } = createScrubber(credential, { scheme: 'bearer' }).answer(outcome.answer)
+      const text =
+        answer.type === 'binary' ? Buffer.from(answer.bytes).toString() + answer.contentType : JSON.stringify(answer)
+      for (const [encoding, echo] of Object.entries(echoes(credential)))
+        expect([encoding, text.includes(echo)]).toEqual([encoding, false])
+      expect(text).not.toContain('s3cret')
+    }),
+  )
 })

@@ -58,10 +58,35 @@ interface Call extends Partial<Endpoint> {
   more?: Partial<ForwardRequest>
 }
 
-function call(url: string, { args = {}, credential = null, signal = new AbortController().signal, through = dispatcher, more, ...changes }: Call = {}): Promise<ForwardOutcome> {
-  const endpoint: Endpoint = { url, method: 'POST', auth: { scheme: 'bearer' }, headers: {}, responseBytesMax: RESPONSE_BYTES_DEFAULT, ...changes }
+function call(
+  url: string,
+  {
+    args = {},
+    credential = null,
+    signal = new AbortController().signal,
+    through = dispatcher,
+    more,
+    ...changes
+  }: Call = {},
+): Promise<ForwardOutcome> {
+  const endpoint: Endpoint = {
+    url,
+    method: 'POST',
+    auth: { scheme: 'bearer' },
+    headers: {},
+    responseBytesMax: RESPONSE_BYTES_DEFAULT,
+    ...changes,
+  }
   const scrubber = createScrubber(credential, endpoint.auth)
-  return httpForward({ dispatcher: through, egress: LOOPBACK })({ connection: 'agents/a/tools/t@1', endpoint, args, credential, scrubber, signal, ...more })
+  return httpForward({ dispatcher: through, egress: LOOPBACK })({
+    connection: 'agents/a/tools/t@1',
+    endpoint,
+    args,
+    credential,
+    scrubber,
+    signal,
+    ...more,
+  })
 }
 
 /** Aborts as the pipeline does when `when` comes, or at once. */
@@ -81,30 +106,71 @@ describe('an answer', () => {
     let seen: unknown
     const url = await upstream((request, response) => {
       void bodyOf(request).then((body) => {
-        seen = { method: request.method, url: request.url, body, host: request.headers.host, auth: request.headers.authorization, type: request.headers['content-type'] }
+        seen = {
+          method: request.method,
+          url: request.url,
+          body,
+          host: request.headers.host,
+          auth: request.headers.authorization,
+          type: request.headers['content-type'],
+        }
         response.writeHead(201, { 'content-type': 'application/json' }).end('{"made":true}')
       })
     })
-    expect(await call(`${url}things?x=1`, { args: { name: 'né' }, credential: 's3cret' })).toEqual({ answered: true, status: 201, ok: true, answer: { type: 'json', value: { made: true } } })
-    expect(seen).toEqual({ method: 'POST', url: '/things?x=1', body: '{"name":"né"}', host: new URL(url).host, auth: 'Bearer s3cret', type: 'application/json' })
+    expect(await call(`${url}things?x=1`, { args: { name: 'né' }, credential: 's3cret' })).toEqual({
+      answered: true,
+      status: 201,
+      ok: true,
+      answer: { type: 'json', value: { made: true } },
+    })
+    expect(seen).toEqual({
+      method: 'POST',
+      url: '/things?x=1',
+      body: '{"name":"né"}',
+      host: new URL(url).host,
+      auth: 'Bearer s3cret',
+      type: 'application/json',
+    })
   })
 
   it.each([
-    [200, true], [204, true], [299, true], [300, false], [304, false], [400, false], [401, false], [404, false], [429, false], [500, false], [503, false], [599, false],
+    [200, true],
+    [204, true],
+    [299, true],
+    [300, false],
+    [304, false],
+    [400, false],
+    [401, false],
+    [404, false],
+    [429, false],
+    [500, false],
+    [503, false],
+    [599, false],
   ])('of status %i is in band, ok: %s', async (status, ok) => {
     const url = await upstream((_request, response) => response.writeHead(status).end())
     expect(await call(url)).toEqual({ answered: true, status, ok, answer: { type: 'json', value: null } })
   })
 
   it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const)('to %s', async (method) => {
-    const url = await upstream((request, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(`${request.method} ${request.url}`))
-    expect(await call(url, { method, args: { q: 'a b' } })).toMatchObject({ answer: { text: method === 'GET' || method === 'DELETE' ? `${method} /?q=a%20b` : `${method} /` } })
+    const url = await upstream((request, response) =>
+      response.writeHead(200, { 'content-type': 'text/plain' }).end(`${request.method} ${request.url}`),
+    )
+    expect(await call(url, { method, args: { q: 'a b' } })).toMatchObject({
+      answer: { text: method === 'GET' || method === 'DELETE' ? `${method} /?q=a%20b` : `${method} /` },
+    })
   })
 
   it.each<[string, (bytes: Buffer) => Buffer]>([
-    ['gzip', zlib.gzipSync], ['deflate', zlib.deflateSync], ['br', zlib.brotliCompressSync], ['zstd', zlib.zstdCompressSync],
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
   ])('in %s is decoded', async (encoding, compress) => {
-    const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': encoding }).end(compress(Buffer.from('clear'))))
+    const url = await upstream((_request, response) =>
+      response
+        .writeHead(200, { 'content-type': 'text/plain', 'content-encoding': encoding })
+        .end(compress(Buffer.from('clear'))),
+    )
     expect(await call(url)).toMatchObject({ answered: true, answer: { type: 'text', text: 'clear' } })
   })
 
@@ -114,21 +180,43 @@ describe('an answer', () => {
   })
 
   it('after interim responses is the last one', async () => {
-    const url = await raw((socket) => socket.write('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi'))
+    const url = await raw((socket) =>
+      socket.write(
+        'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi',
+      ),
+    )
     expect(await call(url)).toMatchObject({ answered: true, status: 200, answer: { text: 'hi' } })
   })
 
   it('of bytes stays bytes', async () => {
     const bytes = Buffer.from([0x89, 0x50, 0, 0xff])
-    const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'image/png' }).end(bytes))
-    expect(await call(url)).toEqual({ answered: true, status: 200, ok: true, answer: { type: 'binary', bytes, contentType: 'image/png' } })
+    const url = await upstream((_request, response) =>
+      response.writeHead(200, { 'content-type': 'image/png' }).end(bytes),
+    )
+    expect(await call(url)).toEqual({
+      answered: true,
+      status: 200,
+      ok: true,
+      answer: { type: 'binary', bytes, contentType: 'image/png' },
+    })
   })
 
   it('may be as large as the limit, and no byte larger', async () => {
-    const url = await upstream((request, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end(Buffer.alloc(RESPONSE_BYTES_DEFAULT + Number(request.headers['x-more']), 'a')))
+    const url = await upstream((request, response) =>
+      response
+        .writeHead(200, { 'content-type': 'text/plain' })
+        .end(Buffer.alloc(RESPONSE_BYTES_DEFAULT + Number(request.headers['x-more']), 'a')),
+    )
     const atLimit = await call(url, { headers: { 'x-more': '0' } })
-    expect(atLimit.answered && atLimit.answer.type === 'text' && atLimit.answer.text.length).toBe(RESPONSE_BYTES_DEFAULT)
-    expect(await call(url, { headers: { 'x-more': '1' } })).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
+    expect(atLimit.answered && atLimit.answer.type === 'text' && atLimit.answer.text.length).toBe(
+      RESPONSE_BYTES_DEFAULT,
+    )
+    expect(await call(url, { headers: { 'x-more': '1' } })).toEqual({
+      answered: false,
+      status: 200,
+      code: 'upstream_too_large',
+      sent: true,
+    })
   })
 })
 
@@ -156,7 +244,11 @@ describe('connections', () => {
 
   it('carry bytes that nobody asked for into no later answer', async () => {
     const server = net.createServer((socket) => {
-      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nminePOISONHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\npoison'))
+      socket.on('data', () =>
+        socket.write(
+          'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nminePOISONHTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\npoison',
+        ),
+      )
     })
     const url = `http://127.0.0.1:${await listen(server)}/`
     for (let i = 0; i < 3; i++) {
@@ -169,17 +261,27 @@ describe('connections', () => {
 describe('a redirect', () => {
   const auths = [{ scheme: 'bearer' }, { scheme: 'header', name: 'x-api-key' }, { scheme: 'query', name: 'k' }] as const
 
-  it.each([301, 302, 303, 307, 308])('%i is followed; another origin gets nothing of the credential', async (status) => {
-    const seen: string[] = []
-    const elsewhere = await upstream((request, response) => {
-      seen.push(JSON.stringify([request.url, request.rawHeaders]))
-      response.end('"there"')
-    })
-    const url = await upstream((_request, response) => response.writeHead(status, { location: elsewhere }).end('moved'))
-    for (const auth of auths) expect(await call(url, { auth, credential: 's3cret', headers: { 'x-team': 'blue' } })).toMatchObject({ answered: true, status: 200, ok: true })
-    expect(seen).toHaveLength(3)
-    expect(seen.join()).not.toMatch(/s3cret|blue/)
-  })
+  it.each([301, 302, 303, 307, 308])(
+    '%i is followed; another origin gets nothing of the credential',
+    async (status) => {
+      const seen: string[] = []
+      const elsewhere = await upstream((request, response) => {
+        seen.push(JSON.stringify([request.url, request.rawHeaders]))
+        response.end('"there"')
+      })
+      const url = await upstream((_request, response) =>
+        response.writeHead(status, { location: elsewhere }).end('moved'),
+      )
+      for (const auth of auths)
+        expect(await call(url, { auth, credential: 's3cret', headers: { 'x-team': 'blue' } })).toMatchObject({
+          answered: true,
+          status: 200,
+          ok: true,
+        })
+      expect(seen).toHaveLength(3)
+      expect(seen.join()).not.toMatch(/s3cret|blue/)
+    },
+  )
 
   it('that goes on for ever is given up, in whatever way it was asked', async () => {
     const url = await upstream((request, response) => response.writeHead(307, { location: `${request.url}x` }).end())
@@ -187,7 +289,9 @@ describe('a redirect', () => {
   })
 
   it('without a place to go is the answer', async () => {
-    const url = await upstream((_request, response) => response.writeHead(302, { 'content-type': 'text/plain' }).end('moved'))
+    const url = await upstream((_request, response) =>
+      response.writeHead(302, { 'content-type': 'text/plain' }).end('moved'),
+    )
     expect(await call(url)).toEqual({ answered: true, status: 302, ok: false, answer: { type: 'text', text: 'moved' } })
   })
 })
@@ -197,21 +301,33 @@ describe('what never answers', () => {
     const server = net.createServer()
     const port = await listen(server)
     await stops.pop()!()
-    expect(await call(`http://127.0.0.1:${port}/`)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call(`http://127.0.0.1:${port}/`)).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
   })
 
   it('a name that does not exist', async () => {
-    const lookup: LookupAll = (_host, _options, callback) => callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
+    const lookup: LookupAll = (_host, _options, callback) =>
+      callback(Object.assign(new Error('none'), { code: 'ENOTFOUND' }), [])
     const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
-    expect(await call('http://nowhere.example.com/', { through })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call('http://nowhere.example.com/', { through })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
   })
 
   it('a reset or an end before the response line, and one within it', async () => {
     const resets = await raw((socket) => socket.resetAndDestroy())
     const ends = await raw((socket) => socket.end())
     const begins = await raw((socket) => socket.end('HTTP/1.1 200'))
-    for (const url of [resets, ends, begins]) expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: true })
+    for (const url of [resets, ends, begins])
+      expect(await call(url)).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: true })
   })
 
   it('what is no HTTP', async () => {
@@ -234,7 +350,12 @@ describe('what never answers', () => {
     const through = createDispatcher({ policy: STRICT, lookup })
     stops.push(() => through.destroy())
     expect(await call(url, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url', sent: false })
-    expect(await call(`http://api.example.com:${new URL(url).port}/`, { through })).toEqual({ answered: false, status: 0, code: 'blocked_url', sent: false })
+    expect(await call(`http://api.example.com:${new URL(url).port}/`, { through })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'blocked_url',
+      sent: false,
+    })
     expect(hits).toBe(0)
   })
 
@@ -244,9 +365,24 @@ describe('what never answers', () => {
       hits++
       response.end()
     })
-    expect(await call(url, { credential: 'a\r\nX-Evil: 1' })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
-    expect(await call(url, { headers: { 'x-a': 'b\r\nX-Evil: 1' } })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
-    expect(await call(url, { headers: { 'x a\r\n': 'b' } })).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
+    expect(await call(url, { credential: 'a\r\nX-Evil: 1' })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'internal',
+      sent: false,
+    })
+    expect(await call(url, { headers: { 'x-a': 'b\r\nX-Evil: 1' } })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'internal',
+      sent: false,
+    })
+    expect(await call(url, { headers: { 'x a\r\n': 'b' } })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'internal',
+      sent: false,
+    })
     expect(await call('not a url')).toEqual({ answered: false, status: 0, code: 'internal', sent: false })
     expect(hits).toBe(0)
   })
@@ -254,9 +390,18 @@ describe('what never answers', () => {
 
 describe('what breaks off', () => {
   it.each([
-    ['a body shorter than its length', 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\npart'],
-    ['chunks without the last', 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n'],
-    ['chunks that are none', 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\npart\r\n'],
+    [
+      'a body shorter than its length',
+      'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\npart',
+    ],
+    [
+      'chunks without the last',
+      'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n',
+    ],
+    [
+      'chunks that are none',
+      'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\npart\r\n',
+    ],
     ['nothing after the headers', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n'],
   ])('%s', async (_what, answer) => {
     const ended = await raw((socket) => socket.end(answer))
@@ -264,13 +409,19 @@ describe('what breaks off', () => {
   })
 
   it('a reset within the body', async () => {
-    const url = await raw((socket) => socket.write('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\npart', () => setTimeout(() => socket.resetAndDestroy(), 20)))
+    const url = await raw((socket) =>
+      socket.write('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 100\r\n\r\npart', () =>
+        setTimeout(() => socket.resetAndDestroy(), 20),
+      ),
+    )
     expect(await call(url)).toEqual({ answered: false, status: 502, code: 'upstream_interrupted', sent: true })
   })
 
   it('a compressed body cut short, though its message is whole', async () => {
     const bytes = zlib.gzipSync('some text that is long enough')
-    const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(bytes.subarray(0, -6)))
+    const url = await upstream((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' }).end(bytes.subarray(0, -6)),
+    )
     expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_interrupted', sent: true })
   })
 })
@@ -278,15 +429,22 @@ describe('what breaks off', () => {
 describe('what is too much', () => {
   it('a bomb', async () => {
     const bomb = zlib.gzipSync(Buffer.alloc(4 * RESPONSE_BYTES_DEFAULT))
-    const url = await upstream((_request, response) => response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb))
+    const url = await upstream((_request, response) =>
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(bomb),
+    )
     expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_too_large', sent: true })
   })
 
   it('two encodings, in one header or in two', async () => {
     const bytes = zlib.gzipSync(zlib.gzipSync('x'))
-    const one = await upstream((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).end(bytes))
-    const two = await upstream((_request, response) => response.writeHead(200, ['content-encoding', 'gzip', 'content-encoding', 'gzip']).end(bytes))
-    for (const url of [one, two]) expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
+    const one = await upstream((_request, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).end(bytes),
+    )
+    const two = await upstream((_request, response) =>
+      response.writeHead(200, ['content-encoding', 'gzip', 'content-encoding', 'gzip']).end(bytes),
+    )
+    for (const url of [one, two])
+      expect(await call(url)).toEqual({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
   })
 
   it('a body without end is left, and its connection closed', async () => {
@@ -306,16 +464,19 @@ describe('what is too much', () => {
 })
 
 describe('giving up', () => {
-  it.each(['upstream_timeout', 'cancelled'] as const)('before the response line: %s, status 0, and the upstream sees the connection close', async (reason) => {
-    const { signal, abort } = abortable(reason)
-    let closed: Promise<unknown> | undefined
-    const url = await upstream((request) => {
-      closed = once(request.socket, 'close')
-      abort()
-    })
-    expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: reason, sent: true })
-    await closed
-  })
+  it.each(['upstream_timeout', 'cancelled'] as const)(
+    'before the response line: %s, status 0, and the upstream sees the connection close',
+    async (reason) => {
+      const { signal, abort } = abortable(reason)
+      let closed: Promise<unknown> | undefined
+      const url = await upstream((request) => {
+        closed = once(request.socket, 'close')
+        abort()
+      })
+      expect(await call(url, { signal })).toEqual({ answered: false, status: 0, code: reason, sent: true })
+      await closed
+    },
+  )
 
   it.each(['upstream_timeout', 'cancelled'] as const)('within a dripping body: %s with the status', async (reason) => {
     const { signal, abort } = abortable(reason)
@@ -352,7 +513,12 @@ describe('giving up', () => {
     const through = createDispatcher({ policy: LOOPBACK, lookup })
     stops.push(() => through.destroy())
     const slow = `http://slow.example.com:${new URL(url).port}/`
-    expect(await call(slow, { signal, through })).toEqual({ answered: false, status: 0, code: 'upstream_timeout', sent: false })
+    expect(await call(slow, { signal, through })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_timeout',
+      sent: false,
+    })
     // Now another call goes the same way; by when it is through, the first would have arrived too.
     expect(await call(slow, { through })).toMatchObject({ answered: true })
     expect(hits).toBe(1)
@@ -361,7 +527,12 @@ describe('giving up', () => {
   it('while TLS is being set up with somebody who says nothing', async () => {
     const { signal, abort } = abortable('cancelled')
     const port = await listen(net.createServer((socket) => socket.once('data', abort)))
-    expect(await call(`https://127.0.0.1:${port}/`, { signal })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
+    expect(await call(`https://127.0.0.1:${port}/`, { signal })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'cancelled',
+      sent: false,
+    })
   })
 
   it('before it began sends nothing', async () => {
@@ -371,7 +542,12 @@ describe('giving up', () => {
       response.end()
     })
     for (const reason of ['cancelled', 'upstream_timeout'] as const) {
-      expect(await call(url, { signal: AbortSignal.abort(reason) })).toEqual({ answered: false, status: 0, code: reason, sent: false })
+      expect(await call(url, { signal: AbortSignal.abort(reason) })).toEqual({
+        answered: false,
+        status: 0,
+        code: reason,
+        sent: false,
+      })
     }
     expect(hits).toBe(0)
   })
@@ -379,7 +555,12 @@ describe('giving up', () => {
   it('before it began waits for no look-up either', async () => {
     const through = createDispatcher({ policy: LOOPBACK, lookup: () => undefined })
     stops.push(() => through.destroy())
-    expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({ answered: false, status: 0, code: 'cancelled', sent: false })
+    expect(await call('http://slow.example.com/', { signal: AbortSignal.abort('cancelled'), through })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'cancelled',
+      sent: false,
+    })
   })
 
   it('leaves no listener on the signal of a call that ended well', async () => {
@@ -404,10 +585,12 @@ describe('TLS', () => {
   const lookup: LookupAll = (_host, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
 
   async function serve(certificate: { key: string; cert: string }, calls: string[]): Promise<number> {
-    return listen(https.createServer(certificate, (request, response) => {
-      calls.push(String(request.headers.authorization))
-      response.end('"secure"')
-    }))
+    return listen(
+      https.createServer(certificate, (request, response) => {
+        calls.push(String(request.headers.authorization))
+        response.end('"secure"')
+      }),
+    )
   }
 
   function guest(): Agent {
@@ -423,9 +606,17 @@ describe('TLS', () => {
     const trusted = tls.getCACertificates('default')
     tls.setDefaultCACertificates([...trusted, certificate.cert])
     stops.push(() => Promise.resolve(tls.setDefaultCACertificates(trusted)))
-    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toMatchObject({ answered: true, status: 200 })
+    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toMatchObject({
+      answered: true,
+      status: 200,
+    })
     expect(calls).toEqual(['Bearer s3cret'])
-    expect(await call(`https://other.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call(`https://other.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
     expect(calls).toHaveLength(1)
   })
 
@@ -439,12 +630,22 @@ describe('TLS', () => {
     const trusted = tls.getCACertificates('default')
     if (trust) tls.setDefaultCACertificates([...trusted, certificate.cert])
     stops.push(() => Promise.resolve(tls.setDefaultCACertificates(trusted)))
-    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call(`https://api.example.com:${port}/`, { through: guest(), credential: 's3cret' })).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
     expect(calls).toEqual([])
   })
 
   it('refuses a server that speaks no TLS', async () => {
     const url = await upstream((_request, response) => response.end())
-    expect(await call(url.replace('http:', 'https:'))).toEqual({ answered: false, status: 0, code: 'upstream_unreachable', sent: false })
+    expect(await call(url.replace('http:', 'https:'))).toEqual({
+      answered: false,
+      status: 0,
+      code: 'upstream_unreachable',
+      sent: false,
+    })
   })
 })

@@ -38,19 +38,28 @@ export function httpForward({ dispatcher, egress }: { dispatcher: Dispatcher; eg
   }
 }
 
-async function responseOf(request: ForwardRequest, dispatcher: Dispatcher, egress: EgressPolicy): Promise<Dispatcher.ResponseData | Unanswered> {
+async function responseOf(
+  request: ForwardRequest,
+  dispatcher: Dispatcher,
+  egress: EgressPolicy,
+): Promise<Dispatcher.ResponseData | Unanswered> {
   const { endpoint, args, credential, headers, scrubber, signal } = request
   try {
     const outgoing = buildRequest({ ...endpoint, headers: { ...endpoint.headers, ...headers } }, args, credential)
     return await guardedRequest(dispatcher, egress, { ...outgoing, scrubber, signal })
   } catch (error) {
     // A stored URL that registration should have refused fails before the request is one.
-    const { code, sent, status } = isEgressFailure(error) ? error : { code: 'internal' as const, sent: false, status: 0 }
+    const { code, sent, status } = isEgressFailure(error)
+      ? error
+      : { code: 'internal' as const, sent: false, status: 0 }
     return { answered: false, status, code, sent }
   }
 }
 
-function answerOf({ endpoint, emit, readLarge, signal }: ForwardRequest, response: Dispatcher.ResponseData): Promise<Answer | SerializedAnswer> {
+function answerOf(
+  { endpoint, emit, readLarge, signal }: ForwardRequest,
+  response: Dispatcher.ResponseData,
+): Promise<Answer | SerializedAnswer> {
   const contentType = header(response, 'content-type')
   const chunks = decoded(response.body, header(response, 'content-encoding'), bytesMaxOf(endpoint))
   const read = (bytes: Uint8Array) => readLarge?.('body', { contentType, bytes }) ?? toAnswer(contentType, bytes)
@@ -98,5 +107,5 @@ function isEgressFailure(error: unknown): error is EgressFailure {
 /** A header of the response; repeated ones are joined, as RFC 9110 section 5.2 says. */
 function header(response: Dispatcher.ResponseData, name: string): string {
   const value = response.headers[name]
-  return Array.isArray(value) ? value.join(', ') : value ?? ''
+  return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }

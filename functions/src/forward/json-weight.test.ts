@@ -14,7 +14,12 @@ describe('the weight of JSON', () => {
   })
 
   it.each([
-    ['arrays', '[],'], ['objects', '{},'], ['objects of one key', '{"a":1},'], ['nested arrays', `${'['.repeat(100)}${']'.repeat(100)},`], ['index keys', '{"999":1},'], ['long strings', `"${'x'.repeat(100)}",`],
+    ['arrays', '[],'],
+    ['objects', '{},'],
+    ['objects of one key', '{"a":1},'],
+    ['nested arrays', `${'['.repeat(100)}${']'.repeat(100)},`],
+    ['index keys', '{"999":1},'],
+    ['long strings', `"${'x'.repeat(100)}",`],
   ])('is what %s take, about', (_what, unit) => {
     const text = `[${unit.repeat(1_000_000 / unit.length)}1]`
     const before = process.memoryUsage().heapUsed

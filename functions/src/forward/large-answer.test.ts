@@ -59,13 +59,36 @@ const SPELLINGS = [
   Buffer.from(CREDENTIAL).toString('hex'),
 ]
 const CONTENT_TYPES = [
-  'application/json', 'application/problem+json; charset=utf-16le', 'text/json;charset=iso-8859-1', 'text/plain', 'text/html; charset=shift_jis',
-  'application/octet-stream', 'image/png', '', 'no type', `image/${SPELLINGS[1]}`,
+  'application/json',
+  'application/problem+json; charset=utf-16le',
+  'text/json;charset=iso-8859-1',
+  'text/plain',
+  'text/html; charset=shift_jis',
+  'application/octet-stream',
+  'image/png',
+  '',
+  'no type',
+  `image/${SPELLINGS[1]}`,
 ]
 const AWKWARD = [
-  '', ' ', 'null', '"', '{', '{"a":1}x', '\ufeff{"a":1}', '{"a":1,"a":2,"b":{"a":3,"a":4}}', '{"__proto__":{"x":1},"constructor":1}', '{"2":1,"1":2,"b":3,"-1":4}',
-  '["\\ud800","\\udc00x","\\ud83d\\ude00"]', '{"\\ud800":1}', '[1e400,-0,1e21,0.1,12345678901234567890,1E2]', '"\\u2028\\u2029\\u0000"', '[[[]]]',
-  `${'['.repeat(256)}${']'.repeat(256)}`, `${'['.repeat(257)}${']'.repeat(257)}`, `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`,
+  '',
+  ' ',
+  'null',
+  '"',
+  '{',
+  '{"a":1}x',
+  '\ufeff{"a":1}',
+  '{"a":1,"a":2,"b":{"a":3,"a":4}}',
+  '{"__proto__":{"x":1},"constructor":1}',
+  '{"2":1,"1":2,"b":3,"-1":4}',
+  '["\\ud800","\\udc00x","\\ud83d\\ude00"]',
+  '{"\\ud800":1}',
+  '[1e400,-0,1e21,0.1,12345678901234567890,1E2]',
+  '"\\u2028\\u2029\\u0000"',
+  '[[[]]]',
+  `${'['.repeat(256)}${']'.repeat(256)}`,
+  `${'['.repeat(257)}${']'.repeat(257)}`,
+  `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`,
   ...SPELLINGS.flatMap((echo) => [echo, JSON.stringify([echo, { [echo]: echo, [`${echo}!`]: 1 }]), `["${echo}`]),
 ]
 
@@ -73,7 +96,12 @@ describe('an answer read in the thread', () => {
   it.each(CONTENT_TYPES)('is what it would be at once: %s', async (contentType) => {
     const read = answers(ENTRY).reader(SECRETS, never())
     for (const body of AWKWARD) {
-      for (const bytes of [bytesOf(body), Uint8Array.from(Buffer.from(body, 'utf16le')), Uint8Array.from(Buffer.from(`\ufeff${body}`, 'utf16le')), Uint8Array.from(Buffer.from(body, 'latin1'))]) {
+      for (const bytes of [
+        bytesOf(body),
+        Uint8Array.from(Buffer.from(body, 'utf16le')),
+        Uint8Array.from(Buffer.from(`\ufeff${body}`, 'utf16le')),
+        Uint8Array.from(Buffer.from(body, 'latin1')),
+      ]) {
         const expected = atOnce(contentType, bytes)
         expect([body, inText(await read('body', { contentType, bytes })!)]).toEqual([body, expected])
       }
@@ -82,12 +110,33 @@ describe('an answer read in the thread', () => {
 
   it('is what it would be at once, whatever it is', async () => {
     const read = answers(ENTRY).reader(SECRETS, never())
-    const word = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...SPELLINGS, '__proto__', '0', '999', '\ud800'), fc.tuple(fc.string(), fc.constantFrom(...SPELLINGS)).map((both) => both.join('')))
+    const word = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(...SPELLINGS, '__proto__', '0', '999', '\ud800'),
+      fc.tuple(fc.string(), fc.constantFrom(...SPELLINGS)).map((both) => both.join('')),
+    )
     const { value } = fc.letrec((tie) => ({
-      value: fc.oneof({ maxDepth: 6 }, word, fc.double(), fc.boolean(), fc.constant(null), fc.array(tie('value')), fc.array(fc.tuple(word, tie('value'))).map((entries) => Object.fromEntries(entries))),
+      value: fc.oneof(
+        { maxDepth: 6 },
+        word,
+        fc.double(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie('value')),
+        fc.array(fc.tuple(word, tie('value'))).map((entries) => Object.fromEntries(entries)),
+      ),
     }))
-    const json = fc.oneof(value.map((whole) => JSON.stringify(whole)), fc.tuple(value, fc.nat(60)).map(([whole, end]) => JSON.stringify(whole).slice(0, -end)), word)
-    const body = fc.oneof(fc.tuple(json, fc.constantFrom('utf8' as const, 'utf16le' as const, 'latin1' as const)).map(([all, encoding]) => Buffer.from(all, encoding)), fc.uint8Array())
+    const json = fc.oneof(
+      value.map((whole) => JSON.stringify(whole)),
+      fc.tuple(value, fc.nat(60)).map(([whole, end]) => JSON.stringify(whole).slice(0, -end)),
+      word,
+    )
+    const body = fc.oneof(
+      fc
+        .tuple(json, fc.constantFrom('utf8' as const, 'utf16le' as const, 'latin1' as const))
+        .map(([all, encoding]) => Buffer.from(all, encoding)),
+      fc.uint8Array(),
+    )
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...CONTENT_TYPES), body, async (contentType, some) => {
         const bytes = Uint8Array.from(some)
@@ -132,7 +181,10 @@ describe('an answer read in the thread', () => {
 describe('the thread', () => {
   /** The id of the thread that read it, or why it was not read. */
   function order(read: ReadLarge, what: string): Promise<number | string> {
-    return read('body', { contentType: what, bytes: bytesOf(CREDENTIAL) })!.then(({ redactions }) => redactions, (error: unknown) => bodyCodeOf(error) ?? 'given up')
+    return read('body', { contentType: what, bytes: bytesOf(CREDENTIAL) })!.then(
+      ({ redactions }) => redactions,
+      (error: unknown) => bodyCodeOf(error) ?? 'given up',
+    )
   }
 
   it('takes one answer after the other', async () => {
@@ -144,7 +196,9 @@ describe('the thread', () => {
   it('that reads what is huge keeps nothing else waiting', async () => {
     const large = answers(FIXTURE)
     const call = new AbortController()
-    const hanging = large.reader(SECRETS, call.signal)('body', { contentType: 'hang', bytes: new Uint8Array(1024 * 1024) })!.catch(() => 'given up')
+    const hanging = large
+      .reader(SECRETS, call.signal)('body', { contentType: 'hang', bytes: new Uint8Array(1024 * 1024) })!
+      .catch(() => 'given up')
     expect(await order(large.reader(SECRETS, never()), 'read')).toEqual(expect.any(Number))
     call.abort('cancelled')
     expect(await hanging).toBe('given up')
@@ -223,6 +277,8 @@ describe('the thread', () => {
   it('takes bytes that no text is', async () => {
     const bytes = Uint8Array.from(randomBytes(300_000))
     const expected = atOnce('image/png', bytes)
-    expect(inText(await answers(ENTRY).reader(SECRETS, never())('body', { contentType: 'image/png', bytes })!)).toEqual(expected)
+    expect(inText(await answers(ENTRY).reader(SECRETS, never())('body', { contentType: 'image/png', bytes })!)).toEqual(
+      expected,
+    )
   })
 })

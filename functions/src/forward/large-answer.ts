@@ -20,7 +20,10 @@ const HEAP_MB_MAX = 1024
  * at once. The bytes are gone from here then. Rejects with a BodyError: upstream_too_large for what would take too much memory,
  * internal when the thread breaks; with any error when the call's signal aborts.
  */
-export type ReadLarge = <K extends Kind>(kind: K, unread: Readings[K]['unread']) => Promise<Readings[K]['read']> | undefined
+export type ReadLarge = <K extends Kind>(
+  kind: K,
+  unread: Readings[K]['unread'],
+) => Promise<Readings[K]['read']> | undefined
 
 export interface LargeAnswers {
   /** For one call, until its signal aborts. */
@@ -40,10 +43,14 @@ export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs =
   const [large, huge] = [createLane(entry, idleMs), createLane(entry, idleMs)]
 
   return {
-    reader: (secrets, signal) => <K extends Kind>(kind: K, unread: Readings[K]['unread']) => {
-      const { length } = unread.bytes
-      return length < bytesMin ? undefined : (length < HUGE_BYTES_MIN ? large : huge).read({ kind, unread, secrets } as ReadTask, signal)
-    },
+    reader:
+      (secrets, signal) =>
+      <K extends Kind>(kind: K, unread: Readings[K]['unread']) => {
+        const { length } = unread.bytes
+        return length < bytesMin
+          ? undefined
+          : (length < HUGE_BYTES_MIN ? large : huge).read({ kind, unread, secrets } as ReadTask, signal)
+      },
     async close() {
       await Promise.all([large.close(), huge.close()])
     },
@@ -88,7 +95,12 @@ function createLane(entry: URL, idleMs: number): Lane {
 
   function start(): Worker {
     // Nothing of the process's environment and flags is for it.
-    const started = new Worker(entry, { name: 'answers', env: {}, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX } })
+    const started = new Worker(entry, {
+      name: 'answers',
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+    })
     started.unref()
     let broken: unknown
     started.on('message', (reply: Reply) => {

@@ -1,4 +1,10 @@
-import { Client, type jsonSchemaValidator, type JsonSchemaValidator, type PriorDiscovery, type Tool } from '@modelcontextprotocol/client'
+import {
+  Client,
+  type jsonSchemaValidator,
+  type JsonSchemaValidator,
+  type PriorDiscovery,
+  type Tool,
+} from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
@@ -35,7 +41,9 @@ const VERDICT_AGE_MS_MAX = 3_600_000
 
 /** Output schemas are the caller's to check. Compiling them here would cost time and, with Ajv, memory that never comes back. */
 const noValidation: jsonSchemaValidator = {
-  getValidator: <T>(): JsonSchemaValidator<T> => (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
+  getValidator:
+    <T>(): JsonSchemaValidator<T> =>
+    (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
 }
 
 /** Connects clients through `dispatcher` and remembers which servers speak which era, so that only the first connection has to ask. */
@@ -45,11 +53,14 @@ export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; e
 
   async function connectAs(prior: PriorDiscovery | null, exchange: Exchange): Promise<Connection> {
     const transport = exchangeTransport(new URL(exchange.lease.endpoint.url), fetch)
-    const client = new Client({ name: 'vitrine', version: '0.1.0' }, {
-      capabilities: {},
-      versionNegotiation: { mode: 'auto' },
-      jsonSchemaValidator: noValidation,
-    })
+    const client = new Client(
+      { name: 'vitrine', version: '0.1.0' },
+      {
+        capabilities: {},
+        versionNegotiation: { mode: 'auto' },
+        jsonSchemaValidator: noValidation,
+      },
+    )
     const options = { timeout: CLIENT_TIMEOUT_MS, signal: exchange.lease.stop.signal, ...(prior && { prior }) }
     await exchanges.run(exchange, () => client.connect(transport, options))
     return {
@@ -97,5 +108,8 @@ function mayBeOfAnotherEra({ failure, status, lease }: Exchange): boolean {
 function verdictOf({ client, era }: Connection): PriorDiscovery {
   const supportedVersions = client.getDiscoverResult()?.supportedVersions
   if (era === 'legacy' || !supportedVersions) return { kind: 'legacy' }
-  return { kind: 'modern', discover: { supportedVersions, capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' } }
+  return {
+    kind: 'modern',
+    discover: { supportedVersions, capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' },
+  }
 }

@@ -80,7 +80,9 @@ export function mcpConnections(connector: Connector): Connections {
       const connection = cached(request.connection)
       if (connection) return { ok: true, connection }
       // Only those with the same credential share an attempt: whether it is good enough is between its owner and the server.
-      const shared = [...attempts].find(({ key, exchange }) => key === request.connection && exchange.lease.credential === request.credential)
+      const shared = [...attempts].find(
+        ({ key, exchange }) => key === request.connection && exchange.lease.credential === request.credential,
+      )
       return wait(shared ?? start(request), request.signal)
     },
     drop(request, connection) {
@@ -101,7 +103,10 @@ function wait(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
         giveUp(attempt.exchange.lease, signal.reason)
         attempt.end()
       }
-      resolve({ ok: false, outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal), sent: false } })
+      resolve({
+        ok: false,
+        outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal), sent: false },
+      })
     }
     attempt.waiting += 1
     signal.addEventListener('abort', leave, { once: true })

@@ -69,12 +69,28 @@ const PARTING_MS = 1_000
 
 export const exchanges = new AsyncLocalStorage<Exchange>()
 
-export function openLease(endpoint: Endpoint, credential: string | null, scrubber = createScrubber(credential, endpoint.auth), readLarge: ReadLarge | null = null): Lease {
+export function openLease(
+  endpoint: Endpoint,
+  credential: string | null,
+  scrubber = createScrubber(credential, endpoint.auth),
+  readLarge: ReadLarge | null = null,
+): Lease {
   return { endpoint, credential, scrubber, readLarge, stop: new AbortController(), open: true, once: false }
 }
 
 export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emit | null = null): Exchange {
-  const nothingYet = { status: 0, errorText: null, eventStream: false, streaming: false, sent: false, asked: 0, awaited: null, answer: null, read: null, failure: null }
+  const nothingYet = {
+    status: 0,
+    errorText: null,
+    eventStream: false,
+    streaming: false,
+    sent: false,
+    asked: 0,
+    awaited: null,
+    answer: null,
+    read: null,
+    failure: null,
+  }
   return { lease, raw, ...nothingYet, emit, taken: Promise.resolve() }
 }
 

@@ -30,14 +30,24 @@ export function exchangeFetch(dispatcher: Dispatcher, egress: EgressPolicy): Fet
     const headers = Object.fromEntries(new Headers(init?.headers))
     // A stream for what the server wants to say unasked would outlive the call; 405 is how a server says that it has none.
     if (method === 'GET' && headers['last-event-id'] === undefined) return new Response(null, { status: 405 })
-    const response = await send(dispatcher, egress, exchange, url, { method, headers, body: typeof init?.body === 'string' ? init.body : null })
+    const response = await send(dispatcher, egress, exchange, url, {
+      method,
+      headers,
+      body: typeof init?.body === 'string' ? init.body : null,
+    })
     return method === 'POST' ? received(exchange, response) : body(exchange, response)
   }
 }
 
 type Outgoing = Pick<OutgoingRequest, 'method' | 'headers' | 'body'>
 
-async function send(dispatcher: Dispatcher, egress: EgressPolicy, exchange: Exchange, url: string | URL, { method, headers, body }: Outgoing): Promise<Dispatcher.ResponseData> {
+async function send(
+  dispatcher: Dispatcher,
+  egress: EgressPolicy,
+  exchange: Exchange,
+  url: string | URL,
+  { method, headers, body }: Outgoing,
+): Promise<Dispatcher.ResponseData> {
   const { lease } = exchange
   const target = authorized(lease, url)
   const scrubber = lease.scrubber!
@@ -59,7 +69,8 @@ async function send(dispatcher: Dispatcher, egress: EgressPolicy, exchange: Exch
     const { code, sent, status } = error as EgressFailure
     if (!sent) exchange.sent = sentBefore
     // Asking for the rest of a stream (GET) is tried again.
-    if (method === 'POST') exchange.failure = code === 'upstream_unreachable' && exchange.status !== 0 ? 'upstream_interrupted' : code
+    if (method === 'POST')
+      exchange.failure = code === 'upstream_unreachable' && exchange.status !== 0 ? 'upstream_interrupted' : code
     if (method === 'POST' && status !== 0) exchange.status = status
     throw error
   }
@@ -81,10 +92,18 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
   const init = { status: response.statusCode, headers: headersRead(response) }
   const bytesMax = bytesMaxOf(exchange.lease.endpoint)
-  const chunks = noted(exchange, decoded(response.body, header(response, 'content-encoding'), exchange.raw === 'tools/call' ? bytesMax : Math.min(bytesMax, BODY_BYTES_MAX)))
+  const chunks = noted(
+    exchange,
+    decoded(
+      response.body,
+      header(response, 'content-encoding'),
+      exchange.raw === 'tools/call' ? bytesMax : Math.min(bytesMax, BODY_BYTES_MAX),
+    ),
+  )
   if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init)
   const bytes = await collect(chunks)
-  if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX) exchange.errorText = Buffer.from(bytes).toString()
+  if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX)
+    exchange.errorText = Buffer.from(bytes).toString()
   const rest = bytes.length === 0 ? null : await withoutResult(exchange, 'body', bytes)
   return new Response(rest as BodyInit | null, init)
 }
@@ -107,7 +126,8 @@ async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): A
 /** Messages for the client; if they are too many bytes to be read here, without the result of the call, which is noted. */
 async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Promise<Uint8Array> {
   const { raw, awaited, lease } = exchange
-  const reading = raw === 'tools/call' && awaited !== null ? lease.readLarge?.('mcp', { id: awaited.id, form, bytes }) : undefined
+  const reading =
+    raw === 'tools/call' && awaited !== null ? lease.readLarge?.('mcp', { id: awaited.id, form, bytes }) : undefined
   if (reading === undefined) return bytes
   try {
     const { rest, result } = await reading
@@ -136,14 +156,19 @@ async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): As
 }
 
 function isEventStream(response: Dispatcher.ResponseData): boolean {
-  return response.statusCode === 200 && header(response, 'content-type').split(';', 1)[0]!.trim().toLowerCase() === 'text/event-stream'
+  return (
+    response.statusCode === 200 &&
+    header(response, 'content-type').split(';', 1)[0]!.trim().toLowerCase() === 'text/event-stream'
+  )
 }
 
 function headersRead(response: Dispatcher.ResponseData): [string, string][] {
-  return HEADERS_READ.map((name): [string, string] => [name, header(response, name)]).filter(([, value]) => value !== '')
+  return HEADERS_READ.map((name): [string, string] => [name, header(response, name)]).filter(
+    ([, value]) => value !== '',
+  )
 }
 
 function header(response: Dispatcher.ResponseData, name: string): string {
   const value = response.headers[name]
-  return Array.isArray(value) ? value.join(', ') : value ?? ''
+  return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }

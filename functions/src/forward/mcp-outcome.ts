@@ -11,11 +11,14 @@ import type { ReadResult } from './read-answer.ts'
  */
 export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
   const { status, answer, read, failure, sent } = exchange
-  if (answer !== null && 'result' in answer) return read === null ? answered(200, isGood(answer.result), answer.result) : outcomeOfRead(read)
+  if (answer !== null && 'result' in answer)
+    return read === null ? answered(200, isGood(answer.result), answer.result) : outcomeOfRead(read)
   if (signal.aborted) return { answered: false, status, code: abortOf(signal), sent }
   if (failure !== null) return { answered: false, status, code: failure, sent }
   const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
-  return error === null ? { answered: false, status, code: 'upstream_invalid', sent } : answered(status, false, { error })
+  return error === null
+    ? { answered: false, status, code: 'upstream_invalid', sent }
+    : answered(status, false, { error })
 }
 
 /** The server's JSON-RPC error, which may come with any HTTP status. */
@@ -32,7 +35,9 @@ function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome
 
 /** The same of a result that was read elsewhere. */
 export function outcomeOfRead({ ok, answer }: ReadResult): ForwardOutcome {
-  return answer === null ? { answered: false, status: 200, code: 'upstream_invalid', sent: true } : { answered: true, status: 200, ok, answer }
+  return answer === null
+    ? { answered: false, status: 200, code: 'upstream_invalid', sent: true }
+    : { answered: true, status: 200, ok, answer }
 }
 
 /** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */
@@ -41,7 +46,11 @@ export function isGood(result: JsonObject): boolean {
 }
 
 function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject {
-  return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data as JsonValue }) }
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.data !== undefined && { data: error.data as JsonValue }),
+  }
 }
 
 function httpError({ status, errorText }: Exchange): JsonObject {
@@ -51,7 +60,7 @@ function httpError({ status, errorText }: Exchange): JsonObject {
 
 function parsed(text: string | null): JsonValue {
   try {
-    return text === null ? null : JSON.parse(text) as JsonValue
+    return text === null ? null : (JSON.parse(text) as JsonValue)
   } catch {
     return text
   }

@@ -1,4 +1,10 @@
-import { StreamableHTTPClientTransport, type FetchLike, type JSONRPCMessage, type JSONRPCResponse, type Transport } from '@modelcontextprotocol/client'
+import {
+  StreamableHTTPClientTransport,
+  type FetchLike,
+  type JSONRPCMessage,
+  type JSONRPCResponse,
+  type Transport,
+} from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { exchanges, newExchange, pass, type Exchange } from './mcp-exchange.ts'
@@ -15,7 +21,11 @@ const ASKED_MAX = 16
  * (By itself the client waits for an answer even when the stream that was to bring it has ended.)
  */
 export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { terminateSession(): Promise<void> } {
-  const inner = new StreamableHTTPClientTransport(url, { fetch, redirectPolicy: 'follow', onInsufficientScope: 'throw' })
+  const inner = new StreamableHTTPClientTransport(url, {
+    fetch,
+    redirectPolicy: 'follow',
+    onInsufficientScope: 'throw',
+  })
   const outer: Transport & { terminateSession(): Promise<void> } = {
     hasPerRequestStream: true,
     get sessionId() {
@@ -29,9 +39,16 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       const exchange = exchanges.getStore()
       if (!exchange) throw new Error('No call is under way.')
       // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
-      if (!('method' in message && 'id' in message)) return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
+      if (!('method' in message && 'id' in message))
+        return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
       const { id, method } = message
-      Object.assign(exchange, { awaited: { id, method }, answer: null, read: null, errorText: null, eventStream: false })
+      Object.assign(exchange, {
+        awaited: { id, method },
+        answer: null,
+        read: null,
+        errorText: null,
+        eventStream: false,
+      })
       const unanswered = (code: ErrorCode) => {
         if (exchange.awaited?.id !== id) return
         exchange.failure ??= code
@@ -49,7 +66,10 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
     const exchange = exchanges.getStore()
     if (!('method' in message)) return outer.onmessage?.(noted(exchange, message))
     // Of what a server says unasked, progress alone is of interest, and that is not the client's business.
-    if (!('id' in message)) return message.method === 'notifications/progress' && exchange ? passProgress(exchange, message.params) : undefined
+    if (!('id' in message))
+      return message.method === 'notifications/progress' && exchange
+        ? passProgress(exchange, message.params)
+        : undefined
     if (exchange && exchange.asked++ < ASKED_MAX) outer.onmessage?.(message)
   }
   inner.onerror = (error) => outer.onerror?.(error)
@@ -74,5 +94,10 @@ function noted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRP
 function passProgress(exchange: Exchange, params: Record<string, unknown> = {}): void {
   const { progressToken, progress, total, message } = params
   if (exchange.emit === null || progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
-  pass(exchange, { type: 'progress', progress, ...(typeof total === 'number' && { total }), ...(typeof message === 'string' && { message }) })
+  pass(exchange, {
+    type: 'progress',
+    progress,
+    ...(typeof total === 'number' && { total }),
+    ...(typeof message === 'string' && { message }),
+  })
 }

@@ -58,15 +58,27 @@ function send({ client, inHeaders }: Connection, request: ForwardRequest, name: 
   const params = { name, arguments: request.args }
   const toolDefinition = inHeaders.get(name)
   return within(request, 'tools/call', (shared) => {
-    const options = { ...shared, ...(request.headers && { headers: request.headers }), ...(request.emit && { onprogress: askedFor }) }
-    return toolDefinition ? client.callTool(params, { ...options, toolDefinition }) : client.request({ method: 'tools/call', params }, AS_SENT, options)
+    const options = {
+      ...shared,
+      ...(request.headers && { headers: request.headers }),
+      ...(request.emit && { onprogress: askedFor }),
+    }
+    return toolDefinition
+      ? client.callTool(params, { ...options, toolDefinition })
+      : client.request({ method: 'tools/call', params }, AS_SENT, options)
   })
 }
 
-async function learnHeaders({ client, inHeaders }: Connection, request: ForwardRequest, name: string): Promise<boolean> {
+async function learnHeaders(
+  { client, inHeaders }: Connection,
+  request: ForwardRequest,
+  name: string,
+): Promise<boolean> {
   let found = false
   await within(request, null, async (options) => {
-    const tool = (await client.listTools(undefined, { ...options, cacheMode: 'refresh' })).tools.find((listed) => listed.name === name)
+    const tool = (await client.listTools(undefined, { ...options, cacheMode: 'refresh' })).tools.find(
+      (listed) => listed.name === name,
+    )
     if (tool) inHeaders.set(name, { name, inputSchema: tool.inputSchema })
     found = tool !== undefined
   })
@@ -88,7 +100,9 @@ async function within(
   signal.addEventListener('abort', stop, { once: true })
   // It may have aborted while a connection was waited for.
   if (signal.aborted) stop()
-  await exchanges.run(exchange, async () => work({ signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })).catch(() => undefined)
+  await exchanges
+    .run(exchange, async () => work({ signal: lease.stop.signal, timeout: CLIENT_TIMEOUT_MS }))
+    .catch(() => undefined)
   await allTaken(exchange).catch(() => undefined)
   signal.removeEventListener('abort', stop)
   closeExchange(exchange)

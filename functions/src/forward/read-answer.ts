@@ -81,7 +81,12 @@ function serializer(scrubber: Scrubber, digested: boolean): Serialize {
   return (answer) => {
     const scrubbed = scrubber.answer(answer)
     const result = toResult(scrubbed.answer)
-    return { type: 'serialized', json: new TextEncoder().encode(JSON.stringify(result)), redactions: scrubbed.count, resultDigest: digested ? digestOf(result) : '' }
+    return {
+      type: 'serialized',
+      json: new TextEncoder().encode(JSON.stringify(result)),
+      redactions: scrubbed.count,
+      resultDigest: digested ? digestOf(result) : '',
+    }
   }
 }
 
@@ -103,11 +108,15 @@ async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
     }
     // Of what a server asks, the client looks at the method alone: it offers nothing.
     if ('method' in message && 'id' in message) return { jsonrpc: '2.0', id: message.id, method: message.method }
-    return !('method' in message) || message.method === 'notifications/progress' ? (message as unknown as JsonObject) : null
+    return !('method' in message) || message.method === 'notifications/progress'
+      ? (message as unknown as JsonObject)
+      : null
   }
   return (whole, note) => {
     try {
-      return isBatch && Array.isArray(whole) ? whole.map((one) => restOf(one, note)).filter((one) => one !== null) : restOf(whole, note)
+      return isBatch && Array.isArray(whole)
+        ? whole.map((one) => restOf(one, note)).filter((one) => one !== null)
+        : restOf(whole, note)
     } catch {
       return null
     }
@@ -125,7 +134,12 @@ function messagesOf({ form, bytes }: Messages, restOf: Rest, serialize: Serializ
   let result: JsonObject | null = null
   const restIn = (json: string) => JSON.stringify(restOf(parsed(json), (first) => (result ??= first)))
   const text = new TextDecoder().decode(bytes)
-  const rest = form === 'body' ? restIn(text) : eventsOf(text).map(({ id, event = 'message', data }) => eventOf(id, event === 'message' ? restIn(data) : 'null')).join('')
+  const rest =
+    form === 'body'
+      ? restIn(text)
+      : eventsOf(text)
+          .map(({ id, event = 'message', data }) => eventOf(id, event === 'message' ? restIn(data) : 'null'))
+          .join('')
   if (rest.length > REST_LENGTH_MAX) throw bodyError('upstream_too_large')
   return { rest, result: result && resultOf(result, serialize) }
 }
@@ -141,7 +155,10 @@ function eventOf(id: string | undefined, data: string): string {
 }
 
 function resultOf(result: JsonObject, serialize: Serialize): ReadResult {
-  return { ok: isGood(result), answer: isDeeperThan(result, ANSWER_DEPTH_MAX) ? null : serialize({ type: 'json', value: result }) }
+  return {
+    ok: isGood(result),
+    answer: isDeeperThan(result, ANSWER_DEPTH_MAX) ? null : serialize({ type: 'json', value: result }),
+  }
 }
 
 /** null for what is not JSON. */

@@ -3,10 +3,16 @@ import type { AuthScheme, Endpoint, HttpMethod } from '@vitrine/core/tool'
 import type { OutgoingRequest } from '../egress/request.ts'
 
 /** One request, apart from how it is sent. What is the registration's own and the credential are told from what any server may know. */
-export type HttpRequest = Pick<OutgoingRequest, 'url' | 'headers' | 'ownHeaders' | 'queryCredential' | 'body'> & { method: HttpMethod }
+export type HttpRequest = Pick<OutgoingRequest, 'url' | 'headers' | 'ownHeaders' | 'queryCredential' | 'body'> & {
+  method: HttpMethod
+}
 
 /** A registration's static headers replace the first two. */
-const DEFAULT_HEADERS = { accept: 'application/json, text/*;q=0.9, */*;q=0.8', 'user-agent': 'vitrine', 'accept-encoding': 'gzip, br' }
+const DEFAULT_HEADERS = {
+  accept: 'application/json, text/*;q=0.9, */*;q=0.8',
+  'user-agent': 'vitrine',
+  'accept-encoding': 'gzip, br',
+}
 
 /**
  * The request that a call of an `http` tool makes. What the registration fixes, the arguments cannot change: not the host or path, nor
@@ -17,7 +23,10 @@ export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: s
   const url = new URL(endpoint.url)
   const argsInQuery = method === 'GET' || method === 'DELETE'
   const inQuery = auth.scheme === 'query' ? auth.name : null
-  const fixed = url.search.slice(1).split('&').filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
+  const fixed = url.search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
   const fromArgs = argsInQuery ? queryOf(args, reservedNames(fixed, inQuery)) : []
   url.search = [...fixed, ...fromArgs].join('&')
   // How answers are encoded is ours to say.
@@ -51,7 +60,11 @@ function authHeaders(auth: AuthScheme, credential: string): Record<string, strin
 function queryOf(args: JsonObject, reserved: Set<string>): string[] {
   return Object.entries(args)
     .filter(([name]) => reserved.size === 0 || !reserved.has(likeness(name)))
-    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).filter((item) => item !== null).map((item) => pairOf(name, textOf(item))))
+    .flatMap(([name, value]) =>
+      (Array.isArray(value) ? value : [value])
+        .filter((item) => item !== null)
+        .map((item) => pairOf(name, textOf(item))),
+    )
 }
 
 function reservedNames(fixed: string[], credentialName: string | null): Set<string> {

@@ -20,7 +20,11 @@ export interface Tried {
  * Calls a tool, again where that can do no harm: the request never left, or the call is `idempotent` and failed in a way that passes.
  * Backoff doubles with full jitter and stays inside the deadline; what has gone out to the caller in pieces is not called for again.
  */
-export async function withRetries(forward: Forward, request: ForwardRequest, options: { idempotent: boolean; deadlineMs: number }): Promise<Tried> {
+export async function withRetries(
+  forward: Forward,
+  request: ForwardRequest,
+  options: { idempotent: boolean; deadlineMs: number },
+): Promise<Tried> {
   const tries: string[] = []
   let emitted = false
   const { emit } = request
@@ -31,7 +35,12 @@ export async function withRetries(forward: Forward, request: ForwardRequest, opt
     outcome = after(outcome, last)
     tries.push(last.answered ? String(last.status) : last.code)
     const backoffMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
-    const again = tries.length < TRIES_MAX && !emitted && !request.signal.aborted && Date.now() + backoffMs < options.deadlineMs && mayRepeat(last, options.idempotent)
+    const again =
+      tries.length < TRIES_MAX &&
+      !emitted &&
+      !request.signal.aborted &&
+      Date.now() + backoffMs < options.deadlineMs &&
+      mayRepeat(last, options.idempotent)
     if (!again) return { outcome, tries }
     await sleep(backoffMs, undefined, { signal: request.signal }).catch(() => undefined)
     if (request.signal.aborted) return { outcome, tries }

@@ -14,8 +14,10 @@ async function through(pieces: Piece[]): Promise<{ sent: Piece[]; count: number 
   return { sent, count: scrubbed.count() }
 }
 
-const textOf = (pieces: Piece[]) => pieces.map((piece) => (piece.type === 'text' ? piece.text : piece.type === 'event' ? piece.data : '')).join('')
-const bytesOf = (pieces: Piece[]) => Buffer.concat(pieces.map((piece) => Buffer.from(piece.type === 'binary' ? piece.base64 : '', 'base64'))).toString()
+const textOf = (pieces: Piece[]) =>
+  pieces.map((piece) => (piece.type === 'text' ? piece.text : piece.type === 'event' ? piece.data : '')).join('')
+const bytesOf = (pieces: Piece[]) =>
+  Buffer.concat(pieces.map((piece) => Buffer.from(piece.type === 'binary' ? piece.base64 : '', 'base64'))).toString()
 
 it('finds the credential wherever the pieces are cut', async () => {
   const whole = `before ${SECRET} after`
@@ -24,7 +26,9 @@ it('finds the credential wherever the pieces are cut', async () => {
     const text = await through(cut.map((part) => ({ type: 'text', text: part })))
     const events = await through(cut.map((part) => ({ type: 'event', data: part })))
     const bytes = await through(cut.map((part) => ({ type: 'binary', base64: Buffer.from(part).toString('base64') })))
-    expect([textOf(text.sent), textOf(events.sent), bytesOf(bytes.sent)]).toEqual(Array.from({ length: 3 }, () => `before ${MARK} after`))
+    expect([textOf(text.sent), textOf(events.sent), bytesOf(bytes.sent)]).toEqual(
+      Array.from({ length: 3 }, () => `before ${MARK} after`),
+    )
     expect([text.count, events.count, bytes.count]).toEqual([1, 1, 1])
   }
 })
@@ -36,7 +40,12 @@ it('does not keep waiting what cannot be the beginning of a spelling', async () 
     await scrubbed.emit({ type: 'text', text })
     await scrubbed.emit({ type: 'event', data: text })
   }
-  expect(sent).toEqual(['one. ', `two ${MARK}. `].flatMap((text) => [{ type: 'text', text }, { type: 'event', data: text }]))
+  expect(sent).toEqual(
+    ['one. ', `two ${MARK}. `].flatMap((text) => [
+      { type: 'text', text },
+      { type: 'event', data: text },
+    ]),
+  )
 })
 
 it('passes events as they are, and takes the credential out of their names, ids and messages', async () => {
@@ -55,5 +64,8 @@ it('passes events as they are, and takes the credential out of their names, ids 
 
 it('gives out at the end what turned out to be no credential', async () => {
   expect((await through([{ type: 'text', text: 'sk-live_51' }])).sent).toEqual([{ type: 'text', text: 'sk-live_51' }])
-  expect((await through([{ type: 'event', data: 'sk-live_51' }])).sent).toEqual([{ type: 'event', data: '' }, { type: 'event', data: 'sk-live_51' }])
+  expect((await through([{ type: 'event', data: 'sk-live_51' }])).sent).toEqual([
+    { type: 'event', data: '' },
+    { type: 'event', data: 'sk-live_51' },
+  ])
 })

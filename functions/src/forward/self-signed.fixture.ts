@@ -4,7 +4,13 @@ import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 export function selfSigned(options: { hostname: string; from: Date; to: Date }): { key: string; cert: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const algorithm = der(0x30, der(0x06, Buffer.from([0x2b, 0x65, 0x70])))
-  const name = der(0x30, der(0x31, der(0x30, Buffer.concat([der(0x06, Buffer.from([0x55, 0x04, 0x03])), der(0x0c, Buffer.from(options.hostname))]))))
+  const name = der(
+    0x30,
+    der(
+      0x31,
+      der(0x30, Buffer.concat([der(0x06, Buffer.from([0x55, 0x04, 0x03])), der(0x0c, Buffer.from(options.hostname))])),
+    ),
+  )
   const validity = der(0x30, Buffer.concat([utcTime(options.from), utcTime(options.to)]))
   const names = der(0x04, der(0x30, der(0x82, Buffer.from(options.hostname))))
   const extensions = der(0xa3, der(0x30, der(0x30, Buffer.concat([der(0x06, Buffer.from([0x55, 0x1d, 0x11])), names]))))

@@ -60,7 +60,13 @@ const PREFERENCE: Record<string, number> = { ready: 0, starting: 1, unhealthy: 2
  * Calls tools of a policy at one of its workers. Calls are spread over those that live; one that cannot be connected to, or that says that it
  * did not begin, has the call offered to another. The token is of this try alone: a worker makes no call twice.
  */
-export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; sign: SignCall }): (call: WorkerCall) => Forward {
+export function workerForward({
+  dispatcher,
+  sign,
+}: {
+  dispatcher: Dispatcher
+  sign: SignCall
+}): (call: WorkerCall) => Forward {
   const underWay = new Map<string, number>()
   const absentUntil = new Map<string, number>()
 
@@ -70,10 +76,20 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
     if (absentUntil.size > ABSENT_MAX) absentUntil.delete(absentUntil.keys().next().value!)
   }
 
-  async function offered(worker: LiveWorker, call: WorkerCall, body: CallBody, request: ForwardRequest): Promise<Tried> {
+  async function offered(
+    worker: LiveWorker,
+    call: WorkerCall,
+    body: CallBody,
+    request: ForwardRequest,
+  ): Promise<Tried> {
     underWay.set(worker.url, (underWay.get(worker.url) ?? 0) + 1)
     try {
-      const token = await sign({ policyId: call.route.policyId, instanceId: worker.instanceId, agentId: call.agentId, body })
+      const token = await sign({
+        policyId: call.route.policyId,
+        instanceId: worker.instanceId,
+        agentId: call.agentId,
+        body,
+      })
       return await post(dispatcher, worker, token, body, request)
     } catch {
       // The key that signs could not be published.
@@ -90,7 +106,10 @@ export function workerForward({ dispatcher, sign }: { dispatcher: Dispatcher; si
     return async (request) => {
       const { route } = call
       let last = ABSENT
-      for (const worker of inOrder(route.workers, { underWay, isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now() }).slice(0, WORKERS_TRIED_MAX)) {
+      for (const worker of inOrder(route.workers, {
+        underWay,
+        isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now(),
+      }).slice(0, WORKERS_TRIED_MAX)) {
         if (request.signal.aborted) return { answered: false, status: 0, code: abortOf(request.signal), sent: false }
         const tried = await offered(worker, call, bodyOf(call, request, ++tries), request)
         note(worker, tried)
@@ -111,12 +130,22 @@ interface Seen {
 /** Those that are there first, of these the ready ones, of these the least busy, of these by chance. */
 function inOrder(workers: readonly LiveWorker[], { underWay, isAbsent }: Seen): LiveWorker[] {
   return workers
-    .map((worker) => ({ worker, absence: Number(isAbsent(worker)), preference: PREFERENCE[worker.state ?? 'starting']!, busy: underWay.get(worker.url) ?? 0, chance: Math.random() }))
+    .map((worker) => ({
+      worker,
+      absence: Number(isAbsent(worker)),
+      preference: PREFERENCE[worker.state ?? 'starting']!,
+      busy: underWay.get(worker.url) ?? 0,
+      chance: Math.random(),
+    }))
     .sort((a, b) => a.absence - b.absence || a.preference - b.preference || a.busy - b.busy || a.chance - b.chance)
     .map(({ worker }) => worker)
 }
 
-function bodyOf({ route, call, deadlineMs }: WorkerCall, { command = '', args, emit }: ForwardRequest, nth: number): CallBody {
+function bodyOf(
+  { route, call, deadlineMs }: WorkerCall,
+  { command = '', args, emit }: ForwardRequest,
+  nth: number,
+): CallBody {
   const { slug, user, userSecrets } = route
   return {
     call: nth === 1 ? call : `${call}.${nth}`,
@@ -138,18 +167,40 @@ interface Tried {
   isAbsent?: boolean
 }
 
-async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, body: CallBody, request: ForwardRequest): Promise<Tried> {
+async function post(
+  dispatcher: Dispatcher,
+  worker: LiveWorker,
+  token: string,
+  body: CallBody,
+  request: ForwardRequest,
+): Promise<Tried> {
   const { signal } = request
   let response: Dispatcher.ResponseData
   try {
     const url = new URL(`${worker.url}/call`)
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'accept-encoding': 'identity' }
-    response = await unlessAborted(signal, dispatcher.request({ origin: url.origin, path: url.pathname, method: 'POST', headers, body: JSON.stringify(body), signal }))
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'accept-encoding': 'identity',
+    }
+    response = await unlessAborted(
+      signal,
+      dispatcher.request({
+        origin: url.origin,
+        path: url.pathname,
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+        signal,
+      }),
+    )
   } catch (error) {
     if (signal.aborted) return ended({ answered: false, status: 0, code: abortOf(signal), sent: true })
     // Before a connection is made nothing can have been sent; afterwards there is no telling.
     const sent = !isConnectError(error)
-    return sent ? ended({ answered: false, status: 0, code: 'upstream_interrupted', sent }) : { elsewhere: true, isAbsent: true, outcome: ABSENT }
+    return sent
+      ? ended({ answered: false, status: 0, code: 'upstream_interrupted', sent })
+      : { elsewhere: true, isAbsent: true, outcome: ABSENT }
   }
   try {
     return await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
@@ -160,7 +211,14 @@ async function post(dispatcher: Dispatcher, worker: LiveWorker, token: string, b
 }
 
 const CONNECT_ERRORS = new Set([
-  'ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'UND_ERR_CONNECT_TIMEOUT', 'blocked_url',
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'blocked_url',
 ])
 
 function isConnectError(error: unknown): boolean {
@@ -170,18 +228,29 @@ function isConnectError(error: unknown): boolean {
 }
 
 async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge }: ForwardRequest): Promise<Tried> {
-  const bytes = await collect(decoded(response.body, String(response.headers['content-encoding'] ?? ''), bytesMaxOf(endpoint)))
-  const { rest, result } = (await readLarge?.('worker', { form: 'body', bytes })) ?? { rest: Buffer.from(bytes).toString(), result: null }
+  const bytes = await collect(
+    decoded(response.body, String(response.headers['content-encoding'] ?? ''), bytesMaxOf(endpoint)),
+  )
+  const { rest, result } = (await readLarge?.('worker', { form: 'body', bytes })) ?? {
+    rest: Buffer.from(bytes).toString(),
+    result: null,
+  }
   return result === null ? judged(parsed(rest)) : ended(outcomeOfRead(result))
 }
 
 /** Passes progress on as it comes; what the last event says. */
-async function fromEvents(response: Dispatcher.ResponseData, { endpoint, emit, readLarge }: ForwardRequest): Promise<Tried> {
+async function fromEvents(
+  response: Dispatcher.ResponseData,
+  { endpoint, emit, readLarge }: ForwardRequest,
+): Promise<Tried> {
   const events: unknown[] = []
   const parser = createParser({ onEvent: ({ data }) => void events.push(parsed(data)) })
   const decoder = new TextDecoder()
   for await (const bytes of wholeEvents(decoded(response.body, '', bytesMaxOf(endpoint)))) {
-    const { rest, result } = (await readLarge?.('worker', { form: 'events', bytes })) ?? { rest: decoder.decode(bytes, { stream: true }), result: null }
+    const { rest, result } = (await readLarge?.('worker', { form: 'events', bytes })) ?? {
+      rest: decoder.decode(bytes, { stream: true }),
+      result: null,
+    }
     parser.feed(rest)
     for (const event of events.splice(0)) {
       const piece = isObject(event) ? progressOf(event['progress']) : null
@@ -206,16 +275,24 @@ function progressOf(progress: unknown): Piece | null {
 
 function judged(answer: unknown): Tried {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
-  if (isObject(answer) && isObject(answer['result']) && !isDeeperThan(answer['result'] as JsonValue, ANSWER_DEPTH_MAX)) {
+  if (
+    isObject(answer) &&
+    isObject(answer['result']) &&
+    !isDeeperThan(answer['result'] as JsonValue, ANSWER_DEPTH_MAX)
+  ) {
     const result = answer['result'] as JsonObject
     return ended({ answered: true, status: 200, ok: isGood(result), answer: { type: 'json', value: result } })
   }
   const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
   const meaning = isErrorCode(error) ? CODES[error] : undefined
-  if (!isErrorCode(error) || !meaning) return ended({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
+  if (!isErrorCode(error) || !meaning)
+    return ended({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
   const { begun, as = error, elsewhere = false } = meaning
   // A tool whose answer was too large has answered; of the others nothing has come, and the unit goes back.
-  return { elsewhere, outcome: { answered: false, status: error === 'upstream_too_large' ? 200 : 0, code: as, sent: begun } }
+  return {
+    elsewhere,
+    outcome: { answered: false, status: error === 'upstream_too_large' ? 200 : 0, code: as, sent: begun },
+  }
 }
 
 function ended(outcome: ForwardOutcome): Tried {

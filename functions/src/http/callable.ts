@@ -33,7 +33,9 @@ export type FrameworkRequest = IncomingMessage & { path?: string }
 export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return async (req, res) => {
     const stream = wantsEventStream(req.headers.accept) ? eventStream(res) : undefined
-    const result = await readCall(req, res).then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call)).catch(thrown)
+    const result = await readCall(req, res)
+      .then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call))
+      .catch(thrown)
     if (!result.ok) replyError(res, result.error, stream?.end)
     else if (stream) stream.end(200, { result: result.value })
     else reply(res, 200, { result: result.value })
@@ -63,7 +65,9 @@ async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
   if (body.value === undefined) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
   if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')
   const extra = Object.keys(body.value).find((key) => key !== 'data')
-  return extra === undefined ? ok(body.value['data']) : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
+  return extra === undefined
+    ? ok(body.value['data'])
+    : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -72,7 +76,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */
 export function unexpected(error: unknown): Failure {
-  console.error(JSON.stringify({ severity: 'ERROR', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }))
+  console.error(
+    JSON.stringify({
+      severity: 'ERROR',
+      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    }),
+  )
   return { code: isTransient(error) ? 'unavailable' : 'internal' }
 }
 
@@ -81,15 +90,24 @@ function isTransient(error: unknown): boolean {
   return isObject(error) && [4, 8, 14].includes(error['code'] as number)
 }
 
-export function replyError(res: ServerResponse, { code, message, details }: Failure, send: Send = (status, body) => reply(res, status, body)): void {
+export function replyError(
+  res: ServerResponse,
+  { code, message, details }: Failure,
+  send: Send = (status, body) => reply(res, status, body),
+): void {
   const info = ERRORS[code]
   if (!res.headersSent) {
     if (code === 'method_not_allowed') res.setHeader('allow', 'POST')
     const retryAt = details?.['resetsAt'] ?? details?.['retryAt']
-    if (typeof retryAt === 'string') res.setHeader('retry-after', String(Math.max(1, Math.ceil((Date.parse(retryAt) - Date.now()) / 1000))))
+    if (typeof retryAt === 'string')
+      res.setHeader('retry-after', String(Math.max(1, Math.ceil((Date.parse(retryAt) - Date.now()) / 1000))))
   }
   send(info.http, {
-    error: { status: info.callable, message: message ?? info.message, details: { code, retryable: info.retryable, ...details } },
+    error: {
+      status: info.callable,
+      message: message ?? info.message,
+      details: { code, retryable: info.retryable, ...details },
+    },
   })
 }
 
@@ -98,6 +116,10 @@ type Send = (status: number, body: Body) => void
 
 function reply(res: ServerResponse, status: number, body: Body): void {
   if (res.destroyed) return
-  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+  res.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
   endWithJson(res, body)
 }

@@ -7,7 +7,12 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 /** Shapes that several operations share. A check that has a code of its own names it as the zod message. */
 export const id = z.string().refine(isId, 'Must be an id.')
 export const toolName = z.string().refine(isToolName, 'invalid_name')
-export const label = z.string().trim().min(1).max(LABEL_LENGTH_MAX).refine((text) => !/\p{Cc}/u.test(text), 'Must not hold control characters.')
+export const label = z
+  .string()
+  .trim()
+  .min(1)
+  .max(LABEL_LENGTH_MAX)
+  .refine((text) => !/\p{Cc}/u.test(text), 'Must not hold control characters.')
 export const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'Must be YYYY-MM.')
 export const seq = z.number().int().min(0)
 
@@ -17,7 +22,13 @@ export function parse<T>(schema: z.ZodType<T>, data: unknown): Result<T> {
   if (parsed.success) return ok(parsed.data)
   const issue = parsed.error.issues[0]
   if (!issue) return fail('invalid_argument')
-  const field = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])].join('.').slice(0, 100)
+  const field = [...issue.path, ...(issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [])]
+    .join('.')
+    .slice(0, 100)
   if (isErrorCode(issue.message)) return fail(issue.message, undefined, { field })
-  return fail('invalid_argument', `${field || 'data'}: ${issue.code === 'unrecognized_keys' ? 'Unknown field.' : issue.message}`, { field })
+  return fail(
+    'invalid_argument',
+    `${field || 'data'}: ${issue.code === 'unrecognized_keys' ? 'Unknown field.' : issue.message}`,
+    { field },
+  )
 }

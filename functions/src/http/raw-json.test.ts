@@ -23,7 +23,9 @@ describe('endWithJson', () => {
     const chunks = written({ a: 'x', result: rawJson(bytes), z: 1 })
     expect(chunks).toEqual(['{"a":"x","result":', bytes, ',"z":1}'])
     expect(chunks[1]).toBe(bytes)
-    expect(written([rawJson(bytes), [rawJson(Buffer.from('2'))], 3], 'data: ', '\n\n').join('')).toBe('data: [{"é":[1]},[2],3]\n\n')
+    expect(written([rawJson(bytes), [rawJson(Buffer.from('2'))], 3], 'data: ', '\n\n').join('')).toBe(
+      'data: [{"é":[1]},[2],3]\n\n',
+    )
   })
 
   it('writes what is not raw at once, also after what was', () => {

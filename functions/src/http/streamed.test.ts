@@ -21,7 +21,9 @@ async function serve(handler: StreamHandler): Promise<IncomingMessage> {
   servers.push(server)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const outgoing = request({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, method: 'POST' }).end('{"data":null}')
+  const outgoing = request({ host: '127.0.0.1', port: (server.address() as AddressInfo).port, method: 'POST' }).end(
+    '{"data":null}',
+  )
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage]
   return response
 }
@@ -49,12 +51,15 @@ describe('an answer in pieces', () => {
     ['refused', async () => fail('agent_not_found'), 404, 'agent_not_found'],
     ['that fails at the first piece', async () => ok(pieces(new Error('no'))), 500, 'internal'],
     ['that fails before', () => Promise.reject(Object.assign(new Error('no'), { code: 14 })), 503, 'unavailable'],
-  ] satisfies [string, StreamHandler, number, string][])('%s is answered as a callable\'s', async (_, handler, status, code) => {
-    vi.spyOn(console, 'error').mockImplementation(() => undefined)
-    const response = await serve(handler)
-    expect(response.statusCode).toBe(status)
-    expect(JSON.parse(await text(response))).toMatchObject({ error: { details: { code } } })
-  })
+  ] satisfies [string, StreamHandler, number, string][])(
+    "%s is answered as a callable's",
+    async (_, handler, status, code) => {
+      vi.spyOn(console, 'error').mockImplementation(() => undefined)
+      const response = await serve(handler)
+      expect(response.statusCode).toBe(status)
+      expect(JSON.parse(await text(response))).toMatchObject({ error: { details: { code } } })
+    },
+  )
 
   it('that fails later is seen to be broken, and is logged', async () => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)

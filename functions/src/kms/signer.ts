@@ -56,7 +56,9 @@ export function createSigner(client: () => Promise<KeyManagementServiceClient>, 
       try {
         const found = await Promise.all(versionsUpTo(version).map(fetchKey))
         const current = found.at(-1)
-        return current ? ok({ current, all: found.filter((key) => key !== undefined) }) : fail('kms_unavailable', 'The signing key is disabled or gone.')
+        return current
+          ? ok({ current, all: found.filter((key) => key !== undefined) })
+          : fail('kms_unavailable', 'The signing key is disabled or gone.')
       } catch (error) {
         return unavailable(error)
       }
@@ -67,9 +69,13 @@ export function createSigner(client: () => Promise<KeyManagementServiceClient>, 
         const kms = await client()
         const [answer] = await kms.asymmetricSign({ name: version, data, dataCrc32c: { value: crc32c(data) } }, CALL)
         const signature = new Uint8Array(Buffer.from(answer.signature ?? ''))
-        const intact = answer.verifiedDataCrc32c && Number(answer.signatureCrc32c?.value) === crc32c(signature) && answer.name === version
+        const intact =
+          answer.verifiedDataCrc32c &&
+          Number(answer.signatureCrc32c?.value) === crc32c(signature) &&
+          answer.name === version
         const key = await fetchKey(version)
-        if (!intact || !key || !(await verifyEd25519(key.publicKey, data, signature))) return fail('kms_unavailable', 'The signature came damaged.')
+        if (!intact || !key || !(await verifyEd25519(key.publicKey, data, signature)))
+          return fail('kms_unavailable', 'The signature came damaged.')
         return ok(signature)
       } catch (error) {
         return unavailable(error)

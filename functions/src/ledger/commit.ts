@@ -26,7 +26,11 @@ export interface LedgerStore {
   readTail(log: string): Promise<Tail>
   readSegment(log: string, first: number): Promise<Segment | undefined>
   readQuota(ownerUid: string, month: string): Promise<VersionedQuota>
-  commit(log: string, plan: Plan, quota: { ownerUid: string; value: VersionedQuota } | undefined): Promise<'done' | 'refused' | 'unknown' | 'invalid'>
+  commit(
+    log: string,
+    plan: Plan,
+    quota: { ownerUid: string; value: VersionedQuota } | undefined,
+  ): Promise<'done' | 'refused' | 'unknown' | 'invalid'>
 }
 
 /** A caller waiting for an item's place in a chain. */
@@ -79,7 +83,12 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
   }
 
   /** One try from the tail on; throws when the store does not answer. */
-  async function attemptOnce(chain: Chain, pending: Waiting[], batch: string, blamedQuota: string | undefined): Promise<Turn> {
+  async function attemptOnce(
+    chain: Chain,
+    pending: Waiting[],
+    batch: string,
+    blamedQuota: string | undefined,
+  ): Promise<Turn> {
     const remembered = chain.tail !== undefined
     const tail = (chain.tail ??= await store.readTail(chain.log))
     const items = pending.map((waiting) => waiting.item)
@@ -97,13 +106,20 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     const written = plan.admitted.length === 0 ? 'done' : await commitUntilKnown(chain, plan, quota, pending)
     if (written === 'again') return { next: 'again' }
     if (written === 'invalid') return { next: 'refused', code: 'internal' }
-    if (written === 'refused') return quota && plan.lease !== 0 ? { next: 'requota', version: quota.value.version } : { next: 'refused', code: 'conflict' }
+    if (written === 'refused')
+      return quota && plan.lease !== 0
+        ? { next: 'requota', version: quota.value.version }
+        : { next: 'refused', code: 'conflict' }
     if (plan.admitted.length > 0) chain.tail = tailOf(plan.segment)
     answer(pending, plan, quota?.value.limit)
     return { next: 'done' }
   }
 
-  async function quotaFor(tail: Tail, items: Item[], nowMs: number): Promise<{ ownerUid: string; value: VersionedQuota } | undefined> {
+  async function quotaFor(
+    tail: Tail,
+    items: Item[],
+    nowMs: number,
+  ): Promise<{ ownerUid: string; value: VersionedQuota } | undefined> {
     const releasing = items[0]?.release
     const ownerUid = releasing?.ownerUid ?? items.find((item) => item.charge)?.charge?.ownerUid
     if (ownerUid === undefined || (!releasing && unitsMissing(tail, items, nowMs) === 0)) return undefined
@@ -148,13 +164,25 @@ function adopt(plan: Plan, existing: Segment): 'done' {
 }
 
 /** Tells the callers of a batch what became of their items. */
-function answer(pending: Waiting[], { segment, hashes, admitted, refused, usage }: Plan, limit: number | undefined): void {
+function answer(
+  pending: Waiting[],
+  { segment, hashes, admitted, refused, usage }: Plan,
+  limit: number | undefined,
+): void {
   const waitingOf = new Map(pending.map((waiting) => [waiting.item, waiting]))
   for (const item of refused) {
-    waitingOf.get(item)?.settle(fail('quota_exceeded', undefined, { resetsAt: monthEnd(usage.month), ...(limit !== undefined && { limit }) }))
+    waitingOf
+      .get(item)
+      ?.settle(
+        fail('quota_exceeded', undefined, { resetsAt: monthEnd(usage.month), ...(limit !== undefined && { limit }) }),
+      )
   }
   for (const { item, offset } of admitted) {
-    const receipts = item.drafts.map((_, i) => ({ log: segment.entries[offset + i]!.log, seq: segment.first + offset + i, hash: hashes[offset + i]! }))
+    const receipts = item.drafts.map((_, i) => ({
+      log: segment.entries[offset + i]!.log,
+      seq: segment.first + offset + i,
+      hash: hashes[offset + i]!,
+    }))
     waitingOf.get(item)?.settle(ok({ receipts, at: segment.at }))
   }
 }

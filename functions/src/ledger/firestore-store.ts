@@ -24,7 +24,9 @@ export function createLedgerStore(db: Firestore): LedgerStore {
     },
 
     async readQuota(ownerUid, month): Promise<VersionedQuota> {
-      const [quota, owner] = await answered(db.getAll(db.doc(paths.quota(ownerUid, month)), db.doc(paths.owner(ownerUid))))
+      const [quota, owner] = await answered(
+        db.getAll(db.doc(paths.quota(ownerUid, month)), db.doc(paths.owner(ownerUid))),
+      )
       const data = quota?.data()
       if (data) return { limit: data['limit'], leased: data['leased'], version: versionOf(quota!.updateTime!) }
       const settings = owner?.data() as OwnerDoc | undefined
@@ -32,7 +34,9 @@ export function createLedgerStore(db: Firestore): LedgerStore {
     },
 
     async commit(log, plan, quota) {
-      const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [])
+      const writes = plan.admitted.flatMap(
+        ({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [],
+      )
       // Two changes that were made from the same state of a document: in one commit the later would undo the earlier and
       // no precondition would notice. Apart, the later fails and is made again from what the earlier left.
       if (new Set(writes.map(({ path }) => path)).size < writes.length) return 'refused'
@@ -51,7 +55,12 @@ export function createLedgerStore(db: Firestore): LedgerStore {
   }
 }
 
-function addSegment(db: Firestore, batch: WriteBatch, log: string, { segment, usage, usageChanged, admitted }: Plan): void {
+function addSegment(
+  db: Firestore,
+  batch: WriteBatch,
+  log: string,
+  { segment, usage, usageChanged, admitted }: Plan,
+): void {
   const { orgId, first } = segment
   const id = segmentId(first)
   const at = new Date(segment.at)
@@ -59,13 +68,21 @@ function addSegment(db: Firestore, batch: WriteBatch, log: string, { segment, us
   if (usageChanged) {
     batch.set(db.doc(paths.usage(log, usage.month)), { orgId, ...usage, seq: first + segment.count - 1, updatedAt: at })
   }
-  const openings = admitted.flatMap(({ item }) => (item.opening ? [[item.opening.call, item.opening.opening] as const] : []))
+  const openings = admitted.flatMap(({ item }) =>
+    item.opening ? [[item.opening.call, item.opening.opening] as const] : [],
+  )
   if (openings.length > 0) {
     batch.create(db.doc(`${log}/openings/${id}`), { orgId, first, at, openings: Object.fromEntries(openings) })
   }
 }
 
-function addLease(db: Firestore, batch: WriteBatch, ownerUid: string, { usage, lease }: Plan, quota: VersionedQuota): void {
+function addLease(
+  db: Firestore,
+  batch: WriteBatch,
+  ownerUid: string,
+  { usage, lease }: Plan,
+  quota: VersionedQuota,
+): void {
   const ref = db.doc(paths.quota(ownerUid, usage.month))
   const data = { limit: quota.limit, leased: quota.leased + lease }
   if (quota.version === '') batch.create(ref, data)
@@ -85,7 +102,8 @@ function addWrite(db: Firestore, batch: WriteBatch, write: Write): void {
   const ref = db.doc(write.path)
   if (write.op === 'create') batch.create(ref, write.data)
   else if (write.op === 'set') batch.set(ref, write.data)
-  else if (write.op === 'delete') batch.delete(ref, write.version === undefined ? {} : { lastUpdateTime: write.version as Timestamp })
+  else if (write.op === 'delete')
+    batch.delete(ref, write.version === undefined ? {} : { lastUpdateTime: write.version as Timestamp })
   else if (write.version === undefined) batch.update(ref, write.data)
   else batch.update(ref, write.data, { lastUpdateTime: write.version as Timestamp })
 }

@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hashEntry } from '@vitrine/core/entry'
 import { SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
 import { createLedger, type Append } from './ledger.ts'
-import { flawOf, intentOf, itemOf, memoryStore, START_MS, type CommitFault, type MemoryStore } from './memory-store.fixture.ts'
+import {
+  flawOf,
+  intentOf,
+  itemOf,
+  memoryStore,
+  START_MS,
+  type CommitFault,
+  type MemoryStore,
+} from './memory-store.fixture.ts'
 import type { Item } from './plan.ts'
 
 const LOG = 'agents/a'
@@ -100,12 +108,25 @@ describe('a commit that fails', () => {
   })
 
   it('holds under a storm of faults and two writers', async () => {
-    const kinds: (CommitFault | undefined)[] = ['lost', 'unacknowledged', 'late', 'raced', 'quota-raced', undefined, undefined, undefined]
+    const kinds: (CommitFault | undefined)[] = [
+      'lost',
+      'unacknowledged',
+      'late',
+      'raced',
+      'quota-raced',
+      undefined,
+      undefined,
+      undefined,
+    ]
     let seed = 7
     store.fault = () => kinds[(seed = (seed * 48_271) % 2_147_483_647) % kinds.length]
     const ledgers = [createLedger(store, () => START_MS), createLedger(store, () => START_MS)]
     const items = Array.from({ length: 120 }, (_, i) => (i % 3 === 0 ? intentOf(`c${i}`) : itemOf(`t${i}`)))
-    const results = await Promise.all(items.map((item, i) => new Promise((resolve) => setTimeout(resolve, i)).then(() => ledgers[i % 2]!(LOG, 'org', item))))
+    const results = await Promise.all(
+      items.map((item, i) =>
+        new Promise((resolve) => setTimeout(resolve, i)).then(() => ledgers[i % 2]!(LOG, 'org', item)),
+      ),
+    )
     await expectAllWritten(items, results)
   })
 })
@@ -154,7 +175,9 @@ describe('a store that is down', () => {
   it('says so when what was given up turns out to stand, and only then', async () => {
     store.fault = (nth) => (nth >= 1 && nth <= 4 ? 'lost' : undefined)
     const landed: string[] = []
-    const items = ['first', 'hasty', 'patient'].map((target) => itemOf(target, { landedLate: () => landed.push(target) }))
+    const items = ['first', 'hasty', 'patient'].map((target) =>
+      itemOf(target, { landedLate: () => landed.push(target) }),
+    )
     const results = await Promise.all([append(items[0]!), append(items[1]!, 20), append(items[2]!)])
     expect(results.map(({ ok }) => ok)).toEqual([true, false, true])
     expect(landed).toEqual(['hasty'])
@@ -170,20 +193,31 @@ describe('a store that is down', () => {
 })
 
 describe('an item of which a precondition fails', () => {
-  const writing = (target: string, path: string, version: number): Item => itemOf(target, { writes: () => [{ op: 'update', path, data: {}, version }] })
+  const writing = (target: string, path: string, version: number): Item =>
+    itemOf(target, { writes: () => [{ op: 'update', path, data: {}, version }] })
 
   it('is refused alone; those that came with it are written', async () => {
     store.documents.set('x', { data: {}, version: 1 }).set('y', { data: {}, version: 1 })
     const items = [itemOf('a'), writing('b', 'x', 1), writing('stale', 'y', 0), itemOf('d'), intentOf('e')]
     const results = await Promise.all(items.map((item) => append(item)))
-    expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual(['ok', 'ok', 'conflict', 'ok', 'ok'])
+    expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual([
+      'ok',
+      'ok',
+      'conflict',
+      'ok',
+      'ok',
+    ])
     expect(store.entries(LOG).map(({ target }) => target)).toEqual(['a', 'b', 'd', 'tool'])
     expect(store.documents.get('x')!.version).toBe(2)
   })
 
   it('is refused when it was made from the same state as one before it', async () => {
     store.documents.set('x', { data: {}, version: 1 })
-    const results = await Promise.all([append(itemOf('a')), append(writing('first', 'x', 1)), append(writing('second', 'x', 1))])
+    const results = await Promise.all([
+      append(itemOf('a')),
+      append(writing('first', 'x', 1)),
+      append(writing('second', 'x', 1)),
+    ])
     expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual(['ok', 'ok', 'conflict'])
     expect(store.documents.get('x')!.version).toBe(2)
   })
@@ -200,7 +234,9 @@ describe('an item of which a precondition fails', () => {
 
   it('has its writes made with it, and told its place', async () => {
     await append(itemOf('first'))
-    const result = await append(itemOf('second', { writes: (seq, at) => [{ op: 'create', path: 'p', data: { seq, at } }] }))
+    const result = await append(
+      itemOf('second', { writes: (seq, at) => [{ op: 'create', path: 'p', data: { seq, at } }] }),
+    )
     expect(result).toMatchObject({ ok: true, value: { receipts: [{ seq: 1 }] } })
     expect(store.documents.get('p')!.data).toEqual({ seq: 1, at: new Date(START_MS).toISOString() })
   })
@@ -208,7 +244,8 @@ describe('an item of which a precondition fails', () => {
 
 describe('an item that cannot be written at all', () => {
   it('is refused alone when the store will not take it', async () => {
-    store.fault = (_nth, plan) => (plan.segment.entries.some(({ target }) => target === 'poison') ? 'invalid' : undefined)
+    store.fault = (_nth, plan) =>
+      plan.segment.entries.some(({ target }) => target === 'poison') ? 'invalid' : undefined
     const results = await Promise.all(['a', 'b', 'poison', 'd'].map((target) => append(itemOf(target))))
     expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual(['ok', 'ok', 'internal', 'ok'])
   })
@@ -229,7 +266,16 @@ describe('the quota', () => {
     store.quota.limit = 3
     const items = Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? intentOf(`c${i}`) : itemOf(`t${i}`)))
     const results = await Promise.all(items.map((item) => append(item)))
-    expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'quota_exceeded', 'ok'])
+    expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual([
+      'ok',
+      'ok',
+      'ok',
+      'ok',
+      'ok',
+      'ok',
+      'quota_exceeded',
+      'ok',
+    ])
     expect(results[6]).toMatchObject({ error: { details: { resetsAt: '2026-12-01T00:00:00.000Z', limit: 3 } } })
     expect(store.quota).toMatchObject({ limit: 3, leased: 3 })
     expect(store.segments(LOG).at(-1)!.usage).toEqual({ month: '2026-11', invoked: 3, credited: 0, leased: 3 })
@@ -239,7 +285,10 @@ describe('the quota', () => {
     store.quota.limit = 1
     const other = createLedger(store, () => START_MS)
     await append(intentOf('a'))
-    const outcome: Item = { drafts: [{ action: 'tool.invoke', actor: 'agent:a', target: 'tool', call: 'a', meta: { credited: false } }], credit: { month: '2026-11' } }
+    const outcome: Item = {
+      drafts: [{ action: 'tool.invoke', actor: 'agent:a', target: 'tool', call: 'a', meta: { credited: false } }],
+      credit: { month: '2026-11' },
+    }
     expect((await other(LOG, 'org', outcome)).ok).toBe(true)
     expect((await append(intentOf('b'))).ok).toBe(true)
     expect(await append(intentOf('c'))).toMatchObject({ ok: false, error: { code: 'quota_exceeded' } })
@@ -248,9 +297,13 @@ describe('the quota', () => {
   it('is spent by many chains together and never beyond', async () => {
     store.quota.limit = 50
     const ledgers = Array.from({ length: 2 }, () => createLedger(store, () => START_MS))
-    const results = await Promise.all(Array.from({ length: 160 }, (_, i) => ledgers[i % 2]!(`agents/${i % 4}`, 'org', intentOf(`c${i}`))))
+    const results = await Promise.all(
+      Array.from({ length: 160 }, (_, i) => ledgers[i % 2]!(`agents/${i % 4}`, 'org', intentOf(`c${i}`))),
+    )
     const spent = results.filter(({ ok }) => ok).length
-    const usages = ['0', '1', '2', '3'].flatMap((id) => store.segments(`agents/${id}`).slice(-1)).map(({ usage }) => usage)
+    const usages = ['0', '1', '2', '3']
+      .flatMap((id) => store.segments(`agents/${id}`).slice(-1))
+      .map(({ usage }) => usage)
     expect(usages.reduce((sum, { invoked }) => sum + invoked, 0)).toBe(spent)
     expect(usages.reduce((sum, { leased }) => sum + leased, 0)).toBe(store.quota.leased)
     expect(store.quota.leased).toBeLessThanOrEqual(50)
@@ -266,7 +319,12 @@ describe('an item that is rechecked', () => {
     const items = [itemOf('a'), rechecked, itemOf('c'), itemOf('d')]
     await expectAllWritten(items, await Promise.all(items.map((item) => append(item))))
     expect(asked).toEqual([1, 2])
-    expect(store.segments(LOG).map(({ entries }) => entries.map(({ target }) => target))).toEqual([['a'], ['foreign'], ['rechecked'], ['c', 'd']])
+    expect(store.segments(LOG).map(({ entries }) => entries.map(({ target }) => target))).toEqual([
+      ['a'],
+      ['foreign'],
+      ['rechecked'],
+      ['c', 'd'],
+    ])
   })
 
   it('is refused when what it says is true no longer', async () => {

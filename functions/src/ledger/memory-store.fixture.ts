@@ -49,7 +49,9 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
   function apply(log: string, plan: Plan, quota: { value: VersionedQuota } | undefined): boolean {
     const segments = segmentsOf(log)
     const last = segments.at(-1)
-    const writes = plan.admitted.flatMap(({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [])
+    const writes = plan.admitted.flatMap(
+      ({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [],
+    )
     const leases = quota !== undefined && plan.lease !== 0
     const stands =
       plan.segment.first === (last ? last.first + last.count : 0) &&
@@ -58,20 +60,31 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
       writes.every((write) => isAllowed(write, store.documents))
     if (!stands) return false
     segments.push(structuredClone(plan.segment))
-    if (leases) store.quota = { ...store.quota, leased: store.quota.leased + plan.lease, version: store.quota.version + 1 }
+    if (leases)
+      store.quota = { ...store.quota, leased: store.quota.leased + plan.lease, version: store.quota.version + 1 }
     for (const write of writes) {
       if (write.op === 'delete') store.documents.delete(write.path)
-      else store.documents.set(write.path, { data: write.data, version: (store.documents.get(write.path)?.version ?? 0) + 1 })
+      else
+        store.documents.set(write.path, {
+          data: write.data,
+          version: (store.documents.get(write.path)?.version ?? 0) + 1,
+        })
     }
     return true
   }
 
-  const happens: Record<CommitFault, (log: string, plan: Plan, write: () => boolean) => Awaited<ReturnType<LedgerStore['commit']>>> = {
+  const happens: Record<
+    CommitFault,
+    (log: string, plan: Plan, write: () => boolean) => Awaited<ReturnType<LedgerStore['commit']>>
+  > = {
     lost: () => 'unknown',
     unacknowledged: (_log, _plan, write) => (write(), 'unknown'),
     late: (_log, _plan, write) => ((late = write), 'unknown'),
     raced: (log, _plan, write) => (appendForeign(segmentsOf(log), log), write() ? 'done' : 'refused'),
-    'quota-raced': (_log, _plan, write) => ((store.quota = { ...store.quota, leased: store.quota.leased + 1, version: store.quota.version + 1 }), write() ? 'done' : 'refused'),
+    'quota-raced': (_log, _plan, write) => (
+      (store.quota = { ...store.quota, leased: store.quota.leased + 1, version: store.quota.version + 1 }),
+      write() ? 'done' : 'refused'
+    ),
     invalid: () => 'invalid',
   }
 
@@ -98,7 +111,13 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
     },
     async commit(log, plan, quota) {
       const nth = store.commits++
-      if (await reach().then(() => false, () => true)) return 'unknown'
+      if (
+        await reach().then(
+          () => false,
+          () => true,
+        )
+      )
+        return 'unknown'
       const fault = store.fault(nth, plan)
       const write = (): boolean => apply(log, plan, quota)
       if (fault) return happens[fault](log, plan, write)
@@ -113,7 +132,10 @@ function appendForeign(segments: Segment[], log: string): void {
   const tail = segments.length > 0 ? tailOf(segments.at(-1)!) : EMPTY_TAIL
   const at = nextTime(tail, START_MS)
   const drafts = [{ action: 'agent.enable' as const, actor: 'user:foreign', target: 'foreign', call: '', meta: {} }]
-  segments.push(buildSegment({ log, orgId: 'org', batch: `foreign-${segments.length}`, tail, at, usage: usageAt(tail, at), drafts }).segment)
+  segments.push(
+    buildSegment({ log, orgId: 'org', batch: `foreign-${segments.length}`, tail, at, usage: usageAt(tail, at), drafts })
+      .segment,
+  )
 }
 
 function isAllowed(write: Write, documents: MemoryStore['documents']): boolean {
@@ -135,7 +157,10 @@ export function itemOf(target: string, more: Partial<Item> = {}): Item {
 
 /** An invocation's intent: one unit out of the quota. */
 export function intentOf(call: string): Item {
-  return { drafts: [{ action: 'tool.invoke.intent', actor: 'agent:a', target: 'tool', call, meta: {} }], charge: { ownerUid: 'owner' } }
+  return {
+    drafts: [{ action: 'tool.invoke.intent', actor: 'agent:a', target: 'tool', call, meta: {} }],
+    charge: { ownerUid: 'owner' },
+  }
 }
 
 /** What is wrong with a chain: a gap, a broken link or time. Null when nothing is. */
@@ -144,7 +169,8 @@ export function flawOf(segments: readonly Segment[]): string | null {
   let at = ''
   let next = 0
   for (const segment of segments) {
-    if (segment.first !== next || segment.count !== segment.entries.length || segment.prev !== prev) return `segment ${segment.first} does not follow`
+    if (segment.first !== next || segment.count !== segment.entries.length || segment.prev !== prev)
+      return `segment ${segment.first} does not follow`
     for (const entry of segment.entries) {
       if (entry.seq !== next++ || entry.prev !== prev || entry.ts < at) return `entry ${entry.seq} does not follow`
       prev = hashEntry(entry)

@@ -7,12 +7,33 @@ import { batchSize, planSegment, unitsMissing, type Item, type Plan } from './pl
 const NOVEMBER = Date.parse('2026-11-30T23:59:59.999Z')
 const DECEMBER = NOVEMBER + 1
 
-function plan(items: readonly Item[], { tail = EMPTY_TAIL, nowMs = NOVEMBER, limit, leased = 0 }: { tail?: Tail; nowMs?: number; limit?: number; leased?: number } = {}): Plan {
-  return planSegment({ log: 'agents/a', orgId: 'org', batch: 'b', tail, nowMs, items, quota: limit === undefined ? undefined : { limit, leased } })
+function plan(
+  items: readonly Item[],
+  {
+    tail = EMPTY_TAIL,
+    nowMs = NOVEMBER,
+    limit,
+    leased = 0,
+  }: { tail?: Tail; nowMs?: number; limit?: number; leased?: number } = {},
+): Plan {
+  return planSegment({
+    log: 'agents/a',
+    orgId: 'org',
+    batch: 'b',
+    tail,
+    nowMs,
+    items,
+    quota: limit === undefined ? undefined : { limit, leased },
+  })
 }
 
 function tailWith(usage: Partial<Tail['usage']>): Tail {
-  return { next: 7, hash: 'f'.repeat(64), at: '2026-11-30T23:00:00.000Z', usage: { month: '2026-11', invoked: 0, credited: 0, leased: 0, ...usage } }
+  return {
+    next: 7,
+    hash: 'f'.repeat(64),
+    at: '2026-11-30T23:00:00.000Z',
+    usage: { month: '2026-11', invoked: 0, credited: 0, leased: 0, ...usage },
+  }
 }
 
 const intents = (count: number): Item[] => Array.from({ length: count }, (_, i) => intentOf(`c${i}`))
@@ -41,9 +62,22 @@ describe('planSegment', () => {
     const double = { drafts: [...itemOf('x').drafts, ...itemOf('y').drafts] }
     const items = [double, itemOf('z')]
     const { segment, hashes, admitted, usageChanged } = plan(items, { tail: tailWith({}) })
-    expect(segment).toMatchObject({ first: 7, count: 3, prev: 'f'.repeat(64), tail: hashes[2], at: '2026-11-30T23:59:59.999Z' })
-    expect(segment.entries.map(({ seq, target }) => [seq, target])).toEqual([[7, 'x'], [8, 'y'], [9, 'z']])
-    expect(admitted).toEqual([{ item: double, offset: 0 }, { item: items[1], offset: 2 }])
+    expect(segment).toMatchObject({
+      first: 7,
+      count: 3,
+      prev: 'f'.repeat(64),
+      tail: hashes[2],
+      at: '2026-11-30T23:59:59.999Z',
+    })
+    expect(segment.entries.map(({ seq, target }) => [seq, target])).toEqual([
+      [7, 'x'],
+      [8, 'y'],
+      [9, 'z'],
+    ])
+    expect(admitted).toEqual([
+      { item: double, offset: 0 },
+      { item: items[1], offset: 2 },
+    ])
     expect(usageChanged).toBe(false)
   })
 
@@ -52,13 +86,20 @@ describe('planSegment', () => {
     expect(plan(intents(1), { limit: 1_000_000_000 }).lease).toBe(1_000)
     expect(plan(intents(1), { limit: 10_000, leased: 9_990 }).lease).toBe(1)
     expect(plan(intents(200), { limit: 10_000 }).lease).toBe(200)
-    expect(plan(intents(5), { limit: 10_000, leased: 9_998 })).toMatchObject({ lease: 2, usage: { invoked: 2, leased: 2 } })
+    expect(plan(intents(5), { limit: 10_000, leased: 9_998 })).toMatchObject({
+      lease: 2,
+      usage: { invoked: 2, leased: 2 },
+    })
   })
 
   it('leases nothing it does not need, nor beyond a limit that was lowered', () => {
     expect(plan(intents(2), { tail: tailWith({ leased: 2 }), limit: 10 }).lease).toBe(0)
     expect(plan([itemOf('t')], { limit: 10 }).lease).toBe(0)
-    expect(plan(intents(2), { limit: 5, leased: 9 })).toMatchObject({ lease: 0, admitted: [], usage: { invoked: 0, leased: 0 } })
+    expect(plan(intents(2), { limit: 5, leased: 9 })).toMatchObject({
+      lease: 0,
+      admitted: [],
+      usage: { invoked: 0, leased: 0 },
+    })
   })
 
   it('refuses the last of those that are charged and places everything else', () => {
@@ -66,7 +107,12 @@ describe('planSegment', () => {
     const { admitted, refused, segment } = plan(items, { limit: 1 })
     expect(refused).toEqual([items[4]])
     // The unit that comes back with `x` pays for `b`.
-    expect(admitted.map(({ item, offset }) => [items.indexOf(item), offset])).toEqual([[0, 0], [1, 1], [2, 2], [3, 3]])
+    expect(admitted.map(({ item, offset }) => [items.indexOf(item), offset])).toEqual([
+      [0, 0],
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ])
     expect(segment.usage).toEqual({ month: '2026-11', invoked: 2, credited: 1, leased: 1 })
   })
 
@@ -87,26 +133,56 @@ describe('planSegment', () => {
   })
 
   it('gives back what is leased and not spent', () => {
-    const release: Item = { drafts: [{ action: 'quota.release', actor: 'system:quota', target: 'owner', call: '', meta: {} }], release: { ownerUid: 'owner' } }
-    const { lease, usage, segment, usageChanged } = plan([release], { tail: tailWith({ leased: 10, invoked: 4, credited: 1 }), limit: 100, leased: 50 })
-    expect({ lease, usageChanged, usage }).toEqual({ lease: -7, usageChanged: true, usage: { month: '2026-11', invoked: 4, credited: 1, leased: 3 } })
+    const release: Item = {
+      drafts: [{ action: 'quota.release', actor: 'system:quota', target: 'owner', call: '', meta: {} }],
+      release: { ownerUid: 'owner' },
+    }
+    const { lease, usage, segment, usageChanged } = plan([release], {
+      tail: tailWith({ leased: 10, invoked: 4, credited: 1 }),
+      limit: 100,
+      leased: 50,
+    })
+    expect({ lease, usageChanged, usage }).toEqual({
+      lease: -7,
+      usageChanged: true,
+      usage: { month: '2026-11', invoked: 4, credited: 1, leased: 3 },
+    })
     expect(segment.entries[0]!.meta).toEqual({ units: 7 })
     expect(plan([release], { tail: tailWith({ leased: 3, invoked: 3 }), limit: 100 }).refused).toEqual([release])
   })
 })
 
 describe('batchSize', () => {
-  const sized = (bytes: number): Item => ({ drafts: [{ ...itemOf('t').drafts[0]!, meta: { text: 'x'.repeat(bytes) } }] })
-  const opened = (bytes: number): Item => itemOf('t', { opening: { call: 'c', opening: { salt: '', args: 'x'.repeat(bytes) } } })
+  const sized = (bytes: number): Item => ({
+    drafts: [{ ...itemOf('t').drafts[0]!, meta: { text: 'x'.repeat(bytes) } }],
+  })
+  const opened = (bytes: number): Item =>
+    itemOf('t', { opening: { call: 'c', opening: { salt: '', args: 'x'.repeat(bytes) } } })
   const alone = itemOf('alone', { recheck: () => Promise.resolve(true) })
 
   it.each<[string, Item[], number]>([
     ['all of a few', [itemOf('a'), itemOf('b')], 2],
-    ['as many entries as a segment takes', Array.from({ length: SEGMENT_ENTRIES_MAX + 1 }, () => itemOf('t')), SEGMENT_ENTRIES_MAX],
-    ['entries, not items', Array.from({ length: SEGMENT_ENTRIES_MAX }, () => ({ drafts: [...itemOf('a').drafts, ...itemOf('b').drafts] })), SEGMENT_ENTRIES_MAX / 2],
+    [
+      'as many entries as a segment takes',
+      Array.from({ length: SEGMENT_ENTRIES_MAX + 1 }, () => itemOf('t')),
+      SEGMENT_ENTRIES_MAX,
+    ],
+    [
+      'entries, not items',
+      Array.from({ length: SEGMENT_ENTRIES_MAX }, () => ({ drafts: [...itemOf('a').drafts, ...itemOf('b').drafts] })),
+      SEGMENT_ENTRIES_MAX / 2,
+    ],
     ['one, however large it is', [sized(SEGMENT_BYTES_MAX), itemOf('t')], 1],
-    ['what fits in bytes', [sized(SEGMENT_BYTES_MAX / 12), sized(SEGMENT_BYTES_MAX / 12), sized(SEGMENT_BYTES_MAX), itemOf('t')], 2],
-    ['what fits in bytes of openings', [opened(OPENINGS_BYTES_MAX / 2 - 1000), opened(OPENINGS_BYTES_MAX / 2 - 1000), opened(2000)], 2],
+    [
+      'what fits in bytes',
+      [sized(SEGMENT_BYTES_MAX / 12), sized(SEGMENT_BYTES_MAX / 12), sized(SEGMENT_BYTES_MAX), itemOf('t')],
+      2,
+    ],
+    [
+      'what fits in bytes of openings',
+      [opened(OPENINGS_BYTES_MAX / 2 - 1000), opened(OPENINGS_BYTES_MAX / 2 - 1000), opened(2000)],
+      2,
+    ],
     ['one that is rechecked', [alone, itemOf('t')], 1],
     ['what stands before one that is rechecked', [itemOf('a'), itemOf('b'), alone, itemOf('t')], 2],
   ])('takes %s', (_what, items, size) => {

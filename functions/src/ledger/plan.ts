@@ -98,9 +98,21 @@ export function planSegment(input: {
   }
 
   const invoked = count(admitted, ({ item }) => chargesUnit(item))
-  const usage = { month: before.month, invoked: before.invoked + invoked, credited: before.credited + credited, leased: before.leased + lease }
+  const usage = {
+    month: before.month,
+    invoked: before.invoked + invoked,
+    credited: before.credited + credited,
+    leased: before.leased + lease,
+  }
   const usageChanged = invoked + credited > 0 || lease !== 0
-  return { ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }), admitted, refused, lease, usage, usageChanged }
+  return {
+    ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }),
+    admitted,
+    refused,
+    lease,
+    usage,
+    usageChanged,
+  }
 }
 
 /** How many of the waiting items one segment can hold: at least one, whatever its size. Rechecks and releases go alone. */

@@ -42,13 +42,20 @@ export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): 
     if (last.exists) query = query.startAt(last)
   }
   const entries: Entry[] = []
-  for (let page = await query.limit(SEGMENTS_AT_A_TIME).get(); !page.empty; page = await query.startAfter(page.docs.at(-1)).limit(SEGMENTS_AT_A_TIME).get()) {
+  for (
+    let page = await query.limit(SEGMENTS_AT_A_TIME).get();
+    !page.empty;
+    page = await query.startAfter(page.docs.at(-1)).limit(SEGMENTS_AT_A_TIME).get()
+  ) {
     for (const doc of page.docs) {
-      const found = (doc.data()['entries'] as Entry[]).filter((entry) => matches(entry, filter) && isWithin(entry, wanted)).reverse()
+      const found = (doc.data()['entries'] as Entry[])
+        .filter((entry) => matches(entry, filter) && isWithin(entry, wanted))
+        .reverse()
       for (const entry of found) {
         if (wanted.cursor?.path === doc.ref.path && entry.seq >= wanted.cursor.seq) continue
         entries.push(entry)
-        if (entries.length === pageSize) return { entries, nextPageToken: writePageToken({ path: doc.ref.path, seq: entry.seq }) }
+        if (entries.length === pageSize)
+          return { entries, nextPageToken: writePageToken({ path: doc.ref.path, seq: entry.seq }) }
       }
     }
     if (page.size < SEGMENTS_AT_A_TIME) break
@@ -57,7 +64,8 @@ export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): 
 }
 
 function segmentsOf(db: Firestore, scope: Scope, { filter, from, to }: Wanted): Query {
-  let query: Query = 'log' in scope ? db.collection(`${scope.log}/audit`) : db.collectionGroup('audit').where('orgId', '==', scope.orgId)
+  let query: Query =
+    'log' in scope ? db.collection(`${scope.log}/audit`) : db.collectionGroup('audit').where('orgId', '==', scope.orgId)
   const facet = facetFor(filter)
   if (facet !== undefined) query = query.where('facets', 'array-contains', facet)
   if (from !== undefined) query = query.where('at', '>=', Timestamp.fromMillis(Date.parse(from)))
@@ -79,7 +87,11 @@ function writePageToken(cursor: Cursor): string {
 export function readPageToken(token: string, scope: Scope): Cursor | null {
   try {
     const [path, seq, ...rest] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[]
-    const isOurs = typeof path === 'string' && /^(agents|orgs)\/[\w-]+\/audit\/\d{16}$/.test(path) && Number.isSafeInteger(seq) && rest.length === 0
+    const isOurs =
+      typeof path === 'string' &&
+      /^(agents|orgs)\/[\w-]+\/audit\/\d{16}$/.test(path) &&
+      Number.isSafeInteger(seq) &&
+      rest.length === 0
     if (!isOurs || ('log' in scope && !path.startsWith(`${scope.log}/audit/`))) return null
     return { path, seq: seq as number }
   } catch {

@@ -17,13 +17,21 @@ import { pinOf, type Pin } from './pin.ts'
  * What the server of a registration lists right now, or did within `manifestMaxAgeMs`. Concurrent callers share one look, which starts
  * after all of them came. Errors: those of listManifest and pinOf; upstream_timeout and cancelled when `signal` aborts.
  */
-export type CheckManifest = (agentId: string, tool: ToolDoc, credential: Credential, signal: AbortSignal) => Promise<Result<Pin>>
+export type CheckManifest = (
+  agentId: string,
+  tool: ToolDoc,
+  credential: Credential,
+  signal: AbortSignal,
+) => Promise<Result<Pin>>
 
 /** Length of all manifests that are kept for `manifestMaxAgeMs`. */
 const KEPT_LENGTH_MAX = 16 * 1024 * 1024
 
 /** `close` lets go of connections. They are kept between checks, for a handshake costs as much as a check. */
-export function manifestChecker(network: { dispatcher: Dispatcher; egress: EgressPolicy }): CheckManifest & { close(): void } {
+export function manifestChecker(network: {
+  dispatcher: Dispatcher
+  egress: EgressPolicy
+}): CheckManifest & { close(): void } {
   const connections = mcpConnections(mcpConnector(network))
   const shared = coalesce<Result<Pin>>()
   const recent = weightedLru<{ live: Pin; atMs: number }>(KEPT_LENGTH_MAX)
@@ -49,7 +57,10 @@ export function manifestChecker(network: { dispatcher: Dispatcher; egress: Egres
     const known = tool.manifestMaxAgeMs > 0 ? recent.get(key) : undefined
     if (known && Date.now() - known.atMs < tool.manifestMaxAgeMs) return ok(known.live)
     if (signal.aborted) return fail(abortOf(signal))
-    return unlessAborted(signal, shared(key, () => look(key, tool, credential))).catch(() => fail(abortOf(signal)))
+    return unlessAborted(
+      signal,
+      shared(key, () => look(key, tool, credential)),
+    ).catch(() => fail(abortOf(signal)))
   }
   return Object.assign(check, { close: connections.close })
 }

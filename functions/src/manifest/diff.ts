@@ -30,7 +30,11 @@ export function toolsByName(tools: readonly JsonValue[]): ToolsByName {
  * order of different names does not count, nor the version that the server gives itself. Throws TypeError on what JCS cannot represent.
  */
 export function toolsHash(tools: ToolsByName): string {
-  return sha256Hex(utf8(canonicalize([...tools].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, all]) => [name, definitionHash(all)]))))
+  return sha256Hex(
+    utf8(
+      canonicalize([...tools].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, all]) => [name, definitionHash(all)])),
+    ),
+  )
 }
 
 export function diffTools(before: ToolsByName, after: ToolsByName): ManifestDiff {

@@ -8,7 +8,15 @@ import { ANSWER_DEPTH_MAX, isDeeperThan } from '../forward/answer.ts'
 import type { ForwardOutcome } from '../forward/forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from '../forward/mcp-connect.ts'
 import { unlessAborted } from '../forward/abort.ts'
-import { closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange, type Lease } from '../forward/mcp-exchange.ts'
+import {
+  closeExchange,
+  exchanges,
+  giveUp,
+  newExchange,
+  openLease,
+  type Exchange,
+  type Lease,
+} from '../forward/mcp-exchange.ts'
 import { outcomeOf } from '../forward/mcp-outcome.ts'
 
 const PAGES_MAX = 64
@@ -34,7 +42,13 @@ export interface ManifestRequest {
 /**
  * Asks an MCP server for its tools, all pages, over a connection for this alone. Never throws. Errors: those of `listManifest`.
  */
-export async function fetchManifest({ dispatcher, egress, endpoint, credential, signal }: ManifestRequest): Promise<Result<Manifest>> {
+export async function fetchManifest({
+  dispatcher,
+  egress,
+  endpoint,
+  credential,
+  signal,
+}: ManifestRequest): Promise<Result<Manifest>> {
   return within(signal, openLease(endpoint, credential), async (exchange) => {
     const connection = await unlessAborted(signal, mcpConnector({ dispatcher, egress }).connect(exchange))
     const manifest = await exchanges.run(exchange, () => listTools(connection, exchange))
@@ -47,11 +61,19 @@ export async function fetchManifest({ dispatcher, egress, endpoint, credential, 
  * The same over a connection that there is. Errors: the codes of calls to tools (`upstream_unreachable`, `upstream_timeout`, …);
  * upstream_invalid when the server refuses or answers in something else; upstream_too_large beyond MANIFEST_BYTES_MAX or 64 pages.
  */
-export async function listManifest(connection: Connection, lease: Lease, signal: AbortSignal): Promise<Result<Manifest>> {
+export async function listManifest(
+  connection: Connection,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<Result<Manifest>> {
   return within(signal, lease, (exchange) => exchanges.run(exchange, () => listTools(connection, exchange)))
 }
 
-async function within(signal: AbortSignal, lease: Lease, work: (exchange: Exchange) => Promise<Result<Manifest>>): Promise<Result<Manifest>> {
+async function within(
+  signal: AbortSignal,
+  lease: Lease,
+  work: (exchange: Exchange) => Promise<Result<Manifest>>,
+): Promise<Result<Manifest>> {
   const exchange = newExchange(lease, 'tools/list')
   const stop = () => giveUp(exchange.lease, signal.reason)
   signal.addEventListener('abort', stop, { once: true })
@@ -72,14 +94,18 @@ async function listTools(connection: Connection, exchange: Exchange): Promise<Re
   for (let page = 0; page < PAGES_MAX; page++) {
     const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) }
     // The result is taken on its way here; what matters is in the exchange.
-    await connection.client.request(request, { signal: exchange.lease.stop.signal, timeout: CLIENT_TIMEOUT_MS }).catch(() => undefined)
+    await connection.client
+      .request(request, { signal: exchange.lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })
+      .catch(() => undefined)
     const { answer } = exchange
-    if (answer !== null && 'error' in answer && answer.error.code === METHOD_NOT_FOUND && page === 0) return manifestOf(connection, tools)
+    if (answer !== null && 'error' in answer && answer.error.code === METHOD_NOT_FOUND && page === 0)
+      return manifestOf(connection, tools)
     if (answer === null || 'error' in answer) return notListed(outcomeOf(exchange, exchange.lease.stop.signal))
     const { tools: listed, nextCursor } = answer.result
     if (!Array.isArray(listed) || isDeeperThan(listed, ANSWER_DEPTH_MAX)) return fail('upstream_invalid')
     for (const tool of listed) tools.push(tool)
-    if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The list of tools is too large.')
+    if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX)
+      return fail('upstream_too_large', 'The list of tools is too large.')
     if (typeof nextCursor !== 'string') return manifestOf(connection, tools)
     cursor = nextCursor
   }
@@ -93,11 +119,18 @@ function manifestOf({ client }: Connection, tools: JsonValue[]): Result<Manifest
     server: server === undefined ? null : { name: server.name, version: server.version },
     tools,
   }
-  return Buffer.byteLength(JSON.stringify(manifest)) > MANIFEST_BYTES_MAX ? fail('upstream_too_large', 'The manifest is too large.') : ok(manifest)
+  return Buffer.byteLength(JSON.stringify(manifest)) > MANIFEST_BYTES_MAX
+    ? fail('upstream_too_large', 'The manifest is too large.')
+    : ok(manifest)
 }
 
 /** What the server said stays out of it: it may have repeated the credential. */
 export function notListed(outcome: ForwardOutcome): Result<never> {
   if (!outcome.answered) return fail(outcome.code)
-  return fail('upstream_invalid', outcome.status === 200 ? 'The server refused to list its tools.' : `The server answered with HTTP ${outcome.status}.`)
+  return fail(
+    'upstream_invalid',
+    outcome.status === 200
+      ? 'The server refused to list its tools.'
+      : `The server answered with HTTP ${outcome.status}.`,
+  )
 }

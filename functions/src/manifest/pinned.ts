@@ -22,7 +22,10 @@ export function pinnedOf({ manifest, manifestHash }: Pick<ToolDoc, 'manifest' | 
 }
 
 /** The one that waits for approval. */
-export function pendingOf({ manifestPending, manifestPendingHash }: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null {
+export function pendingOf({
+  manifestPending,
+  manifestPendingHash,
+}: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null {
   return manifestPending === null ? null : parsedManifest(manifestPending, manifestPendingHash)
 }
 

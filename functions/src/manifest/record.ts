@@ -23,7 +23,9 @@ const shared = coalesce<Result<Pins>>()
 export function isNews(tool: Pins, live: Pin): boolean {
   const pinned = pinnedOf(tool)
   if (pinned === null) return true
-  return pinned.hash === live.manifestHash ? tool.manifestPendingHash !== null : tool.manifestPendingHash !== live.manifestHash
+  return pinned.hash === live.manifestHash
+    ? tool.manifestPendingHash !== null
+    : tool.manifestPendingHash !== live.manifestHash
 }
 
 /**
@@ -31,7 +33,12 @@ export function isNews(tool: Pins, live: Pin): boolean {
  * pinned, one that differs waits for approval, and nothing waits any more when the server went back. Each of them once, however many
  * calls and processes find it at the same time. Gives the pins that hold then. Errors: conflict, ledger_unavailable.
  */
-export function recordManifest(parts: { db: Firestore; append: Append }, agentId: string, tool: ToolDoc, live: Pin): Promise<Result<Pins>> {
+export function recordManifest(
+  parts: { db: Firestore; append: Append },
+  agentId: string,
+  tool: ToolDoc,
+  live: Pin,
+): Promise<Result<Pins>> {
   const path = paths.tool(agentId, tool.name)
   return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
     retryConflicts(async () => {
@@ -53,11 +60,19 @@ export function recordManifest(parts: { db: Firestore; append: Append }, agentId
 function changeTo(stored: Pins, { manifest, manifestHash, commands }: Pin): { meta: Meta; pins: Pins } {
   const nothingPending = { manifestPending: null, manifestPendingHash: null }
   const pinned = pinnedOf(stored)
-  if (pinned === null) return { meta: { first: true, manifestHash, ...counts(new Map(), commands) }, pins: { manifest, manifestHash, ...nothingPending } }
+  if (pinned === null)
+    return {
+      meta: { first: true, manifestHash, ...counts(new Map(), commands) },
+      pins: { manifest, manifestHash, ...nothingPending },
+    }
   const { manifest: text, manifestHash: hash } = stored
   const meta = { manifestHash: hash ?? pinned.hash, liveHash: manifestHash }
-  if (pinned.hash === manifestHash) return { meta: { reverted: true, ...meta }, pins: { manifest: text, manifestHash: hash, ...nothingPending } }
-  return { meta: { ...meta, ...counts(pinned.commands, commands) }, pins: { manifest: text, manifestHash: hash, manifestPending: manifest, manifestPendingHash: manifestHash } }
+  if (pinned.hash === manifestHash)
+    return { meta: { reverted: true, ...meta }, pins: { manifest: text, manifestHash: hash, ...nothingPending } }
+  return {
+    meta: { ...meta, ...counts(pinned.commands, commands) },
+    pins: { manifest: text, manifestHash: hash, manifestPending: manifest, manifestPendingHash: manifestHash },
+  }
 }
 
 function counts(before: ToolsByName, after: ToolsByName): Meta {
@@ -67,7 +82,9 @@ function counts(before: ToolsByName, after: ToolsByName): Meta {
 
 /** `+added -removed ~changed`, as many as fit. What is no name of a command only counts: the server may write anything there. */
 function namesOf({ added, removed, changed }: ManifestDiff): string {
-  const marked = Object.entries({ '~': changed, '+': added, '-': removed }).flatMap(([mark, names]) => names.filter(isCommand).map((name) => mark + name))
+  const marked = Object.entries({ '~': changed, '+': added, '-': removed }).flatMap(([mark, names]) =>
+    names.filter(isCommand).map((name) => mark + name),
+  )
   let text = ''
   for (const name of marked) {
     if (text.length + name.length >= NAMES_LENGTH_MAX) return `${text} …`

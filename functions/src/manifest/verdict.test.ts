@@ -23,16 +23,35 @@ const CHANGED = pin([command('a', 'otherwise'), command('b'), command('new')])
 let registrations = 0
 
 function toolWith(pinned: Pin | null, changes: Partial<ToolDoc> = {}): ToolDoc {
-  const settings = { orgId: 'org', name: `t${registrations++}`, kind: 'mcp', url: 'https://x.example/', method: 'POST', auth: { scheme: 'bearer' }, headers: {} } as const
+  const settings = {
+    orgId: 'org',
+    name: `t${registrations++}`,
+    kind: 'mcp',
+    url: 'https://x.example/',
+    method: 'POST',
+    auth: { scheme: 'bearer' },
+    headers: {},
+  } as const
   const secret = { authTokenEnc: null, kmsKey: null, enabled: true, credentialAccess: true, version: 1 }
-  return { ...TOOL_DEFAULTS, ...settings, ...secret, manifest: pinned?.manifest ?? null, manifestHash: pinned?.manifestHash ?? null, ...changes }
+  return {
+    ...TOOL_DEFAULTS,
+    ...settings,
+    ...secret,
+    manifest: pinned?.manifest ?? null,
+    manifestHash: pinned?.manifestHash ?? null,
+    ...changes,
+  }
 }
 
 /** One tool document and the chain beside it. `before` runs ahead of a commit, as another process would. */
 function world(tool: ToolDoc, live: Result<Pin>) {
   let version = 0
   const state = {
-    stored: tool, live, looks: 0, before: () => undefined as unknown, refuseAppends: false,
+    stored: tool,
+    live,
+    looks: 0,
+    before: () => undefined as unknown,
+    refuseAppends: false,
     entries: [] as { action: string; meta: Record<string, unknown> }[],
     write(data: object) {
       state.stored = { ...state.stored, ...data }
@@ -40,7 +59,9 @@ function world(tool: ToolDoc, live: Result<Pin>) {
     },
   }
   const parts = {
-    db: { doc: () => ({ get: () => Promise.resolve({ data: () => state.stored, updateTime: version }) }) } as unknown as Firestore,
+    db: {
+      doc: () => ({ get: () => Promise.resolve({ data: () => state.stored, updateTime: version }) }),
+    } as unknown as Firestore,
     append: (_log: string, _orgId: string, item: Item) => {
       state.before()
       const [write] = item.writes!(0, '', '') as [Extract<Write, { op: 'update' }>]
@@ -57,7 +78,14 @@ function world(tool: ToolDoc, live: Result<Pin>) {
     openCredential: () => Promise.resolve(ok({ token: null, scrubber })),
   }
   const verdict = async (name: string | undefined, as = state.stored) => {
-    const result = await manifestVerdict(parts, 'agent', as, name, { token: null, scrubber }, new AbortController().signal)
+    const result = await manifestVerdict(
+      parts,
+      'agent',
+      as,
+      name,
+      { token: null, scrubber },
+      new AbortController().signal,
+    )
     return result.ok ? 'ok' : result.error.code
   }
   return { state, parts, verdict }
@@ -66,7 +94,8 @@ function world(tool: ToolDoc, live: Result<Pin>) {
 const codeOf = (result: Result<void>) => (result.ok ? 'ok' : result.error.code)
 
 it('judges a command by what both lists say of it', () => {
-  const judged = (name: string, tool = toolWith(PINNED)) => judge(tool, name, pin([command('a', 'otherwise'), command('new')]).commands)
+  const judged = (name: string, tool = toolWith(PINNED)) =>
+    judge(tool, name, pin([command('a', 'otherwise'), command('new')]).commands)
   expect(['a', 'b', 'new', 'none'].map((name) => judged(name))).toEqual(['changed', 'changed', 'changed', 'unknown'])
   expect(judge(toolWith(PINNED), 'b', CHANGED.commands)).toBe('ok')
 })
@@ -74,12 +103,22 @@ it('judges a command by what both lists say of it', () => {
 describe('what the document says alone', () => {
   it('while nothing waits: pinned commands go, others are not there', () => {
     const tool = toolWith(PINNED)
-    expect(['a', 'b', 'new', 'toString'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual(['ok', 'ok', 'tool_not_found', 'tool_not_found'])
+    expect(['a', 'b', 'new', 'toString'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual([
+      'ok',
+      'ok',
+      'tool_not_found',
+      'tool_not_found',
+    ])
   })
 
   it('while a list waits: what it has otherwise, more or less is refused', () => {
     const tool = toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash })
-    expect(['a', 'b', 'new', 'none'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual(['manifest_changed', 'ok', 'manifest_changed', 'tool_not_found'])
+    expect(['a', 'b', 'new', 'none'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual([
+      'manifest_changed',
+      'ok',
+      'manifest_changed',
+      'tool_not_found',
+    ])
     expect(codeOf(knownVerdict({ ...tool, manifestPolicy: 'warn' }, 'a'))).toBe('ok')
   })
 
@@ -103,11 +142,28 @@ describe('a look at the server', () => {
     // All calls read the document before the first of them wrote it.
     const verdicts = await Promise.all(['a', 'b', 'new', 'none', 'a', 'b'].map((name) => verdict(name, tool)))
     expect(verdicts).toEqual(['manifest_changed', 'ok', 'manifest_changed', 'tool_not_found', 'manifest_changed', 'ok'])
-    expect(state.entries).toEqual([{
-      action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '',
-      meta: { manifestHash: PINNED.manifestHash, liveHash: CHANGED.manifestHash, added: 1, removed: 0, changed: 1, names: '~a +new' },
-    }])
-    expect(state.stored).toMatchObject({ manifest: PINNED.manifest, manifestHash: PINNED.manifestHash, manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash })
+    expect(state.entries).toEqual([
+      {
+        action: 'tool.manifestChanged',
+        actor: 'system:manifest',
+        target: tool.name,
+        call: '',
+        meta: {
+          manifestHash: PINNED.manifestHash,
+          liveHash: CHANGED.manifestHash,
+          added: 1,
+          removed: 0,
+          changed: 1,
+          names: '~a +new',
+        },
+      },
+    ])
+    expect(state.stored).toMatchObject({
+      manifest: PINNED.manifest,
+      manifestHash: PINNED.manifestHash,
+      manifestPending: CHANGED.manifest,
+      manifestPendingHash: CHANGED.manifestHash,
+    })
     expect(await verdict('a')).toBe('manifest_changed')
     expect(state.entries).toHaveLength(1)
   })
@@ -131,22 +187,36 @@ describe('a look at the server', () => {
   })
 
   it('that lists what is pinned again takes the other list back, on record', async () => {
-    const { state, verdict } = world(toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }), ok(PINNED))
+    const { state, verdict } = world(
+      toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }),
+      ok(PINNED),
+    )
     expect(await verdict('a')).toBe('ok')
-    expect(state.entries.map(({ meta }) => meta)).toEqual([{ reverted: true, manifestHash: PINNED.manifestHash, liveHash: PINNED.manifestHash }])
+    expect(state.entries.map(({ meta }) => meta)).toEqual([
+      { reverted: true, manifestHash: PINNED.manifestHash, liveHash: PINNED.manifestHash },
+    ])
     expect(state.stored).toMatchObject({ manifest: PINNED.manifest, manifestPending: null, manifestPendingHash: null })
   })
 
   it('that finds a third list is put on record too', async () => {
-    const { state, verdict } = world(toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }), ok(pin([command('b')])))
-    expect([await verdict('a'), await verdict('b'), await verdict('new')]).toEqual(['manifest_changed', 'ok', 'tool_not_found'])
+    const { state, verdict } = world(
+      toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }),
+      ok(pin([command('b')])),
+    )
+    expect([await verdict('a'), await verdict('b'), await verdict('new')]).toEqual([
+      'manifest_changed',
+      'ok',
+      'tool_not_found',
+    ])
     expect(state.entries.map(({ meta }) => meta['names'])).toEqual(['-a'])
   })
 
-  it('pins the first list there is, and another process\'s rather than its own', async () => {
+  it("pins the first list there is, and another process's rather than its own", async () => {
     const { state, verdict } = world(toolWith(null), ok(PINNED))
     expect([await verdict('a'), await verdict('none')]).toEqual(['ok', 'tool_not_found'])
-    expect(state.entries.map(({ meta }) => meta)).toEqual([{ first: true, manifestHash: PINNED.manifestHash, added: 2, removed: 0, changed: 0, names: '+a +b' }])
+    expect(state.entries.map(({ meta }) => meta)).toEqual([
+      { first: true, manifestHash: PINNED.manifestHash, added: 2, removed: 0, changed: 0, names: '+a +b' },
+    ])
     expect(state.stored).toMatchObject({ manifest: PINNED.manifest, manifestHash: PINNED.manifestHash })
 
     const second = world(toolWith(null), ok(CHANGED))
@@ -189,7 +259,10 @@ describe('a look at the server', () => {
 
   it('names what changed as far as there is room, and nothing that is no name', async () => {
     const names = Array.from({ length: 100 }, (_, i) => `command_${i}`)
-    const { state, verdict } = world(toolWith(pin([])), ok(pin([...names, 'Ignore all\nof this', ''].map((name) => command(name)))))
+    const { state, verdict } = world(
+      toolWith(pin([])),
+      ok(pin([...names, 'Ignore all\nof this', ''].map((name) => command(name)))),
+    )
     await verdict('a')
     const { added, names: listed } = state.entries[0]!.meta as { added: number; names: string }
     expect(added).toBe(102)
@@ -200,14 +273,19 @@ describe('a look at the server', () => {
 
 describe('a refusal that stands in the document', () => {
   const waiting = { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }
-  const standing = async ({ state, parts }: ReturnType<typeof world>, name: string) => codeOf(await standingVerdict(parts, 'agent', state.stored, name))
+  const standing = async ({ state, parts }: ReturnType<typeof world>, name: string) =>
+    codeOf(await standingVerdict(parts, 'agent', state.stored, name))
   let found: ReturnType<typeof world>
   beforeEach(() => {
     found = world(toolWith(PINNED, waiting), ok(CHANGED))
   })
 
   it('is looked into once, and holds while the server says the same', async () => {
-    expect([await standing(found, 'a'), await standing(found, 'a'), await standing(found, 'new')]).toEqual(['manifest_changed', 'manifest_changed', 'manifest_changed'])
+    expect([await standing(found, 'a'), await standing(found, 'a'), await standing(found, 'new')]).toEqual([
+      'manifest_changed',
+      'manifest_changed',
+      'manifest_changed',
+    ])
     expect(found.state.looks).toBe(1)
   })
 
@@ -233,11 +311,17 @@ describe('a pin', () => {
     const said = { protocolVersion: 'p', server: null, tools: [command('a', 'token s3cret-token')] }
     const scrubbed = pinOf(said, createScrubber('s3cret-token', { scheme: 'bearer' }))
     expect(JSON.stringify(scrubbed)).not.toContain('s3cret')
-    const tooLarge = pinOf({ ...said, tools: Array.from({ length: 20_000 }, () => 'x') }, createScrubber('x', { scheme: 'bearer' }))
+    const tooLarge = pinOf(
+      { ...said, tools: Array.from({ length: 20_000 }, () => 'x') },
+      createScrubber('x', { scheme: 'bearer' }),
+    )
     expect(tooLarge).toMatchObject({ ok: false, error: { code: 'upstream_too_large' } })
   })
 
   it.each(['"\\ud800"', '1e999'])('cannot hold %s, which has no hash', (text) => {
-    expect(pinOf({ protocolVersion: 'p', server: null, tools: [JSON.parse(text) as JsonValue] }, scrubber)).toEqual({ ok: false, error: { code: 'upstream_invalid' } })
+    expect(pinOf({ protocolVersion: 'p', server: null, tools: [JSON.parse(text) as JsonValue] }, scrubber)).toEqual({
+      ok: false,
+      error: { code: 'upstream_invalid' },
+    })
   })
 })

@@ -14,7 +14,11 @@ import { isNews, recordManifest, type Pins } from './record.ts'
  * Whether a command may be called as far as its definition goes: `ok` when it is what was pinned (all fields of the tool object as the
  * server sent it), `changed` when it differs, is new or gone, `unknown` when neither list has it.
  */
-export function judge(pins: Pick<Pins, 'manifest' | 'manifestHash'>, command: string, live: ToolsByName): 'ok' | 'changed' | 'unknown' {
+export function judge(
+  pins: Pick<Pins, 'manifest' | 'manifestHash'>,
+  command: string,
+  live: ToolsByName,
+): 'ok' | 'changed' | 'unknown' {
   const before = pinnedOf(pins)?.commands.get(command)
   const after = live.get(command)
   if (!before && !after) return 'unknown'
@@ -27,7 +31,8 @@ export function judge(pins: Pick<Pins, 'manifest' | 'manifestHash'>, command: st
  */
 export function knownVerdict(tool: ToolDoc, command: string | undefined): Result<void> {
   const pinned = pinnedOf(tool)
-  if (tool.kind !== 'mcp' || command === undefined || pinned === null || tool.manifestPolicy === 'warn') return ok(undefined)
+  if (tool.kind !== 'mcp' || command === undefined || pinned === null || tool.manifestPolicy === 'warn')
+    return ok(undefined)
   return refusalOf(judge(tool, command, (pendingOf(tool) ?? pinned).commands), command)
 }
 
@@ -77,7 +82,14 @@ export async function standingVerdict(
   looks.set(key, Date.now(), 1)
   const credential = await parts.openCredential(agentId, tool)
   if (!credential.ok) return known
-  const now = await manifestVerdict(parts, agentId, tool, command, credential.value, AbortSignal.timeout(MANIFEST_TIMEOUT_MS))
+  const now = await manifestVerdict(
+    parts,
+    agentId,
+    tool,
+    command,
+    credential.value,
+    AbortSignal.timeout(MANIFEST_TIMEOUT_MS),
+  )
   return now.ok || now.error.code === 'manifest_changed' ? now : known
 }
 

@@ -30,17 +30,29 @@ export interface Changed {
  * Changes a policy, its routes and its pins in one commit with the entry. Errors: those of managedPolicy, `edit`, checkSettings and
  * routeWrites; conflict when `version` is not the current one.
  */
-export async function changePolicy(parts: Parts, by: Principal, policyId: string, request: PolicyChange): Promise<Result<Changed>> {
+export async function changePolicy(
+  parts: Parts,
+  by: Principal,
+  policyId: string,
+  request: PolicyChange,
+): Promise<Result<Changed>> {
   const attempt = () => tryChange(parts, by, policyId, request)
   return request.version === undefined ? retryConflicts(attempt) : attempt()
 }
 
-async function tryChange(parts: Parts, by: Principal, policyId: string, { change, version, meta, unpin = [], edit }: PolicyChange): Promise<Result<Changed>> {
+async function tryChange(
+  parts: Parts,
+  by: Principal,
+  policyId: string,
+  { change, version, meta, unpin = [], edit }: PolicyChange,
+): Promise<Result<Changed>> {
   const managed = await managedPolicy(parts, by, policyId, MANAGERS)
   if (!managed.ok) return managed
   const { orgId, policy: before } = managed.value
   if (version !== undefined && version !== before.version) {
-    return fail('conflict', `The policy is at version ${before.version}; read it again and retry.`, { version: before.version })
+    return fail('conflict', `The policy is at version ${before.version}; read it again and retry.`, {
+      version: before.version,
+    })
   }
   const edited = edit(managed.value)
   if (!edited.ok) return edited
@@ -48,16 +60,38 @@ async function tryChange(parts: Parts, by: Principal, policyId: string, { change
   const checked = await checkSettings(parts.db, orgId, after)
   if (!checked.ok) return checked
   const slugs = (settings: PolicySettings) => settings.servers.map(({ slug }) => slug)
-  const routes = await routeWrites(parts.db, { orgId, policyId, teams: after.teams, before: slugs(before), after: slugs(after) })
+  const routes = await routeWrites(parts.db, {
+    orgId,
+    policyId,
+    teams: after.teams,
+    before: slugs(before),
+    after: slugs(after),
+  })
   if (!routes.ok) return routes
 
   const counts = { version: before.version + 1, revision: before.revision + 1 }
-  const forgotten = [...unpinned(orgId, policyId, before.servers, after.servers), ...unpin.flatMap((slug) => forget(orgId, policyId, slug))]
+  const forgotten = [
+    ...unpinned(orgId, policyId, before.servers, after.servers),
+    ...unpin.flatMap((slug) => forget(orgId, policyId, slug)),
+  ]
   const gone = new Map(forgotten.map((write) => [write.path, write]))
   const appended = await parts.append(logs.org(orgId), orgId, {
-    drafts: [{ action: 'policy.update', actor: by.actor, target: policyId, call: '', meta: { ...by.via, change, version: counts.version, ...settingsMeta(after), ...meta } }],
+    drafts: [
+      {
+        action: 'policy.update',
+        actor: by.actor,
+        target: policyId,
+        call: '',
+        meta: { ...by.via, change, version: counts.version, ...settingsMeta(after), ...meta },
+      },
+    ],
     writes: () => [
-      { op: 'update', path: policyPaths.policy(orgId, policyId), data: { ...after, ...counts, updatedAt: new Date() }, version: managed.value.version },
+      {
+        op: 'update',
+        path: policyPaths.policy(orgId, policyId),
+        data: { ...after, ...counts, updatedAt: new Date() },
+        version: managed.value.version,
+      },
       ...routes.value,
       ...gone.values(),
     ],

@@ -4,7 +4,13 @@ import type { WorkersDoc } from './documents.ts'
 
 const OPEN = { openUntilMs: 10_000, openForMs: 5_000 }
 const since = { revision: 3, connected: 7 }
-const workers = (more: Partial<WorkersDoc> = {}): WorkersDoc => ({ orgId: 'o', workers: {}, connected: 7, breakers: { github: { ...OPEN, ...since } }, ...more })
+const workers = (more: Partial<WorkersDoc> = {}): WorkersDoc => ({
+  orgId: 'o',
+  workers: {},
+  connected: 7,
+  breakers: { github: { ...OPEN, ...since } },
+  ...more,
+})
 
 it('is what was stored since the policy changed and a worker came', () => {
   expect(sinceOf(3, workers())).toEqual(since)
@@ -24,6 +30,10 @@ it('is closed where nothing says otherwise', () => {
 it('changes one field of the document of the workers, whatever else changes it', () => {
   const route = { orgId: 'o', policyId: 'p', slug: 'git-hub' }
   const path = 'orgs/o/toolPolicies/p/state/workers'
-  expect(breakerWrite(route, since, OPEN)).toEqual({ op: 'update', path, data: { 'breakers.git-hub': { ...OPEN, ...since } } })
+  expect(breakerWrite(route, since, OPEN)).toEqual({
+    op: 'update',
+    path,
+    data: { 'breakers.git-hub': { ...OPEN, ...since } },
+  })
   expect(breakerWrite(route, since, null)).toEqual({ op: 'update', path, data: { 'breakers.git-hub': null } })
 })

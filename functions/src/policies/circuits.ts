@@ -19,7 +19,11 @@ export function sinceOf(revision: number, workers: WorkersDoc | undefined): Sinc
   return { revision, connected: workers?.connected ?? 0 }
 }
 
-export function breakerOf(workers: WorkersDoc | undefined, slug: string, { revision, connected }: Since): BreakerDoc | null {
+export function breakerOf(
+  workers: WorkersDoc | undefined,
+  slug: string,
+  { revision, connected }: Since,
+): BreakerDoc | null {
   const stored = workers?.breakers?.[slug]
   // Calls that began before a worker came may have ended, and opened a circuit, after it did.
   if (stored?.revision !== revision || stored.connected !== connected) return null
@@ -28,7 +32,15 @@ export function breakerOf(workers: WorkersDoc | undefined, slug: string, { revis
 }
 
 /** Fails when the policy is gone. */
-export function breakerWrite({ orgId, policyId, slug }: { orgId: string; policyId: string; slug: string }, since: Since, breaker: BreakerDoc | null): Write {
+export function breakerWrite(
+  { orgId, policyId, slug }: { orgId: string; policyId: string; slug: string },
+  since: Since,
+  breaker: BreakerDoc | null,
+): Write {
   const { revision, connected } = since
-  return { op: 'update', path: policyPaths.workers(orgId, policyId), data: { [`breakers.${slug}`]: breaker && { ...breaker, revision, connected } } }
+  return {
+    op: 'update',
+    path: policyPaths.workers(orgId, policyId),
+    data: { [`breakers.${slug}`]: breaker && { ...breaker, revision, connected } },
+  }
 }

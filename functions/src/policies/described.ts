@@ -29,16 +29,31 @@ export interface DescribedWorker {
   servers: { slug: string; state: ServerState; error?: string }[]
 }
 
-export function describePolicy(policyId: string, { orgId, name, teams, builtins, servers, version }: ToolPolicyDoc): DescribedPolicy {
+export function describePolicy(
+  policyId: string,
+  { orgId, name, teams, builtins, servers, version }: ToolPolicyDoc,
+): DescribedPolicy {
   return { policyId, orgId, name, teams, builtins, servers, version }
 }
 
 /** By its own document and that of the policy's workers; `revision` is the policy's. */
-export function describeServer(server: ServerConfig, doc: ServerDoc | undefined, workers: WorkersDoc | undefined, revision: number, nowMs: number): DescribedServer {
+export function describeServer(
+  server: ServerConfig,
+  doc: ServerDoc | undefined,
+  workers: WorkersDoc | undefined,
+  revision: number,
+  nowMs: number,
+): DescribedServer {
   const { slug } = server
   const breaker = breakerState(breakerOf(workers, slug, sinceOf(revision, workers)), nowMs)
   if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null, breaker }
-  return { slug, pinned: pinFor(server, doc), manifestHash: doc.manifestHash, manifestPendingHash: doc.manifestPendingHash, breaker }
+  return {
+    slug,
+    pinned: pinFor(server, doc),
+    manifestHash: doc.manifestHash,
+    manifestPendingHash: doc.manifestPendingHash,
+    breaker,
+  }
 }
 
 /** Workers that have not been seen for long are left out; their addresses are nobody's business. */

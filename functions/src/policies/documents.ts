@@ -105,7 +105,8 @@ export const policyPaths = {
   policies: (orgId: string) => `orgs/${orgId}/toolPolicies`,
   policy: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}`,
   server: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`,
-  lockfile: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/lockfiles/${slug}`,
+  lockfile: (orgId: string, policyId: string, slug: string) =>
+    `orgs/${orgId}/toolPolicies/${policyId}/lockfiles/${slug}`,
   workers: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}/state/workers`,
   key: (policyId: string) => `toolKeys/${policyId}`,
   routes: (orgId: string, slug: string) => `orgs/${orgId}/toolRoutes/${slug}`,

@@ -19,7 +19,12 @@ export interface Managed {
 }
 
 /** Errors: policy_not_found, also for another organization's; permission_denied for the org's own without one of the roles. */
-export async function managedPolicy(parts: Pick<Parts, 'db'>, by: Principal, policyId: string, roles: readonly Role[]): Promise<Result<Managed>> {
+export async function managedPolicy(
+  parts: Pick<Parts, 'db'>,
+  by: Principal,
+  policyId: string,
+  roles: readonly Role[],
+): Promise<Result<Managed>> {
   const { db } = parts
   const keySnapshot = await db.doc(policyPaths.key(policyId)).get()
   const key = keySnapshot.data() as ToolKeyDoc | undefined
@@ -29,5 +34,12 @@ export async function managedPolicy(parts: Pick<Parts, 'db'>, by: Principal, pol
   const snapshot = await db.doc(policyPaths.policy(key.orgId, policyId)).get()
   const policy = snapshot.data() as ToolPolicyDoc | undefined
   if (!policy) return fail('policy_not_found')
-  return ok({ policyId, orgId: key.orgId, policy, version: snapshot.updateTime, key, keyVersion: keySnapshot.updateTime })
+  return ok({
+    policyId,
+    orgId: key.orgId,
+    policy,
+    version: snapshot.updateTime,
+    key,
+    keyVersion: keySnapshot.updateTime,
+  })
 }

@@ -18,10 +18,16 @@ export function pinFor(server: ServerConfig, doc: ServerDoc | undefined): Pin | 
 
 /** Null for a server of the node. */
 export function pinOf({ resolvedVersion: version, integrity, dependencies, resolvedAt }: ServerDoc): Pin | null {
-  return version === null || integrity === null || dependencies === null || resolvedAt === null ? null : { version, integrity, dependencies, resolvedAt }
+  return version === null || integrity === null || dependencies === null || resolvedAt === null
+    ? null
+    : { version, integrity, dependencies, resolvedAt }
 }
 
 /** Takes away what is on record of a server. */
 export function forget(orgId: string, policyId: string, slug: string): Write[] {
-  return [policyPaths.server, policyPaths.lockfile].map((path) => ({ op: 'delete', path: path(orgId, policyId, slug), version: undefined }))
+  return [policyPaths.server, policyPaths.lockfile].map((path) => ({
+    op: 'delete',
+    path: path(orgId, policyId, slug),
+    version: undefined,
+  }))
 }

@@ -17,7 +17,9 @@ export function overlap(a: readonly string[], b: readonly string[]): boolean {
  * find several; it is always the same one then. Undefined when none is for it.
  */
 export function routeFor(routes: readonly Route[], teams: readonly string[]): Route | undefined {
-  const mine = routes.filter((route) => route.teams.some((team) => teams.includes(team))).sort((a, b) => (a.policyId < b.policyId ? -1 : 1))
+  const mine = routes
+    .filter((route) => route.teams.some((team) => teams.includes(team)))
+    .sort((a, b) => (a.policyId < b.policyId ? -1 : 1))
   return mine[0] ?? routes.find((route) => route.teams.length === 0)
 }
 
@@ -34,7 +36,10 @@ export interface RouteChange {
  * The writes that keep the routes of a policy's slugs in step with it. Each has its document's version as a precondition, so two
  * policies that claim one name at the same time do not both get it. Errors: slug_taken.
  */
-export async function routeWrites(db: Firestore, { orgId, policyId, teams, before, after }: RouteChange): Promise<Result<Write[]>> {
+export async function routeWrites(
+  db: Firestore,
+  { orgId, policyId, teams, before, after }: RouteChange,
+): Promise<Result<Write[]>> {
   const slugs = [...new Set([...before, ...after])]
   if (slugs.length === 0) return ok([])
   const snapshots = await answered(db.getAll(...slugs.map((slug) => db.doc(policyPaths.routes(orgId, slug)))))
@@ -45,7 +50,9 @@ export async function routeWrites(db: Firestore, { orgId, policyId, teams, befor
     const others = routes.filter((route) => route.policyId !== policyId)
     const claimed = after.includes(slug)
     if (claimed && others.some((other) => overlap(other.teams, teams))) {
-      return fail('slug_taken', `Another policy for the same agents has a server "${slug}".`, { field: `servers.${after.indexOf(slug)}.slug` })
+      return fail('slug_taken', `Another policy for the same agents has a server "${slug}".`, {
+        field: `servers.${after.indexOf(slug)}.slug`,
+      })
     }
     const wanted = claimed ? [...others, { policyId, teams: [...teams] }] : others
     if (JSON.stringify(wanted) !== JSON.stringify(routes)) writes.push(routeWrite(snapshot, orgId, wanted))
@@ -56,5 +63,7 @@ export async function routeWrites(db: Firestore, { orgId, policyId, teams, befor
 function routeWrite(snapshot: DocumentSnapshot, orgId: string, routes: Route[]): Write {
   const { path } = snapshot.ref
   if (!snapshot.exists) return { op: 'create', path, data: { orgId, routes } }
-  return routes.length === 0 ? { op: 'delete', path, version: snapshot.updateTime } : { op: 'update', path, data: { routes }, version: snapshot.updateTime }
+  return routes.length === 0
+    ? { op: 'delete', path, version: snapshot.updateTime }
+    : { op: 'update', path, data: { routes }, version: snapshot.updateTime }
 }

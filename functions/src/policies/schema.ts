@@ -1,9 +1,23 @@
 import * as z from 'zod'
 import {
-  SERVER_ARGS_MAX, SERVER_ARG_LENGTH_MAX, SERVER_COMMANDS_MAX, SERVER_ENV_MAX, SERVER_ENV_VALUE_LENGTH_MAX, POLICY_SERVERS_MAX, TEAMS_PER_ORG_MAX,
+  SERVER_ARGS_MAX,
+  SERVER_ARG_LENGTH_MAX,
+  SERVER_COMMANDS_MAX,
+  SERVER_ENV_MAX,
+  SERVER_ENV_VALUE_LENGTH_MAX,
+  POLICY_SERVERS_MAX,
+  TEAMS_PER_ORG_MAX,
 } from '@vitrine/core/limits'
 import {
-  BUILTINS, envNameProblem, isCommand, isPackageName, isSecretName, isVersionSpec, type NodeServerConfig, type PackageServerConfig, type ServerConfig,
+  BUILTINS,
+  envNameProblem,
+  isCommand,
+  isPackageName,
+  isSecretName,
+  isVersionSpec,
+  type NodeServerConfig,
+  type PackageServerConfig,
+  type ServerConfig,
 } from '@vitrine/core/policy'
 import { id, toolName } from '../http/parse.ts'
 
@@ -13,14 +27,22 @@ const BUILTIN_NAMES: readonly string[] = BUILTINS
 
 export const slug = toolName.refine((text) => !BUILTIN_NAMES.includes(text), 'Is the name of a built-in tool.')
 const packageName = z
-  .string({ error: ({ input }) => (input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined) })
+  .string({
+    error: ({ input }) =>
+      input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined,
+  })
   .refine(isPackageName, 'Must be the name of an npm package.')
 export const versionSpec = z.string().refine(isVersionSpec, 'Must be an exact version, a range or a dist-tag of npm.')
-export const secretName = z.string().refine(isSecretName, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_" and "-", with a letter or digit first.')
+export const secretName = z
+  .string()
+  .refine(isSecretName, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_" and "-", with a letter or digit first.')
 
 /** What a process can be passed: the system ends a text at the first NUL. */
 function text(lengthMax: number) {
-  return z.string().max(lengthMax).refine((value) => value.isWellFormed() && !value.includes('\0'), 'Must be text without NUL or lone surrogates.')
+  return z
+    .string()
+    .max(lengthMax)
+    .refine((value) => value.isWellFormed() && !value.includes('\0'), 'Must be text without NUL or lone surrogates.')
 }
 
 export const envName = z.string().superRefine((name, context) => {
@@ -61,7 +83,9 @@ const command = z.string().refine(isCommand, 'Must be 1 to 128 of A-Z, a-z, 0-9,
 const common = {
   slug,
   env: unique(z.array(envVar).max(SERVER_ENV_MAX), ({ name }) => name, 'name').default([]),
-  commands: unique(z.array(command).max(SERVER_COMMANDS_MAX), (name) => name).nullable().default(null),
+  commands: unique(z.array(command).max(SERVER_COMMANDS_MAX), (name) => name)
+    .nullable()
+    .default(null),
   enabled: z.boolean().default(true),
 }
 
@@ -109,7 +133,12 @@ function unique<T>(list: z.ZodArray<z.ZodType<T>>, keyOf: (item: T) => string, f
   return list.superRefine((items, context) => {
     const seen = new Set<string>()
     for (const [index, item] of items.entries()) {
-      if (seen.has(keyOf(item))) context.addIssue({ code: 'custom', path: field === undefined ? [index] : [index, field], message: 'Is there twice.' })
+      if (seen.has(keyOf(item)))
+        context.addIssue({
+          code: 'custom',
+          path: field === undefined ? [index] : [index, field],
+          message: 'Is there twice.',
+        })
       seen.add(keyOf(item))
     }
   })

@@ -20,7 +20,13 @@ const input = {
   isSecret: z.boolean().default(false),
 }
 const variables = z.record(z.string().max(128), z.looseObject(input)).default({})
-const argument = z.looseObject({ ...input, type: z.enum(['positional', 'named']), name: text.optional(), valueHint: text.optional(), variables })
+const argument = z.looseObject({
+  ...input,
+  type: z.enum(['positional', 'named']),
+  name: text.optional(),
+  valueHint: text.optional(),
+  variables,
+})
 const variable = z.looseObject({ ...input, name: text, variables })
 const transport = z.looseObject({ type: text })
 
@@ -91,21 +97,35 @@ export function readServerJson(json: unknown, args: string[] | undefined): Resul
 
 function choosePackage(packages: Package[], remotes: number): Result<{ pack: Package; path: string }> {
   if (packages.length === 0) {
-    return refuse('packages', remotes > 0 ? 'The server is remote only; register its URL as a tool of kind mcp.' : 'There is no package.')
+    return refuse(
+      'packages',
+      remotes > 0 ? 'The server is remote only; register its URL as a tool of kind mcp.' : 'There is no package.',
+    )
   }
-  const index = packages.findIndex(({ registryType, transport: { type } }) => registryType === 'npm' && type === 'stdio')
+  const index = packages.findIndex(
+    ({ registryType, transport: { type } }) => registryType === 'npm' && type === 'stdio',
+  )
   if (index < 0) return refuseFirst(packages[0]!)
   const pack = packages[index]!
   const path = `packages.${index}`
-  if (pack.registryBaseUrl !== undefined && !PUBLIC_REGISTRY.test(pack.registryBaseUrl)) return refuse(`${path}.registryBaseUrl`, "Packages come from npm's public registry, or from where the worker is told to look.")
+  if (pack.registryBaseUrl !== undefined && !PUBLIC_REGISTRY.test(pack.registryBaseUrl))
+    return refuse(
+      `${path}.registryBaseUrl`,
+      "Packages come from npm's public registry, or from where the worker is told to look.",
+    )
   if (!isPackageName(pack.identifier)) return refuse(`${path}.identifier`, 'Must be the name of an npm package.')
-  if (pack.version === undefined || !isExactVersion(pack.version)) return refuse(`${path}.version`, 'Must be an exact version.')
+  if (pack.version === undefined || !isExactVersion(pack.version))
+    return refuse(`${path}.version`, 'Must be an exact version.')
   return ok({ pack, path })
 }
 
 function refuseFirst({ registryType, transport: { type } }: Package): Result<never> {
-  if (registryType !== 'npm') return refuse('packages.0.registryType', `${shown(registryType)} is not supported; packages come from npm.`)
-  return refuse('packages.0.transport.type', `${shown(type)} is not supported; servers from npm are spoken to over stdio.`)
+  if (registryType !== 'npm')
+    return refuse('packages.0.registryType', `${shown(registryType)} is not supported; packages come from npm.`)
+  return refuse(
+    'packages.0.transport.type',
+    `${shown(type)} is not supported; servers from npm are spoken to over stdio.`,
+  )
 }
 
 /** Servers are started with node itself, so npx and its consent are fine and anything else is not what would happen. */
@@ -113,20 +133,28 @@ function checkRuntime({ runtimeHint, runtimeArguments }: Package, path: string):
   if (runtimeHint !== undefined && !['npx', 'node'].includes(runtimeHint)) {
     return refuse(`${path}.runtimeHint`, `${shown(runtimeHint)} is not supported; servers are started with node.`)
   }
-  const index = runtimeArguments.findIndex(({ name, value, default: fallback }) => !['-y', '--yes'].includes(name ?? value ?? fallback ?? '') || (name !== undefined && value !== undefined))
-  return index < 0 ? ok(null) : refuse(`${path}.runtimeArguments.${index}`, 'Options of a runtime or a shell are not taken over; only npx -y is.')
+  const index = runtimeArguments.findIndex(
+    ({ name, value, default: fallback }) =>
+      !['-y', '--yes'].includes(name ?? value ?? fallback ?? '') || (name !== undefined && value !== undefined),
+  )
+  return index < 0
+    ? ok(null)
+    : refuse(`${path}.runtimeArguments.${index}`, 'Options of a runtime or a shell are not taken over; only npx -y is.')
 }
 
 function argumentsOf({ packageArguments }: Package, path: string): Result<string[]> {
   const args: string[] = []
   for (const [index, item] of packageArguments.entries()) {
     const field = `${path}.packageArguments.${index}`
-    if (item.isSecret) return refuse(field, 'Secrets go into environment variables: arguments are seen by every process.')
+    if (item.isSecret)
+      return refuse(field, 'Secrets go into environment variables: arguments are seen by every process.')
     const value = valueOf(item, field)
     if (!value.ok) return value
-    const isFlag = item.type === 'named' && item.value === undefined && item.default === undefined && item.valueHint === undefined
+    const isFlag =
+      item.type === 'named' && item.value === undefined && item.default === undefined && item.valueHint === undefined
     if (item.type === 'named' && item.name === undefined) return refuse(`${field}.name`, 'A named argument has a name.')
-    if (value.value === null && item.isRequired && !isFlag) return refuse(field, `${shown(item.name ?? item.valueHint ?? 'The argument')} has no value; pass args.`)
+    if (value.value === null && item.isRequired && !isFlag)
+      return refuse(field, `${shown(item.name ?? item.valueHint ?? 'The argument')} has no value; pass args.`)
     if (value.value === null && !(isFlag && item.isRequired)) continue
     args.push(...(item.type === 'named' ? [item.name!] : []), ...(value.value === null ? [] : [value.value]))
   }

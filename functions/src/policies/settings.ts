@@ -15,27 +15,42 @@ export const NO_BUILTINS: Builtins = { web_search: false, web_answers: false, we
 /** Errors: invalid_argument for a policy that is too large, team_not_found for a team that its organization has not. */
 export async function checkSettings(db: Firestore, orgId: string, settings: PolicySettings): Promise<Result<null>> {
   if (Buffer.byteLength(JSON.stringify(settings)) > POLICY_BYTES_MAX) {
-    return fail('invalid_argument', `servers: The policy is larger than ${POLICY_BYTES_MAX / 1024} KiB.`, { field: 'servers' })
+    return fail('invalid_argument', `servers: The policy is larger than ${POLICY_BYTES_MAX / 1024} KiB.`, {
+      field: 'servers',
+    })
   }
   return findTeams(db, orgId, teamsNamed(settings))
 }
 
 /** The same for the teams of an agent. Errors: team_not_found. */
 export async function checkTeams(db: Firestore, orgId: string, teams: readonly string[]): Promise<Result<null>> {
-  return findTeams(db, orgId, teams.map((team, i) => ({ team, field: `teams.${i}` })))
+  return findTeams(
+    db,
+    orgId,
+    teams.map((team, i) => ({ team, field: `teams.${i}` })),
+  )
 }
 
-async function findTeams(db: Firestore, orgId: string, named: { team: string; field: string }[]): Promise<Result<null>> {
+async function findTeams(
+  db: Firestore,
+  orgId: string,
+  named: { team: string; field: string }[],
+): Promise<Result<null>> {
   if (named.length === 0) return ok(null)
   const found = await db.getAll(...named.map(({ team }) => db.doc(policyPaths.team(orgId, team))))
   const missing = named[found.findIndex((snapshot) => !snapshot.exists)]
-  return missing ? fail('team_not_found', `${missing.field}: There is no such team.`, { field: missing.field }) : ok(null)
+  return missing
+    ? fail('team_not_found', `${missing.field}: There is no such team.`, { field: missing.field })
+    : ok(null)
 }
 
 function teamsNamed({ teams, servers }: PolicySettings): { team: string; field: string }[] {
   const own = teams.map((team, i) => ({ team, field: `teams.${i}` }))
   const ofSecrets = servers.flatMap(({ env }, i) =>
-    env.flatMap((variable, j) => (variable.source === 'team_secret' ? [{ team: variable.team, field: `servers.${i}.env.${j}.team` }] : [])))
+    env.flatMap((variable, j) =>
+      variable.source === 'team_secret' ? [{ team: variable.team, field: `servers.${i}.env.${j}.team` }] : [],
+    ),
+  )
   return [...own, ...ofSecrets]
 }
 
@@ -44,7 +59,11 @@ export function settingsMeta({ name, teams, builtins, servers }: PolicySettings)
   return {
     name,
     teams: listed(teams),
-    builtins: listed(Object.entries(builtins).filter(([, on]) => on).map(([builtin]) => builtin)),
+    builtins: listed(
+      Object.entries(builtins)
+        .filter(([, on]) => on)
+        .map(([builtin]) => builtin),
+    ),
     servers: listed(servers.map((server) => `${server.slug}=${sourceOf(server)}${server.enabled ? '' : ' (off)'}`)),
   }
 }
@@ -62,7 +81,12 @@ function sourceOf(server: ServerConfig): string {
 }
 
 /** Where the source of a server becomes another, or the server goes, what was recorded goes too. */
-export function unpinned(orgId: string, policyId: string, before: ToolPolicyDoc['servers'], after: ToolPolicyDoc['servers']): Write[] {
+export function unpinned(
+  orgId: string,
+  policyId: string,
+  before: ToolPolicyDoc['servers'],
+  after: ToolPolicyDoc['servers'],
+): Write[] {
   return before
     .filter((old) => !after.some((server) => server.slug === old.slug && sourceOf(server) === sourceOf(old)))
     .flatMap(({ slug }) => forget(orgId, policyId, slug))

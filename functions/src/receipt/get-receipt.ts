@@ -17,5 +17,7 @@ export async function getReceipt(parts: Parts, call: Call): Promise<Result<Prove
   const [agentDoc] = await parts.load([paths.agent(key.value.id)])
   const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
   if (!agent.ok) return agent
-  return agent.value.disabled ? fail('agent_disabled') : readReceipt(parts, logs.agent(agent.value.id), request.value.seq)
+  return agent.value.disabled
+    ? fail('agent_disabled')
+    : readReceipt(parts, logs.agent(agent.value.id), request.value.seq)
 }

@@ -30,9 +30,21 @@ export async function readReceipt({ db }: Parts, log: string, seq: number): Prom
 
   const text = canonicalize(entry)
   const proof = await readProof(db, log, checkpoint, inclusionNodes(seq, size))
-  if (!verifyInclusion({ index: seq, size, leafHash: hexToBytes(hashEntryText(text)), proof, root: hexToBytes(checkpoint.root) })) {
+  if (
+    !verifyInclusion({
+      index: seq,
+      size,
+      leafHash: hexToBytes(hashEntryText(text)),
+      proof,
+      root: hexToBytes(checkpoint.root),
+    })
+  ) {
     logError(`Entry ${seq} of ${log} is not the one that checkpoint ${size} covers.`)
     return fail('chain_broken', 'The entry is not the one that was signed.')
   }
-  return ok({ entry, proof: formatTlogProof({ extra: utf8(text), index: seq, proof, checkpoint: checkpoint.note }), checkpointSize: size })
+  return ok({
+    entry,
+    proof: formatTlogProof({ extra: utf8(text), index: seq, proof, checkpoint: checkpoint.note }),
+    checkpointSize: size,
+  })
 }

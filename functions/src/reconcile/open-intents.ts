@@ -27,7 +27,12 @@ export function openIntents(db: Firestore, log: string, from: number): OpenInten
   return {
     async readTo(end = Infinity) {
       while (position < end) {
-        const page = await db.collection(`${log}/audit`).where('first', '>=', position).orderBy('first').limit(SEGMENTS_AT_A_TIME).get()
+        const page = await db
+          .collection(`${log}/audit`)
+          .where('first', '>=', position)
+          .orderBy('first')
+          .limit(SEGMENTS_AT_A_TIME)
+          .get()
         for (const doc of page.docs) (doc.data() as Segment).entries.forEach(take)
         if (page.size < SEGMENTS_AT_A_TIME) return
       }

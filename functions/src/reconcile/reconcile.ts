@@ -21,8 +21,11 @@ export async function reconcileChain(parts: Parts, log: string, orgId: string): 
   await intents.readTo()
 
   let closed = 0
-  for (let tries = 0; tries < TRIES_MAX; ) {
-    const stale = intents.list().filter((intent) => isStale(intent, new Date().toISOString(), parts.reconcileAfterMs)).slice(0, CALLS_AT_A_TIME)
+  for (let tries = 0; tries < TRIES_MAX;) {
+    const stale = intents
+      .list()
+      .filter((intent) => isStale(intent, new Date().toISOString(), parts.reconcileAfterMs))
+      .slice(0, CALLS_AT_A_TIME)
     if (stale.length === 0) break
     const appended = await close(parts, log, orgId, stale, intents)
     if (appended.ok) closed += stale.length
@@ -46,7 +49,13 @@ function close(parts: Parts, log: string, orgId: string, stale: readonly Entry[]
 }
 
 function unknownOutcome({ target, call, seq }: Entry): Draft {
-  return { action: 'tool.reconcile', actor: 'system:reconciler', target, call, meta: { outcome: 'unknown', intentSeq: seq } }
+  return {
+    action: 'tool.reconcile',
+    actor: 'system:reconciler',
+    target,
+    call,
+    meta: { outcome: 'unknown', intentSeq: seq },
+  }
 }
 
 /** All agents' chains; organizations' chains hold no calls. Answers how many calls it closed. */

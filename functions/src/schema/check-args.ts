@@ -22,7 +22,11 @@ const validators = weightedLru<Promise<Validator | string>>(KEPT_BYTES_MAX)
  * args_invalid, which says where and by which keyword, and never repeats a value; schema_unusable for a schema that cannot be checked
  * against, or not within bounds.
  */
-export async function checkArgs(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>, command: string | undefined, args: JsonObject): Promise<Result<void>> {
+export async function checkArgs(
+  tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>,
+  command: string | undefined,
+  args: JsonObject,
+): Promise<Result<void>> {
   if (command === undefined) return ok(undefined)
   const schema = definitionOf(pinnedOf(tool), command)?.['inputSchema']
   if (schema === undefined) return ok(undefined)
@@ -57,7 +61,11 @@ function invalid(errors: Exclude<Checked, string>): Result<never> {
   const reasons = [...new Set(errors.slice(0, -1).map((error) => describe(error)))].slice(0, 3)
   const text = describe(outermost) + (reasons.length > 0 ? ` (${reasons.join('; ')})` : '')
   const message = text.length > MESSAGE_LENGTH_MAX ? `${text.slice(0, MESSAGE_LENGTH_MAX)}…` : text
-  return fail('args_invalid', message.toWellFormed(), { field: 'args', pointer: outermost.instancePath, keyword: outermost.keyword })
+  return fail('args_invalid', message.toWellFormed(), {
+    field: 'args',
+    pointer: outermost.instancePath,
+    keyword: outermost.keyword,
+  })
 }
 
 function describe({ instancePath, message, keyword, params }: ErrorObject): string {

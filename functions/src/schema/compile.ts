@@ -40,13 +40,22 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   const meter = createMeter()
   const ajv = new Ajv2020({
     // Everything was checked on reading, and nothing is to be looked up: there are no meta-schemas, and no way to load any.
-    meta: false, validateSchema: false, strict: false, validateFormats: false, logger: false,
+    meta: false,
+    validateSchema: false,
+    strict: false,
+    validateFormats: false,
+    logger: false,
     // What an object inherits is none of its properties.
     ownProperties: true,
     // A referenced schema has a function of its own, or code would grow like the tree that references unfold to.
     inlineRefs: false,
     multipleOfPrecision: 9,
-    code: { regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), { code: 'metered' }), optimize: false },
+    code: {
+      regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), {
+        code: 'metered',
+      }),
+      optimize: false,
+    },
   })
   // Ajv2020 sets it for good, and each schema would carry lists of what was evaluated that nobody asks for.
   ajv.opts.unevaluated = emitted.unevaluated
@@ -94,18 +103,24 @@ function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
       error: { message: 'must be equal to the constant of the schema' },
     },
     {
-      keyword: 'uniqueItems', type: 'array',
-      compile: (wanted: boolean) => (items: JsonValue[]) => !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
+      keyword: 'uniqueItems',
+      type: 'array',
+      compile: (wanted: boolean) => (items: JsonValue[]) =>
+        !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
       error: { message: 'must NOT have duplicate items' },
     },
     {
-      keyword: 'maxLength', type: 'string',
-      compile: (most: number) => (text: string) => text.length <= most || (text.length <= 2 * most && characters(text, meter) <= most),
+      keyword: 'maxLength',
+      type: 'string',
+      compile: (most: number) => (text: string) =>
+        text.length <= most || (text.length <= 2 * most && characters(text, meter) <= most),
       error: { message: ({ schema }) => str`must NOT have more than ${schema} characters` },
     },
     {
-      keyword: 'minLength', type: 'string',
-      compile: (least: number) => (text: string) => text.length >= 2 * least || (text.length >= least && characters(text, meter) >= least),
+      keyword: 'minLength',
+      type: 'string',
+      compile: (least: number) => (text: string) =>
+        text.length >= 2 * least || (text.length >= least && characters(text, meter) >= least),
       error: { message: ({ schema }) => str`must NOT have fewer than ${schema} characters` },
     },
   ]

@@ -47,7 +47,8 @@ export function readDocument(root: Schema): SchemaDocument | string {
     for (const { schemas } of node.applicators) for (const [, inner] of schemas) reach(inner)
     if (node.ref === undefined) return
     const target = found.resolve(schema, node.ref)
-    if (target === undefined) problem ??= `"$ref" leads to ${JSON.stringify(node.ref.slice(0, 100).toWellFormed())}, which is not within it`
+    if (target === undefined)
+      problem ??= `"$ref" leads to ${JSON.stringify(node.ref.slice(0, 100).toWellFormed())}, which is not within it`
     else {
       document.targets.set(node, target)
       reach(target)
@@ -124,7 +125,12 @@ function indexed(root: Schema, refAlone: boolean) {
     const resource = resources.get(url.href)
     const fragment = decoded(hash.slice(1))
     if (!resource || fragment === undefined) return undefined
-    const target = fragment === '' ? resource : fragment.startsWith('/') ? pointedAt(resource, fragment) : anchors.get(`${url.href}#${fragment}`)
+    const target =
+      fragment === ''
+        ? resource
+        : fragment.startsWith('/')
+          ? pointedAt(resource, fragment)
+          : anchors.get(`${url.href}#${fragment}`)
     if (!isSchema(target)) return undefined
     // It may stand where no schema is expected.
     visit(target, url.href)

@@ -24,7 +24,8 @@ const GROUP_LENGTH_MAX = 20
 
 export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: Patterns): Emitted {
   const names = new Map<Schema, string>()
-  for (const target of targets.values()) if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `schema ${names.size}`)
+  for (const target of targets.values())
+    if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `schema ${names.size}`)
   const definitions: Record<string, object | boolean> = {}
   const patterns = new Map<string, Pattern>()
   let patternsSize = 0
@@ -60,27 +61,41 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
       [SPEND]: costOf(node),
       ...assertions,
       ...(typeof pattern === 'string' && known(pattern) && { pattern }),
-      ...Object.fromEntries(node.applicators.filter(({ keyword }) => isOfUse(keyword, node)).map((part) => [part.keyword, applied(part)])),
+      ...Object.fromEntries(
+        node.applicators.filter(({ keyword }) => isOfUse(keyword, node)).map((part) => [part.keyword, applied(part)]),
+      ),
       ...(typeof target === 'object' && refTo(names.get(target)!)),
     }
   }
 
   function applied({ keyword, holds, schemas }: Part): unknown {
     if (keyword.startsWith('unevaluated')) unevaluated = true
-    if (keyword === 'patternProperties') return Object.fromEntries(schemas.map(([source, schema]) => (known(source) ? [source, inner(schema)] : anyName())))
+    if (keyword === 'patternProperties')
+      return Object.fromEntries(
+        schemas.map(([source, schema]) => (known(source) ? [source, inner(schema)] : anyName())),
+      )
     if (holds === 'one') return inner(schemas[0]![1])
-    if (keyword === 'allOf' || keyword === 'anyOf') return inGroups(keyword, schemas.map(([, schema]) => inner(schema)))
-    return holds === 'list' ? schemas.map(([, schema]) => inner(schema)) : Object.fromEntries(schemas.map(([key, schema]) => [key, inner(schema)]))
+    if (keyword === 'allOf' || keyword === 'anyOf')
+      return inGroups(
+        keyword,
+        schemas.map(([, schema]) => inner(schema)),
+      )
+    return holds === 'list'
+      ? schemas.map(([, schema]) => inner(schema))
+      : Object.fromEntries(schemas.map(([key, schema]) => [key, inner(schema)]))
   }
 
   /** The same in groups with functions of their own, for code is nested as deep as a list is long. */
   function inGroups(keyword: 'allOf' | 'anyOf', schemas: (object | boolean)[]): (object | boolean)[] {
     if (schemas.length <= GROUP_LENGTH_MAX) return schemas
-    return inGroups(keyword, Array.from({ length: Math.ceil(schemas.length / GROUP_LENGTH_MAX) }, (_, i) => {
-      const name = `group ${Object.keys(definitions).length}`
-      definitions[name] = { [keyword]: schemas.slice(i * GROUP_LENGTH_MAX, (i + 1) * GROUP_LENGTH_MAX) }
-      return refTo(name)
-    }))
+    return inGroups(
+      keyword,
+      Array.from({ length: Math.ceil(schemas.length / GROUP_LENGTH_MAX) }, (_, i) => {
+        const name = `group ${Object.keys(definitions).length}`
+        definitions[name] = { [keyword]: schemas.slice(i * GROUP_LENGTH_MAX, (i + 1) * GROUP_LENGTH_MAX) }
+        return refTo(name)
+      }),
+    )
   }
 
   for (const [target, name] of names) definitions[name] = whole(target)
@@ -104,5 +119,5 @@ function costOf({ assertions, applicators }: Node): [once: number, perPart: numb
 function isOfUse(keyword: string, { applicators }: Node): boolean {
   const has = (other: string) => applicators.some((part) => part.keyword === other && part.schemas.length > 0)
   if (keyword === 'if') return has('then') || has('else')
-  return has(keyword) && (keyword !== 'then' && keyword !== 'else' || has('if'))
+  return has(keyword) && ((keyword !== 'then' && keyword !== 'else') || has('if'))
 }

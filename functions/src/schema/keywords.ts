@@ -14,10 +14,23 @@ const part = (holds: Applicator['holds']): Applicator => ({ holds, inPlace: fals
 const same = (holds: Applicator['holds']): Applicator => ({ holds, inPlace: true })
 
 export const APPLICATORS: Record<string, Applicator> = {
-  allOf: same('list'), anyOf: same('list'), oneOf: same('list'), not: same('one'),
-  if: same('one'), then: same('one'), else: same('one'), dependentSchemas: same('map'),
-  prefixItems: part('list'), items: part('one'), contains: part('one'), unevaluatedItems: part('one'),
-  properties: part('map'), patternProperties: part('map'), additionalProperties: part('one'), propertyNames: part('one'), unevaluatedProperties: part('one'),
+  allOf: same('list'),
+  anyOf: same('list'),
+  oneOf: same('list'),
+  not: same('one'),
+  if: same('one'),
+  then: same('one'),
+  else: same('one'),
+  dependentSchemas: same('map'),
+  prefixItems: part('list'),
+  items: part('one'),
+  contains: part('one'),
+  unevaluatedItems: part('one'),
+  properties: part('map'),
+  patternProperties: part('map'),
+  additionalProperties: part('one'),
+  propertyNames: part('one'),
+  unevaluatedProperties: part('one'),
 }
 
 /** Where schemas stand that apply only when something refers to them. */
@@ -28,16 +41,34 @@ const TYPES = new Set<JsonValue>(['string', 'number', 'integer', 'boolean', 'nul
 const isNumber = (value: JsonValue) => typeof value === 'number' && Number.isFinite(value)
 const isCount = (value: JsonValue) => Number.isSafeInteger(value) && (value as number) >= 0
 const isNames = (value: JsonValue) => Array.isArray(value) && value.every((name) => typeof name === 'string')
-const isTypes = (value: JsonValue) => TYPES.has(value) || (Array.isArray(value) && value.length > 0 && value.every((type) => TYPES.has(type)) && new Set(value).size === value.length)
+const isTypes = (value: JsonValue) =>
+  TYPES.has(value) ||
+  (Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((type) => TYPES.has(type)) &&
+    new Set(value).size === value.length)
 
 /** Keywords without schemas in them, and what their values have to look like. */
 export const ASSERTIONS: Record<string, (value: JsonValue) => boolean> = {
-  type: isTypes, enum: (value) => Array.isArray(value), const: () => true,
+  type: isTypes,
+  enum: (value) => Array.isArray(value),
+  const: () => true,
   multipleOf: (value) => isNumber(value) && (value as number) > 0,
-  maximum: isNumber, exclusiveMaximum: isNumber, minimum: isNumber, exclusiveMinimum: isNumber,
-  maxLength: isCount, minLength: isCount, pattern: (value) => typeof value === 'string',
-  maxItems: isCount, minItems: isCount, uniqueItems: (value) => typeof value === 'boolean', maxContains: isCount, minContains: isCount,
-  maxProperties: isCount, minProperties: isCount, required: isNames,
+  maximum: isNumber,
+  exclusiveMaximum: isNumber,
+  minimum: isNumber,
+  exclusiveMinimum: isNumber,
+  maxLength: isCount,
+  minLength: isCount,
+  pattern: (value) => typeof value === 'string',
+  maxItems: isCount,
+  minItems: isCount,
+  uniqueItems: (value) => typeof value === 'boolean',
+  maxContains: isCount,
+  minContains: isCount,
+  maxProperties: isCount,
+  minProperties: isCount,
+  required: isNames,
   dependentRequired: (value) => isObject(value) && Object.values(value).every(isNames),
 }
 

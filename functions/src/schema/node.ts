@@ -27,12 +27,14 @@ export function readNode(source: JsonObject, refAlone: boolean): Node {
   const ref = schema['$ref']
   if (ref !== undefined && typeof ref !== 'string') node.problem = '"$ref" is no text'
   else node.ref = ref
-  for (const keyword of DEFINITIONS) if (isObject(schema[keyword])) node.definitions.push(...Object.values(schema[keyword]).filter(isSchema))
+  for (const keyword of DEFINITIONS)
+    if (isObject(schema[keyword])) node.definitions.push(...Object.values(schema[keyword]).filter(isSchema))
   if (refAlone && ref !== undefined) return node
   for (const keyword of DYNAMIC) if (schema[keyword] !== undefined) node.problem ??= `"${keyword}" is not supported`
   for (const [keyword, value] of Object.entries(schema)) {
     if (Object.hasOwn(ASSERTIONS, keyword)) {
-      if (ASSERTIONS[keyword]!(value)) node.assertions[keyword] = isObject(value) && keyword !== 'const' ? withoutProto(value) : value
+      if (ASSERTIONS[keyword]!(value))
+        node.assertions[keyword] = isObject(value) && keyword !== 'const' ? withoutProto(value) : value
       else node.problem ??= `"${keyword}" has a value that it cannot have`
     } else if (Object.hasOwn(APPLICATORS, keyword)) {
       const applicator = APPLICATORS[keyword]!
@@ -67,8 +69,14 @@ function modern(source: JsonObject): JsonObject {
   } else if (items !== undefined) schema['items'] = items
   if (isObject(dependencies)) {
     const all = Object.entries(dependencies)
-    schema['dependentRequired'] = { ...(schema['dependentRequired'] as JsonObject), ...Object.fromEntries(all.filter(([, value]) => Array.isArray(value))) }
-    schema['dependentSchemas'] = { ...(schema['dependentSchemas'] as JsonObject), ...Object.fromEntries(all.filter(([, value]) => !Array.isArray(value))) }
+    schema['dependentRequired'] = {
+      ...(schema['dependentRequired'] as JsonObject),
+      ...Object.fromEntries(all.filter(([, value]) => Array.isArray(value))),
+    }
+    schema['dependentSchemas'] = {
+      ...(schema['dependentSchemas'] as JsonObject),
+      ...Object.fromEntries(all.filter(([, value]) => !Array.isArray(value))),
+    }
   }
   return schema
 }

@@ -35,7 +35,10 @@ function compile(engine: typeof RE2JS, source: string): Pattern | undefined {
 }
 
 function estimate(source: string): number {
-  const repeats = [...source.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].reduce((sum, [, least, most]) => sum + Math.max(Number(least), Number(most ?? 0)), 0)
+  const repeats = [...source.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].reduce(
+    (sum, [, least, most]) => sum + Math.max(Number(least), Number(most ?? 0)),
+    0,
+  )
   return source.length * Math.max(1, repeats)
 }
 

@@ -7,11 +7,26 @@ import { logs } from '../store/documents.ts'
 import { secretPaths, type SecretName } from './secret-doc.ts'
 
 /** Commits a change of a secret with its entry, and has workers hear of it. A user's secrets travel with each call; nobody has to. */
-export async function recordSecret(parts: Parts, by: Principal, action: Action & `secret.${string}`, name: SecretName, meta: Meta, write: Write): Promise<Result<Appended>> {
+export async function recordSecret(
+  parts: Parts,
+  by: Principal,
+  action: Action & `secret.${string}`,
+  name: SecretName,
+  meta: Meta,
+  write: Write,
+): Promise<Result<Appended>> {
   const { orgId, scope, owner } = name
   const counted = scope === 'user' ? [] : [await nextRevision(parts, orgId)]
   return parts.append(logs.org(orgId), orgId, {
-    drafts: [{ action, actor: by.actor, target: name.name, call: '', meta: { ...by.via, scope, ...(owner !== '' && { owner }), ...meta } }],
+    drafts: [
+      {
+        action,
+        actor: by.actor,
+        target: name.name,
+        call: '',
+        meta: { ...by.via, scope, ...(owner !== '' && { owner }), ...meta },
+      },
+    ],
     writes: () => [write, ...counted],
   })
 }

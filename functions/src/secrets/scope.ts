@@ -16,9 +16,17 @@ export interface ScopedRequest {
  * The secret that a request means, if the principal may change it: owners and admins those of the organization and its teams, members
  * their own. Errors: org_not_found, permission_denied, invalid_argument.
  */
-export async function ownSecret(parts: Pick<Parts, 'db'>, by: Principal, { orgId, scope, team, name }: ScopedRequest): Promise<Result<SecretName>> {
+export async function ownSecret(
+  parts: Pick<Parts, 'db'>,
+  by: Principal,
+  { orgId, scope, team, name }: ScopedRequest,
+): Promise<Result<SecretName>> {
   if ((scope === 'team') !== (team !== undefined)) {
-    return fail('invalid_argument', scope === 'team' ? 'team: Name the team.' : `team: A secret of scope ${scope} has none.`, { field: 'team' })
+    return fail(
+      'invalid_argument',
+      scope === 'team' ? 'team: Name the team.' : `team: A secret of scope ${scope} has none.`,
+      { field: 'team' },
+    )
   }
   const org = await orgWithRole(parts.db, by, orgId, scope === 'user' ? READERS : MANAGERS)
   if (!org.ok) return org

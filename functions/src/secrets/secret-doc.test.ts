@@ -1,18 +1,38 @@
 import { describe, expect, it } from 'vitest'
-import { checkForm, secretPaths, secretResource, toSealed, toSecretDoc, type SecretDoc, type SecretForm, type SecretName } from './secret-doc.ts'
+import {
+  checkForm,
+  secretPaths,
+  secretResource,
+  toSealed,
+  toSecretDoc,
+  type SecretDoc,
+  type SecretForm,
+  type SecretName,
+} from './secret-doc.ts'
 
 const name: SecretName = { orgId: 'acme', scope: 'user', owner: 'u1', name: 'token' }
 const enc = Buffer.from('ciphertext')
 
 describe('the converter', () => {
-  it.each<SecretForm>([{ enc, kmsKey: 'k' }, { env: 'API_KEY' }, { secretManager: 's' }])('stores %j and nothing else', (form) => {
-    expect(toSecretDoc(name, form)).toEqual({ ...name, ...form })
-  })
+  it.each<SecretForm>([{ enc, kmsKey: 'k' }, { env: 'API_KEY' }, { secretManager: 's' }])(
+    'stores %j and nothing else',
+    (form) => {
+      expect(toSecretDoc(name, form)).toEqual({ ...name, ...form })
+    },
+  )
 
   it.each<[what: string, form: object]>([
-    ['nothing', {}], ['two forms', { env: 'A', secretManager: 's' }], ['ciphertext and another form', { enc, kmsKey: 'k', env: 'A' }], ['ciphertext without its key', { enc }],
-    ['a key without ciphertext', { kmsKey: 'k' }], ['no ciphertext', { enc: Buffer.alloc(0), kmsKey: 'k' }], ['ciphertext as text', { enc: 'x', kmsKey: 'k' }],
-    ['a value in the open', { value: 'x' }], ['a value besides', { env: 'A', value: 'x' }], ['another type', { env: 1 }], ['null', { env: null }],
+    ['nothing', {}],
+    ['two forms', { env: 'A', secretManager: 's' }],
+    ['ciphertext and another form', { enc, kmsKey: 'k', env: 'A' }],
+    ['ciphertext without its key', { enc }],
+    ['a key without ciphertext', { kmsKey: 'k' }],
+    ['no ciphertext', { enc: Buffer.alloc(0), kmsKey: 'k' }],
+    ['ciphertext as text', { enc: 'x', kmsKey: 'k' }],
+    ['a value in the open', { value: 'x' }],
+    ['a value besides', { env: 'A', value: 'x' }],
+    ['another type', { env: 1 }],
+    ['null', { env: null }],
   ])('refuses %s', (_what, form) => {
     expect(() => toSecretDoc(name, form as SecretForm)).toThrow(TypeError)
   })
@@ -26,7 +46,11 @@ describe('the converter', () => {
 it('binds ciphertext to the place of its document', () => {
   expect(secretPaths.secret(name)).toBe('orgs/acme/secrets/user:u1:token')
   expect(secretResource('p', name)).toBe('projects/p/databases/(default)/documents/orgs/acme/secrets/user:u1:token#enc')
-  expect(toSealed('p', { ...name, enc, kmsKey: 'k' })).toEqual({ enc: enc.toString('base64'), kmsKey: 'k', resource: secretResource('p', name) })
+  expect(toSealed('p', { ...name, enc, kmsKey: 'k' })).toEqual({
+    enc: enc.toString('base64'),
+    kmsKey: 'k',
+    resource: secretResource('p', name),
+  })
 })
 
 it('passes on the one form that there is, and none of a document that has several', () => {

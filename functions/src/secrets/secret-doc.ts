@@ -39,11 +39,17 @@ export interface SecretSources {
 /** Errors: invalid_argument for a variable that the operator did not list, and for a name that is not under the organization's own prefix. */
 export function checkForm(orgId: string, form: SecretForm, { project, secretEnv }: SecretSources): Result<null> {
   if ('env' in form && !secretEnv.has(form.env)) {
-    return fail('invalid_argument', 'env: The operator has not listed this variable in VITRINE_SECRET_ENV.', { field: 'env' })
+    return fail('invalid_argument', 'env: The operator has not listed this variable in VITRINE_SECRET_ENV.', {
+      field: 'env',
+    })
   }
   if ('secretManager' in form && !isOwnSecret(orgId, project, form.secretManager)) {
     const prefix = `projects/${project}/secrets/vitrine-${orgId}-`
-    return fail('invalid_argument', `secretManager: Must be ${prefix}{name}, the name of A-Z, a-z, 0-9 and "_", perhaps with /versions/{number or latest}.`, { field: 'secretManager' })
+    return fail(
+      'invalid_argument',
+      `secretManager: Must be ${prefix}{name}, the name of A-Z, a-z, 0-9 and "_", perhaps with /versions/{number or latest}.`,
+      { field: 'secretManager' },
+    )
   }
   return ok(null)
 }
@@ -51,7 +57,10 @@ export function checkForm(orgId: string, form: SecretForm, { project, secretEnv 
 /** The last part has no '-': an organization whose id begins like another's cannot name the other's secrets. */
 function isOwnSecret(orgId: string, project: string, text: string): boolean {
   const prefix = `projects/${project}/secrets/vitrine-${orgId}-`
-  return text.startsWith(prefix) && /^[A-Za-z0-9_]{1,100}(?:\/versions\/(?:latest|[1-9]\d{0,9}))?$/.test(text.slice(prefix.length))
+  return (
+    text.startsWith(prefix) &&
+    /^[A-Za-z0-9_]{1,100}(?:\/versions\/(?:latest|[1-9]\d{0,9}))?$/.test(text.slice(prefix.length))
+  )
 }
 
 /**
@@ -62,9 +71,9 @@ export function toSecretDoc({ orgId, scope, owner, name }: SecretName, form: Sec
   const fields = Object.keys(form).sort().join()
   const { enc, kmsKey, env, secretManager } = form as Partial<Record<string, unknown>>
   const isOne =
-    (fields === 'enc,kmsKey' && enc instanceof Uint8Array && enc.length > 0 && typeof kmsKey === 'string')
-    || (fields === 'env' && typeof env === 'string')
-    || (fields === 'secretManager' && typeof secretManager === 'string')
+    (fields === 'enc,kmsKey' && enc instanceof Uint8Array && enc.length > 0 && typeof kmsKey === 'string') ||
+    (fields === 'env' && typeof env === 'string') ||
+    (fields === 'secretManager' && typeof secretManager === 'string')
   if (!isOne || (scope === 'org') !== (owner === '')) throw new TypeError('a secret has exactly one of three forms')
   return { orgId, scope, owner, name, ...form }
 }
@@ -74,6 +83,7 @@ export function toSealed(project: string, doc: SecretDoc | undefined): Sealed | 
   if (!doc) return undefined
   const forms = ['enc', 'env', 'secretManager'].filter((field) => Object.hasOwn(doc, field))
   if (forms.length !== 1) return undefined
-  if ('enc' in doc) return { enc: Buffer.from(doc.enc).toString('base64'), kmsKey: doc.kmsKey, resource: secretResource(project, doc) }
+  if ('enc' in doc)
+    return { enc: Buffer.from(doc.enc).toString('base64'), kmsKey: doc.kmsKey, resource: secretResource(project, doc) }
   return 'env' in doc ? { env: doc.env } : { secretManager: doc.secretManager }
 }

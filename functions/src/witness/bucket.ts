@@ -16,7 +16,12 @@ export interface BucketOptions {
  * A Cloud Storage bucket, through its JSON API (https://cloud.google.com/storage/docs/json_api/v1/objects): two requests do
  * not need the client library. `ifGenerationMatch=0` creates only; that nobody deletes is the business of the bucket's retention lock.
  */
-export function createBucketPublisher({ bucket, dispatcher, token, api = 'https://storage.googleapis.com' }: BucketOptions): Publisher {
+export function createBucketPublisher({
+  bucket,
+  dispatcher,
+  token,
+  api = 'https://storage.googleapis.com',
+}: BucketOptions): Publisher {
   return {
     async keep(origin, size, note) {
       const object = encodeURIComponent(`${origin}/${size}`)
@@ -25,7 +30,10 @@ export function createBucketPublisher({ bucket, dispatcher, token, api = 'https:
       const created = await sendText(dispatcher, upload, { headers, body: note })
       if (created.status === 200) return note
       if (created.status !== PRECONDITION_FAILED) throw new Error(`the bucket answers ${created.status}`)
-      const kept = await sendText(dispatcher, `${api}/storage/v1/b/${bucket}/o/${object}?alt=media`, { method: 'GET', headers })
+      const kept = await sendText(dispatcher, `${api}/storage/v1/b/${bucket}/o/${object}?alt=media`, {
+        method: 'GET',
+        headers,
+      })
       if (kept.status !== 200) throw new Error(`the bucket answers ${kept.status}`)
       return kept.text
     },
@@ -36,7 +44,9 @@ export function createBucketPublisher({ bucket, dispatcher, token, api = 'https:
 export function accessToken(): () => Promise<string> {
   let client: Promise<{ getAccessToken(): Promise<string | null | undefined> }> | undefined
   return async () => {
-    client ??= import('google-gax').then(({ GoogleAuth }) => new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }))
+    client ??= import('google-gax').then(
+      ({ GoogleAuth }) => new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }),
+    )
     const token = await (await client).getAccessToken()
     if (!token) throw new Error('there is no access token')
     return token

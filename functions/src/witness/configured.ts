@@ -14,13 +14,17 @@ export function readWitnesses(json: string | undefined): Witness[] {
   if (!json) return []
   return schema.parse(JSON.parse(json)).map(({ url, vkey }) => {
     const key = parseVerifierKey(vkey)
-    if (!key.ok || key.value.type !== COSIGNATURE_V1) throw new Error(`VITRINE_WITNESSES: ${vkey} is not the key of a cosigner`)
+    if (!key.ok || key.value.type !== COSIGNATURE_V1)
+      throw new Error(`VITRINE_WITNESSES: ${vkey} is not the key of a cosigner`)
     return { url: url.replace(/\/+$/, ''), key: key.value }
   })
 }
 
 /** The bucket, else the folder, else nowhere. */
-export function createPublisher({ checkpointBucket, checkpointDir }: Environment, dispatcher: Dispatcher): Publisher | undefined {
+export function createPublisher(
+  { checkpointBucket, checkpointDir }: Environment,
+  dispatcher: Dispatcher,
+): Publisher | undefined {
   if (checkpointBucket) return createBucketPublisher({ bucket: checkpointBucket, dispatcher, token: accessToken() })
   return checkpointDir ? createFolderPublisher(checkpointDir) : undefined
 }

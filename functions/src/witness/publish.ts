@@ -26,7 +26,9 @@ export async function publishCheckpoints(parts: Parts, log: string): Promise<voi
       if (isSameCheckpoint(kept, note)) await db.doc(paths.checkpoint(log, size)).update({ finished: true })
       else logError(`Published outside, checkpoint ${size} of ${origin} is another one: the log has been forked.`)
     } catch (error) {
-      logError(`Checkpoint ${size} of ${origin} was not published: ${error instanceof Error ? error.message : String(error)}`)
+      logError(
+        `Checkpoint ${size} of ${origin} was not published: ${error instanceof Error ? error.message : String(error)}`,
+      )
     }
   }
 }

@@ -13,10 +13,18 @@ export interface TextAnswer {
 export async function sendText(
   dispatcher: Dispatcher,
   url: string,
-  { method = 'POST', headers = {}, body = null }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; body?: string | null },
+  {
+    method = 'POST',
+    headers = {},
+    body = null,
+  }: { method?: 'GET' | 'POST'; headers?: Record<string, string>; body?: string | null },
 ): Promise<TextAnswer> {
   const response = await request(url, {
-    dispatcher, method, body, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, signal: AbortSignal.timeout(TIMEOUT_MS),
+    dispatcher,
+    method,
+    body,
+    headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   })
   const bytes = await collect(decoded(response.body, '', NOTE_LENGTH_MAX))
   return { status: response.statusCode, text: Buffer.from(bytes).toString('utf8') }

@@ -1,7 +1,14 @@
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { parseCheckpoint, parseDecimal } from '@vitrine/core/checkpoint'
 import { consistencyNodes } from '@vitrine/core/merkle'
-import { formatSignatureLine, parseSignatureLines, verifyNote, type Note, type SignatureLine, type VerifierKey } from '@vitrine/core/note'
+import {
+  formatSignatureLine,
+  parseSignatureLines,
+  verifyNote,
+  type Note,
+  type SignatureLine,
+  type VerifierKey,
+} from '@vitrine/core/note'
 import { newestSigned, type SignedCheckpoint } from '../checkpoint/store.ts'
 import { readProof } from '../checkpoint/tile-store.ts'
 import { logError } from '../log-error.ts'
@@ -24,7 +31,11 @@ const RECENT = 10
  * cosignatures that come back and verify. What fails is logged and tried again by the next run. Answers with the
  * checkpoint as it stands then.
  */
-export async function collectCosignatures(parts: Parts, log: string, newest: SignedCheckpoint): Promise<SignedCheckpoint> {
+export async function collectCosignatures(
+  parts: Parts,
+  log: string,
+  newest: SignedCheckpoint,
+): Promise<SignedCheckpoint> {
   const note = noteOf(newest)
   const missing = parts.witnesses.filter(({ key }) => !hasSigned(note, key))
   if (missing.length === 0) return newest
@@ -32,7 +43,9 @@ export async function collectCosignatures(parts: Parts, log: string, newest: Sig
   const lines = await Promise.all(
     missing.map((witness) =>
       cosign(parts, log, newest, witness, earlier).catch((error: unknown) => {
-        logError(`Witness ${witness.key.name} did not cosign ${newest.size} of ${log}: ${error instanceof Error ? error.message : String(error)}`)
+        logError(
+          `Witness ${witness.key.name} did not cosign ${newest.size} of ${log}: ${error instanceof Error ? error.message : String(error)}`,
+        )
         return []
       }),
     ),
@@ -41,7 +54,13 @@ export async function collectCosignatures(parts: Parts, log: string, newest: Sig
 }
 
 /** Throws when the witness refuses or does not answer as it should. */
-async function cosign(parts: Parts, log: string, checkpoint: SignedCheckpoint, { url, key }: Witness, earlier: SizedNote[]): Promise<SignatureLine[]> {
+async function cosign(
+  parts: Parts,
+  log: string,
+  checkpoint: SignedCheckpoint,
+  { url, key }: Witness,
+  earlier: SizedNote[],
+): Promise<SignatureLine[]> {
   const offer = async (oldSize: number) => {
     const body = `old ${oldSize}\n${await consistencyProof(parts, log, checkpoint, oldSize)}\n${checkpoint.note}`
     return sendText(parts.dispatcher, `${url}/add-checkpoint`, { body })
@@ -52,7 +71,8 @@ async function cosign(parts: Parts, log: string, checkpoint: SignedCheckpoint, {
     if (seen === undefined) throw new Error('it answers 409 without a size')
     if (seen > checkpoint.size) return overtaken(parts, log, seen)
     answer = await offer(seen)
-    if (answer.status === 409 && answer.text === `${seen}\n`) throw new Error(`it has seen another tree of ${seen} entries: the log has been forked`)
+    if (answer.status === 409 && answer.text === `${seen}\n`)
+      throw new Error(`it has seen another tree of ${seen} entries: the log has been forked`)
   }
   if (answer.status !== 200) throw new Error(`it answers ${answer.status}`)
   return cosignatures(noteOf(checkpoint).text, answer.text, key)
@@ -61,7 +81,8 @@ async function cosign(parts: Parts, log: string, checkpoint: SignedCheckpoint, {
 /** Another run may have gone ahead with a later checkpoint. Otherwise there was one, and it is gone: throws. */
 async function overtaken(parts: Parts, log: string, seen: number): Promise<SignatureLine[]> {
   const size = (await newestSigned(parts.db, log))?.size ?? 0
-  if (size < seen) throw new Error(`it has seen ${seen} entries, and the newest checkpoint has ${size}: the log has been cut short`)
+  if (size < seen)
+    throw new Error(`it has seen ${seen} entries, and the newest checkpoint has ${size}: the log has been cut short`)
   return []
 }
 
@@ -76,14 +97,24 @@ async function cosignatures(text: string, answer: string, key: VerifierKey): Pro
 }
 
 /** One line for each hash; none for a witness that has seen nothing, or this very size. */
-async function consistencyProof(parts: Parts, log: string, checkpoint: CheckpointDoc, oldSize: number): Promise<string> {
+async function consistencyProof(
+  parts: Parts,
+  log: string,
+  checkpoint: CheckpointDoc,
+  oldSize: number,
+): Promise<string> {
   if (oldSize === 0) return ''
   const hashes = await readProof(parts.db, log, checkpoint, consistencyNodes(oldSize, checkpoint.size))
   return hashes.map((hash) => `${bytesToBase64(hash)}\n`).join('')
 }
 
 /** Another run may have appended the same lines, or others. */
-async function appendLines({ db }: Parts, log: string, { size }: SignedCheckpoint, lines: SignatureLine[]): Promise<SignedCheckpoint> {
+async function appendLines(
+  { db }: Parts,
+  log: string,
+  { size }: SignedCheckpoint,
+  lines: SignatureLine[],
+): Promise<SignedCheckpoint> {
   const ref = db.doc(paths.checkpoint(log, size))
   return db.runTransaction(async (transaction) => {
     const standing = (await transaction.get(ref)).data() as SignedCheckpoint
@@ -103,7 +134,13 @@ interface SizedNote {
 
 /** Newest first. */
 async function recentNotes({ db }: Parts, log: string, below: number): Promise<SizedNote[]> {
-  const found = await db.collection(`${log}/checkpoints`).where('size', '<', below).orderBy('size', 'desc').select('size', 'note').limit(RECENT).get()
+  const found = await db
+    .collection(`${log}/checkpoints`)
+    .where('size', '<', below)
+    .orderBy('size', 'desc')
+    .select('size', 'note')
+    .limit(RECENT)
+    .get()
   const checkpoints = found.docs.map((doc) => doc.data() as Pick<CheckpointDoc, 'size' | 'note'>)
   return checkpoints.flatMap(({ size, note }) => (note === null ? [] : [{ size, note: noteOf({ note }) }]))
 }

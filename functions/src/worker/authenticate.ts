@@ -14,10 +14,14 @@ export interface Connector {
  * Checks a connector key against its document as read for this very call: a regenerated key fails on its next use, and so does that of a
  * deleted policy. Errors: unauthenticated, malformed_key, invalid_key, permission_denied.
  */
-export async function authenticateConnector({ load }: Pick<Parts, 'load'>, authorization: string | undefined): Promise<Result<Connector>> {
+export async function authenticateConnector(
+  { load }: Pick<Parts, 'load'>,
+  authorization: string | undefined,
+): Promise<Result<Connector>> {
   const bearer = readBearer(authorization)
   if (!bearer.ok) return bearer
-  if (bearer.value.type !== 'key' || bearer.value.key.kind !== 'tools') return fail('permission_denied', 'This call takes a connector key.')
+  if (bearer.value.type !== 'key' || bearer.value.key.kind !== 'tools')
+    return fail('permission_denied', 'This call takes a connector key.')
   const { id: policyId, secret } = bearer.value.key
   const [data] = await load([policyPaths.key(policyId)])
   const key = data as ToolKeyDoc | undefined

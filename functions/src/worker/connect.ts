@@ -28,11 +28,23 @@ export async function connect(parts: Parts, by: Connector, data: unknown): Promi
   if (!current.ok) return current
   const now = new Date()
   const { workers } = current.value.workers
-  const live = Object.entries(workers).filter(([other, known]) => other !== instanceId && known.url !== url.value && now.getTime() - known.seenAt.toMillis() <= WORKER_LIVE_MS)
-  if (live.length >= WORKERS_PER_POLICY_MAX) return fail('too_many_calls', `${WORKERS_PER_POLICY_MAX} workers serve this policy already.`)
+  const live = Object.entries(workers).filter(
+    ([other, known]) =>
+      other !== instanceId && known.url !== url.value && now.getTime() - known.seenAt.toMillis() <= WORKER_LIVE_MS,
+  )
+  if (live.length >= WORKERS_PER_POLICY_MAX)
+    return fail('too_many_calls', `${WORKERS_PER_POLICY_MAX} workers serve this policy already.`)
 
   const appended = await parts.append(logs.org(by.orgId), by.orgId, {
-    drafts: [{ action: 'connector.connect', actor: connectorActor(by), target: by.policyId, call: '', meta: { instance: instanceId, url: url.value, version: current.value.version } }],
+    drafts: [
+      {
+        action: 'connector.connect',
+        actor: connectorActor(by),
+        target: by.policyId,
+        call: '',
+        meta: { instance: instanceId, url: url.value, version: current.value.version },
+      },
+    ],
     writes: (seq) => [
       {
         op: 'update',
@@ -56,12 +68,21 @@ export async function connect(parts: Parts, by: Connector, data: unknown): Promi
 export function workerUrl({ egress }: Pick<Parts, 'egress'>, text: string): Result<string> {
   const url = checkUrl(text, egress)
   if (!url.ok) return url
-  if (new URL(url.value).search !== '') return fail('invalid_url', 'The URL of a worker has no query.', { field: 'url' })
+  if (new URL(url.value).search !== '')
+    return fail('invalid_url', 'The URL of a worker has no query.', { field: 'url' })
   return ok(url.value.replace(/\/+$/, ''))
 }
 
 /** Registrations that are old, and that of whoever had the address before: no call reaches it there, and it says so itself if it still lives. */
-function forgotten(workers: WorkersDoc['workers'], instanceId: string, url: string, now: Date): Record<string, FieldValue> {
-  const gone = Object.entries(workers).filter(([other, known]) => other !== instanceId && (known.url === url || now.getTime() - known.seenAt.toMillis() > FORGOTTEN_AFTER_MS))
+function forgotten(
+  workers: WorkersDoc['workers'],
+  instanceId: string,
+  url: string,
+  now: Date,
+): Record<string, FieldValue> {
+  const gone = Object.entries(workers).filter(
+    ([other, known]) =>
+      other !== instanceId && (known.url === url || now.getTime() - known.seenAt.toMillis() > FORGOTTEN_AFTER_MS),
+  )
   return Object.fromEntries(gone.map(([other]) => [`workers.${other}`, FieldValue.delete()]))
 }

@@ -8,9 +8,17 @@ import { policyPaths } from '../policies/documents.ts'
 import type { Connector } from './authenticate.ts'
 
 /** `{instanceId}` → `{}`: no calls are sent to this worker from now on. */
-export async function disconnect({ db }: Parts, { orgId, policyId }: Connector, data: unknown): Promise<Result<Record<string, never>>> {
+export async function disconnect(
+  { db }: Parts,
+  { orgId, policyId }: Connector,
+  data: unknown,
+): Promise<Result<Record<string, never>>> {
   const request = parse(z.strictObject({ instanceId: id }), data)
   if (!request.ok) return request
-  await answered(db.doc(policyPaths.workers(orgId, policyId)).update({ [`workers.${request.value.instanceId}`]: FieldValue.delete() }))
+  await answered(
+    db
+      .doc(policyPaths.workers(orgId, policyId))
+      .update({ [`workers.${request.value.instanceId}`]: FieldValue.delete() }),
+  )
   return ok({})
 }

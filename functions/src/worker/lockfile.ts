@@ -9,7 +9,11 @@ import type { Connector } from './authenticate.ts'
 const schema = z.strictObject({ slug: toolName })
 
 /** LockfileRequest → LockfileAnswer: what belongs to the pin of a server. Errors: server_not_found when nothing is pinned. */
-export async function lockfile({ load }: Parts, { orgId, policyId }: Connector, data: unknown): Promise<Result<LockfileAnswer>> {
+export async function lockfile(
+  { load }: Parts,
+  { orgId, policyId }: Connector,
+  data: unknown,
+): Promise<Result<LockfileAnswer>> {
   const request = parse(schema, data)
   if (!request.ok) return request
   const [doc] = await load([policyPaths.lockfile(orgId, policyId, request.value.slug)])

@@ -21,7 +21,9 @@ const keys: Operation = async (parts, _by, data) => {
 }
 
 /** `POST {worker}/{operation}`. */
-const OPERATIONS = new Map<string, Operation>(Object.entries({ connect, heartbeat, report, lockfile, keys, disconnect }))
+const OPERATIONS = new Map<string, Operation>(
+  Object.entries({ connect, heartbeat, report, lockfile, keys, disconnect }),
+)
 
 /** worker: what a tools worker asks of the control plane. Errors: unknown_operation, those of authentication and of the operation. */
 export async function worker(parts: Parts, call: Call): Promise<Result<unknown>> {

@@ -1,4 +1,11 @@
-import { isNodeServer, type EnvVar, type ServerConfig, type WorkerEnv, type WorkerPolicy, type WorkerServer } from '@vitrine/core/policy'
+import {
+  isNodeServer,
+  type EnvVar,
+  type ServerConfig,
+  type WorkerEnv,
+  type WorkerPolicy,
+  type WorkerServer,
+} from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Parts } from '../parts.ts'
 import { pinFor } from '../policies/records.ts'
@@ -15,8 +22,15 @@ export interface Current {
 }
 
 /** Errors: policy_not_found. */
-export async function currentPolicy({ load }: Pick<Parts, 'load'>, { orgId, policyId }: Connector): Promise<Result<Current>> {
-  const [doc, workers, secrets] = await load([policyPaths.policy(orgId, policyId), policyPaths.workers(orgId, policyId), secretPaths.revision(orgId)])
+export async function currentPolicy(
+  { load }: Pick<Parts, 'load'>,
+  { orgId, policyId }: Connector,
+): Promise<Result<Current>> {
+  const [doc, workers, secrets] = await load([
+    policyPaths.policy(orgId, policyId),
+    policyPaths.workers(orgId, policyId),
+    secretPaths.revision(orgId),
+  ])
   if (!doc || !workers) return fail('policy_not_found')
   const policy = doc as ToolPolicyDoc
   // Both only grow, so their sum grows with either.
@@ -25,9 +39,18 @@ export async function currentPolicy({ load }: Pick<Parts, 'load'>, { orgId, poli
 }
 
 /** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
-export async function workerPolicy({ load, project }: Pick<Parts, 'load' | 'project'>, { orgId, policyId }: Connector, { doc, version }: Current): Promise<WorkerPolicy> {
+export async function workerPolicy(
+  { load, project }: Pick<Parts, 'load' | 'project'>,
+  { orgId, policyId }: Connector,
+  { doc, version }: Current,
+): Promise<WorkerPolicy> {
   const named = doc.servers.flatMap(({ env }) => env.flatMap((variable) => sharedSecret(orgId, variable) ?? []))
-  const paths = [...new Set([...doc.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug)), ...named.map(secretPaths.secret)])]
+  const paths = [
+    ...new Set([
+      ...doc.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug)),
+      ...named.map(secretPaths.secret),
+    ]),
+  ]
   const found = paths.length === 0 ? [] : await load(paths)
   const byPath = new Map(paths.map((path, i) => [path, found[i]]))
 
@@ -42,7 +65,11 @@ export async function workerPolicy({ load, project }: Pick<Parts, 'load' | 'proj
   const serverOf = (server: ServerConfig): WorkerServer => {
     const env = server.env.map(envOf)
     if (isNodeServer(server)) return { ...server, env }
-    return { ...server, env, pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined) }
+    return {
+      ...server,
+      env,
+      pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined),
+    }
   }
   return { policyId, orgId, name: doc.name, version, builtins: doc.builtins, servers: doc.servers.map(serverOf) }
 }

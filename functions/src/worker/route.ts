@@ -5,7 +5,13 @@ import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { judge } from '../manifest/verdict.ts'
 import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from '../policies/circuits.ts'
-import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc, type WorkersDoc } from '../policies/documents.ts'
+import {
+  policyPaths,
+  type ServerDoc,
+  type ToolPolicyDoc,
+  type ToolRoutesDoc,
+  type WorkersDoc,
+} from '../policies/documents.ts'
 import { recordFor } from '../policies/records.ts'
 import { routeFor } from '../policies/routes.ts'
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from '../secrets/secret-doc.ts'
@@ -81,7 +87,13 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       const known = guesses.get(`${agentId}/${slug}`)
       if (!known) return []
       const { orgId } = known
-      const ofUser = user === undefined ? [] : [paths.member(orgId, user), ...known.userSecrets.map((name) => secretPaths.secret({ orgId, scope: 'user', owner: user, name }))]
+      const ofUser =
+        user === undefined
+          ? []
+          : [
+              paths.member(orgId, user),
+              ...known.userSecrets.map((name) => secretPaths.secret({ orgId, scope: 'user', owner: user, name })),
+            ]
       return [...known.paths, ...ofUser]
     },
 
@@ -97,7 +109,11 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       const route = routeFor((routes as ToolRoutesDoc | undefined)?.routes ?? [], teams)
       if (!route) return undefined
       const { policyId } = route
-      const ofPolicy = [policyPaths.policy(orgId, policyId), policyPaths.server(orgId, policyId, slug), policyPaths.workers(orgId, policyId)]
+      const ofPolicy = [
+        policyPaths.policy(orgId, policyId),
+        policyPaths.server(orgId, policyId, slug),
+        policyPaths.workers(orgId, policyId),
+      ]
       const [policyDoc, serverDoc, workersDoc] = await read(...ofPolicy)
       const policy = policyDoc as ToolPolicyDoc | undefined
       const server = policy?.servers.find((candidate) => candidate.slug === slug)
@@ -105,12 +121,26 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
-      remember(`${agentId}/${slug}`, { paths: [routesPath, ...ofPolicy], orgId, userSecrets: personal.map(({ secret }) => secret) })
+      remember(`${agentId}/${slug}`, {
+        paths: [routesPath, ...ofPolicy],
+        orgId,
+        userSecrets: personal.map(({ secret }) => secret),
+      })
       const secretOf = (name: string): SecretName => ({ orgId, scope: 'user', owner: user ?? '', name })
-      const [member, ...secretDocs] = user === undefined ? [] : await read(paths.member(orgId, user), ...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
-      const userSecrets = new Map(personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i] as SecretDoc | undefined)]))
+      const [member, ...secretDocs] =
+        user === undefined
+          ? []
+          : await read(paths.member(orgId, user), ...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
+      const userSecrets = new Map(
+        personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i] as SecretDoc | undefined)]),
+      )
 
-      const found = { workersDoc: workersDoc as WorkersDoc | undefined, user, isMember: member !== undefined, userSecrets }
+      const found = {
+        workersDoc: workersDoc as WorkersDoc | undefined,
+        user,
+        isMember: member !== undefined,
+        userSecrets,
+      }
       return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, found, now())
     },
   }
@@ -124,7 +154,14 @@ interface Found {
   userSecrets: Map<string, Sealed | undefined>
 }
 
-function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, stored: ServerDoc | undefined, found: Found, nowMs: number): WorkerTool {
+function toolOf(
+  policy: ToolPolicyDoc,
+  policyId: string,
+  server: ServerConfig,
+  stored: ServerDoc | undefined,
+  found: Found,
+  nowMs: number,
+): WorkerTool {
   const { orgId, revision } = policy
   const pins = recordFor(server, stored)
   const since = sinceOf(revision, found.workersDoc)
@@ -164,26 +201,42 @@ function toolOf(policy: ToolPolicyDoc, policyId: string, server: ServerConfig, s
 }
 
 /** What a user's variables lack, each with the way out of it. */
-function problemOf(orgId: string, { env, slug }: ServerConfig, { user, isMember, userSecrets }: Found): Failure | undefined {
+function problemOf(
+  orgId: string,
+  { env, slug }: ServerConfig,
+  { user, isMember, userSecrets }: Found,
+): Failure | undefined {
   // Secrets of somebody who left may still be stored.
-  if (user !== undefined && !isMember) return fail('permission_denied', "The user does not belong to the agent's organization.").error
+  if (user !== undefined && !isMember)
+    return fail('permission_denied', "The user does not belong to the agent's organization.").error
   const account = env.find((variable) => variable.source === 'oauth')
   if (account) {
     const { provider } = account
-    return fail('connection_required', `The tool "${slug}" acts for a user: connect your account of "${provider}".`, { provider }).error
+    return fail('connection_required', `The tool "${slug}" acts for a user: connect your account of "${provider}".`, {
+      provider,
+    }).error
   }
-  const personal = env.filter((variable): variable is EnvVar & { source: 'user_secret' } => variable.source === 'user_secret')
+  const personal = env.filter(
+    (variable): variable is EnvVar & { source: 'user_secret' } => variable.source === 'user_secret',
+  )
   if (personal.length > 0 && user === undefined) {
-    return fail('secret_missing', `The tool "${slug}" acts for a user, and the call names none.`, { scope: 'user', name: personal[0]!.secret }).error
+    return fail('secret_missing', `The tool "${slug}" acts for a user, and the call names none.`, {
+      scope: 'user',
+      name: personal[0]!.secret,
+    }).error
   }
   const missing = personal.find(({ name }) => userSecrets.get(name) === undefined)
   if (!missing || user === undefined) return undefined
-  return fail('secret_missing', whereToSet({ orgId, scope: 'user', owner: user, name: missing.secret }), { scope: 'user', name: missing.secret }).error
+  return fail('secret_missing', whereToSet({ orgId, scope: 'user', owner: user, name: missing.secret }), {
+    scope: 'user',
+    name: missing.secret,
+  }).error
 }
 
 export function liveWorkers(doc: WorkersDoc | undefined, slug: string, nowMs: number): LiveWorker[] {
   return Object.entries(doc?.workers ?? {}).flatMap(([instanceId, { url, seenAt, servers }]) =>
-    nowMs - seenAt.toMillis() <= WORKER_LIVE_MS ? [{ instanceId, url, state: servers[slug]?.state }] : [])
+    nowMs - seenAt.toMillis() <= WORKER_LIVE_MS ? [{ instanceId, url, state: servers[slug]?.state }] : [],
+  )
 }
 
 /**

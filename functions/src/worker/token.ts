@@ -1,6 +1,13 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose'
-import { callAudience, callDigest, TOKEN_ISSUER, TOKEN_SECONDS_MAX, type CallBody, type CallClaims } from '@vitrine/core/policy'
+import {
+  callAudience,
+  callDigest,
+  TOKEN_ISSUER,
+  TOKEN_SECONDS_MAX,
+  type CallBody,
+  type CallClaims,
+} from '@vitrine/core/policy'
 import { answered } from '../deadline.ts'
 import { policyPaths } from '../policies/documents.ts'
 
@@ -68,6 +75,8 @@ async function publishedKey(db: Firestore, signsUntilMs: number): Promise<Signin
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' })
   const { x } = await exportJWK(publicKey)
   const kid = crypto.randomUUID()
-  await answered(db.doc(policyPaths.dispatchKey(kid)).create({ publicKey: x, expiresAt: new Date(signsUntilMs + PUBLIC_MS_MORE) }))
+  await answered(
+    db.doc(policyPaths.dispatchKey(kid)).create({ publicKey: x, expiresAt: new Date(signsUntilMs + PUBLIC_MS_MORE) }),
+  )
   return { kid, privateKey }
 }

@@ -38,13 +38,29 @@ function* segments(total: number): Generator<Made & { tail: Tail }> {
       const opening = openingOf({ query: `search term ${n * i}`, limit: 10 }, salt)
       openings.set(call, opening)
       const common = { actor: 'agent:agt_large', target: 'search', call }
-      intents.push({ ...common, action: 'tool.invoke.intent', meta: { kind: 'http', argsCommit: commit(opening), timeoutMs: 15_000 } })
-      outcomes.push({ ...common, action: 'tool.invoke', meta: { status: 200, ok: true, error: '', durationMs: i, credited: false } })
+      intents.push({
+        ...common,
+        action: 'tool.invoke.intent',
+        meta: { kind: 'http', argsCommit: commit(opening), timeoutMs: 15_000 },
+      })
+      outcomes.push({
+        ...common,
+        action: 'tool.invoke',
+        meta: { status: 200, ok: true, error: '', durationMs: i, credited: false },
+      })
     }
     const at = nextTime(tail, START_MS + n * 1000)
     const before = usageAt(tail, at)
     const usage = { ...before, invoked: before.invoked + intents.length }
-    const { segment } = buildSegment({ log: LOG, orgId: ORG, batch: '', tail, at, usage, drafts: [...intents, ...outcomes] })
+    const { segment } = buildSegment({
+      log: LOG,
+      orgId: ORG,
+      batch: '',
+      tail,
+      at,
+      usage,
+      drafts: [...intents, ...outcomes],
+    })
     tail = tailOf(segment)
     yield { entries: segment.entries, openings, tail }
   }
@@ -61,11 +77,22 @@ async function main(file: string, total: number): Promise<void> {
     tail = segment.tail
     for (const entry of segment.entries) appendLeaf(frontier, hexToBytes(hashEntry(entry)))
     if (frontier.size % CHECKPOINT_EVERY === 0) {
-      checkpoints.push({ type: 'checkpoint', log: LOG, size: frontier.size, note: signCheckpoint(origin, frontier.size, frontierRoot(frontier), signer) })
+      checkpoints.push({
+        type: 'checkpoint',
+        log: LOG,
+        size: frontier.size,
+        note: signCheckpoint(origin, frontier.size, frontierRoot(frontier), signer),
+      })
     }
     invoked.set(monthOf(tail.at), tail.usage.invoked)
   }
-  const usage = [...invoked].map(([month, n]): BundleLine => ({ type: 'usage', log: LOG, month, invoked: n, credited: 0 }))
+  const usage = [...invoked].map(([month, n]): BundleLine => ({
+    type: 'usage',
+    log: LOG,
+    month,
+    invoked: n,
+    credited: 0,
+  }))
   const chain: BundleLine = { type: 'chain', log: LOG, orgId: ORG, origin, size: tail.next, head: tail.hash }
   const frame = bundleLines(LOG, [chain, ...checkpoints, ...usage], [signer]).slice(0, -1)
 

@@ -46,7 +46,16 @@ export interface BundleOptions {
 }
 
 /** The order of lines: within a chain, none stands behind one of a higher rank. */
-const RANK: Record<BundleLine['type'], number> = { bundle: 0, key: 1, chain: 2, checkpoint: 3, entry: 4, opening: 4, usage: 5, end: 6 }
+const RANK: Record<BundleLine['type'], number> = {
+  bundle: 0,
+  key: 1,
+  chain: 2,
+  checkpoint: 3,
+  entry: 4,
+  opening: 4,
+  usage: 5,
+  end: 6,
+}
 
 const LINE_FINDINGS: Record<LineError['code'], FindingCode> = {
   not_json: 'malformed_line',
@@ -70,7 +79,11 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
       if (chains === undefined) throw badInput(NO_BUNDLE)
       if (text !== undefined && !parseBundleLine(text).ok && rank < RANK.end) return undefined
       const wait = line(text)
-      findings.add('not_canonical', { log: chains.current()?.log, line: lineNumber }, 'no newline stands behind the last line')
+      findings.add(
+        'not_canonical',
+        { log: chains.current()?.log, line: lineNumber },
+        'no newline stands behind the last line',
+      )
       return wait
     },
     settle: async () => chains?.current()?.settle(),
@@ -78,7 +91,15 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
       if (chains === undefined) throw badInput('this is not a bundle: it is empty')
       const complete = rank === RANK.end
       const { totals, strangers } = await chains.finish(complete, lineNumber)
-      return { head: chains.head, complete, lines: lineNumber, entries, chains: totals, publicKeys: trust.publicKeys, strangers }
+      return {
+        head: chains.head,
+        complete,
+        lines: lineNumber,
+        entries,
+        chains: totals,
+        publicKeys: trust.publicKeys,
+        strangers,
+      }
     },
   }
 
@@ -129,7 +150,12 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
     const current = chains?.current()
     const fits = mayFollow(rank, type, current !== undefined)
     if (fits) rank = RANK[type]
-    else findings.add('misplaced_line', { log: current?.log, line: lineNumber }, `a line of type ${type} may not stand here`)
+    else
+      findings.add(
+        'misplaced_line',
+        { log: current?.log, line: lineNumber },
+        `a line of type ${type} may not stand here`,
+      )
     return fits
   }
 }

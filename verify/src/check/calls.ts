@@ -44,7 +44,13 @@ export function createCalls(log: string, findings: Findings): Calls {
       const limit = Date.parse(lastTs) - IN_FLIGHT_MS
       for (const [call, { seq, line, ts }] of open) {
         if (Date.parse(ts) >= limit) totals.inFlight += 1
-        else findings.add('unreconciled', { log, seq, line }, `the intent of call ${call} has neither an outcome nor a reconciliation`, lineNumber)
+        else
+          findings.add(
+            'unreconciled',
+            { log, seq, line },
+            `the intent of call ${call} has neither an outcome nor a reconciliation`,
+            lineNumber,
+          )
       }
       return totals
     },
@@ -53,7 +59,8 @@ export function createCalls(log: string, findings: Findings): Calls {
   function begin({ entry: { call, seq, target, ts }, line }: Placed): void {
     totals.intents += 1
     if (call === '') findings.add('bad_field', { log, seq, line }, 'an intent without a call')
-    else if (open.has(call) || closed.has(call)) findings.add('call_reused', { log, seq, line }, `call ${call} has an intent already`)
+    else if (open.has(call) || closed.has(call))
+      findings.add('call_reused', { log, seq, line }, `call ${call} has an intent already`)
     open.set(call, { seq, line, target, ts })
   }
 
@@ -63,7 +70,12 @@ export function createCalls(log: string, findings: Findings): Calls {
     const intent = open.get(call)
     if (intent === undefined) {
       if (closed.has(call)) findings.add('call_closed_twice', { log, seq, line }, `call ${call} was closed before`)
-      else findings.add('outcome_without_intent', { log, seq, line }, `no intent of call ${call} stands before its ${action}`)
+      else
+        findings.add(
+          'outcome_without_intent',
+          { log, seq, line },
+          `no intent of call ${call} stands before its ${action}`,
+        )
       return
     }
     open.delete(call)
@@ -75,8 +87,12 @@ export function createCalls(log: string, findings: Findings): Calls {
 
 function mismatch(intent: Open, { action, target, meta }: Entry): string | undefined {
   if (action === 'tool.invoke') {
-    return target === intent.target ? undefined : `the outcome is of ${target}, the intent of entry ${intent.seq} of ${intent.target}`
+    return target === intent.target
+      ? undefined
+      : `the outcome is of ${target}, the intent of entry ${intent.seq} of ${intent.target}`
   }
   if (meta['outcome'] !== 'unknown') return 'a reconciliation knows no other outcome than "unknown"'
-  return meta['intentSeq'] === intent.seq ? undefined : `the reconciliation names another intent than entry ${intent.seq}`
+  return meta['intentSeq'] === intent.seq
+    ? undefined
+    : `the reconciliation names another intent than entry ${intent.seq}`
 }

@@ -51,7 +51,10 @@ export interface ChainContext {
   findings: Findings
 }
 
-export function createChainCheck(chain: ChainLine, { openings: included, trust, held, org, findings }: ChainContext): ChainCheck {
+export function createChainCheck(
+  chain: ChainLine,
+  { openings: included, trust, held, org, findings }: ChainContext,
+): ChainCheck {
   const { log, orgId, origin, size, head } = chain
   const logTrust = trustFor(origin, trust)
   const roots: Roots = createRoots()
@@ -110,6 +113,10 @@ export function createChainCheck(chain: ChainLine, { openings: included, trust, 
   }
 
   function foreign(type: string, other: string, lineNumber: number): void {
-    findings.add('foreign_line', { log, line: lineNumber }, `a line of type ${type} of ${other} stands among those of ${log}`)
+    findings.add(
+      'foreign_line',
+      { log, line: lineNumber },
+      `a line of type ${type} of ${other} stands among those of ${log}`,
+    )
   }
 }

@@ -50,7 +50,12 @@ const SIGNATURE_FINDINGS: Record<TlogErrorCode, FindingCode> = {
   not_included: 'checkpoint_malformed',
 }
 
-export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined, roots: Roots, findings: Findings): Checkpoints {
+export function createCheckpoints(
+  chain: ChainLine,
+  trust: LogTrust | undefined,
+  roots: Roots,
+  findings: Findings,
+): Checkpoints {
   const { log } = chain
   const signed: Signed[] = []
   const sizes = new Set<number>()
@@ -67,7 +72,8 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
         return
       }
       const { size, root } = parsed.value.checkpoint
-      if (size !== line.size) findings.add('checkpoint_malformed', place, `the checkpoint signs ${size} entries, its line says ${line.size}`)
+      if (size !== line.size)
+        findings.add('checkpoint_malformed', place, `the checkpoint signs ${size} entries, its line says ${line.size}`)
       checkOrder(size, root, place)
       const one: Signed = { size, root, place, verified: false, witnesses: [] }
       signed.push(one)
@@ -92,7 +98,11 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
     const before = signed.at(-1)
     if (before === undefined || before.size < size) return
     if (before.size === size && !bytesEqual(before.root, root)) {
-      findings.add('checkpoint_fork', place, `two checkpoints of size ${size} have different roots: together they are evidence of two histories`)
+      findings.add(
+        'checkpoint_fork',
+        place,
+        `two checkpoints of size ${size} have different roots: together they are evidence of two histories`,
+      )
     } else {
       findings.add('checkpoint_order', place, `a checkpoint of size ${size} stands behind one of size ${before.size}`)
     }
@@ -105,7 +115,11 @@ export function createCheckpoints(chain: ChainLine, trust: LogTrust | undefined,
     }
     const result = await verifyCheckpoint(note, trust)
     if (!result.ok) {
-      findings.add(SIGNATURE_FINDINGS[result.error.code], one.place, `checkpoint of size ${one.size}: ${result.error.reason}`)
+      findings.add(
+        SIGNATURE_FINDINGS[result.error.code],
+        one.place,
+        `checkpoint of size ${one.size}: ${result.error.reason}`,
+      )
       return
     }
     one.verified = true
@@ -123,7 +137,12 @@ function judge(signed: readonly Signed[], roots: Roots, findings: Findings, line
   for (const { size, root, place, verified, witnesses } of signed) {
     const real = roots.rootAt(size)
     if (real === undefined) {
-      findings.add('checkpoint_beyond_chain', place, `a checkpoint signs ${size} entries, the chain has fewer`, lineNumber)
+      findings.add(
+        'checkpoint_beyond_chain',
+        place,
+        `a checkpoint signs ${size} entries, the chain has fewer`,
+        lineNumber,
+      )
     } else if (!bytesEqual(real, root)) {
       const message = `the checkpoint of size ${size} signs another root: something in entries ${goodSize} to ${size - 1} is not what was signed`
       findings.add('checkpoint_root_mismatch', { ...place, seq: goodSize }, message, lineNumber)

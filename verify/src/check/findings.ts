@@ -1,7 +1,21 @@
 /** What a finding looks like to have been done. */
 export type Tampering =
-  | 'edit' | 'deletion' | 'insertion' | 'reorder' | 'truncation' | 'rewrite' | 'fork' | 'clock rollback' | 'forged signature'
-  | 'foreign checkpoint' | 'swapped opening' | 'erased opening' | 'altered usage' | 'altered export' | 'lost outcome' | 'replay'
+  | 'edit'
+  | 'deletion'
+  | 'insertion'
+  | 'reorder'
+  | 'truncation'
+  | 'rewrite'
+  | 'fork'
+  | 'clock rollback'
+  | 'forged signature'
+  | 'foreign checkpoint'
+  | 'swapped opening'
+  | 'erased opening'
+  | 'altered usage'
+  | 'altered export'
+  | 'lost outcome'
+  | 'replay'
 
 /** Every kind of finding and the tampering it looks like. A finding proves that something is wrong, not who did it or how. */
 const TAMPERING = {

@@ -24,7 +24,12 @@ export function createGaps(log: string, findings: Findings): Gaps {
       const [gap] = at === -1 ? [] : gaps.splice(at, 1)
       if (gap === undefined) return false
       const { from, to, finding } = gap
-      findings.amend(finding, 'out_of_order', { log, seq: from }, `entries from ${from} on do not stand in order: entry ${seq} comes on line ${line}`)
+      findings.amend(
+        finding,
+        'out_of_order',
+        { log, seq: from },
+        `entries from ${from} on do not stand in order: entry ${seq} comes on line ${line}`,
+      )
       if (seq > from) gaps.push({ from, to: seq - 1, finding })
       if (seq < to) gaps.push({ from: seq + 1, to, finding })
       return true

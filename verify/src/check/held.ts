@@ -60,7 +60,13 @@ const PIN_FINDINGS: Record<TlogErrorCode, FindingCode> = {
   not_included: 'pin_bad_signature',
 }
 
-export function createHeld(chain: { log: string; origin: string }, held: Held, trust: LogTrust | undefined, roots: Roots, findings: Findings): HeldCheck {
+export function createHeld(
+  chain: { log: string; origin: string },
+  held: Held,
+  trust: LogTrust | undefined,
+  roots: Roots,
+  findings: Findings,
+): HeldCheck {
   const { log, origin } = chain
   const pins = held.pins.filter(({ checkpoint }) => checkpoint.origin === origin)
   const proofs = held.proofs.filter(({ checkpoint }) => checkpoint.origin === origin)
@@ -95,8 +101,13 @@ export function createHeld(chain: { log: string; origin: string }, held: Held, t
     const { file, note, checkpoint } = pin
     const verified = trust && (await verifyCheckpoint(note, trust))
     if (verified?.ok !== true) {
-      const [code, reason] = verified ? [PIN_FINDINGS[verified.error.code], verified.error.reason] : (['pin_unknown_key', 'the chain has no key'] as const)
-      const whose = code === 'pin_unknown_key' ? ': the chain is signed with another key now, or the pin is not of this operator' : ''
+      const [code, reason] = verified
+        ? [PIN_FINDINGS[verified.error.code], verified.error.reason]
+        : (['pin_unknown_key', 'the chain has no key'] as const)
+      const whose =
+        code === 'pin_unknown_key'
+          ? ': the chain is signed with another key now, or the pin is not of this operator'
+          : ''
       findings.add(code, { log, file }, `the pinned checkpoint is not verified: ${reason}${whose}`)
       return
     }
@@ -108,12 +119,20 @@ export function createHeld(chain: { log: string; origin: string }, held: Held, t
     const seq = proof.index
     const own = hash ?? hashes.get(seq)
     if (own === undefined) {
-      findings.add('receipt_beyond_chain', { log, seq, file }, `the receipt is of entry ${seq}, which the chain does not have`)
+      findings.add(
+        'receipt_beyond_chain',
+        { log, seq, file },
+        `the receipt is of entry ${seq}, which the chain does not have`,
+      )
       return
     }
     const verified = trust && (await verifyTlogProof(proof, hexToBytes(own), trust))
     if (verified?.ok !== true) {
-      findings.add('receipt_invalid', { log, seq, file }, `the receipt's proof does not hold: ${verified?.error.reason ?? 'the chain has no key'}`)
+      findings.add(
+        'receipt_invalid',
+        { log, seq, file },
+        `the receipt's proof does not hold: ${verified?.error.reason ?? 'the chain has no key'}`,
+      )
       return
     }
     // Of an equal root the entry is the same too; of another one it is worth knowing whether it is.
@@ -125,17 +144,29 @@ export function createHeld(chain: { log: string; origin: string }, held: Held, t
     const real = hashes.get(seq)
     if (real === hash) return true
     const place = { log, seq, file }
-    if (real === undefined) findings.add('receipt_beyond_chain', place, `the receipt is of entry ${seq}, which the chain does not have`)
-    else findings.add('receipt_mismatch', place, `rewritten history: entry ${seq} is not the one that the receipt is of`)
+    if (real === undefined)
+      findings.add('receipt_beyond_chain', place, `the receipt is of entry ${seq}, which the chain does not have`)
+    else
+      findings.add('receipt_mismatch', place, `rewritten history: entry ${seq} is not the one that the receipt is of`)
     return false
   }
 }
 
-function judgeRoot(what: 'pin' | 'receipt', { file, checkpoint: { size, root } }: Pin | ProofReceipt, log: string, roots: Roots, findings: Findings): boolean {
+function judgeRoot(
+  what: 'pin' | 'receipt',
+  { file, checkpoint: { size, root } }: Pin | ProofReceipt,
+  log: string,
+  roots: Roots,
+  findings: Findings,
+): boolean {
   const real = roots.rootAt(size)
   if (real !== undefined && bytesEqual(real, root)) return true
   if (real === undefined) {
-    findings.add(`${what}_beyond_chain`, { log, file }, `a checkpoint held outside signs ${size} entries, the chain has fewer`)
+    findings.add(
+      `${what}_beyond_chain`,
+      { log, file },
+      `a checkpoint held outside signs ${size} entries, the chain has fewer`,
+    )
   } else {
     const message = `rewritten history: the operator's chain does not extend the checkpoint of size ${size} held outside`
     findings.add(what === 'pin' ? 'pin_root_mismatch' : 'receipt_mismatch', { log, file }, message)
@@ -144,15 +175,27 @@ function judgeRoot(what: 'pin' | 'receipt', { file, checkpoint: { size, root } }
 }
 
 /** What is held of chains that are not in the bundle at all. */
-export function reportStrangers(held: Held, chains: readonly { log: string; origin: string }[], wholeOrg: boolean, findings: Findings): number {
+export function reportStrangers(
+  held: Held,
+  chains: readonly { log: string; origin: string }[],
+  wholeOrg: boolean,
+  findings: Findings,
+): number {
   const origins = new Set(chains.map(({ origin }) => origin))
   const logs = new Set(chains.map(({ log }) => log))
   let strangers = 0
   for (const { file, checkpoint } of held.pins) {
-    if (!origins.has(checkpoint.origin)) findings.add('pin_chain_missing', { file }, `the pinned checkpoint is of ${checkpoint.origin}, which is not in the bundle`)
+    if (!origins.has(checkpoint.origin))
+      findings.add(
+        'pin_chain_missing',
+        { file },
+        `the pinned checkpoint is of ${checkpoint.origin}, which is not in the bundle`,
+      )
   }
   const receipts = [
-    ...held.proofs.filter(({ checkpoint }) => !origins.has(checkpoint.origin)).map(({ file, checkpoint }) => ({ file, of: checkpoint.origin })),
+    ...held.proofs
+      .filter(({ checkpoint }) => !origins.has(checkpoint.origin))
+      .map(({ file, checkpoint }) => ({ file, of: checkpoint.origin })),
     ...held.receipts.filter(({ log }) => !logs.has(log)).map(({ file, log }) => ({ file, of: log })),
   ]
   for (const { file, of } of receipts) {

@@ -31,7 +31,11 @@ export function createLinks(log: string, findings: Findings): Links {
       const linked = seq > next || heads === undefined || heads.includes(prev)
       recent = linked ? undefined : broken(placed)
       if (ts < lastTs) {
-        findings.add('clock_rollback', { log, seq, line: placed.line }, `entry ${seq} is dated ${ts}, earlier than the entry before it (${lastTs})`)
+        findings.add(
+          'clock_rollback',
+          { log, seq, line: placed.line },
+          `entry ${seq} is dated ${ts}, earlier than the entry before it (${lastTs})`,
+        )
       } else {
         lastTs = ts
       }
@@ -42,11 +46,18 @@ export function createLinks(log: string, findings: Findings): Links {
       step(next, hash, line)
     },
     finish({ size, head, line }) {
-      if (next < size) findings.add('chain_short', { log, seq: next, line }, `the chain ends after ${next} of ${size} entries`)
-      if (next > size) findings.add('chain_long', { log, seq: size, line }, `the chain has ${next} entries, ${size} are announced`)
+      if (next < size)
+        findings.add('chain_short', { log, seq: next, line }, `the chain ends after ${next} of ${size} entries`)
+      if (next > size)
+        findings.add('chain_long', { log, seq: size, line }, `the chain has ${next} entries, ${size} are announced`)
       if (next !== size || heads === undefined || heads.includes(head)) return
       if (size === 0) findings.add('head_mismatch', { log, line }, 'the head of an empty chain is not 64 zeros')
-      else findings.add('head_mismatch', { log, seq: size - 1, line: lastLine }, `entry ${size - 1}, the last, does not have the announced hash`)
+      else
+        findings.add(
+          'head_mismatch',
+          { log, seq: size - 1, line: lastLine },
+          `entry ${size - 1}, the last, does not have the announced hash`,
+        )
     },
   }
 
@@ -59,11 +70,21 @@ export function createLinks(log: string, findings: Findings): Links {
 
   /** In its place, but not linked to the entry before it, which is taken for the bad one unless the next break says otherwise. */
   function broken({ entry: { seq, prev }, line }: Placed): Finding | undefined {
-    if (seq === 0) return findings.add('link_broken', { log, seq, line }, 'entry 0 does not start the chain: its "prev" is not 64 zeros')
+    if (seq === 0)
+      return findings.add(
+        'link_broken',
+        { log, seq, line },
+        'entry 0 does not start the chain: its "prev" is not 64 zeros',
+      )
     const before = seq - 1
     const place = { log, seq: before, line: lastLine }
     if (recent?.code === 'link_broken') {
-      findings.amend(recent, 'link_broken', place, `entry ${before} fits neither the entry before it nor the one after it`)
+      findings.amend(
+        recent,
+        'link_broken',
+        place,
+        `entry ${before} fits neither the entry before it nor the one after it`,
+      )
       return undefined
     }
     if (headsBefore?.includes(prev) === true) {

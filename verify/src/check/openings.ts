@@ -42,7 +42,8 @@ export function createOpenings(log: string, included: boolean, findings: Finding
       if (justOpened.size > 0) justOpened.clear()
       if (action === 'tool.invoke.intent') {
         const commitment = meta['argsCommit']
-        if (typeof commitment !== 'string') findings.add('commitment_missing', { log, seq, line }, 'the intent does not commit to its arguments')
+        if (typeof commitment !== 'string')
+          findings.add('commitment_missing', { log, seq, line }, 'the intent does not commit to its arguments')
         else if (included) unopened.set(call, { seq, line, commitment })
       } else if (action === 'redaction') {
         redact(target, seq, line, String(meta['reason'] ?? ''))
@@ -56,8 +57,18 @@ export function createOpenings(log: string, included: boolean, findings: Finding
       }
       const committed = unopened.get(call) ?? justOpened.get(call)
       if (committed === undefined) {
-        if (redacted.has(call)) findings.add('opening_redacted', { log, line }, `the opening of call ${call} is there although it was redacted`)
-        else findings.add('opening_unknown', { log, line }, `there is an opening of call ${call}, which has no intent before it`)
+        if (redacted.has(call))
+          findings.add(
+            'opening_redacted',
+            { log, line },
+            `the opening of call ${call} is there although it was redacted`,
+          )
+        else
+          findings.add(
+            'opening_unknown',
+            { log, line },
+            `there is an opening of call ${call}, which has no intent before it`,
+          )
         return
       }
       if (commit({ salt, args }) !== committed.commitment) {
@@ -83,6 +94,10 @@ export function createOpenings(log: string, included: boolean, findings: Finding
     const repeated = redacted.has(call)
     if (!repeated) redacted.set(call, { call, seq, reason })
     if (!included || repeated || unopened.delete(call)) return
-    findings.add('redaction_contradicted', { log, seq, line }, `call ${call} was redacted, but its opening is there, or there is no such call before`)
+    findings.add(
+      'redaction_contradicted',
+      { log, seq, line },
+      `call ${call} was redacted, but its opening is there, or there is no such call before`,
+    )
   }
 }

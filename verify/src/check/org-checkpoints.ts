@@ -46,9 +46,17 @@ export function createOrgCheckpoints(scope: string, findings: Findings): OrgChec
       if (log !== org) {
         findings.add('org_checkpoint_malformed', place, 'only the chain of an org records checkpoints')
       } else if (target === log || typeof size !== 'number' || size < 1 || typeof root !== 'string') {
-        findings.add('org_checkpoint_malformed', place, 'the checkpoint entry does not say of which agent, size and root it is')
+        findings.add(
+          'org_checkpoint_malformed',
+          place,
+          'the checkpoint entry does not say of which agent, size and root it is',
+        )
       } else if ((recorded.get(target)?.get(size)?.root ?? root) !== root) {
-        findings.add('org_checkpoint_mismatch', place, `the org recorded two roots of ${target} at ${size} entries: two histories were shown`)
+        findings.add(
+          'org_checkpoint_mismatch',
+          place,
+          `the org recorded two roots of ${target} at ${size} entries: two histories were shown`,
+        )
       } else {
         keep(target, size, { root, log: org, seq, line })
       }
@@ -61,7 +69,12 @@ export function createOrgCheckpoints(scope: string, findings: Findings): OrgChec
     finish(lineNumber) {
       for (const [target, roots] of recorded) {
         const { log, seq, line } = roots.values().next().value!
-        findings.add('chain_missing', { log, seq, line }, `the org recorded a checkpoint of ${target}, whose chain does not follow in the bundle`, lineNumber)
+        findings.add(
+          'chain_missing',
+          { log, seq, line },
+          `the org recorded a checkpoint of ${target}, whose chain does not follow in the bundle`,
+          lineNumber,
+        )
       }
     },
   }
@@ -78,7 +91,10 @@ export function createOrgCheckpoints(scope: string, findings: Findings): OrgChec
  * has a checkpoint of that size, be it good or not. `lineNumber`: of the line behind the chain's last.
  */
 export function compareRecorded(
-  chain: { log: string; roots: Roots; isSigned(size: number): boolean }, recorded: RecordedRoots, findings: Findings, lineNumber: number,
+  chain: { log: string; roots: Roots; isSigned(size: number): boolean },
+  recorded: RecordedRoots,
+  findings: Findings,
+  lineNumber: number,
 ): RecordedTotals {
   let unsigned = 0
   for (const [size, { root, log, seq, line }] of recorded) {

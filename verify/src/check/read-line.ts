@@ -23,7 +23,13 @@ export function readLine(text: string | undefined): ReadLine {
   const parsed = parseBundleLine(text)
   if (parsed.ok) {
     const isEntry = parsed.value.type === 'entry'
-    return { error: undefined, line: parsed.value, isEntry, leaf: isEntry ? leafHash(utf8(entryTextOf(text))) : undefined, seq: undefined }
+    return {
+      error: undefined,
+      line: parsed.value,
+      isEntry,
+      leaf: isEntry ? leafHash(utf8(entryTextOf(text))) : undefined,
+      seq: undefined,
+    }
   }
   const { error } = parsed
   const { value } = error
@@ -31,12 +37,24 @@ export function readLine(text: string | undefined): ReadLine {
     return unusable(error, text.startsWith('{"entry":'), fieldOf(value, 'entry'))
   }
   const line = value as unknown as BundleLine
-  return { error, line, isEntry: line.type === 'entry', leaf: line.type === 'entry' ? leafOf(fieldOf(value, 'entry')) : undefined, seq: undefined }
+  return {
+    error,
+    line,
+    isEntry: line.type === 'entry',
+    leaf: line.type === 'entry' ? leafOf(fieldOf(value, 'entry')) : undefined,
+    seq: undefined,
+  }
 }
 
 function unusable(error: LineError, looksLikeEntry: boolean, entry?: JsonValue): ReadLine {
   const seq = fieldOf(entry, 'seq')
-  return { error, line: undefined, isEntry: looksLikeEntry || entry !== undefined, leaf: leafOf(entry), seq: typeof seq === 'number' ? seq : undefined }
+  return {
+    error,
+    line: undefined,
+    isEntry: looksLikeEntry || entry !== undefined,
+    leaf: leafOf(entry),
+    seq: typeof seq === 'number' ? seq : undefined,
+  }
 }
 
 function leafOf(entry: JsonValue | undefined): Uint8Array | undefined {

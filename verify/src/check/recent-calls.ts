@@ -36,7 +36,9 @@ export function createRecentCalls(): RecentCalls {
     },
     has(call) {
       const [high, low] = fingerprint(call)
-      return [young, old].some((generation) => generation !== undefined && generation.high[find(generation, high, low)] !== 0)
+      return [young, old].some(
+        (generation) => generation !== undefined && generation.high[find(generation, high, low)] !== 0,
+      )
     },
   }
 }

@@ -21,15 +21,28 @@ export function createScope({ project, scope }: BundleHead, findings: Findings):
       chains += 1
       found ||= log === scope
       const place = { log, line }
-      if (last !== undefined && orderOf(log) <= orderOf(last)) findings.add('misplaced_line', place, `the chain ${log} stands behind ${last}`)
+      if (last !== undefined && orderOf(log) <= orderOf(last))
+        findings.add('misplaced_line', place, `the chain ${log} stands behind ${last}`)
       last = log
-      if (origin !== `${project}/${log}`) findings.add('scope_mismatch', place, `the chain ${log} of project ${project} has the origin ${origin}`)
-      const belongs = wholeOrg ? `orgs/${orgId}` === scope && (log === scope || log.startsWith('agents/')) : log === scope
-      if (!belongs) findings.add('scope_mismatch', place, `the chain ${log} of org ${orgId} does not belong into a bundle of ${scope}`)
+      if (origin !== `${project}/${log}`)
+        findings.add('scope_mismatch', place, `the chain ${log} of project ${project} has the origin ${origin}`)
+      const belongs = wholeOrg
+        ? `orgs/${orgId}` === scope && (log === scope || log.startsWith('agents/'))
+        : log === scope
+      if (!belongs)
+        findings.add(
+          'scope_mismatch',
+          place,
+          `the chain ${log} of org ${orgId} does not belong into a bundle of ${scope}`,
+        )
     },
     end(end, entries, line) {
       if (end.chains === chains && end.entries === entries) return
-      findings.add('end_mismatch', { line }, `the bundle has ${chains} chains and ${entries} entries, its end says ${end.chains} and ${end.entries}`)
+      findings.add(
+        'end_mismatch',
+        { line },
+        `the bundle has ${chains} chains and ${entries} entries, its end says ${end.chains} and ${end.entries}`,
+      )
     },
     finish() {
       if (!found) findings.add('chain_missing', { log: scope }, `the bundle is of ${scope}, whose chain is not in it`)

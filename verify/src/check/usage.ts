@@ -34,7 +34,8 @@ export function createUsage(log: string, findings: Findings): UsageCheck {
     },
     usage(document, line) {
       const { month } = document
-      if (documents.has(month)) findings.add('usage_repeated', { log, line }, `there are two usage documents of ${month}`)
+      if (documents.has(month))
+        findings.add('usage_repeated', { log, line }, `there are two usage documents of ${month}`)
       else documents.set(month, { ...document, line })
     },
     finish(lineNumber) {

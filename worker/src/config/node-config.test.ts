@@ -59,7 +59,9 @@ test('reads every field', () => {
         limits: { cpuMillicores: 500, memoryMb: 256 },
       },
     ],
-    warnings: [{ line: 14, column: 16, message: 'OTHER is written out; keep it elsewhere and name it by env: or secret:.' }],
+    warnings: [
+      { line: 14, column: 16, message: 'OTHER is written out; keep it elsewhere and name it by env: or secret:.' },
+    ],
   })
 })
 
@@ -114,17 +116,41 @@ other: 1
 test.each([
   ['a field twice', 'mcp_servers:\n  - name: a\n    name: b\n', /^worker\.yaml:3:5 .*unique/],
   ['a tab as indentation', 'mcp_servers:\n\t- name: a\n', /^worker\.yaml:2:1 /],
-  ['a name twice', `${SHORT}  - name: a\n    executable: x\n    capabilities: [y]\n`, /^worker\.yaml:5:11 mcp_servers\[1\]\.name: The name a is there twice\.$/],
+  [
+    'a name twice',
+    `${SHORT}  - name: a\n    executable: x\n    capabilities: [y]\n`,
+    /^worker\.yaml:5:11 mcp_servers\[1\]\.name: The name a is there twice\.$/,
+  ],
   ['a capability twice', SHORT.replace('[x]', '[x, y, x]'), /^worker\.yaml:4:26 .*The capability x is there twice\.$/],
-  ['a variable in two places', `${SHORT}    credentials: {A: "env:A"}\n    environment: {A: "1"}\n`, /^worker\.yaml:6:22 .*among the credentials/],
-  ['a variable that changes what runs', `${SHORT}    environment: {NODE_OPTIONS: "x"}\n`, /^worker\.yaml:5:19 .*NODE_OPTIONS changes how a process is run/],
+  [
+    'a variable in two places',
+    `${SHORT}    credentials: {A: "env:A"}\n    environment: {A: "1"}\n`,
+    /^worker\.yaml:6:22 .*among the credentials/,
+  ],
+  [
+    'a variable that changes what runs',
+    `${SHORT}    environment: {NODE_OPTIONS: "x"}\n`,
+    /^worker\.yaml:5:19 .*NODE_OPTIONS changes how a process is run/,
+  ],
   ['no list', 'mcp_servers: web\n', /^worker\.yaml:1:14 mcp_servers: Must be a list\.$/],
-  ['a server that is text', 'mcp_servers:\n  - web\n', /^worker\.yaml:2:5 mcp_servers\[0\]: Must be a block of fields\.$/],
+  [
+    'a server that is text',
+    'mcp_servers:\n  - web\n',
+    /^worker\.yaml:2:5 mcp_servers\[0\]: Must be a block of fields\.$/,
+  ],
   ['nothing', '', /^worker\.yaml:1:1 Must be a block of fields\.$/],
   ['no servers at all', '{}', /^worker\.yaml:1:1 There is no mcp_servers/],
-  ['both places', `${SHORT}spec:\n  mcp_servers: []\n`, /^worker\.yaml:2:3 mcp_servers: Stands at the top and under spec/],
+  [
+    'both places',
+    `${SHORT}spec:\n  mcp_servers: []\n`,
+    /^worker\.yaml:2:3 mcp_servers: Stands at the top and under spec/,
+  ],
   ['a merge key', `a: &a {}\n${SHORT}    <<: *a\n`, /Unknown field: mcp_servers\[0\]\.<</],
-  ['a prototype', `${SHORT}    __proto__: {enabled: false}\n`, /^worker\.yaml:5:5 Unknown field: mcp_servers\[0\]\.__proto__\.$/],
+  [
+    'a prototype',
+    `${SHORT}    __proto__: {enabled: false}\n`,
+    /^worker\.yaml:5:5 Unknown field: mcp_servers\[0\]\.__proto__\.$/,
+  ],
   ['two documents', `${SHORT}---\n${SHORT}`, /^worker\.yaml:5:1 /],
   ['an unknown tag', 'mcp_servers: !!js/function "x"\n', /^worker\.yaml:1:14 /],
   ['a NUL in an argument', `${SHORT}    args: ["a\\0b"]\n`, /^worker\.yaml:5:12 .*NUL/],
@@ -135,20 +161,42 @@ test.each([
 test('anchors are followed, and problems behind them are told at the place that was referred to', () => {
   const yaml = `${SHORT}    environment: &e {A: "1"}\n  - name: b\n    executable: x\n    capabilities: [y]\n    environment: *e\n`
   expect(parsed(yaml).servers[1]!.environment).toEqual({ A: '1' })
-  expect(problems(yaml.replace('"1"', '1'))).toContainEqual(expect.stringMatching(/^worker\.yaml:5:25 mcp_servers\[1\]\.environment\.A/))
+  expect(problems(yaml.replace('"1"', '1'))).toContainEqual(
+    expect.stringMatching(/^worker\.yaml:5:25 mcp_servers\[1\]\.environment\.A/),
+  )
 })
 
 test('a bomb of aliases, a deep nest and a large file are refused', () => {
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(',')}]`)
-  expect(problems(`l0: &l0 [x]\n${levels.join('\n')}\n`)).toEqual(['worker.yaml:1:1 The file refers to anchors more than 100 times.'])
+  expect(problems(`l0: &l0 [x]\n${levels.join('\n')}\n`)).toEqual([
+    'worker.yaml:1:1 The file refers to anchors more than 100 times.',
+  ])
   expect(problems('['.repeat(200_000)).length).toBeLessThanOrEqual(50)
   expect(problems('['.repeat(200_000))[0]).toMatch(/nested too deeply/)
   expect(problems(' '.repeat(300_000))).toEqual(['worker.yaml:1:1 The file is larger than 256 KiB.'])
 })
 
 test('a capability is an exact name, or a prefix with a dot behind it', () => {
-  const names = ['web.fetch', 'web.search', 'web.search.news', 'ping', 'web', 'web.', 'pings', 'website.x', 'other.web.x', '__proto__', '.x', '']
-  expect(names.filter((name) => covers(['web.*', 'ping'], name))).toEqual(['web.fetch', 'web.search', 'web.search.news', 'ping'])
+  const names = [
+    'web.fetch',
+    'web.search',
+    'web.search.news',
+    'ping',
+    'web',
+    'web.',
+    'pings',
+    'website.x',
+    'other.web.x',
+    '__proto__',
+    '.x',
+    '',
+  ]
+  expect(names.filter((name) => covers(['web.*', 'ping'], name))).toEqual([
+    'web.fetch',
+    'web.search',
+    'web.search.news',
+    'ping',
+  ])
   expect(names.filter((name) => covers(['web.search.*'], name))).toEqual(['web.search.news'])
   expect(names.filter((name) => covers([], name))).toEqual([])
 })

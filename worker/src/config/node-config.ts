@@ -42,7 +42,9 @@ const credential = text.transform((value, context): Credential => {
 })
 
 function variables<T extends z.ZodType>(value: T): z.ZodRecord<typeof variable, T> {
-  return z.record(variable, value, { error: (issue) => (issue.code === 'invalid_type' ? 'Must be a block of variables.' : undefined) })
+  return z.record(variable, value, {
+    error: (issue) => (issue.code === 'invalid_type' ? 'Must be a block of variables.' : undefined),
+  })
 }
 
 const server = block({
@@ -50,7 +52,10 @@ const server = block({
   enabled: flag.default(true),
   executable: text.min(1, 'Must not be empty.'),
   args: list(text, 256).default([]),
-  capabilities: list(z.string({ error: 'Must be text.' }).regex(CAPABILITY, 'Must be the name of a tool, or "prefix.*".'), 1_024).min(1, 'At least one.'),
+  capabilities: list(
+    z.string({ error: 'Must be text.' }).regex(CAPABILITY, 'Must be the name of a tool, or "prefix.*".'),
+    1_024,
+  ).min(1, 'At least one.'),
   credentials: variables(credential).default({}),
   environment: variables(text).default({}),
   health_check: block({
@@ -64,21 +69,42 @@ const server = block({
   }).prefault({}),
 }).superRefine(({ credentials, environment }, context) => {
   for (const name of Object.keys(credentials)) {
-    if (Object.hasOwn(environment, name)) context.addIssue({ code: 'custom', path: ['environment', name], message: 'This variable is among the credentials too.' })
+    if (Object.hasOwn(environment, name))
+      context.addIssue({
+        code: 'custom',
+        path: ['environment', name],
+        message: 'This variable is among the credentials too.',
+      })
   }
 })
 
 const servers = list(server, SERVERS_MAX).superRefine((all, context) => {
-  noneTwice(all.map(({ name }, i) => ({ key: name, path: [i, 'name'] })), 'The name', context)
+  noneTwice(
+    all.map(({ name }, i) => ({ key: name, path: [i, 'name'] })),
+    'The name',
+    context,
+  )
   for (const [i, { capabilities }] of all.entries()) {
-    noneTwice(capabilities.map((key, j) => ({ key, path: [i, 'capabilities', j] })), 'The capability', context)
+    noneTwice(
+      capabilities.map((key, j) => ({ key, path: [i, 'capabilities', j] })),
+      'The capability',
+      context,
+    )
   }
 })
 
-const file = block({ mcp_servers: servers.optional(), spec: block({ mcp_servers: servers }).optional() }).superRefine(({ mcp_servers, spec }, context) => {
-  if (mcp_servers === undefined && spec === undefined) context.addIssue({ code: 'custom', message: 'There is no mcp_servers, neither at the top nor under spec.' })
-  if (mcp_servers !== undefined && spec !== undefined) context.addIssue({ code: 'custom', path: ['mcp_servers'], message: 'Stands at the top and under spec; one is enough.' })
-})
+const file = block({ mcp_servers: servers.optional(), spec: block({ mcp_servers: servers }).optional() }).superRefine(
+  ({ mcp_servers, spec }, context) => {
+    if (mcp_servers === undefined && spec === undefined)
+      context.addIssue({ code: 'custom', message: 'There is no mcp_servers, neither at the top nor under spec.' })
+    if (mcp_servers !== undefined && spec !== undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['mcp_servers'],
+        message: 'Stands at the top and under spec; one is enough.',
+      })
+  },
+)
 
 /** Reads worker.yaml. All problems are told at once. */
 export function parseNodeConfig(yaml: string): Parsed<NodeConfig> {
@@ -87,9 +113,14 @@ export function parseNodeConfig(yaml: string): Parsed<NodeConfig> {
   const { mcp_servers, spec } = parsed.value
   const [all, path] = mcp_servers ? [mcp_servers, ['mcp_servers']] : [spec?.mcp_servers ?? [], ['spec', 'mcp_servers']]
   const literals = all.flatMap(({ credentials }, i) =>
-    Object.entries(credentials).flatMap(([name, { from }]) => (from === 'literal' ? [[...path, i, 'credentials', name]] : [])),
+    Object.entries(credentials).flatMap(([name, { from }]) =>
+      from === 'literal' ? [[...path, i, 'credentials', name]] : [],
+    ),
   )
-  const warnings = literals.map((at) => ({ ...parsed.locate(at), message: `${String(at.at(-1))} is written out; keep it elsewhere and name it by env: or secret:.` }))
+  const warnings = literals.map((at) => ({
+    ...parsed.locate(at),
+    message: `${String(at.at(-1))} is written out; keep it elsewhere and name it by env: or secret:.`,
+  }))
   return { ok: true, value: { servers: all.map(domainOf), warnings }, locate: parsed.locate }
 }
 

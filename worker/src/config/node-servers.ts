@@ -13,7 +13,10 @@ export interface NodeServers {
 }
 
 /** Credentials from the worker's environment are read here, once. A server that lacks one does not start and says why; the others do. */
-export function nodeServers(servers: readonly NodeServer[], environment: Readonly<Record<string, string | undefined>>): NodeServers {
+export function nodeServers(
+  servers: readonly NodeServer[],
+  environment: Readonly<Record<string, string | undefined>>,
+): NodeServers {
   const values: Record<string, string> = {}
   const own = new Map(servers.map((server) => [server.name, { server, env: ownEnv(server, environment, values) }]))
 
@@ -21,27 +24,51 @@ export function nodeServers(servers: readonly NodeServer[], environment: Readonl
     serverFor(asked) {
       const { slug, commands, enabled } = asked
       const found = own.get(slug)
-      if (!found?.server.enabled) return absent(asked, found ? `worker.yaml has ${slug} switched off.` : `worker.yaml has no server ${slug}, and the policy says that the node brings it.`)
+      if (!found?.server.enabled)
+        return absent(
+          asked,
+          found
+            ? `worker.yaml has ${slug} switched off.`
+            : `worker.yaml has no server ${slug}, and the policy says that the node brings it.`,
+        )
       const { executable, args, capabilities, healthCheck, limits } = found.server
       return {
-        slug, enabled, commands, executable, args, capabilities,
+        slug,
+        enabled,
+        commands,
+        executable,
+        args,
+        capabilities,
         env: environmentOf(found.server, found.env, asked.env),
         healthCheck: asked.healthCheck ?? healthCheck,
         limits: asked.limits ?? limits,
       }
     },
-    unasked: (asked) => servers.filter(({ name, enabled }) => enabled && !asked.some(({ slug }) => slug === name)).map(({ name }) => name),
+    unasked: (asked) =>
+      servers
+        .filter(({ name, enabled }) => enabled && !asked.some(({ slug }) => slug === name))
+        .map(({ name }) => name),
     values,
   }
 }
 
 /** What does not come from the policy. */
-function ownEnv({ name: slug, credentials, environment: plain }: NodeServer, environment: Readonly<Record<string, string | undefined>>, values: Record<string, string>): WorkerEnv[] {
+function ownEnv(
+  { name: slug, credentials, environment: plain }: NodeServer,
+  environment: Readonly<Record<string, string | undefined>>,
+  values: Record<string, string>,
+): WorkerEnv[] {
   const given = Object.entries(plain).map(([name, value]): WorkerEnv => ({ name, value }))
   const read = Object.entries(credentials).flatMap(([name, credential]): WorkerEnv[] => {
     if (credential.from === 'secret') return []
     const value = credential.from === 'env' ? environment[credential.variable] : credential.value
-    if (value === undefined) return [{ name, missing: `The worker's environment has no variable ${credential.from === 'env' ? credential.variable : name}.` }]
+    if (value === undefined)
+      return [
+        {
+          name,
+          missing: `The worker's environment has no variable ${credential.from === 'env' ? credential.variable : name}.`,
+        },
+      ]
     const handle = `worker.yaml:${slug}:${name}`
     values[handle] = value
     return [{ name, sealed: { env: handle } }]
@@ -50,8 +77,14 @@ function ownEnv({ name: slug, credentials, environment: plain }: NodeServer, env
 }
 
 /** What worker.yaml says of a variable goes first; secrets that it names are those that the policy grants to this server. */
-function environmentOf({ name: slug, credentials }: NodeServer, own: readonly WorkerEnv[], granted: readonly WorkerEnv[]): WorkerEnv[] {
-  const asked = Object.entries(credentials).flatMap(([name, credential]) => (credential.from === 'secret' ? [{ name, secret: credential.secret }] : []))
+function environmentOf(
+  { name: slug, credentials }: NodeServer,
+  own: readonly WorkerEnv[],
+  granted: readonly WorkerEnv[],
+): WorkerEnv[] {
+  const asked = Object.entries(credentials).flatMap(([name, credential]) =>
+    credential.from === 'secret' ? [{ name, secret: credential.secret }] : [],
+  )
   const taken = new Set<WorkerEnv>()
   const secrets = asked.map(({ name, secret }): WorkerEnv => {
     const grants = granted.filter((one) => !('perUser' in one) && 'secret' in one && one.secret === secret)

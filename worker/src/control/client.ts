@@ -1,5 +1,14 @@
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
-import type { ConnectAnswer, ConnectRequest, DispatchKey, HeartbeatAnswer, HeartbeatRequest, LockfileAnswer, LockfileRequest, ReportRequest } from '@vitrine/core/policy'
+import type {
+  ConnectAnswer,
+  ConnectRequest,
+  DispatchKey,
+  HeartbeatAnswer,
+  HeartbeatRequest,
+  LockfileAnswer,
+  LockfileRequest,
+  ReportRequest,
+} from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
@@ -50,7 +59,9 @@ export function controlClient({ url, key }: ControlClientOptions): ControlClient
     async lockfile(data) {
       const answer = await call<LockfileAnswer>('lockfile', data)
       if (!answer.ok) return answer
-      return typeof answer.value.lockfile === 'string' ? ok(answer.value.lockfile) : fail('unavailable', 'The control plane sent no lockfile.')
+      return typeof answer.value.lockfile === 'string'
+        ? ok(answer.value.lockfile)
+        : fail('unavailable', 'The control plane sent no lockfile.')
     },
     async keys() {
       const answer = await call<{ keys: DispatchKey[] }>('keys', {})
@@ -61,8 +72,15 @@ export function controlClient({ url, key }: ControlClientOptions): ControlClient
 }
 
 function answerOf<T>(status: number, body: unknown): Result<T> {
-  const { result, error } = (body ?? {}) as { result?: unknown; error?: { message?: unknown; details?: { code?: unknown } } }
+  const { result, error } = (body ?? {}) as {
+    result?: unknown
+    error?: { message?: unknown; details?: { code?: unknown } }
+  }
   if (status === 200 && result !== undefined) return ok(result as T)
-  const code: ErrorCode = isErrorCode(error?.details?.code) ? error.details.code : status === 401 ? 'invalid_key' : 'unavailable'
+  const code: ErrorCode = isErrorCode(error?.details?.code)
+    ? error.details.code
+    : status === 401
+      ? 'invalid_key'
+      : 'unavailable'
   return fail(code, typeof error?.message === 'string' ? error.message.slice(0, 500) : undefined)
 }

@@ -59,7 +59,11 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
   let text = ''
   for await (const chunk of req) text += String(chunk)
   const operation = req.url!.replace('/base/worker/', '')
-  asked.push({ operation, authorization: req.headers.authorization, data: (JSON.parse(text) as { data: Record<string, unknown> }).data })
+  asked.push({
+    operation,
+    authorization: req.headers.authorization,
+    data: (JSON.parse(text) as { data: Record<string, unknown> }).data,
+  })
   const reply = replies[operation]!(asked.filter((one) => one.operation === operation).length)
   if (reply === 'hang up') return void req.socket.destroy()
   if ('raw' in reply) return void res.end(reply.raw)
@@ -75,7 +79,14 @@ function failure(status: number, code: string): Reply {
 }
 
 function policyOf(version: number): WorkerPolicy {
-  return { policyId: 'pol_1', orgId: 'org_1', name: 'P', version, builtins: { web_search: false, web_answers: false, web_fetch: false, code_executor: false }, servers: [] }
+  return {
+    policyId: 'pol_1',
+    orgId: 'org_1',
+    name: 'P',
+    version,
+    builtins: { web_search: false, web_answers: false, web_fetch: false, code_executor: false },
+    servers: [],
+  }
 }
 
 function start(): Promise<void> {
@@ -97,7 +108,9 @@ function count(operation: string): number {
 }
 
 function beats(): HeartbeatRequest[] {
-  return asked.filter(({ operation }) => operation === 'heartbeat').map(({ data }) => data as unknown as HeartbeatRequest)
+  return asked
+    .filter(({ operation }) => operation === 'heartbeat')
+    .map(({ data }) => data as unknown as HeartbeatRequest)
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -105,12 +118,22 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test('connects however long the control plane is away, and says so once', async () => {
-  const outage: Reply[] = ['hang up', failure(503, 'unavailable'), { raw: '<html>' }, { status: 200, body: { surprise: 1 } }, failure(500, 'internal')]
+  const outage: Reply[] = [
+    'hang up',
+    failure(503, 'unavailable'),
+    { raw: '<html>' },
+    { status: 200, body: { surprise: 1 } },
+    failure(500, 'internal'),
+  ]
   const connected = replies['connect']!
   replies['connect'] = (n) => outage[n - 1] ?? connected(n)
   await start()
   expect([count('connect'), policies.map(({ version }) => version), lines.length]).toEqual([6, [1], 1])
-  expect(asked[0]).toEqual({ operation: 'connect', authorization: `Bearer ${KEY}`, data: { instanceId: 'i1', url: 'http://worker' } })
+  expect(asked[0]).toEqual({
+    operation: 'connect',
+    authorization: `Bearer ${KEY}`,
+    data: { instanceId: 'i1', url: 'http://worker' },
+  })
 })
 
 test('a changed policy is taken once, and the next heartbeat names its version', async () => {
@@ -118,7 +141,11 @@ test('a changed policy is taken once, and the next heartbeat names its version',
   await start()
   await until(() => count('heartbeat') > 5)
   expect(policies.map(({ version }) => version)).toEqual([1, 2])
-  expect(beats().slice(0, 2).map(({ policyVersion }) => policyVersion)).toEqual([1, 2])
+  expect(
+    beats()
+      .slice(0, 2)
+      .map(({ policyVersion }) => policyVersion),
+  ).toEqual([1, 2])
 })
 
 test('heartbeats go on through an outage, and events are delivered after it, once and in order', async () => {
@@ -128,8 +155,13 @@ test('heartbeats go on through an outage, and events are delivered after it, onc
   await until(() => count('heartbeat') >= 2)
   control!.event({ slug: 'a', type: 'recovered' })
   await until(() => count('heartbeat') > 8)
-  const delivered = beats().slice(5).flatMap(({ events = [] }) => events)
-  expect(delivered).toEqual([{ slug: 'a', type: 'crashed', detail: 'x'.repeat(500) }, { slug: 'a', type: 'recovered' }])
+  const delivered = beats()
+    .slice(5)
+    .flatMap(({ events = [] }) => events)
+  expect(delivered).toEqual([
+    { slug: 'a', type: 'crashed', detail: 'x'.repeat(500) },
+    { slug: 'a', type: 'recovered' },
+  ])
 })
 
 test('no more events are kept than a heartbeat takes, the newest of them', async () => {
@@ -155,10 +187,16 @@ test('a report is sent until it is taken, and dropped when it is refused', async
 })
 
 test('states are told as they are, without what the control plane does not ask for', async () => {
-  states = [{ slug: 'a', state: 'ready', version: '1.0.0' } as ServerStatus, { slug: 'b', state: 'failed', error: 'y'.repeat(501) }]
+  states = [
+    { slug: 'a', state: 'ready', version: '1.0.0' } as ServerStatus,
+    { slug: 'b', state: 'failed', error: 'y'.repeat(501) },
+  ]
   await start()
   await until(() => count('heartbeat') > 0)
-  expect(beats()[0]!.servers).toEqual([{ slug: 'a', state: 'ready' }, { slug: 'b', state: 'failed', error: 'y'.repeat(500) }])
+  expect(beats()[0]!.servers).toEqual([
+    { slug: 'a', state: 'ready' },
+    { slug: 'b', state: 'failed', error: 'y'.repeat(500) },
+  ])
 })
 
 test.each([
@@ -199,7 +237,8 @@ test('stop ends a start that never got through', async () => {
 
 test('a lockfile is asked for by the name of its server, and is a text', async () => {
   const client = controlClient({ url, key: KEY })
-  replies['lockfile'] = (n) => [result({ lockfile: '{}' }), result({ lockfile: {} }), failure(404, 'server_not_found')][n - 1]!
+  replies['lockfile'] = (n) =>
+    [result({ lockfile: '{}' }), result({ lockfile: {} }), failure(404, 'server_not_found')][n - 1]!
   expect(await client.lockfile({ slug: 'a' })).toEqual({ ok: true, value: '{}' })
   expect(asked[0]).toMatchObject({ operation: 'lockfile', data: { slug: 'a' } })
   expect(await client.lockfile({ slug: 'a' })).toMatchObject({ ok: false, error: { code: 'unavailable' } })
@@ -211,7 +250,10 @@ test('the key goes to no other address', async () => {
   await once(elsewhere, 'listening')
   let visited = 0
   elsewhere.on('request', () => visited++)
-  const redirect = createServer((_req, res) => void res.writeHead(307, { location: `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/` }).end()).listen(0, '127.0.0.1')
+  const redirect = createServer(
+    (_req, res) =>
+      void res.writeHead(307, { location: `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/` }).end(),
+  ).listen(0, '127.0.0.1')
   await once(redirect, 'listening')
   const client = controlClient({ url: `http://127.0.0.1:${(redirect.address() as AddressInfo).port}`, key: KEY })
   expect(await client.keys()).toMatchObject({ ok: false, error: { code: 'unavailable' } })

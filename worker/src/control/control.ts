@@ -86,7 +86,13 @@ export function createControl(options: ControlOptions): Control {
   async function heartbeat(version: number): Promise<Failure | null> {
     const events = outbox.takeEvents()
     const servers = states().map(statusOf)
-    const answer = await client.heartbeat({ instanceId, url, policyVersion: version, servers, ...(events.length > 0 && { events }) })
+    const answer = await client.heartbeat({
+      instanceId,
+      url,
+      policyVersion: version,
+      servers,
+      ...(events.length > 0 && { events }),
+    })
     if (!answer.ok) {
       // What cannot be mended by trying again would make every later heartbeat fail too.
       if (ERRORS[answer.error.code].retryable) outbox.putBack(events)

@@ -31,7 +31,8 @@ export function createOutbox(client: Pick<ControlClient, 'report'>, instanceId: 
   }
 
   return {
-    event: ({ slug, type, detail }) => keep([...events, { slug, type, ...(detail !== undefined && { detail: shortened(detail) }) }]),
+    event: ({ slug, type, detail }) =>
+      keep([...events, { slug, type, ...(detail !== undefined && { detail: shortened(detail) }) }]),
     report: (tools) => void reports.set(tools.slug, tools),
     takeEvents() {
       const taken = events

@@ -6,7 +6,12 @@ import type { Failure, Result } from '@vitrine/core/result'
 
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
-export function replyJson(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function replyJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   if (res.headersSent || res.destroyed) return
   res.writeHead(status, { ...COMMON, 'content-type': 'application/json; charset=utf-8', ...headers })
   res.end(JSON.stringify(body))
@@ -22,7 +27,10 @@ export function refuse(res: ServerResponse, error: Failure): void {
 }
 
 /** Server-sent events (HTML Living Standard, section 9.2) of a call: progress as it comes, and the result or error at last. */
-export function eventStream(res: ServerResponse): { progress(progress: JsonObject): void; end(result: Result<JsonObject>): void } {
+export function eventStream(res: ServerResponse): {
+  progress(progress: JsonObject): void
+  end(result: Result<JsonObject>): void
+} {
   res.writeHead(200, { ...COMMON, 'content-type': 'text/event-stream; charset=utf-8' })
   res.flushHeaders()
   return {

@@ -28,7 +28,8 @@ export async function readCallBody(req: IncomingMessage): Promise<Result<CallBod
   if (!json.ok) return json
   if (json.value === undefined) return fail('invalid_json')
   const parsed = shape.safeParse(json.value)
-  if (!parsed.success) return fail('invalid_argument', undefined, { field: parsed.error.issues[0]?.path.join('.').slice(0, 100) })
+  if (!parsed.success)
+    return fail('invalid_argument', undefined, { field: parsed.error.issues[0]?.path.join('.').slice(0, 100) })
   const args = checkJson(parsed.data.arguments, 'arguments')
   if (!args.ok) return args
   const { stream, user, userSecrets, ...rest } = parsed.data

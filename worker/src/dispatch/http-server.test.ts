@@ -22,21 +22,22 @@ beforeEach(async () => {
   pool = () => Promise.resolve({ ok: true, result: { content: [] } })
   signer = await newSigner()
   const ring = createKeyRing({ ask: () => Promise.resolve({ ok: true, value: [signer.key] }), now: Date.now })
-  create = (instanceId) => createDispatch({
-    verify: tokenVerifier({ policyId: POLICY_ID, instanceId, findKey: ring.find, now: Date.now }),
-    seen: createSeenCalls(Date.now),
-    isEnabled: (server, command) => server === 'memory' && command !== 'delete_entities',
-    pool: {
-      call(request) {
-        calls.push(request)
-        return pool(request)
+  create = (instanceId) =>
+    createDispatch({
+      verify: tokenVerifier({ policyId: POLICY_ID, instanceId, findKey: ring.find, now: Date.now }),
+      seen: createSeenCalls(Date.now),
+      isEnabled: (server, command) => server === 'memory' && command !== 'delete_entities',
+      pool: {
+        call(request) {
+          calls.push(request)
+          return pool(request)
+        },
+        stderr: (slug) => [`${slug} said`],
       },
-      stderr: (slug) => [`${slug} said`],
-    },
-    orgId: () => 'acme',
-    health: () => ({ instanceId }),
-    callsMax: 3,
-  })
+      orgId: () => 'acme',
+      health: () => ({ instanceId }),
+      callsMax: 3,
+    })
   dispatch = create(INSTANCE_ID)
   url = `http://127.0.0.1:${await dispatch.listen(0, '127.0.0.1')}`
 })
@@ -52,7 +53,12 @@ interface Sent {
 
 async function post(body: CallBody, { at = url, token, raw, signal }: Sent = {}): Promise<Response> {
   const authorization = `Bearer ${token ?? (await tokenFor(signer, claimsFor(body)))}`
-  return fetch(`${at}/call`, { method: 'POST', headers: { authorization }, body: raw ?? JSON.stringify(body), ...(signal && { signal }) })
+  return fetch(`${at}/call`, {
+    method: 'POST',
+    headers: { authorization },
+    body: raw ?? JSON.stringify(body),
+    ...(signal && { signal }),
+  })
 }
 
 async function answerOf(response: Promise<Response>): Promise<[number, unknown]> {
@@ -67,7 +73,11 @@ async function codeOf(response: Promise<Response>): Promise<[number, string]> {
 
 /** A secret of a user, as it is stored. */
 function ofUser(orgId: string, user: string): Sealed {
-  return { enc: 'AAAA', kmsKey: 'k', resource: `projects/p/databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:token#enc` }
+  return {
+    enc: 'AAAA',
+    kmsKey: 'k',
+    resource: `projects/p/databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:token#enc`,
+  }
 }
 
 /** A pool whose calls hang until they are let go or aborted. */
@@ -75,7 +85,13 @@ function hanging(): { letGo(): void } {
   const go = Promise.withResolvers<CallOutcome>()
   pool = ({ signal }) => {
     const aborted = new Promise<CallOutcome>((resolve) => {
-      signal.addEventListener('abort', () => resolve({ ok: false, code: signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout', message: 'Ended.' }))
+      signal.addEventListener('abort', () =>
+        resolve({
+          ok: false,
+          code: signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout',
+          message: 'Ended.',
+        }),
+      )
     })
     return Promise.race([go.promise, aborted])
   }
@@ -83,16 +99,32 @@ function hanging(): { letGo(): void } {
 }
 
 test('passes a call on as it was signed, and its result as it came', async () => {
-  pool = () => Promise.resolve({ ok: true, result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } } })
+  pool = () =>
+    Promise.resolve({
+      ok: true,
+      result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } },
+    })
   const body = newBody({ user: 'u1', userSecrets: { TOKEN: ofUser('acme', 'u1') }, arguments: { deep: [{ x: null }] } })
-  expect(await answerOf(post(body))).toEqual([200, { result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } } }])
+  expect(await answerOf(post(body))).toEqual([
+    200,
+    { result: { content: [{ type: 'text', text: 'ü', extra: 1 }], structuredContent: { a: [null] } } },
+  ])
   const { signal: _, ...passed } = calls[0]!
-  expect(passed).toEqual({ server: 'memory', command: 'read_graph', arguments: { deep: [{ x: null }] }, user: 'u1', userSecrets: body.userSecrets })
+  expect(passed).toEqual({
+    server: 'memory',
+    command: 'read_graph',
+    arguments: { deep: [{ x: null }] },
+    user: 'u1',
+    userSecrets: body.userSecrets,
+  })
 })
 
 test("says a failure's code and message, with its status", async () => {
   pool = () => Promise.resolve({ ok: false, code: 'upstream_interrupted', message: 'The process ended.' })
-  expect(await answerOf(post(newBody()))).toEqual([502, { error: { code: 'upstream_interrupted', message: 'The process ended.' } }])
+  expect(await answerOf(post(newBody()))).toEqual([
+    502,
+    { error: { code: 'upstream_interrupted', message: 'The process ended.' } },
+  ])
 })
 
 test('a call is made once, whatever the body says besides', async () => {
@@ -124,8 +156,12 @@ test('a token that was made for one worker is of no use at another, nor after it
 
 test("secrets that are not of the call's user, or of another organization, are not passed on", async () => {
   const userSecrets = { MINE: ofUser('acme', 'u1'), TOKEN: ofUser('acme', 'u1') }
-  const codes = [{ TOKEN: ofUser('acme', 'u2') }, { TOKEN: ofUser('other', 'u1') }].map((other) => codeOf(post(newBody({ user: 'u1', userSecrets: { ...userSecrets, ...other } }))))
-  expect(await Promise.all([...codes, codeOf(post(newBody({ userSecrets })))])).toEqual(Array.from({ length: 3 }, () => [500, 'credential_unreadable']))
+  const codes = [{ TOKEN: ofUser('acme', 'u2') }, { TOKEN: ofUser('other', 'u1') }].map((other) =>
+    codeOf(post(newBody({ user: 'u1', userSecrets: { ...userSecrets, ...other } }))),
+  )
+  expect(await Promise.all([...codes, codeOf(post(newBody({ userSecrets })))])).toEqual(
+    Array.from({ length: 3 }, () => [500, 'credential_unreadable']),
+  )
   expect(calls).toHaveLength(0)
 })
 
@@ -140,7 +176,10 @@ test.each([
   ['user', { user: 'eve' }],
 ])('other %s than those signed are refused', async (_what, changes) => {
   const body = newBody()
-  expect(await codeOf(post({ ...body, ...changes }, { token: await tokenFor(signer, claimsFor(body)) }))).toEqual([401, 'invalid_key'])
+  expect(await codeOf(post({ ...body, ...changes }, { token: await tokenFor(signer, claimsFor(body)) }))).toEqual([
+    401,
+    'invalid_key',
+  ])
   expect(calls).toHaveLength(0)
 })
 
@@ -167,8 +206,17 @@ test.each([
 })
 
 test.each([
-  { timeoutMs: 0 }, { timeoutMs: 1.5 }, { command: 'a b' }, { command: '' }, { server: 'A' }, { server: 'a__b' }, { extra: 1 }, { arguments: [] }, { stream: 'yes' },
-  { userSecrets: { A: { enc: 'AAAA', env: 'B' } } }, { userSecrets: { A: 'plain' } },
+  { timeoutMs: 0 },
+  { timeoutMs: 1.5 },
+  { command: 'a b' },
+  { command: '' },
+  { server: 'A' },
+  { server: 'a__b' },
+  { extra: 1 },
+  { arguments: [] },
+  { stream: 'yes' },
+  { userSecrets: { A: { enc: 'AAAA', env: 'B' } } },
+  { userSecrets: { A: 'plain' } },
 ])('a field that is wrong is refused: %j', async (changes) => {
   const body = newBody()
   expect(await codeOf(post(body, { raw: JSON.stringify({ ...body, ...changes }) }))).toEqual([400, 'invalid_argument'])
@@ -191,7 +239,9 @@ test('a caller that goes away cancels the call, streamed or not', async () => {
   hanging()
   for (const stream of [false, true]) {
     const asked = new AbortController()
-    const gone = post(newBody({ stream }), { signal: asked.signal }).then((response) => response.text()).catch(() => 'gone')
+    const gone = post(newBody({ stream }), { signal: asked.signal })
+      .then((response) => response.text())
+      .catch(() => 'gone')
     await vi.waitUntil(() => calls.length === (stream ? 2 : 1), { timeout: 20_000 })
     asked.abort()
     expect(await gone).toBe('gone')
@@ -218,7 +268,9 @@ test('streams progress as it comes, and the result at last', async () => {
 
 test('a streamed call that fails says so at last', async () => {
   pool = () => Promise.resolve({ ok: false, code: 'upstream_too_large', message: 'Too large.' })
-  expect(await (await post(newBody({ stream: true }))).text()).toBe('data: {"error":{"code":"upstream_too_large","message":"Too large."}}\n\n')
+  expect(await (await post(newBody({ stream: true }))).text()).toBe(
+    'data: {"error":{"code":"upstream_too_large","message":"Too large."}}\n\n',
+  )
 })
 
 test('a reader that does not read is sent no more progress than its socket holds', async () => {
@@ -240,7 +292,10 @@ test('a reader that does not read is sent no more progress than its socket holds
         if (sent < 2_000 * 20_000) return
         clearInterval(timer)
         let length = 0
-        res.on('data', (chunk: Buffer) => (length += chunk.length)).on('end', () => resolve(length)).resume()
+        res
+          .on('data', (chunk: Buffer) => (length += chunk.length))
+          .on('end', () => resolve(length))
+          .resume()
       }, 20)
     })
     req.end(JSON.stringify(body))
@@ -301,7 +356,8 @@ test('health and everything that is not there', async () => {
 test('tells what a server wrote to stderr, to the control plane alone and once', async () => {
   const body = newBody({ command: LOG_COMMAND, arguments: {} })
   const token = await tokenFor(signer, claimsFor(body))
-  const log = (by: string, sent: CallBody = body) => fetch(`${url}/log`, { method: 'POST', headers: { authorization: `Bearer ${by}` }, body: JSON.stringify(sent) })
+  const log = (by: string, sent: CallBody = body) =>
+    fetch(`${url}/log`, { method: 'POST', headers: { authorization: `Bearer ${by}` }, body: JSON.stringify(sent) })
   expect(await codeOf(log('x.y.z'))).toEqual([401, 'invalid_key'])
   expect(await answerOf(log(token))).toEqual([200, { lines: ['memory said'] }])
   expect(await codeOf(log(token))).toEqual([401, 'invalid_key'])

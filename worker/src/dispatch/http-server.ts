@@ -35,13 +35,16 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   const underWay = new Set<AbortController>()
   let closing = false
 
-  const server = createServer({ requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => {
-    route(req, res).catch((error: unknown) => {
-      logError(`A call failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-      if (res.headersSent) res.destroy()
-      else refuse(res, { code: 'internal' })
-    })
-  })
+  const server = createServer(
+    { requestTimeout: REQUEST_MS_MAX, headersTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEP_ALIVE_MS },
+    (req, res) => {
+      route(req, res).catch((error: unknown) => {
+        logError(`A call failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+        if (res.headersSent) res.destroy()
+        else refuse(res, { code: 'internal' })
+      })
+    },
+  )
   server.maxConnections = CONNECTIONS_MAX
 
   async function route(req: IncomingMessage, res: ServerResponse): Promise<void> {

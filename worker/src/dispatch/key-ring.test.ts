@@ -5,7 +5,11 @@ import { createKeyRing, type KeyRing } from './key-ring.ts'
 import { newSigner } from './token.fixture.ts'
 
 /** A ring whose control plane answers what `answers` says next, and at last always the same. */
-function ringOf(...answers: (() => Result<DispatchKey[]> | Promise<Result<DispatchKey[]>>)[]): { ring: KeyRing; asked: () => number; pass: (ms: number) => void } {
+function ringOf(...answers: (() => Result<DispatchKey[]> | Promise<Result<DispatchKey[]>>)[]): {
+  ring: KeyRing
+  asked: () => number
+  pass: (ms: number) => void
+} {
   let asked = 0
   let now = 0
   const ask = async () => answers[Math.min(asked++, answers.length - 1)]!()
@@ -20,7 +24,11 @@ async function found(ring: KeyRing, kid: string): Promise<string> {
 test('a known key costs no question, an unknown one a single one for all who wait for it', async () => {
   const { key } = await newSigner()
   const { ring, asked } = ringOf(() => ok([key]))
-  expect(await Promise.all([found(ring, key.kid), found(ring, key.kid), found(ring, key.kid)])).toEqual(['found', 'found', 'found'])
+  expect(await Promise.all([found(ring, key.kid), found(ring, key.kid), found(ring, key.kid)])).toEqual([
+    'found',
+    'found',
+    'found',
+  ])
   expect(await found(ring, key.kid)).toBe('found')
   expect(asked()).toBe(1)
 })
@@ -28,7 +36,10 @@ test('a known key costs no question, an unknown one a single one for all who wai
 test('who came while an older question was under way asks again before the key counts as unknown', async () => {
   const [old, young] = [(await newSigner()).key, (await newSigner()).key]
   const answered = Promise.withResolvers<Result<DispatchKey[]>>()
-  const { ring, asked } = ringOf(() => answered.promise, () => ok([old, young]))
+  const { ring, asked } = ringOf(
+    () => answered.promise,
+    () => ok([old, young]),
+  )
   const first = found(ring, old.kid)
   const second = found(ring, young.kid)
   answered.resolve(ok([old]))
@@ -59,7 +70,10 @@ test('a key that is named no more is forgotten, and one is not believed for ever
 
 test('a control plane that does not answer is no reason to call a key forged', async () => {
   const { key } = await newSigner()
-  const { ring } = ringOf(() => fail('unavailable'), () => ok([key]))
+  const { ring } = ringOf(
+    () => fail('unavailable'),
+    () => ok([key]),
+  )
   expect([await found(ring, key.kid), await found(ring, key.kid)]).toEqual(['unavailable', 'found'])
 })
 

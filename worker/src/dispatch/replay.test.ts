@@ -17,5 +17,10 @@ test('what cannot be remembered is not let through, and what expired makes room'
   expect(['a', 'b', 'c', 'd'].map((call, i) => seen.add(call, 100 + i))).toEqual(['new', 'new', 'new', 'full'])
   expect(seen.add('a', 100)).toBe('seen')
   now = 101
-  expect([seen.add('d', 200), seen.add('e', 200), seen.add('c', 102), seen.add('f', 200)]).toEqual(['new', 'new', 'seen', 'full'])
+  expect([seen.add('d', 200), seen.add('e', 200), seen.add('c', 102), seen.add('f', 200)]).toEqual([
+    'new',
+    'new',
+    'seen',
+    'full',
+  ])
 })

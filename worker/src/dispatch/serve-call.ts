@@ -29,14 +29,18 @@ export async function admitCall(parts: CallParts, req: IncomingMessage): Promise
   if (!signed.ok) return signed
   const { server, command, user, userSecrets = {} } = signed.value
   if (!parts.isEnabled(server, command)) return fail('tool_not_found')
-  return areOfUser(userSecrets, { orgId: parts.orgId(), user }) ? signed : fail('credential_unreadable', "A secret of the call is not one of its user's.")
+  return areOfUser(userSecrets, { orgId: parts.orgId(), user })
+    ? signed
+    : fail('credential_unreadable', "A secret of the call is not one of its user's.")
 }
 
 /** The last lines that a server wrote to stderr, for the owner, whom the control plane knows. Errors: as of a call. */
 export async function readLog(parts: CallParts, req: IncomingMessage): Promise<Result<{ lines: string[] }>> {
   const signed = await readSigned(parts, req)
   if (!signed.ok) return signed
-  return signed.value.command === LOG_COMMAND ? ok({ lines: parts.pool.stderr(signed.value.server) }) : fail('tool_not_found')
+  return signed.value.command === LOG_COMMAND
+    ? ok({ lines: parts.pool.stderr(signed.value.server) })
+    : fail('tool_not_found')
 }
 
 /** What the control plane signed and did not send before. */

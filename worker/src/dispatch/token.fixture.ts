@@ -18,16 +18,34 @@ export async function newSigner(kid: string = crypto.randomUUID()): Promise<Sign
 }
 
 export function newBody(changes: Partial<CallBody> = {}): CallBody {
-  return { call: crypto.randomUUID(), server: 'memory', command: 'read_graph', arguments: { a: 1 }, timeoutMs: 5_000, ...changes }
+  return {
+    call: crypto.randomUUID(),
+    server: 'memory',
+    command: 'read_graph',
+    arguments: { a: 1 },
+    timeoutMs: 5_000,
+    ...changes,
+  }
 }
 
 /** What the token of a body says; `now` in milliseconds. */
 export function claimsFor(body: CallBody, now = Date.now()): CallClaims & JWTPayload {
   const iat = Math.floor(now / 1_000)
   const { call, user } = body
-  return { iss: 'vitrine', aud: callAudience(POLICY_ID, INSTANCE_ID), sub: 'agt_1', call, ...(user !== undefined && { user }), args: callDigest(body), iat, exp: iat + 60 }
+  return {
+    iss: 'vitrine',
+    aud: callAudience(POLICY_ID, INSTANCE_ID),
+    sub: 'agt_1',
+    call,
+    ...(user !== undefined && { user }),
+    args: callDigest(body),
+    iat,
+    exp: iat + 60,
+  }
 }
 
 export function tokenFor(signer: Signer, claims: JWTPayload, header: Record<string, unknown> = {}): Promise<string> {
-  return new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', kid: signer.key.kid, ...header }).sign(signer.privateKey)
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: 'EdDSA', kid: signer.key.kid, ...header })
+    .sign(signer.privateKey)
 }

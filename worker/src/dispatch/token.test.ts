@@ -55,7 +55,10 @@ test.each([
   ['one not valid yet', () => changed({ nbf: SECONDS + 30 })],
   ['a user that is no text', () => changed({ user: 7 })],
   ['a digest of another length', () => changed({ args: 'x' })],
-  ...['iss', 'aud', 'sub', 'call', 'args', 'iat', 'exp'].map((claim): [string, () => Promise<string>] => [`one without ${claim}`, () => without(claim)]),
+  ...['iss', 'aud', 'sub', 'call', 'args', 'iat', 'exp'].map((claim): [string, () => Promise<string>] => [
+    `one without ${claim}`,
+    () => without(claim),
+  ]),
 ])('refuses %s', async (_what, token) => {
   expect(await codeOf(token())).toBe('invalid_key')
 })
@@ -85,16 +88,25 @@ test('refuses alg none, with and without a signature', async () => {
 test('refuses HS256 with the public key as the secret, in every form that a key is written in', async () => {
   const raw = Buffer.from(signer.key.publicKey, 'base64url')
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: signer.key.publicKey }, format: 'jwk' })
-  const secrets = [raw, signer.key.publicKey, key.export({ format: 'pem', type: 'spki' }), key.export({ format: 'der', type: 'spki' })]
+  const secrets = [
+    raw,
+    signer.key.publicKey,
+    key.export({ format: 'pem', type: 'spki' }),
+    key.export({ format: 'der', type: 'spki' }),
+  ]
   const unsigned = `${encoded({ alg: 'HS256', kid: signer.key.kid })}.${encoded(claims)}`
   for (const secret of secrets) {
-    expect(await codeOf(`${unsigned}.${createHmac('sha256', secret).update(unsigned).digest('base64url')}`)).toBe('invalid_key')
+    expect(await codeOf(`${unsigned}.${createHmac('sha256', secret).update(unsigned).digest('base64url')}`)).toBe(
+      'invalid_key',
+    )
   }
 })
 
 test('refuses another asymmetric algorithm, and a header that brings its own key', async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  expect(await codeOf(new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: signer.key.kid }).sign(privateKey))).toBe('invalid_key')
+  expect(
+    await codeOf(new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: signer.key.kid }).sign(privateKey)),
+  ).toBe('invalid_key')
   const forger = await newSigner('unknown')
   const jwk = { kty: 'OKP', crv: 'Ed25519', x: forger.key.publicKey }
   expect(await codeOf(tokenFor(forger, claims, { jwk }))).toBe('invalid_key')
@@ -103,27 +115,58 @@ test('refuses another asymmetric algorithm, and a header that brings its own key
 test('refuses header fields that change what a signature means', async () => {
   expect(await codeOf(tokenFor(signer, claims, { crit: ['exp'], exp: 1 }).catch(() => 'a.b.c'))).toBe('invalid_key')
   const parts = (await tokenFor(signer, claims)).split('.')
-  expect(await codeOf([encoded({ alg: 'EdDSA', kid: signer.key.kid, b64: false, crit: ['b64'] }), parts[1], parts[2]].join('.'))).toBe('invalid_key')
+  expect(
+    await codeOf(
+      [encoded({ alg: 'EdDSA', kid: signer.key.kid, b64: false, crit: ['b64'] }), parts[1], parts[2]].join('.'),
+    ),
+  ).toBe('invalid_key')
 })
 
-test.each([undefined, '', 'Bearer', 'Bearer x', 'Bearer a.b', 'Basic a.b.c', 'Bearer a.b.c.d', 'Bearer a.b.c extra', 'tools.a.b'])('asks for a token where there is none: %j', async (header) => {
+test.each([
+  undefined,
+  '',
+  'Bearer',
+  'Bearer x',
+  'Bearer a.b',
+  'Basic a.b.c',
+  'Bearer a.b.c.d',
+  'Bearer a.b.c extra',
+  'tools.a.b',
+])('asks for a token where there is none: %j', async (header) => {
   expect(await verify(header)).toMatchObject({ ok: false, error: { code: 'unauthenticated' } })
 })
 
-test.each(['a.b.c', `${encoded('x')}.${encoded('x')}.x`, `${encoded({ alg: 'EdDSA' })}.${encoded({})}.x`])('refuses what is no token: %s', async (token) => {
-  expect(await codeOf(token)).toBe('invalid_key')
-})
+test.each(['a.b.c', `${encoded('x')}.${encoded('x')}.x`, `${encoded({ alg: 'EdDSA' })}.${encoded({})}.x`])(
+  'refuses what is no token: %s',
+  async (token) => {
+    expect(await codeOf(token)).toBe('invalid_key')
+  },
+)
 
 test('a token fits the one body that it was made for', () => {
   const own: CallBody = { ...body, user: 'u1', stream: true, userSecrets: { TOKEN: { env: 'A' } } }
   const token = claimsFor(own, NOW)
   expect(boundTo(token, own)).toBe(true)
   const changes: Record<string, unknown>[] = [
-    { arguments: { a: 2 } }, { arguments: { a: 1, b: null } }, { command: 'delete_entities' }, { server: 'other' }, { timeoutMs: 5_001 }, { stream: false }, { call: 'other' }, { user: 'u2' },
-    { userSecrets: { TOKEN: { env: 'B' } } }, { userSecrets: { OTHER: { env: 'A' } } }, { userSecrets: {} }, { extra: 1 },
+    { arguments: { a: 2 } },
+    { arguments: { a: 1, b: null } },
+    { command: 'delete_entities' },
+    { server: 'other' },
+    { timeoutMs: 5_001 },
+    { stream: false },
+    { call: 'other' },
+    { user: 'u2' },
+    { userSecrets: { TOKEN: { env: 'B' } } },
+    { userSecrets: { OTHER: { env: 'A' } } },
+    { userSecrets: {} },
+    { extra: 1 },
   ]
   for (const change of changes) expect(boundTo(token, { ...own, ...change }), JSON.stringify(change)).toBe(false)
-  for (const field of Object.keys(own)) expect(boundTo(token, Object.fromEntries(Object.entries(own).filter(([name]) => name !== field)) as unknown as CallBody), field).toBe(false)
+  for (const field of Object.keys(own))
+    expect(
+      boundTo(token, Object.fromEntries(Object.entries(own).filter(([name]) => name !== field)) as unknown as CallBody),
+      field,
+    ).toBe(false)
 })
 
 test('a token names its call and user beside the digest, and both have to be those of the body', () => {

@@ -35,17 +35,26 @@ test.each([
   ['nothing', ''],
 ])('refuses what is bound to %s', (_what, resource) => {
   expect(areOfUser({ TOKEN: sealed(resource) }, whose)).toBe(false)
-  expect(areOfUser({ MINE: sealed(`${PREFIX}/orgs/acme/secrets/user:u1:token#enc`), TOKEN: sealed(resource) }, whose)).toBe(false)
+  expect(
+    areOfUser({ MINE: sealed(`${PREFIX}/orgs/acme/secrets/user:u1:token#enc`), TOKEN: sealed(resource) }, whose),
+  ).toBe(false)
 })
 
-test.each(['projects/p/secrets/vitrine-other-mine', 'projects/p/secrets/vitrine-acme-2-mine', 'projects/p/secrets/mine', 'projects/p/secrets/vitrine-acme-mine/versions/1/more'])('refuses %s', (name) => {
+test.each([
+  'projects/p/secrets/vitrine-other-mine',
+  'projects/p/secrets/vitrine-acme-2-mine',
+  'projects/p/secrets/mine',
+  'projects/p/secrets/vitrine-acme-mine/versions/1/more',
+])('refuses %s', (name) => {
   expect(areOfUser({ TOKEN: secret(name) }, whose)).toBe(false)
 })
 
 test('without a user or a policy there are no secrets', () => {
   const mine = { TOKEN: sealed(`${PREFIX}/orgs/acme/secrets/user:u1:token#enc`) }
   expect(areOfUser(mine, { ...whose, user: undefined })).toBe(false)
-  expect(areOfUser({ TOKEN: sealed(`${PREFIX}/orgs/acme/secrets/user:undefined:token#enc`) }, { ...whose, user: undefined })).toBe(false)
+  expect(
+    areOfUser({ TOKEN: sealed(`${PREFIX}/orgs/acme/secrets/user:undefined:token#enc`) }, { ...whose, user: undefined }),
+  ).toBe(false)
   expect(areOfUser(mine, { ...whose, orgId: null })).toBe(false)
   expect(areOfUser({}, { orgId: null, user: undefined })).toBe(true)
 })

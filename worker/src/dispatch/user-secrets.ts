@@ -20,8 +20,16 @@ export function areOfUser(userSecrets: Readonly<Record<string, Sealed>>, { orgId
 
 function isOfUser(sealed: Sealed, orgId: string, user: string): boolean {
   if ('env' in sealed) return true
-  if ('secretManager' in sealed) return isBetween(sealed.secretManager, `secrets/vitrine-${orgId}-`, '', (rest) => /^\w+(?:\/versions\/\w+)?$/.test(rest))
-  return isBetween(sealed.resource, `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`, '#enc', isSecretName)
+  if ('secretManager' in sealed)
+    return isBetween(sealed.secretManager, `secrets/vitrine-${orgId}-`, '', (rest) =>
+      /^\w+(?:\/versions\/\w+)?$/.test(rest),
+    )
+  return isBetween(
+    sealed.resource,
+    `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`,
+    '#enc',
+    isSecretName,
+  )
 }
 
 /** `projects/{project}/{prefix}{rest}{suffix}`. No rest holds a ':' or a '-' where its prefix could go on: ids that begin alike stay apart. */

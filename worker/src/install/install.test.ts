@@ -48,17 +48,31 @@ beforeAll(async () => {
     asked.push(request.url!)
     const { port } = registry.address() as AddressInfo
     const releases = published[request.url!.slice(1)]
-    const file = Object.values(published).flatMap((versions) => Object.values(versions)).find((one) => request.url!.endsWith(`/${one.file}`))
+    const file = Object.values(published)
+      .flatMap((versions) => Object.values(versions))
+      .find((one) => request.url!.endsWith(`/${one.file}`))
     if (file) return void readFile(join(base, file.file)).then((bytes) => response.end(bytes))
     if (!releases) return void response.writeHead(404).end('{}')
     const name = request.url!.slice(1)
-    response.setHeader('content-type', 'application/json').end(JSON.stringify({
-      name,
-      'dist-tags': { latest: name === NAME ? '1.1.0' : Object.keys(releases).at(-1) },
-      versions: Object.fromEntries(Object.entries(releases).map(([version, { file: tarball, integrity, ...rest }]) => [version, {
-        name, version, ...rest, bin: { [name]: 'cli.js' }, hasInstallScript: true, dist: { tarball: `http://127.0.0.1:${port}/${tarball}`, integrity },
-      }])),
-    }))
+    response.setHeader('content-type', 'application/json').end(
+      JSON.stringify({
+        name,
+        'dist-tags': { latest: name === NAME ? '1.1.0' : Object.keys(releases).at(-1) },
+        versions: Object.fromEntries(
+          Object.entries(releases).map(([version, { file: tarball, integrity, ...rest }]) => [
+            version,
+            {
+              name,
+              version,
+              ...rest,
+              bin: { [name]: 'cli.js' },
+              hasInstallScript: true,
+              dist: { tarball: `http://127.0.0.1:${port}/${tarball}`, integrity },
+            },
+          ]),
+        ),
+      }),
+    )
   })
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve))
 })
@@ -78,12 +92,24 @@ afterEach(() => {
 async function pack(name: string, version: string, dependencies?: Record<string, string>): Promise<void> {
   const folder = join(base, `source-${name}-${version}`)
   await mkdir(folder)
-  const scripts = Object.fromEntries(['preinstall', 'install', 'postinstall', 'prepare'].map((script) => [script, `touch ${ran}`]))
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }))
+  const scripts = Object.fromEntries(
+    ['preinstall', 'install', 'postinstall', 'prepare'].map((script) => [script, `touch ${ran}`]),
+  )
+  await writeFile(
+    join(folder, 'package.json'),
+    JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }),
+  )
   await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
-  const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', base], { cwd: folder })
+  const { stdout } = await promisify(execFile)(
+    'npm',
+    ['pack', '--json', '--ignore-scripts', '--pack-destination', base],
+    { cwd: folder },
+  )
   const [made] = JSON.parse(stdout) as { filename: string; integrity: string }[]
-  packed[name] = { ...packed[name], [version]: { file: made!.filename, integrity: made!.integrity, ...(dependencies && { dependencies }) } }
+  packed[name] = {
+    ...packed[name],
+    [version]: { file: made!.filename, integrity: made!.integrity, ...(dependencies && { dependencies }) },
+  }
 }
 
 function publish(name: string, version: string): void {
@@ -104,11 +130,22 @@ async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed
   return done.value
 }
 /** What the control plane makes of a report. */
-function pinTo({ version, integrity, dependencies, resolvedAt, lockfile }: Installed, changes: Partial<Pin> = {}): PackageRequest {
-  return { package: NAME, version: 'latest', pinned: { pin: { version, integrity, dependencies, resolvedAt, ...changes }, lockfile: async () => ({ ok: true, value: lockfile }) } }
+function pinTo(
+  { version, integrity, dependencies, resolvedAt, lockfile }: Installed,
+  changes: Partial<Pin> = {},
+): PackageRequest {
+  return {
+    package: NAME,
+    version: 'latest',
+    pinned: {
+      pin: { version, integrity, dependencies, resolvedAt, ...changes },
+      lockfile: async () => ({ ok: true, value: lockfile }),
+    },
+  }
 }
 async function versionOf({ folder }: Installed, name: string): Promise<string> {
-  return (JSON.parse(await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
+  return (JSON.parse(await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as { version: string })
+    .version
 }
 const messageOf = async (done: ReturnType<Installer['install']>): Promise<string | undefined> => {
   const result = await done
@@ -116,15 +153,26 @@ const messageOf = async (done: ReturnType<Installer['install']>): Promise<string
 }
 
 describe('an installation', () => {
-  test.each([['1.0.0', '1.0.0'], ['^1.0.0', '1.1.0'], ['latest', '1.1.0'], ['>=1 <3', '1.1.0'], ['2', '2.0.0']])('of %s is of %s, without running any script', async (spec, version) => {
+  test.each([
+    ['1.0.0', '1.0.0'],
+    ['^1.0.0', '1.1.0'],
+    ['latest', '1.1.0'],
+    ['>=1 <3', '1.1.0'],
+    ['2', '2.0.0'],
+  ])('of %s is of %s, without running any script', async (spec, version) => {
     online()
     const cacheDir = await emptyCache()
     const before = Date.now()
     const value = await installed(cacheDir, spec)
     const folder = join(cacheDir, 'packages', `${NAME}@${version}_${value.dependencies.slice(0, 32)}`)
     expect(value).toEqual({
-      version, integrity: packed[NAME]![version]!.integrity, dependencies: lockfileDigest(value.lockfile), resolvedAt: expect.any(String) as string,
-      lockfile: expect.stringContaining(`"node_modules/${NAME}"`) as string, folder, bin: join(folder, 'node_modules', NAME, 'cli.js'),
+      version,
+      integrity: packed[NAME]![version]!.integrity,
+      dependencies: lockfileDigest(value.lockfile),
+      resolvedAt: expect.any(String) as string,
+      lockfile: expect.stringContaining(`"node_modules/${NAME}"`) as string,
+      folder,
+      bin: join(folder, 'node_modules', NAME, 'cli.js'),
     })
     expect(Date.parse(value.resolvedAt)).toBeGreaterThanOrEqual(before)
     expect((await stat(folder)).mode & 0o777).toBe(0o755)
@@ -143,10 +191,16 @@ describe('an installation', () => {
     const lockfile = vi.fn<GetLockfile>()
     // Nothing is written either: the cache may be part of an image.
     for (const folder of ['locks', 'installing']) await rm(join(cacheDir, folder), { recursive: true })
-    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
+    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
+      ok: true,
+      value: first,
+    })
     offline()
     vi.stubEnv('PATH', '')
-    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({ ok: true, value: first })
+    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
+      ok: true,
+      value: first,
+    })
     expect([asked, lockfile.mock.calls]).toEqual([[], []])
     expect((await readdir(cacheDir)).sort()).toEqual(['home', 'npm', 'packages'])
   })
@@ -158,19 +212,28 @@ describe('an installation', () => {
     publish(INNER, '1.0.1')
     const second = await installed(cacheDir)
     offline()
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' })).toEqual({ ok: true, value: second })
-    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '^1.1.0' }))).toMatch('ECONNREFUSED')
+    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' })).toEqual({
+      ok: true,
+      value: second,
+    })
+    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '^1.1.0' }))).toMatch(
+      'ECONNREFUSED',
+    )
     // A registry that has it no more was asked.
     online()
     delete published[NAME]!['1.1.0']
-    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' }))).toMatch('ETARGET')
+    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' }))).toMatch(
+      'ETARGET',
+    )
   })
 
   test('happens once for all that ask at the same time, and among installers as well', async () => {
     online()
     const cacheDir = await emptyCache()
     const installers = [createInstaller({ cacheDir }), createInstaller({ cacheDir })]
-    const all = await Promise.all([...installers, ...installers].map((one) => one.install({ package: NAME, version: '1.0.0' })))
+    const all = await Promise.all(
+      [...installers, ...installers].map((one) => one.install({ package: NAME, version: '1.0.0' })),
+    )
     expect(new Set(all.map((one) => one.ok && one.value.folder)).size).toBe(1)
     expect(asked.filter((url) => url.endsWith('.tgz'))).toHaveLength(1)
   })
@@ -179,7 +242,9 @@ describe('an installation', () => {
     online()
     vi.stubEnv('npm_config_ignore_scripts', 'false')
     vi.stubEnv('NODE_OPTIONS', '--require=/nonexistent.js')
-    expect(await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '1.0.0' })).toMatchObject({ ok: true })
+    expect(
+      await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '1.0.0' }),
+    ).toMatchObject({ ok: true })
     expect(existsSync(ran)).toBe(false)
   })
 })
@@ -195,7 +260,14 @@ describe('what is pinned', () => {
     }
     const cacheDir = await emptyCache()
     const again = await createInstaller({ cacheDir }).install(pinTo(then))
-    expect(again).toEqual({ ok: true, value: { ...then, folder: expect.stringContaining(cacheDir) as string, bin: expect.stringContaining(cacheDir) as string } })
+    expect(again).toEqual({
+      ok: true,
+      value: {
+        ...then,
+        folder: expect.stringContaining(cacheDir) as string,
+        bin: expect.stringContaining(cacheDir) as string,
+      },
+    })
     const { value } = again as { value: Installed }
     expect([await versionOf(value, DEPENDENCY), await versionOf(value, INNER)]).toEqual(['1.0.0', '1.0.0'])
     expect(asked.filter((url) => url.includes('1.0.1'))).toEqual([])
@@ -212,7 +284,8 @@ describe('what is pinned', () => {
     expect(Date.parse(now.resolvedAt)).toBeGreaterThan(Date.parse(then.resolvedAt))
     expect([await versionOf(then, INNER), await versionOf(now, INNER)]).toEqual(['1.0.0', '1.0.1'])
     offline()
-    for (const one of [then, now]) expect(await createInstaller({ cacheDir }).install(pinTo(one))).toEqual({ ok: true, value: one })
+    for (const one of [then, now])
+      expect(await createInstaller({ cacheDir }).install(pinTo(one))).toEqual({ ok: true, value: one })
   })
 
   test('is resolved to the same in every cache', async () => {
@@ -232,12 +305,17 @@ describe('what is pinned', () => {
     offline()
     const emptied = await emptyCache()
     await cp(old, join(emptied, 'packages', `${NAME}@1.1.0_`), { recursive: true })
-    expect(await messageOf(createInstaller({ cacheDir: emptied }).install({ package: NAME, version: '1.1.0' }))).toMatch('ECONNREFUSED')
+    expect(
+      await messageOf(createInstaller({ cacheDir: emptied }).install({ package: NAME, version: '1.1.0' })),
+    ).toMatch('ECONNREFUSED')
   })
 })
 
 describe('an installation is refused', () => {
-  const refusal = (field: string) => ({ ok: false, error: { code: 'upstream_invalid', message: `${NAME}@1.1.0 is not what was pinned: its ${field}.` } })
+  const refusal = (field: string) => ({
+    ok: false,
+    error: { code: 'upstream_invalid', message: `${NAME}@1.1.0 is not what was pinned: its ${field}.` },
+  })
 
   test('when the integrity is not the pinned one, in the cache and before it gets there', async () => {
     online()
@@ -257,42 +335,65 @@ describe('an installation is refused', () => {
     const now = await installed(await emptyCache())
     const cacheDir = await emptyCache()
     asked.length = 0
-    expect(await createInstaller({ cacheDir }).install(pinTo(now, { dependencies: then.dependencies }))).toEqual(refusal('dependencies differ'))
+    expect(await createInstaller({ cacheDir }).install(pinTo(now, { dependencies: then.dependencies }))).toEqual(
+      refusal('dependencies differ'),
+    )
     expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
   })
 
   test('when the lockfile leaves something out, or leaves open what it is', async () => {
     online()
     const then = await installed(await emptyCache())
-    const { [`node_modules/${INNER}`]: inner, ...others } = JSON.parse(then.lockfile) as Record<string, Record<string, unknown>>
+    const { [`node_modules/${INNER}`]: inner, ...others } = JSON.parse(then.lockfile) as Record<
+      string,
+      Record<string, unknown>
+    >
     const { integrity: _integrity, ...unbound } = inner!
     const cacheDir = await emptyCache()
     const withLockfile = (packages: object) => {
       const lockfile = canonicalize(packages)
-      return messageOf(createInstaller({ cacheDir }).install(pinTo({ ...then, lockfile, dependencies: lockfileDigest(lockfile) })))
+      return messageOf(
+        createInstaller({ cacheDir }).install(pinTo({ ...then, lockfile, dependencies: lockfileDigest(lockfile) })),
+      )
     }
     expect(await withLockfile(others)).toMatch('EUSAGE')
     asked.length = 0
-    expect(await withLockfile({ ...others, [`node_modules/${INNER}`]: { ...unbound, inBundle: true } })).toMatch(`not from the registry: node_modules/${INNER}`)
+    expect(await withLockfile({ ...others, [`node_modules/${INNER}`]: { ...unbound, inBundle: true } })).toMatch(
+      `not from the registry: node_modules/${INNER}`,
+    )
     expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
   })
 
   test.each([
-    ['is not published any more', 'ETARGET', () => {
-      delete published[INNER]!['1.0.0']
-      publish(INNER, '1.0.1')
-    }],
+    [
+      'is not published any more',
+      'ETARGET',
+      () => {
+        delete published[INNER]!['1.0.0']
+        publish(INNER, '1.0.1')
+      },
+    ],
     ['is gone with all its versions', 'E404', () => void delete published[INNER]],
-    ['is something else now', 'EINTEGRITY', () => {
-      published[INNER]!['1.0.0'] = packed[INNER]!['1.0.1']!
-    }],
+    [
+      'is something else now',
+      'EINTEGRITY',
+      () => {
+        published[INNER]!['1.0.0'] = packed[INNER]!['1.0.1']!
+      },
+    ],
   ])('when a dependency %s, with what to do about it', async (_what, code, change) => {
     online()
     const then = await installed(await emptyCache())
     change()
     const cacheDir = await emptyCache()
     const done = await createInstaller({ cacheDir }).install(pinTo(then))
-    expect(done).toMatchObject({ ok: false, error: { code: 'upstream_invalid', message: expect.stringMatching(`resolved at ${then.resolvedAt}: .*${code}.* move the pin`) as string } })
+    expect(done).toMatchObject({
+      ok: false,
+      error: {
+        code: 'upstream_invalid',
+        message: expect.stringMatching(`resolved at ${then.resolvedAt}: .*${code}.* move the pin`) as string,
+      },
+    })
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
   })
 
@@ -301,30 +402,52 @@ describe('an installation is refused', () => {
     const then = await installed(await emptyCache())
     const { pin } = pinTo(then).pinned!
     const lockfile: GetLockfile = async () => ({ ok: false, error: { code: 'unavailable' } })
-    expect(await createInstaller({ cacheDir: await emptyCache() }).install({ ...pinTo(then), pinned: { pin, lockfile } })).toEqual({ ok: false, error: { code: 'unavailable' } })
+    expect(
+      await createInstaller({ cacheDir: await emptyCache() }).install({ ...pinTo(then), pinned: { pin, lockfile } }),
+    ).toEqual({ ok: false, error: { code: 'unavailable' } })
   })
 
-  test.each([['version', '^1.0.0'], ['integrity', 'sha1-x'], ['dependencies', '../x']])('for a pin whose %s is %s', async (field, value) => {
-    const pin: Pin = { version: '1.0.0', integrity: packed[NAME]!['1.0.0']!.integrity, dependencies: 'a'.repeat(64), resolvedAt: '2026-01-01T00:00:00.000Z', [field]: value }
+  test.each([
+    ['version', '^1.0.0'],
+    ['integrity', 'sha1-x'],
+    ['dependencies', '../x'],
+  ])('for a pin whose %s is %s', async (field, value) => {
+    const pin: Pin = {
+      version: '1.0.0',
+      integrity: packed[NAME]!['1.0.0']!.integrity,
+      dependencies: 'a'.repeat(64),
+      resolvedAt: '2026-01-01T00:00:00.000Z',
+      [field]: value,
+    }
     const cacheDir = await emptyCache()
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: 'latest', pinned: { pin, lockfile: vi.fn<GetLockfile>() } })).toMatchObject({ ok: false, error: { code: 'invalid_argument' } })
+    expect(
+      await createInstaller({ cacheDir }).install({
+        package: NAME,
+        version: 'latest',
+        pinned: { pin, lockfile: vi.fn<GetLockfile>() },
+      }),
+    ).toMatchObject({ ok: false, error: { code: 'invalid_argument' } })
     expect(await readdir(cacheDir)).toEqual([])
   })
 })
 
 describe('an installation fails', () => {
-
   test('when what comes is not what the registry announces', async () => {
     online()
     published[NAME]!['2.0.0']!.file = packed[NAME]!['1.0.0']!.file
     const done = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
-    expect(done).toMatchObject({ ok: false, error: { code: 'upstream_invalid', message: expect.stringContaining('EINTEGRITY') as string } })
+    expect(done).toMatchObject({
+      ok: false,
+      error: { code: 'upstream_invalid', message: expect.stringContaining('EINTEGRITY') as string },
+    })
   })
 
   test('when it depends on a git repository', async () => {
     online()
     const cacheDir = await emptyCache()
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '3.0.0' })).toMatchObject({ ok: false })
+    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '3.0.0' })).toMatchObject({
+      ok: false,
+    })
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
   })
 
@@ -338,12 +461,32 @@ describe('an installation fails', () => {
   })
 
   test.each([
-    ['../evil', '1.0.0'], ['--global', '1.0.0'], ['.', '1.0.0'], ['a b', '1.0.0'], ['@scope/../x', '1.0.0'], ['/etc', '1.0.0'], ['x\n', '1.0.0'], ['UPPER', '1.0.0'],
-    [NAME, 'file:../x'], [NAME, 'git+https://example.org/x.git'], [NAME, 'https://example.org/x.tgz'], [NAME, 'npm:other@1'], [NAME, 'user/repo'],
-    [NAME, 'github:user/repo'], [NAME, '../x'], [NAME, '--global'], [NAME, ''], [NAME, 'workspace:*'], [NAME, 'x.tgz'], [NAME, '1.0.0\n'],
+    ['../evil', '1.0.0'],
+    ['--global', '1.0.0'],
+    ['.', '1.0.0'],
+    ['a b', '1.0.0'],
+    ['@scope/../x', '1.0.0'],
+    ['/etc', '1.0.0'],
+    ['x\n', '1.0.0'],
+    ['UPPER', '1.0.0'],
+    [NAME, 'file:../x'],
+    [NAME, 'git+https://example.org/x.git'],
+    [NAME, 'https://example.org/x.tgz'],
+    [NAME, 'npm:other@1'],
+    [NAME, 'user/repo'],
+    [NAME, 'github:user/repo'],
+    [NAME, '../x'],
+    [NAME, '--global'],
+    [NAME, ''],
+    [NAME, 'workspace:*'],
+    [NAME, 'x.tgz'],
+    [NAME, '1.0.0\n'],
   ])('for %j at %j, before npm hears of it', async (name, version) => {
     const cacheDir = await emptyCache()
-    expect(await createInstaller({ cacheDir }).install({ package: name, version })).toMatchObject({ ok: false, error: { code: 'invalid_argument' } })
+    expect(await createInstaller({ cacheDir }).install({ package: name, version })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_argument' },
+    })
     expect(await readdir(cacheDir)).toEqual([])
   })
 })

@@ -1,6 +1,15 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isExactVersion, isIntegrity, isLockfileDigest, isPackageName, isVersionSpec, pinDifference, type Pin, type Pinned } from '@vitrine/core/policy'
+import {
+  isExactVersion,
+  isIntegrity,
+  isLockfileDigest,
+  isPackageName,
+  isVersionSpec,
+  pinDifference,
+  type Pin,
+  type Pinned,
+} from '@vitrine/core/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { withLock } from './lock.ts'
 import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'
@@ -52,7 +61,8 @@ export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
       const problem = problemOf(request)
       if (problem !== null) return Promise.resolve(fail('invalid_argument', problem))
       const key = JSON.stringify([request.package, request.version, request.pinned?.pin ?? null])
-      const running = active.get(key) ?? installOnce(cacheDir, request, closing.signal).finally(() => active.delete(key))
+      const running =
+        active.get(key) ?? installOnce(cacheDir, request, closing.signal).finally(() => active.delete(key))
       active.set(key, running)
       return running
     },
@@ -78,7 +88,11 @@ interface Places {
 }
 
 async function installOnce(cacheDir: string, request: PackageRequest, signal: AbortSignal): Promise<Result<Installed>> {
-  const [packages, installing, locks] = [join(cacheDir, 'packages'), join(cacheDir, 'installing'), join(cacheDir, 'locks')]
+  const [packages, installing, locks] = [
+    join(cacheDir, 'packages'),
+    join(cacheDir, 'installing'),
+    join(cacheDir, 'locks'),
+  ]
   const places = { cacheDir, packages, installing, locks }
   const { package: name, pinned } = request
   try {
@@ -88,23 +102,40 @@ async function installOnce(cacheDir: string, request: PackageRequest, signal: Ab
     if (pinned) return await installPinned(places, name, pinned.pin, pinned.lockfile, signal)
     return await installLatest(places, request, signal)
   } catch (error) {
-    return fail('upstream_unreachable', signal.aborted ? 'The installation was stopped.' : `The package cache cannot be used: ${(error as Error).message}`)
+    return fail(
+      'upstream_unreachable',
+      signal.aborted
+        ? 'The installation was stopped.'
+        : `The package cache cannot be used: ${(error as Error).message}`,
+    )
   }
 }
 
 /** What the registry says today, or said when it could last be asked. */
-async function installLatest(places: Places, { package: name, version }: PackageRequest, signal: AbortSignal): Promise<Result<Installed>> {
+async function installLatest(
+  places: Places,
+  { package: name, version }: PackageRequest,
+  signal: AbortSignal,
+): Promise<Result<Installed>> {
   const resolvedAt = new Date().toISOString()
   const resolved = await resolve(places, name, version, signal)
   if (!resolved.ok) {
-    const lately = resolved.error.code === 'upstream_unreachable' && isExactVersion(version) ? await readNewest(places, name, version) : null
+    const lately =
+      resolved.error.code === 'upstream_unreachable' && isExactVersion(version)
+        ? await readNewest(places, name, version)
+        : null
     return lately ?? resolved
   }
   const { lockfile, ...pin } = resolved.value
   return installPinned(places, name, { ...pin, resolvedAt }, async () => ok(lockfile), signal)
 }
 
-async function resolve({ cacheDir, installing }: Places, name: string, version: string, signal: AbortSignal): Promise<Result<Locked>> {
+async function resolve(
+  { cacheDir, installing }: Places,
+  name: string,
+  version: string,
+  signal: AbortSignal,
+): Promise<Result<Locked>> {
   return inFolder(installing, async (folder) => {
     await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }))
     const done = await npm('resolve', { cacheDir, folder }, signal)
@@ -112,7 +143,13 @@ async function resolve({ cacheDir, installing }: Places, name: string, version: 
   })
 }
 
-async function installPinned(places: Places, name: string, pin: Pin, lockfile: GetLockfile, signal: AbortSignal): Promise<Result<Installed>> {
+async function installPinned(
+  places: Places,
+  name: string,
+  pin: Pin,
+  lockfile: GetLockfile,
+  signal: AbortSignal,
+): Promise<Result<Installed>> {
   return withLock(join(places.locks, folderName(name, pin)), signal, async () => {
     const meanwhile = await readCached(places, name, pin)
     if (meanwhile) return meanwhile
@@ -120,16 +157,25 @@ async function installPinned(places: Places, name: string, pin: Pin, lockfile: G
     if (!text.ok) return text
     const locked = parseLocked(text.value, name)
     if (!locked.ok) return locked
-    return mismatchOf(name, pin, locked.value) ?? (await installFresh(places, name, { ...locked.value, resolvedAt: pin.resolvedAt }, signal))
+    return (
+      mismatchOf(name, pin, locked.value) ??
+      (await installFresh(places, name, { ...locked.value, resolvedAt: pin.resolvedAt }, signal))
+    )
   })
 }
 
 /** Into a temporary folder and, once all is checked, in one step to its place. */
-async function installFresh({ cacheDir, packages, installing }: Places, name: string, locked: Locked & Pin, signal: AbortSignal): Promise<Result<Installed>> {
+async function installFresh(
+  { cacheDir, packages, installing }: Places,
+  name: string,
+  locked: Locked & Pin,
+  signal: AbortSignal,
+): Promise<Result<Installed>> {
   return inFolder(installing, async (folder) => {
     for (const [file, text] of Object.entries(npmFiles(name, locked))) await writeFile(join(folder, file), text)
     const done = await npm('install', { cacheDir, folder }, signal)
-    if (!done.ok) return done.error.code === 'upstream_invalid' ? irreproducible(name, locked, done.error.message) : done
+    if (!done.ok)
+      return done.error.code === 'upstream_invalid' ? irreproducible(name, locked, done.error.message) : done
     if (!(await isInstalled(folder, locked))) return differs(name, locked, 'dependencies')
     const { lockfile: _lockfile, ...pin } = locked
     await writeFile(join(folder, RECORD), JSON.stringify(pin))
@@ -162,14 +208,23 @@ async function readCached({ packages }: Places, name: string, pin: Pin): Promise
 
 /** What a version was when it was last resolved here. */
 async function readNewest({ packages }: Places, name: string, version: string): Promise<Result<Installed> | null> {
-  const folders = (await readdir(packages)).filter((folder) => folder.startsWith(folderName(name, { version, dependencies: '' })))
-  const found = await Promise.all(folders.map((folder) => readInstalled(join(packages, folder), name, null).catch(() => null)))
-  const installed = found.filter((one) => one?.ok === true).sort((a, b) => Date.parse(b.value.resolvedAt) - Date.parse(a.value.resolvedAt))
+  const folders = (await readdir(packages)).filter((folder) =>
+    folder.startsWith(folderName(name, { version, dependencies: '' })),
+  )
+  const found = await Promise.all(
+    folders.map((folder) => readInstalled(join(packages, folder), name, null).catch(() => null)),
+  )
+  const installed = found
+    .filter((one) => one?.ok === true)
+    .sort((a, b) => Date.parse(b.value.resolvedAt) - Date.parse(a.value.resolvedAt))
   return installed[0] ?? null
 }
 
 async function readInstalled(folder: string, name: string, expected: Pin | null): Promise<Result<Installed>> {
-  const [pin, locked] = [JSON.parse(await readFile(join(folder, RECORD), 'utf8')) as Pin, await readLocked(folder, name)]
+  const [pin, locked] = [
+    JSON.parse(await readFile(join(folder, RECORD), 'utf8')) as Pin,
+    await readLocked(folder, name),
+  ]
   if (!locked.ok) return locked
   const mismatch = mismatchOf(name, pin, locked.value) ?? (expected && mismatchOf(name, expected, pin))
   if (mismatch) return mismatch
@@ -183,13 +238,19 @@ function mismatchOf(name: string, pin: Pinned, found: Pinned): Result<never> | n
 }
 
 function differs(name: string, { version }: Pinned, field: keyof Pinned): Result<never> {
-  return fail('upstream_invalid', `${name}@${version} is not what was pinned: its ${field} ${field === 'dependencies' ? 'differ' : 'differs'}.`)
+  return fail(
+    'upstream_invalid',
+    `${name}@${version} is not what was pinned: its ${field} ${field === 'dependencies' ? 'differ' : 'differs'}.`,
+  )
 }
 
 /** Of what was resolved, some is not to be had any more, or is something else now. */
 function irreproducible(name: string, { version, resolvedAt }: Pin, reason = ''): Result<never> {
   const then = `with the dependencies that were resolved at ${resolvedAt}`
-  return fail('upstream_invalid', `${name}@${version} cannot be installed ${then}: ${reason} Where it is pinned, move the pin to have them resolved anew.`)
+  return fail(
+    'upstream_invalid',
+    `${name}@${version} cannot be installed ${then}: ${reason} Where it is pinned, move the pin to have them resolved anew.`,
+  )
 }
 
 /** Package names hold no "+" and versions no "/" or "_", so no two share a folder. A name that long has room for half of the digest. */

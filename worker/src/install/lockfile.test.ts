@@ -14,14 +14,29 @@ const integrity = `sha512-${'A'.repeat(86)}==`
 const NAME = '@scope/tool'
 const GOOD = { version: '1.2.3', integrity }
 const TREE = {
-  'node_modules/@scope/tool': { ...GOOD, bin: { tool: 'cli.js' }, dependencies: { JSONStream: '^4' }, license: 'MIT', resolved: 'https://registry.example/tool.tgz' },
-  'node_modules/JSONStream': { ...GOOD, version: '4.0.0', os: ['linux'], optional: true, bundleDependencies: ['bundled'] },
+  'node_modules/@scope/tool': {
+    ...GOOD,
+    bin: { tool: 'cli.js' },
+    dependencies: { JSONStream: '^4' },
+    license: 'MIT',
+    resolved: 'https://registry.example/tool.tgz',
+  },
+  'node_modules/JSONStream': {
+    ...GOOD,
+    version: '4.0.0',
+    os: ['linux'],
+    optional: true,
+    bundleDependencies: ['bundled'],
+  },
   'node_modules/JSONStream/node_modules/bundled': { version: '1.0.0', inBundle: true },
   'node_modules/JSONStream/node_modules/bundled/node_modules/inner': { version: '1.0.0', inBundle: true },
 }
 
 const read = async (packages: Record<string, unknown>) => {
-  await writeFile(join(folder, 'package-lock.json'), JSON.stringify({ lockfileVersion: 3, packages: { '': { dependencies: { [NAME]: 'latest' } }, ...packages } }))
+  await writeFile(
+    join(folder, 'package-lock.json'),
+    JSON.stringify({ lockfileVersion: 3, packages: { '': { dependencies: { [NAME]: 'latest' } }, ...packages } }),
+  )
   return readLocked(folder, NAME)
 }
 const locked = async (packages: Record<string, unknown>): Promise<Locked> => {
@@ -41,28 +56,69 @@ describe('what npm resolved', () => {
   test('is the same in another order and from another registry, and another with any other package', async () => {
     const { dependencies } = await locked(TREE)
     const reversed = Object.fromEntries(Object.entries(TREE).reverse())
-    expect((await locked({ ...reversed, 'node_modules/@scope/tool': { ...TREE['node_modules/@scope/tool'], resolved: 'https://mirror.example/tool.tgz' } })).dependencies).toBe(dependencies)
+    expect(
+      (
+        await locked({
+          ...reversed,
+          'node_modules/@scope/tool': {
+            ...TREE['node_modules/@scope/tool'],
+            resolved: 'https://mirror.example/tool.tgz',
+          },
+        })
+      ).dependencies,
+    ).toBe(dependencies)
     const dependency = TREE['node_modules/JSONStream']
     for (const other of [
       { ...TREE, 'node_modules/JSONStream': { ...dependency, version: '4.0.1' } },
       { ...TREE, 'node_modules/JSONStream': { ...dependency, integrity: `sha512-${'B'.repeat(86)}==` } },
       { ...TREE, 'node_modules/more': GOOD },
       { 'node_modules/@scope/tool': TREE['node_modules/@scope/tool'] },
-    ]) expect((await locked(other)).dependencies).not.toBe(dependencies)
+    ])
+      expect((await locked(other)).dependencies).not.toBe(dependencies)
   })
 
   test.each([
     ['is not there', {}],
     ['has no integrity', { 'node_modules/@scope/tool': { version: '1.2.3' } }],
-    ['has a weak integrity only', { 'node_modules/@scope/tool': { version: '1.2.3', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } }],
+    [
+      'has a weak integrity only',
+      { 'node_modules/@scope/tool': { version: '1.2.3', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } },
+    ],
     ['has no exact version', { 'node_modules/@scope/tool': { version: '^1', integrity } }],
     ['is a link', { 'node_modules/@scope/tool': { ...GOOD, link: true } }],
-    ['depends on a git repository', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', resolved: 'git+ssh://git@example.org/x.git#abc' } }],
+    [
+      'depends on a git repository',
+      {
+        'node_modules/@scope/tool': GOOD,
+        'node_modules/x': { version: '1.0.0', resolved: 'git+ssh://git@example.org/x.git#abc' },
+      },
+    ],
     ['depends on a folder', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { resolved: '../x', link: true } }],
-    ['depends on something with a weak integrity', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' } }],
-    ['says of a dependency that it is bundled', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', inBundle: true } }],
-    ['says so of one inside of a package that bundles nothing', { 'node_modules/@scope/tool': { ...GOOD, bundleDependencies: [] }, 'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true } }],
-    ['bundles a link', { 'node_modules/@scope/tool': { ...GOOD, bundleDependencies: ['x'] }, 'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true, link: true } }],
+    [
+      'depends on something with a weak integrity',
+      {
+        'node_modules/@scope/tool': GOOD,
+        'node_modules/x': { version: '1.0.0', integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' },
+      },
+    ],
+    [
+      'says of a dependency that it is bundled',
+      { 'node_modules/@scope/tool': GOOD, 'node_modules/x': { version: '1.0.0', inBundle: true } },
+    ],
+    [
+      'says so of one inside of a package that bundles nothing',
+      {
+        'node_modules/@scope/tool': { ...GOOD, bundleDependencies: [] },
+        'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true },
+      },
+    ],
+    [
+      'bundles a link',
+      {
+        'node_modules/@scope/tool': { ...GOOD, bundleDependencies: ['x'] },
+        'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true, link: true },
+      },
+    ],
     ['depends on something at no place', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': null }],
     ['has a place elsewhere', { 'node_modules/@scope/tool': GOOD, '../x': GOOD }],
     ['climbs out', { 'node_modules/@scope/tool': GOOD, 'node_modules/../../x': GOOD }],
@@ -84,9 +140,18 @@ describe('a lockfile from elsewhere', () => {
   })
 
   test.each([
-    ['no JSON', '{'], ['no object', '[]'], ['null', 'null'], ['of another package', JSON.stringify({ 'node_modules/other': GOOD })],
-    ['says where to get it', JSON.stringify({ 'node_modules/@scope/tool': { ...GOOD, resolved: 'http://127.0.0.1/x.tgz' } })],
-    ['has a root of its own', JSON.stringify({ '': { dependencies: { other: '*' } }, 'node_modules/@scope/tool': GOOD })],
+    ['no JSON', '{'],
+    ['no object', '[]'],
+    ['null', 'null'],
+    ['of another package', JSON.stringify({ 'node_modules/other': GOOD })],
+    [
+      'says where to get it',
+      JSON.stringify({ 'node_modules/@scope/tool': { ...GOOD, resolved: 'http://127.0.0.1/x.tgz' } }),
+    ],
+    [
+      'has a root of its own',
+      JSON.stringify({ '': { dependencies: { other: '*' } }, 'node_modules/@scope/tool': GOOD }),
+    ],
     ['is not canonical', JSON.stringify({ 'node_modules/@scope/tool': GOOD }, null, 1)],
   ])('is refused when it is %s', (_what, text) => {
     expect(parseLocked(text, NAME)).toMatchObject({ ok: false, error: { code: 'upstream_invalid' } })
@@ -110,7 +175,11 @@ describe('what npm put in place', () => {
     await writeFile(join(folder, 'node_modules/.package-lock.json'), JSON.stringify({ packages }))
     return isInstalled(folder, expected)
   }
-  const { 'node_modules/@scope/tool': tool, 'node_modules/JSONStream': dependency, 'node_modules/JSONStream/node_modules/bundled': bundled } = TREE
+  const {
+    'node_modules/@scope/tool': tool,
+    'node_modules/JSONStream': dependency,
+    'node_modules/JSONStream/node_modules/bundled': bundled,
+  } = TREE
 
   test('is all of it, or what is for this platform', async () => {
     expect(await placed(TREE)).toBe(true)
@@ -121,8 +190,14 @@ describe('what npm put in place', () => {
     ['nothing', {}],
     ['something else', { ...TREE, 'node_modules/more': GOOD }],
     ['another version', { ...TREE, 'node_modules/JSONStream': { ...dependency, version: '4.0.1' } }],
-    ['another integrity', { ...TREE, 'node_modules/JSONStream': { ...dependency, integrity: `sha512-${'B'.repeat(86)}==` } }],
-    ['from the registry what should be bundled', { ...TREE, 'node_modules/JSONStream/node_modules/bundled': { ...bundled, integrity } }],
+    [
+      'another integrity',
+      { ...TREE, 'node_modules/JSONStream': { ...dependency, integrity: `sha512-${'B'.repeat(86)}==` } },
+    ],
+    [
+      'from the registry what should be bundled',
+      { ...TREE, 'node_modules/JSONStream/node_modules/bundled': { ...bundled, integrity } },
+    ],
   ])('is not %s', async (_what, packages) => {
     expect(await placed(packages)).toBe(false)
   })

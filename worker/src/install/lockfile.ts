@@ -16,8 +16,24 @@ export interface Locked extends Pinned {
 
 /** All that npm needs to install the same again. Where it came from is left out: another worker may reach another registry. */
 const FIELDS = [
-  'name', 'version', 'integrity', 'dependencies', 'optionalDependencies', 'peerDependencies', 'peerDependenciesMeta', 'bundleDependencies', 'bin',
-  'engines', 'os', 'cpu', 'libc', 'optional', 'peer', 'devOptional', 'inBundle', 'hasShrinkwrap',
+  'name',
+  'version',
+  'integrity',
+  'dependencies',
+  'optionalDependencies',
+  'peerDependencies',
+  'peerDependenciesMeta',
+  'bundleDependencies',
+  'bin',
+  'engines',
+  'os',
+  'cpu',
+  'libc',
+  'optional',
+  'peer',
+  'devOptional',
+  'inBundle',
+  'hasShrinkwrap',
 ]
 
 const NPM_LOCKFILE = 'package-lock.json'
@@ -50,17 +66,23 @@ function unusable(packageName: string): Result<never> {
 export function npmFiles(packageName: string, { version, lockfile }: Locked): Record<string, string> {
   const root = { dependencies: { [packageName]: version } }
   const packages = { '': root, ...(JSON.parse(lockfile) as Packages) }
-  return { 'package.json': JSON.stringify({ private: true, ...root }), [NPM_LOCKFILE]: JSON.stringify({ lockfileVersion: 3, requires: true, packages }) }
+  return {
+    'package.json': JSON.stringify({ private: true, ...root }),
+    [NPM_LOCKFILE]: JSON.stringify({ lockfileVersion: 3, requires: true, packages }),
+  }
 }
 
 /** Whether nothing was installed but what the lockfile says; what is for another platform is missing, as it should be. */
 export async function isInstalled(folder: string, { lockfile }: Locked): Promise<boolean> {
   const expected = new Map(Object.entries(JSON.parse(lockfile) as Packages))
   const installed = Object.entries(await readPackages(join(folder, NPM_INSTALLED)))
-  return installed.length > 0 && installed.every(([path, entry]) => {
-    const { version, integrity } = expected.get(path) ?? {}
-    return isRecord(entry) && version === entry['version'] && integrity === entry['integrity']
-  })
+  return (
+    installed.length > 0 &&
+    installed.every(([path, entry]) => {
+      const { version, integrity } = expected.get(path) ?? {}
+      return isRecord(entry) && version === entry['version'] && integrity === entry['integrity']
+    })
+  )
 }
 
 async function readPackages(file: string): Promise<Record<string, unknown>> {
@@ -77,9 +99,14 @@ function lockedOf(packageName: string, entries: Record<string, unknown>): Result
   for (const [path, entry] of Object.entries(entries)) {
     if (path === '') continue
     if (!isRecord(entry) || !isPackagePath(path) || !(isFromRegistry(entry) || isBundled(path, entries))) {
-      return fail('upstream_invalid', `${packageName} depends on something that is not from the registry: ${path.slice(0, 200)}.`)
+      return fail(
+        'upstream_invalid',
+        `${packageName} depends on something that is not from the registry: ${path.slice(0, 200)}.`,
+      )
     }
-    packages[path] = Object.fromEntries(FIELDS.flatMap((field) => (entry[field] === undefined ? [] : [[field, entry[field]]])))
+    packages[path] = Object.fromEntries(
+      FIELDS.flatMap((field) => (entry[field] === undefined ? [] : [[field, entry[field]]])),
+    )
   }
   const { version, integrity } = packages[`node_modules/${packageName}`] ?? {}
   if (typeof version !== 'string' || !isExactVersion(version) || typeof integrity !== 'string') {
@@ -87,7 +114,10 @@ function lockedOf(packageName: string, entries: Record<string, unknown>): Result
   }
   const lockfile = canonicalize(packages)
   if (Buffer.byteLength(lockfile) > LOCKFILE_BYTES_MAX) {
-    return fail('upstream_too_large', `${packageName} depends on ${Object.keys(packages).length} packages, which are too many.`)
+    return fail(
+      'upstream_too_large',
+      `${packageName} depends on ${Object.keys(packages).length} packages, which are too many.`,
+    )
   }
   return ok({ version, integrity, dependencies: lockfileDigest(lockfile), lockfile })
 }

@@ -14,8 +14,20 @@ const OUTPUT_BYTES_MAX = 1024 * 1024
  * git's configuration can name programs to run. Versions of npm that don't know the `allow-` options are stopped by the lockfile's check.
  */
 const OPTIONS = [
-  '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--omit=dev', '--package-lock=true', '--logs-max=0', '--loglevel=error',
-  '--global=false', '--allow-git=none', '--allow-remote=none', '--allow-file=none', '--allow-directory=none', `--git=${join('/', 'nonexistent', 'git')}`,
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+  '--no-update-notifier',
+  '--omit=dev',
+  '--package-lock=true',
+  '--logs-max=0',
+  '--loglevel=error',
+  '--global=false',
+  '--allow-git=none',
+  '--allow-remote=none',
+  '--allow-file=none',
+  '--allow-directory=none',
+  `--git=${join('/', 'nonexistent', 'git')}`,
 ]
 
 /** What the worker's own environment says about how to reach the registry; all else stays here. */
@@ -41,18 +53,36 @@ const COMMANDS = { resolve: ['install', '--package-lock-only'], install: ['ci'] 
  * can be taken for an option. Errors, naming npm's error code: upstream_invalid when the registry has not got what is asked for,
  * upstream_unreachable for all else.
  */
-export async function npm(command: keyof typeof COMMANDS, { cacheDir, folder }: NpmPaths, signal: AbortSignal): Promise<Result<void>> {
+export async function npm(
+  command: keyof typeof COMMANDS,
+  { cacheDir, folder }: NpmPaths,
+  signal: AbortSignal,
+): Promise<Result<void>> {
   const script = npmScript()
   if (script === null) return fail('upstream_unreachable', 'npm is not installed where the worker runs.')
   const home = join(cacheDir, 'home')
   await mkdir(home, { recursive: true })
-  const options = { cwd: folder, env: npmEnvironment(cacheDir, home), timeout: INSTALL_MS_MAX, killSignal: 'SIGKILL', maxBuffer: OUTPUT_BYTES_MAX, signal } as const
+  const options = {
+    cwd: folder,
+    env: npmEnvironment(cacheDir, home),
+    timeout: INSTALL_MS_MAX,
+    killSignal: 'SIGKILL',
+    maxBuffer: OUTPUT_BYTES_MAX,
+    signal,
+  } as const
   return new Promise((resolve) => {
     execFile(process.execPath, [script, ...COMMANDS[command], ...OPTIONS], options, (error, _stdout, stderr) => {
       if (!error) return resolve(ok(undefined))
       if (signal.aborted) return resolve(fail('upstream_unreachable', 'The installation was stopped.'))
-      const code = /npm (?:error|ERR!) code (\S+)/.exec(stderr)?.[1] ?? (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown'))
-      resolve(fail(ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable', `npm could not install it: ${CAUSES[code] ?? code}.`))
+      const code =
+        /npm (?:error|ERR!) code (\S+)/.exec(stderr)?.[1] ??
+        (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown'))
+      resolve(
+        fail(
+          ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable',
+          `npm could not install it: ${CAUSES[code] ?? code}.`,
+        ),
+      )
     })
   })
 }
@@ -69,13 +99,25 @@ const CAUSES: Record<string, string> = {
 }
 
 /** What trying again does not mend: the registry was reached and said so. */
-const ANSWERS: ReadonlySet<string> = new Set(['E401', 'E403', 'E404', 'ETARGET', 'ENOVERSIONS', 'EINTEGRITY', 'ERESOLVE', 'EUSAGE'])
+const ANSWERS: ReadonlySet<string> = new Set([
+  'E401',
+  'E403',
+  'E404',
+  'ETARGET',
+  'ENOVERSIONS',
+  'EINTEGRITY',
+  'ERESOLVE',
+  'EUSAGE',
+])
 
 /** npm's command line as a script, so that neither a shell nor a wrapper comes in between: beside this node, else as found in PATH. */
 function npmScript(): string | null {
   const candidates = [
     join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
-    ...(process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '').map((folder) => join(folder, 'npm')),
+    ...(process.env['PATH'] ?? '')
+      .split(delimiter)
+      .filter((folder) => folder !== '')
+      .map((folder) => join(folder, 'npm')),
   ]
   for (const candidate of candidates) {
     if (!existsSync(candidate)) continue

@@ -13,11 +13,15 @@ test('a variable opens when the operator listed it, and nothing that objects hav
   expect(await open({ env: 'LISTED' })).toEqual({ ok: true, value: 'v' })
   expect(await open({ env: 'EMPTY' })).toEqual({ ok: true, value: '' })
   expect(await open({ env: 'worker.yaml:a:KEY' })).toEqual({ ok: true, value: 'w' })
-  for (const env of ['PATH', 'VITRINE_KEY', 'toString', '__proto__', '']) expect(await open({ env })).toMatchObject({ ok: false, error: { code: 'credential_unreadable' } })
+  for (const env of ['PATH', 'VITRINE_KEY', 'toString', '__proto__', ''])
+    expect(await open({ env })).toMatchObject({ ok: false, error: { code: 'credential_unreadable' } })
 })
 
 test('a KMS that cannot be reached is not called a wrong ciphertext', async () => {
-  expect(await opener({ kms: noKms, values: {} })({ enc: 'AAAA', kmsKey: 'k', resource: 'r' })).toMatchObject({ ok: false, error: { code: 'kms_unavailable' } })
+  expect(await opener({ kms: noKms, values: {} })({ enc: 'AAAA', kmsKey: 'k', resource: 'r' })).toMatchObject({
+    ok: false,
+    error: { code: 'kms_unavailable' },
+  })
 })
 
 /** Google's two services, as far as reading a secret goes; they cannot be run here. */
@@ -33,13 +37,18 @@ interface Google {
   payload?: object
 }
 
-async function google({ token = 200, secret = 200, payload }: Google = {}): Promise<{ hosts: { secretManager: string; metadata: string }; asked: string[] }> {
+async function google({ token = 200, secret = 200, payload }: Google = {}): Promise<{
+  hosts: { secretManager: string; metadata: string }
+  asked: string[]
+}> {
   const asked: string[] = []
   const server = createServer((req, res) => {
     asked.push(`${req.url} ${req.headers['metadata-flavor'] ?? req.headers.authorization}`)
     const isToken = req.url!.startsWith('/computeMetadata/')
     const data = Buffer.from('sécret')
-    const body = isToken ? { access_token: 'ya29.x' } : { payload: payload ?? { data: data.toString('base64'), dataCrc32c: String(crc32c(data)) } }
+    const body = isToken
+      ? { access_token: 'ya29.x' }
+      : { payload: payload ?? { data: data.toString('base64'), dataCrc32c: String(crc32c(data)) } }
     res.writeHead(isToken ? token : secret).end(JSON.stringify(body))
   })
   server.listen(0, '127.0.0.1')
@@ -74,7 +83,14 @@ test.each<[string, Google, string]>([
   expect(await readSecret(NAME, (await google(does)).hosts)).toMatchObject({ ok: false, error: { code } })
 })
 
-test.each(['projects/p/secrets/other', 'vitrine-x', `${NAME}/versions/3:destroy`, `${NAME}/../x`, `${NAME}?a=b`, 'projects/p/secrets/vitrine-a/b'])('a name is not taken elsewhere: %s', async (name) => {
+test.each([
+  'projects/p/secrets/other',
+  'vitrine-x',
+  `${NAME}/versions/3:destroy`,
+  `${NAME}/../x`,
+  `${NAME}?a=b`,
+  'projects/p/secrets/vitrine-a/b',
+])('a name is not taken elsewhere: %s', async (name) => {
   const { hosts, asked } = await google()
   expect(await readSecret(name, hosts)).toMatchObject({ ok: false, error: { code: 'credential_unreadable' } })
   expect(asked).toEqual([])

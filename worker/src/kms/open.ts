@@ -18,6 +18,8 @@ export function opener({ kms, values }: OpenOptions): Open {
     if ('enc' in sealed) return decryptWith(kms, sealed.kmsKey, Buffer.from(sealed.enc, 'base64'), sealed.resource)
     if ('secretManager' in sealed) return readSecret(sealed.secretManager)
     const value = Object.hasOwn(values, sealed.env) ? values[sealed.env] : undefined
-    return value === undefined ? fail('credential_unreadable', 'This variable of the worker is not set, or is not listed in VITRINE_SECRET_ENV.') : ok(value)
+    return value === undefined
+      ? fail('credential_unreadable', 'This variable of the worker is not set, or is not listed in VITRINE_SECRET_ENV.')
+      : ok(value)
   }
 }

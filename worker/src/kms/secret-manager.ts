@@ -7,7 +7,10 @@ export interface GoogleHosts {
   metadata: string
 }
 
-const GOOGLE: GoogleHosts = { secretManager: 'https://secretmanager.googleapis.com', metadata: 'http://metadata.google.internal' }
+const GOOGLE: GoogleHosts = {
+  secretManager: 'https://secretmanager.googleapis.com',
+  metadata: 'http://metadata.google.internal',
+}
 const REQUEST_MS_MAX = 5_000
 const NAME = /^projects\/[a-z0-9:.-]{1,100}\/secrets\/vitrine-[\w-]{1,255}(?:\/versions\/(?:latest|\d{1,10}))?$/
 
@@ -20,8 +23,14 @@ export async function readSecret(name: string, { secretManager, metadata } = GOO
   if (!NAME.test(name)) return fail('credential_unreadable', 'This is no name of a secret that belongs to Vitrine.')
   const version = name.includes('/versions/') ? name : `${name}/versions/latest`
   try {
-    const token = await get(`${metadata}/computeMetadata/v1/instance/service-accounts/default/token`, { 'metadata-flavor': 'Google' })
-    if (!token.ok) return fail('unavailable', 'Secret Manager needs the identity of a Google Cloud workload, and there is none here.')
+    const token = await get(`${metadata}/computeMetadata/v1/instance/service-accounts/default/token`, {
+      'metadata-flavor': 'Google',
+    })
+    if (!token.ok)
+      return fail(
+        'unavailable',
+        'Secret Manager needs the identity of a Google Cloud workload, and there is none here.',
+      )
     const { access_token: bearer } = (await token.json()) as { access_token: string }
     const answer = await get(`${secretManager}/v1/${version}:access`, { authorization: `Bearer ${bearer}` })
     if (!answer.ok) return fail(answer.status >= 500 || answer.status === 429 ? 'unavailable' : 'credential_unreadable')

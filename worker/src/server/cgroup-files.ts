@@ -36,7 +36,10 @@ export function readIn(files: CgroupFiles, folder: string, file: string): string
 
 /** What is outside of our process namespace is listed as 0, which to a signal means the worker's own process group. */
 export function pidsIn(files: CgroupFiles, folder: string): number[] {
-  return readIn(files, folder, PROCS).split('\n').map(Number).filter((pid) => pid > 0)
+  return readIn(files, folder, PROCS)
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0)
 }
 
 export function killIn(files: CgroupFiles, folder: string): void {
@@ -49,7 +52,11 @@ export function killIn(files: CgroupFiles, folder: string): void {
 }
 
 /** Removes a group once it is empty; `prepare` is called before each attempt. Gives up after some seconds, and when it may not. */
-export async function removeGroup(files: CgroupFiles, folder: string, prepare: () => void = () => undefined): Promise<void> {
+export async function removeGroup(
+  files: CgroupFiles,
+  folder: string,
+  prepare: () => void = () => undefined,
+): Promise<void> {
   for (let look = 0; look < LOOKS_MAX; look++) {
     prepare()
     try {

@@ -18,18 +18,27 @@ export interface Hierarchy {
 
 /** `mountinfo` and `own` are the texts of /proc/self/mountinfo and /proc/self/cgroup. Version 2 comes first: it can end a whole group. */
 export function hierarchiesIn(mountinfo: string, own: string): Hierarchy[] {
-  const mounts = lines(mountinfo).map(parseMount).filter((mount) => mount !== null)
-  return lines(own).flatMap((line): Hierarchy[] => {
-    const [, names, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
-    if (names === undefined || path === undefined) return []
-    const version = names === '' ? 2 : 1
-    const mount = mounts.find((one) => one.version === version && (version === 2 || names.split(',').every((name) => one.options.includes(name))) && isBelow(path, one.root))
-    const controllers = CONTROLLERS.filter((one) => names.split(',').includes(one))
-    if (!mount || (version === 1 && controllers.length === 0)) return []
-    const folder = join(mount.folder, relative(mount.root, path))
-    // A worker that made room for groups beside itself sits in a group of its own there.
-    return [{ version, controllers, base: parseName(folder)?.rest === SELF ? dirname(folder) : folder }]
-  }).sort((a, b) => b.version - a.version)
+  const mounts = lines(mountinfo)
+    .map(parseMount)
+    .filter((mount) => mount !== null)
+  return lines(own)
+    .flatMap((line): Hierarchy[] => {
+      const [, names, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? []
+      if (names === undefined || path === undefined) return []
+      const version = names === '' ? 2 : 1
+      const mount = mounts.find(
+        (one) =>
+          one.version === version &&
+          (version === 2 || names.split(',').every((name) => one.options.includes(name))) &&
+          isBelow(path, one.root),
+      )
+      const controllers = CONTROLLERS.filter((one) => names.split(',').includes(one))
+      if (!mount || (version === 1 && controllers.length === 0)) return []
+      const folder = join(mount.folder, relative(mount.root, path))
+      // A worker that made room for groups beside itself sits in a group of its own there.
+      return [{ version, controllers, base: parseName(folder)?.rest === SELF ? dirname(folder) : folder }]
+    })
+    .sort((a, b) => b.version - a.version)
 }
 
 interface Mount {
@@ -45,7 +54,12 @@ function parseMount(line: string): Mount | null {
   const [, , , root, folder, ...rest] = line.split(' ')
   const [type, , options] = rest.slice(rest.indexOf('-') + 1)
   if (root === undefined || folder === undefined || (type !== 'cgroup' && type !== 'cgroup2')) return null
-  return { version: type === 'cgroup' ? 1 : 2, root: unescaped(root), folder: unescaped(folder), options: options?.split(',') ?? [] }
+  return {
+    version: type === 'cgroup' ? 1 : 2,
+    root: unescaped(root),
+    folder: unescaped(folder),
+    options: options?.split(',') ?? [],
+  }
 }
 
 function unescaped(field: string): string {
@@ -74,13 +88,17 @@ const CPU_PERIOD_US = 1_000_000
 const CPU_QUOTA_US_MIN = 1_000
 
 const bytes = ({ memoryMb }: ServerLimits) => String(memoryMb * 1024 * 1024)
-const quotaUs = ({ cpuMillicores }: ServerLimits) => Math.max(CPU_QUOTA_US_MIN, Math.round((CPU_PERIOD_US * cpuMillicores) / 1000))
+const quotaUs = ({ cpuMillicores }: ServerLimits) =>
+  Math.max(CPU_QUOTA_US_MIN, Math.round((CPU_PERIOD_US * cpuMillicores) / 1000))
 const pidsMax = (): Setting[] => [{ file: 'pids.max', value: String(NPROC_MAX) }]
 
 /** How a group is told its limits. */
 export const SETTINGS: Record<Controller, Record<1 | 2, (limits: ServerLimits) => Setting[]>> = {
   memory: {
-    1: (limits) => [{ file: 'memory.limit_in_bytes', value: bytes(limits) }, { file: 'memory.memsw.limit_in_bytes', value: bytes(limits), optional: true }],
+    1: (limits) => [
+      { file: 'memory.limit_in_bytes', value: bytes(limits) },
+      { file: 'memory.memsw.limit_in_bytes', value: bytes(limits), optional: true },
+    ],
     2: (limits) => [
       { file: 'memory.max', value: bytes(limits) },
       { file: 'memory.swap.max', value: '0', optional: true },
@@ -110,7 +128,9 @@ const LAST_CHARGE_BYTES = 1024 * 1024
  */
 export function ranOutOfMemory(version: 1 | 2, read: (file: string) => string, { memoryMb }: ServerLimits): boolean {
   if (version === 2) return /^oom_kill [1-9]/m.test(read('memory.events')) && /^oom [1-9]/m.test(read('memory.events'))
-  const most = Math.max(...['memory.max_usage_in_bytes', 'memory.memsw.max_usage_in_bytes'].map((file) => Number(read(file))))
+  const most = Math.max(
+    ...['memory.max_usage_in_bytes', 'memory.memsw.max_usage_in_bytes'].map((file) => Number(read(file))),
+  )
   return /^oom_kill [1-9]/m.test(read('memory.oom_control')) && most >= memoryMb * 1024 * 1024 - LAST_CHARGE_BYTES
 }
 

@@ -11,10 +11,12 @@ export function realCgroups(): Cgroups | null {
 /** Groups that the process has made for servers and that are still there. */
 export function groupsOf(pid: number): string[] {
   const { mountinfo, own, files } = thisHost()
-  return hierarchiesIn(mountinfo, own).flatMap(({ base }) => files.list(base).filter((name) => {
-    const owner = parseName(name)
-    return owner?.pid === pid && owner.rest !== SELF
-  }))
+  return hierarchiesIn(mountinfo, own).flatMap(({ base }) =>
+    files.list(base).filter((name) => {
+      const owner = parseName(name)
+      return owner?.pid === pid && owner.rest !== SELF
+    }),
+  )
 }
 
 export interface FakeCgroup2 extends CgroupHost {
@@ -28,9 +30,19 @@ export interface FakeCgroup2 extends CgroupHost {
  * A mounted hierarchy of version 2 in memory, with what its guide says of processes and controllers: a group with processes gives none to those below.
  * `denied` are the ends of paths that cannot be written, with the error.
  */
-export function fakeCgroup2(options: { procs?: number[]; groups?: string[]; controllers?: readonly string[]; denied?: Record<string, string> } = {}): FakeCgroup2 {
+export function fakeCgroup2(
+  options: {
+    procs?: number[]
+    groups?: string[]
+    controllers?: readonly string[]
+    denied?: Record<string, string>
+  } = {},
+): FakeCgroup2 {
   const { procs = [process.pid], groups = [], controllers = CONTROLLERS, denied = {} } = options
-  const inside = new Map<string, Set<number>>([['/cg', new Set(procs)], ...groups.map((name): [string, Set<number>] => [`/cg/${name}`, new Set()])])
+  const inside = new Map<string, Set<number>>([
+    ['/cg', new Set(procs)],
+    ...groups.map((name): [string, Set<number>] => [`/cg/${name}`, new Set()]),
+  ])
   const texts = new Map<string, string>()
   const on = new Set<string>()
   const deny = (code: string): never => {
@@ -38,7 +50,7 @@ export function fakeCgroup2(options: { procs?: number[]; groups?: string[]; cont
   }
   const check = (path: string) => Object.entries(denied).forEach(([end, code]) => path.endsWith(end) && deny(code))
   const setters: Record<string, (text: string, folder: string) => void> = {
-    'cgroup.subtree_control': (text) => inside.get('/cg')!.size > 0 ? deny('EBUSY') : void on.add(text.slice(1)),
+    'cgroup.subtree_control': (text) => (inside.get('/cg')!.size > 0 ? deny('EBUSY') : void on.add(text.slice(1))),
     'cgroup.procs': (text, folder) => {
       for (const set of inside.values()) set.delete(Number(text))
       inside.get(folder)!.add(Number(text))
@@ -48,7 +60,7 @@ export function fakeCgroup2(options: { procs?: number[]; groups?: string[]; cont
   const getters: Record<string, (folder: string) => string> = {
     'cgroup.controllers': () => `cpuset ${controllers.join(' ')}\n`,
     'cgroup.subtree_control': () => `${[...on].join(' ')}\n`,
-    'cgroup.procs': (folder) => [...inside.get(folder) ?? []].map((pid) => `${pid}\n`).join(''),
+    'cgroup.procs': (folder) => [...(inside.get(folder) ?? [])].map((pid) => `${pid}\n`).join(''),
   }
   const files: CgroupFiles = {
     read: (path) => getters[basename(path)]?.(dirname(path)) ?? texts.get(path) ?? deny('ENOENT'),
@@ -65,12 +77,17 @@ export function fakeCgroup2(options: { procs?: number[]; groups?: string[]; cont
       if (inside.has(path)) deny('EEXIST')
       inside.set(path, new Set())
     },
-    remove: (path) => inside.get(path)?.size === 0 ? void inside.delete(path) : deny(inside.has(path) ? 'EBUSY' : 'ENOENT'),
-    list: (path) => [...inside.keys()].filter((one) => dirname(one) === path && one !== path).map((one) => basename(one)),
+    remove: (path) =>
+      inside.get(path)?.size === 0 ? void inside.delete(path) : deny(inside.has(path) ? 'EBUSY' : 'ENOENT'),
+    list: (path) =>
+      [...inside.keys()].filter((one) => dirname(one) === path && one !== path).map((one) => basename(one)),
   }
   return {
-    mountinfo: '30 1 0:30 / /cg rw - cgroup2 cgroup2 rw\n', own: '0::/\n', files, texts,
-    procs: (folder) => [...inside.get(folder) ?? []],
+    mountinfo: '30 1 0:30 / /cg rw - cgroup2 cgroup2 rw\n',
+    own: '0::/\n',
+    files,
+    texts,
+    procs: (folder) => [...(inside.get(folder) ?? [])],
     groups: () => [...inside.keys()].filter((one) => one !== '/cg').map((one) => basename(one)),
   }
 }

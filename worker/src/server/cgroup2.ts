@@ -19,10 +19,12 @@ export function switchOn(files: CgroupFiles, base: string, own: string): Switche
   }
   const tryAll = () => {
     const off = listed('cgroup.controllers').filter((one) => !listed(CONTROL).includes(one))
-    return new Map(off.flatMap((one): [Controller, unknown][] => {
-      const error = attempt(() => files.write(join(base, CONTROL), `+${one}`))
-      return error === null ? [] : [[one, error]]
-    }))
+    return new Map(
+      off.flatMap((one): [Controller, unknown][] => {
+        const error = attempt(() => files.write(join(base, CONTROL), `+${one}`))
+        return error === null ? [] : [[one, error]]
+      }),
+    )
   }
   let errors = tryAll()
   const ours = pidsIn(files, base).filter((pid) => pid === process.pid || pid === 1)

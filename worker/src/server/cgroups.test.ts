@@ -10,7 +10,8 @@ import { isAlive } from './pool.fixture.ts'
 import { startTimeOf } from './proc.ts'
 
 const LIMITS = { memoryMb: 200, cpuMillicores: 500 }
-const ALL = 'No cgroups for memory (not there), pids (not there), cpu (not there): the worker itself looks after that, a moment later than the kernel would.'
+const ALL =
+  'No cgroups for memory (not there), pids (not there), cpu (not there): the worker itself looks after that, a moment later than the kernel would.'
 const ours = (name: string) => parseName(name)?.rest
 
 describe('version 2', () => {
@@ -28,8 +29,19 @@ describe('version 2', () => {
     expect(group.controllers).toEqual(['memory', 'pids', 'cpu'])
     const folder = dirname(group.doors[0]!)
     expect(group.doors).toEqual([`/cg/${host.groups()[1]}/cgroup.procs`])
-    expect(Object.fromEntries([...host.texts].filter(([path]) => path.startsWith(folder)).map(([path, text]) => [path.slice(folder.length + 1), text]))).toEqual({
-      'memory.max': '209715200', 'memory.swap.max': '0', 'memory.oom.group': '1', 'pids.max': '1024', 'cpu.max': '500000 1000000', 'cpu.max.burst': '500000',
+    expect(
+      Object.fromEntries(
+        [...host.texts]
+          .filter(([path]) => path.startsWith(folder))
+          .map(([path, text]) => [path.slice(folder.length + 1), text]),
+      ),
+    ).toEqual({
+      'memory.max': '209715200',
+      'memory.swap.max': '0',
+      'memory.oom.group': '1',
+      'pids.max': '1024',
+      'cpu.max': '500000 1000000',
+      'cpu.max.burst': '500000',
     })
   })
 
@@ -37,7 +49,10 @@ describe('version 2', () => {
     const host = fakeCgroup2()
     findCgroups(host)
     const [own] = host.groups()
-    expect(findCgroups({ ...host, own: `0::/${own}\n` })).toMatchObject({ missing: null, cgroups: { controllers: ['memory', 'pids', 'cpu'] } })
+    expect(findCgroups({ ...host, own: `0::/${own}\n` })).toMatchObject({
+      missing: null,
+      cgroups: { controllers: ['memory', 'pids', 'cpu'] },
+    })
     expect(host.groups()).toEqual([own])
   })
 
@@ -52,9 +67,19 @@ describe('version 2', () => {
 
   test.each([
     ['read-only', { '': 'EROFS' }, 'memory (read-only), pids (read-only), cpu (read-only)', null],
-    ['of others', { '': 'EACCES' }, 'memory (not open to the worker), pids (not open to the worker), cpu (not open to the worker)', null],
+    [
+      'of others',
+      { '': 'EACCES' },
+      'memory (not open to the worker), pids (not open to the worker), cpu (not open to the worker)',
+      null,
+    ],
     ['without a limit that it takes', { 'cpu.max': 'EINVAL' }, 'cpu (EINVAL)', ['memory', 'pids']],
-    ['without swap and bursts', { 'memory.swap.max': 'ENOENT', 'memory.oom.group': 'ENOENT', 'cpu.max.burst': 'ENOENT' }, null, ['memory', 'pids', 'cpu']],
+    [
+      'without swap and bursts',
+      { 'memory.swap.max': 'ENOENT', 'memory.oom.group': 'ENOENT', 'cpu.max.burst': 'ENOENT' },
+      null,
+      ['memory', 'pids', 'cpu'],
+    ],
   ])('%s', (_, denied, said, controllers) => {
     const { cgroups, missing } = findCgroups(fakeCgroup2({ denied }))
     if (said === null) expect(missing).toBeNull()
@@ -90,8 +115,15 @@ describe('version 2', () => {
     const { pidNamespace } = parseName(host.groups()[0]!)!
     const live = { pidNamespace, pid: process.pid, startTime: startTimeOf(process.pid)! }
     const dead = { ...live, startTime: live.startTime - 1 }
-    const stay = ['someone', 'vitrine-1-2', nameOf(live, 'server'), nameOf({ ...dead, pidNamespace: pidNamespace + 1 }, 'of-a-container'), nameOf(dead, 'worker')]
-    for (const name of [...stay, nameOf(dead, 'server'), nameOf({ ...dead, pid: 2 ** 30 }, 'empty')]) host.files.make(`/cg/${name}`)
+    const stay = [
+      'someone',
+      'vitrine-1-2',
+      nameOf(live, 'server'),
+      nameOf({ ...dead, pidNamespace: pidNamespace + 1 }, 'of-a-container'),
+      nameOf(dead, 'worker'),
+    ]
+    for (const name of [...stay, nameOf(dead, 'server'), nameOf({ ...dead, pid: 2 ** 30 }, 'empty')])
+      host.files.make(`/cg/${name}`)
     host.files.write(`/cg/${nameOf(dead, 'server')}/cgroup.procs`, '4711')
     host.files.write(`/cg/${nameOf(dead, 'worker')}/cgroup.procs`, '4712')
     const [own] = host.groups()
@@ -105,9 +137,14 @@ test('a host without groups says so', () => {
   expect(findCgroups(bareHost())).toEqual({ cgroups: null, missing: ALL })
 })
 
-describe.each([['all that there is', true], ['version 1', false]])('on this machine, of %s,', (_, withVersion2) => {
+describe.each([
+  ['all that there is', true],
+  ['version 1', false],
+])('on this machine, of %s,', (_, withVersion2) => {
   const host = thisHost()
-  const cgroups = withVersion2 ? realCgroups() : findCgroups({ ...host, own: host.own.replace(/^0::.*\n/m, '') }).cgroups
+  const cgroups = withVersion2
+    ? realCgroups()
+    : findCgroups({ ...host, own: host.own.replace(/^0::.*\n/m, '') }).cgroups
   const create = () => cgroups?.create(`test-${process.hrtime.bigint()}`, LIMITS) ?? null
   /** Enters the groups, leaves two daemons without environment there and ends. */
   const LEAVER = `
@@ -134,8 +171,10 @@ describe.each([['all that there is', true], ['version 1', false]])('on this mach
     const group = create()
     expect(group?.controllers ?? []).toEqual(cgroups?.controllers ?? [])
     if (!group) return
-    const told = (file: string) => group.doors.map((door) => attempt(join(dirname(door), file))).find((text) => text !== null) ?? null
-    const has = (controller: 'memory' | 'pids' | 'cpu', text: string | null) => group.controllers.includes(controller) ? text : null
+    const told = (file: string) =>
+      group.doors.map((door) => attempt(join(dirname(door), file))).find((text) => text !== null) ?? null
+    const has = (controller: 'memory' | 'pids' | 'cpu', text: string | null) =>
+      group.controllers.includes(controller) ? text : null
     expect(told('memory.max') ?? told('memory.limit_in_bytes')).toBe(has('memory', '209715200'))
     expect(told('pids.max')).toBe(has('pids', '1024'))
     expect(told('cpu.max') ?? told('cpu.cfs_quota_us')).toMatch(has('cpu', '500000') ?? '')

@@ -3,7 +3,18 @@ import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerLimits } from '@vitrine/core/policy'
 import { KERNEL_FILES, killIn, pidsIn, PROCS, readIn, removeGroup, type CgroupFiles } from './cgroup-files.ts'
-import { CONTROLLERS, hierarchiesIn, nameOf, parseName, ranOutOfMemory, SELF, SETTINGS, type Controller, type Hierarchy, type Owner } from './cgroup-plan.ts'
+import {
+  CONTROLLERS,
+  hierarchiesIn,
+  nameOf,
+  parseName,
+  ranOutOfMemory,
+  SELF,
+  SETTINGS,
+  type Controller,
+  type Hierarchy,
+  type Owner,
+} from './cgroup-plan.ts'
 import { switchOn } from './cgroup2.ts'
 import { startTimeOf } from './proc.ts'
 
@@ -49,7 +60,10 @@ const REASONS: Record<string, string> = {
 }
 
 /** `missing` says in words for the operator what is not limited by a group. */
-export function findCgroups({ mountinfo, own, files }: CgroupHost): { cgroups: Cgroups | null; missing: string | null } {
+export function findCgroups({ mountinfo, own, files }: CgroupHost): {
+  cgroups: Cgroups | null
+  missing: string | null
+} {
   const self = ownerOfOurs()
   const errors = new Map<Controller, unknown>()
   const usable = hierarchiesIn(mountinfo, own).flatMap((found): Hierarchy[] => {
@@ -64,15 +78,24 @@ export function findCgroups({ mountinfo, own, files }: CgroupHost): { cgroups: C
     }
   })
   const controllers = usable.flatMap((one) => one.controllers)
-  const lacking = CONTROLLERS.filter((one) => !controllers.includes(one)).map((one) => `${one} (${reasonOf(errors.get(one))})`)
+  const lacking = CONTROLLERS.filter((one) => !controllers.includes(one)).map(
+    (one) => `${one} (${reasonOf(errors.get(one))})`,
+  )
   return {
     cgroups: usable.length === 0 ? null : cgroupsIn(usable, self, files),
-    missing: lacking.length === 0 ? null : `No cgroups for ${lacking.join(', ')}: the worker itself looks after that, a moment later than the kernel would.`,
+    missing:
+      lacking.length === 0
+        ? null
+        : `No cgroups for ${lacking.join(', ')}: the worker itself looks after that, a moment later than the kernel would.`,
   }
 }
 
 export function thisHost(): CgroupHost {
-  return { mountinfo: readIn(KERNEL_FILES, '/proc/self', 'mountinfo'), own: readIn(KERNEL_FILES, '/proc/self', 'cgroup'), files: KERNEL_FILES }
+  return {
+    mountinfo: readIn(KERNEL_FILES, '/proc/self', 'mountinfo'),
+    own: readIn(KERNEL_FILES, '/proc/self', 'cgroup'),
+    files: KERNEL_FILES,
+  }
 }
 
 /** One without any control groups. */
@@ -94,7 +117,8 @@ function probed(hierarchy: Hierarchy, name: string, files: CgroupFiles, errors: 
 }
 
 function cgroupsIn(usable: Hierarchy[], self: Owner, files: CgroupFiles): Cgroups {
-  const isLeftBehind = ({ pidNamespace, pid, startTime }: Owner) => pidNamespace === self.pidNamespace && startTimeOf(pid) !== startTime
+  const isLeftBehind = ({ pidNamespace, pid, startTime }: Owner) =>
+    pidNamespace === self.pidNamespace && startTimeOf(pid) !== startTime
 
   return {
     controllers: usable.flatMap(({ controllers }) => controllers),
@@ -106,7 +130,13 @@ function cgroupsIn(usable: Hierarchy[], self: Owner, files: CgroupFiles): Cgroup
         } catch {
           return []
         }
-        return [{ version, folder, controllers: controllers.filter((one) => limitError(files, folder, version, one, limits) === null) }]
+        return [
+          {
+            version,
+            folder,
+            controllers: controllers.filter((one) => limitError(files, folder, version, one, limits) === null),
+          },
+        ]
       })
       return made.length === 0 ? null : groupOf(made, limits, files)
     },
@@ -139,7 +169,8 @@ function groupOf(made: Made[], limits: ServerLimits, files: CgroupFiles): Group 
     controllers: made.flatMap(({ controllers }) => controllers),
     doors: made.map((one) => join(one.folder, PROCS)),
     pids: () => pidsIn(files, folder),
-    ranOutOfMemory: () => memory !== undefined && ranOutOfMemory(memory.version, (file) => readIn(files, memory.folder, file), limits),
+    ranOutOfMemory: () =>
+      memory !== undefined && ranOutOfMemory(memory.version, (file) => readIn(files, memory.folder, file), limits),
     kill: () => killIn(files, folder),
     remove: async () => {
       for (const one of made) await removeGroup(files, one.folder)
@@ -148,7 +179,13 @@ function groupOf(made: Made[], limits: ServerLimits, files: CgroupFiles): Group 
 }
 
 /** Writes what the kernel needs for a limit. The error; null when it took it. */
-function limitError(files: CgroupFiles, folder: string, version: 1 | 2, controller: Controller, limits: ServerLimits): unknown {
+function limitError(
+  files: CgroupFiles,
+  folder: string,
+  version: 1 | 2,
+  controller: Controller,
+  limits: ServerLimits,
+): unknown {
   for (const { file, value, optional } of SETTINGS[controller][version](limits)) {
     try {
       files.write(join(folder, file), value)
@@ -174,5 +211,5 @@ function ownerOfOurs(): Owner {
 
 function reasonOf(error: unknown): string {
   const { code } = (error ?? {}) as NodeJS.ErrnoException
-  return code === undefined ? 'not there' : REASONS[code] ?? code
+  return code === undefined ? 'not there' : (REASONS[code] ?? code)
 }

@@ -32,7 +32,16 @@ afterEach(async () => {
 describe('a server gets', () => {
   test('its declared environment and nothing of the worker', async () => {
     process.env['VITRINE_TEST_LEAK'] = 'leaked'
-    await start(['bad', 'good', { env: [{ name: 'GREETING', value: 'hello' }, { name: 'FOLDER', value: '${workDir}/x' }] }])
+    await start([
+      'bad',
+      'good',
+      {
+        env: [
+          { name: 'GREETING', value: 'hello' },
+          { name: 'FOLDER', value: '${workDir}/x' },
+        ],
+      },
+    ])
     const env = await t.ask<Record<string, string>>('bad', 'env')
     expect(Object.keys(env).sort()).toEqual(['FOLDER', 'GREETING', 'HOME', 'PATH', 'TMPDIR', 'VITRINE_PROCESS_ID'])
     expect(env).toMatchObject({ GREETING: 'hello', FOLDER: `${env['HOME']}/x`, PATH: join(t.workDir, 'bin') })
@@ -52,7 +61,9 @@ describe('a server gets', () => {
     const file = openSync(join(t.workDir, 'open-in-worker'), 'w')
     await start(['bad'])
     const links = await t.ask<string[]>('bad', 'fds')
-    expect(links.filter((link) => link.startsWith('/') && !link.startsWith('/dev/') && !link.startsWith('/proc/'))).toEqual([])
+    expect(
+      links.filter((link) => link.startsWith('/') && !link.startsWith('/dev/') && !link.startsWith('/proc/')),
+    ).toEqual([])
     expect(links.filter((link) => /^(?:socket|pipe):/.test(link)).length).toBeGreaterThanOrEqual(3)
     closeSync(file)
   })
@@ -85,19 +96,28 @@ describe('a server that', () => {
   test('exits at once has failed, says why without its secrets, and is tried again', async () => {
     await start(['bad', 'exit-at-once', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] }])
     expect(t.pool.states()[1]).toMatchObject({ slug: 'bad', state: expect.stringMatching(/failed|starting/) as string })
-    await vi.waitFor(() => expect(t.pool.states()[1]!.error).toBe('The server did not start: exited with code 3. It said: cannot start with [redacted:credential]'), WAIT)
+    await vi.waitFor(
+      () =>
+        expect(t.pool.states()[1]!.error).toBe(
+          'The server did not start: exited with code 3. It said: cannot start with [redacted:credential]',
+        ),
+      WAIT,
+    )
     await vi.waitFor(() => expect(t.opened.length).toBeGreaterThan(2), WAIT)
     expect(await t.call('bad', 'echo')).toMatchObject({ ok: false, code: 'upstream_unreachable' })
     expect(t.pool.stderr('bad')).toContain('cannot start with [redacted:credential]')
   })
 
-  test.each(['flood-garbage', 'flood-notifications', 'flood-answers'])('does %s is ended, and its calls with it', async (command) => {
-    await start(['bad'])
-    const first = await t.ask<number>('bad', 'pid')
-    expect(await t.call('bad', command)).toMatchObject({ ok: false, code: 'upstream_interrupted' })
-    expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'flooded its stdout' })
-    expect(await t.ask('bad', 'pid')).not.toBe(first)
-  })
+  test.each(['flood-garbage', 'flood-notifications', 'flood-answers'])(
+    'does %s is ended, and its calls with it',
+    async (command) => {
+      await start(['bad'])
+      const first = await t.ask<number>('bad', 'pid')
+      expect(await t.call('bad', command)).toMatchObject({ ok: false, code: 'upstream_interrupted' })
+      expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'flooded its stdout' })
+      expect(await t.ask('bad', 'pid')).not.toBe(first)
+    },
+  )
 
   test('floods stderr goes on working and keeps 200 short lines', async () => {
     await start(['bad'])
@@ -112,7 +132,10 @@ describe('a server that', () => {
     await start(['bad'])
     const whole = await t.call('bad', 'long-line', { bytes: 10 * 1024 * 1024 })
     expect(whole.ok && (whole.result['content'] as { text: string }[])[0]!.text.length).toBe(10 * 1024 * 1024)
-    expect(await t.call('bad', 'long-line', { bytes: 12 * 1024 * 1024 })).toMatchObject({ ok: false, code: 'upstream_too_large' })
+    expect(await t.call('bad', 'long-line', { bytes: 12 * 1024 * 1024 })).toMatchObject({
+      ok: false,
+      code: 'upstream_too_large',
+    })
     expect(await t.call('bad', 'long-without-end')).toMatchObject({ ok: false, code: 'upstream_too_large' })
     expect(await t.ask('bad', 'echo', {})).toEqual({})
   })
@@ -125,7 +148,10 @@ describe('a server that', () => {
   })
 })
 
-describe.each([['by cgroups where there are any', true], ['by the worker alone', false]])('contained %s, a server that', (_, cgroups) => {
+describe.each([
+  ['by cgroups where there are any', true],
+  ['by the worker alone', false],
+])('contained %s, a server that', (_, cgroups) => {
   const kernelLimits = (what: 'memory' | 'cpu') => t.pool.containment.cgroups?.controllers.includes(what) ?? false
   beforeEach(async () => {
     await t.close()
@@ -151,7 +177,9 @@ describe.each([['by cgroups where there are any', true], ['by the worker alone',
 
   test('is no program of node ignores no signals', async () => {
     await start()
-    void t.pool.apply({ servers: [misbehaving('healthy'), misbehaving('sleeper', '', { executable: '/bin/sleep', args: ['600'] })] })
+    void t.pool.apply({
+      servers: [misbehaving('healthy'), misbehaving('sleeper', '', { executable: '/bin/sleep', args: ['600'] })],
+    })
     const text = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8')
     const sleeper = await vi.waitFor(() => {
       const found = t.processes().find((pid) => text(pid, 'comm') === 'sleep\n')
@@ -189,7 +217,10 @@ describe.each([['by cgroups where there are any', true], ['by the worker alone',
   test('starts too many processes is ended with all of them', async () => {
     await start(['bad'])
     const outcome = await t.call('bad', 'spawn-children', { count: 100 })
-    await vi.waitFor(() => expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'started more than 64 processes' }), WAIT)
+    await vi.waitFor(
+      () => expect(t.events).toContainEqual({ slug: 'bad', type: 'crashed', detail: 'started more than 64 processes' }),
+      WAIT,
+    )
     if (outcome.ok) {
       const pids = JSON.parse((outcome.result['content'] as { text: string }[])[0]!.text) as number[]
       await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), WAIT)
@@ -219,18 +250,21 @@ describe.each([['by cgroups where there are any', true], ['by the worker alone',
   })
 })
 
-test.each([true, false])('where servers cannot run as users of their own that is said, and daemons without environment are still found (cgroups: %s)', async (cgroups) => {
-  await start(['bad'])
-  const other = await testPool({}, { closed: true, cgroups })
-  const { ownUser, missing } = other.pool.containment
-  expect(ownUser).toBe(false)
-  expect(missing).toContainEqual(expect.stringContaining("worker's own user"))
-  if (!cgroups) expect(missing).toContainEqual(expect.stringContaining('No cgroups'))
-  await other.pool.apply({ servers: [misbehaving('bad')] })
-  const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
-  await other.close()
-  expect(pids.filter(isAlive)).toEqual([])
-})
+test.each([true, false])(
+  'where servers cannot run as users of their own that is said, and daemons without environment are still found (cgroups: %s)',
+  async (cgroups) => {
+    await start(['bad'])
+    const other = await testPool({}, { closed: true, cgroups })
+    const { ownUser, missing } = other.pool.containment
+    expect(ownUser).toBe(false)
+    expect(missing).toContainEqual(expect.stringContaining("worker's own user"))
+    if (!cgroups) expect(missing).toContainEqual(expect.stringContaining('No cgroups'))
+    await other.pool.apply({ servers: [misbehaving('bad')] })
+    const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
+    await other.close()
+    expect(pids.filter(isAlive)).toEqual([])
+  },
+)
 
 test('what detaches between two looks of the worker is ended through its cgroup, where there is one', async () => {
   await start()

@@ -24,7 +24,8 @@ export function findContainment(paths: string[], options: { cgroups: boolean }):
   const prlimit = findProgram('prlimit')
   const setpriv = findProgram('setpriv')
   const missing: string[] = []
-  if (prlimit === null) missing.push('prlimit is not installed (util-linux): sizes of files and numbers of descriptors are not limited.')
+  if (prlimit === null)
+    missing.push('prlimit is not installed (util-linux): sizes of files and numbers of descriptors are not limited.')
   if (setpriv === null) missing.push('setpriv is not installed (util-linux): programs with the setuid bit keep it.')
   const obstacle = ownUserObstacle([process.execPath, ...paths])
   if (obstacle !== null) missing.push(`Servers run as the worker's own user: ${obstacle}.`)
@@ -50,10 +51,13 @@ export function findProgram(name: string): string | null {
 
 function ownUserObstacle(paths: string[]): string | null {
   if (process.getuid?.() !== 0) return 'the worker is not root'
-  const mapped = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n').some((line) => {
-    const [first, , count] = line.trim().split(/\s+/).map(Number)
-    return first! <= USER_FIRST && first! + count! > USER_LAST
-  })
+  const mapped = readFileSync('/proc/self/uid_map', 'utf8')
+    .trim()
+    .split('\n')
+    .some((line) => {
+      const [first, , count] = line.trim().split(/\s+/).map(Number)
+      return first! <= USER_FIRST && first! + count! > USER_LAST
+    })
   if (!mapped) return 'this container has too few user ids'
   const closed = paths.find((path) => !isOpenToOthers(path))
   return closed === undefined ? null : `${closed} is closed to others`

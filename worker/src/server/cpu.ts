@@ -16,7 +16,11 @@ export function createCpuMeter(millicores: number): CpuMeter {
   return {
     pauseMs(usedMs, nowMs) {
       // What a process used that was never waited for by its parent goes with it, so the sum can shrink.
-      if (before) saved = Math.min(SAVED_MS_MAX * rate, saved + (nowMs - before.nowMs) * rate - Math.max(0, usedMs - before.usedMs))
+      if (before)
+        saved = Math.min(
+          SAVED_MS_MAX * rate,
+          saved + (nowMs - before.nowMs) * rate - Math.max(0, usedMs - before.usedMs),
+        )
       before = { usedMs, nowMs }
       return saved >= 0 ? 0 : Math.min(PAUSE_MS_MAX, -saved / rate)
     },

@@ -3,7 +3,7 @@ import { fail, ok } from '@vitrine/core/result'
 import { expect, test } from 'vitest'
 import { resolveEnvironment } from './environment.ts'
 
-const open = async (sealed: Sealed) => 'env' in sealed ? ok(`value of ${sealed.env}`) : fail('kms_unavailable')
+const open = async (sealed: Sealed) => ('env' in sealed ? ok(`value of ${sealed.env}`) : fail('kms_unavailable'))
 const DECLARED: WorkerEnv[] = [
   { name: 'PLAIN', value: 'plain' },
   { name: 'SHARED', sealed: { env: 'SHARED_KEY' } },
@@ -11,14 +11,25 @@ const DECLARED: WorkerEnv[] = [
 ]
 
 test('resolves each kind of variable and tells which values are secret', async () => {
-  expect(await resolveEnvironment(DECLARED, { MINE: { env: 'MY_KEY' }, PLAIN: { env: 'NOT_TAKEN' }, OTHER: { env: 'NOT_TAKEN' } }, open)).toEqual(ok({
-    env: { PLAIN: 'plain', SHARED: 'value of SHARED_KEY', MINE: 'value of MY_KEY' },
-    secrets: ['value of SHARED_KEY', 'value of MY_KEY'],
-  }))
+  expect(
+    await resolveEnvironment(
+      DECLARED,
+      { MINE: { env: 'MY_KEY' }, PLAIN: { env: 'NOT_TAKEN' }, OTHER: { env: 'NOT_TAKEN' } },
+      open,
+    ),
+  ).toEqual(
+    ok({
+      env: { PLAIN: 'plain', SHARED: 'value of SHARED_KEY', MINE: 'value of MY_KEY' },
+      secrets: ['value of SHARED_KEY', 'value of MY_KEY'],
+    }),
+  )
 })
 
 test('leaves per-user variables out where there is no user', async () => {
-  expect(await resolveEnvironment(DECLARED, null, open)).toMatchObject({ ok: true, value: { env: { PLAIN: 'plain', SHARED: 'value of SHARED_KEY' } } })
+  expect(await resolveEnvironment(DECLARED, null, open)).toMatchObject({
+    ok: true,
+    value: { env: { PLAIN: 'plain', SHARED: 'value of SHARED_KEY' } },
+  })
 })
 
 test.each<[string, WorkerEnv[], string]>([
@@ -31,5 +42,8 @@ test.each<[string, WorkerEnv[], string]>([
 })
 
 test('does not take what every object has for a secret of the user', async () => {
-  expect(await resolveEnvironment([{ name: 'constructor', perUser: true, secret: 'x' }], {}, open)).toMatchObject({ ok: false, error: { code: 'secret_missing' } })
+  expect(await resolveEnvironment([{ name: 'constructor', perUser: true, secret: 'x' }], {}, open)).toMatchObject({
+    ok: false,
+    error: { code: 'secret_missing' },
+  })
 })

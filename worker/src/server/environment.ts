@@ -41,8 +41,12 @@ async function resolveOne(
   const { name } = one
   if ('value' in one) return ok({ name, value: one.value, secret: false })
   if ('missing' in one) return fail('secret_missing', one.missing)
-  const sealed = 'sealed' in one ? one.sealed : userSecrets && Object.hasOwn(userSecrets, name) ? userSecrets[name] : undefined
-  if (sealed === undefined) return userSecrets === null ? ok(null) : fail('secret_missing', `${name} needs a secret of the user, and it did not come with the call.`)
+  const sealed =
+    'sealed' in one ? one.sealed : userSecrets && Object.hasOwn(userSecrets, name) ? userSecrets[name] : undefined
+  if (sealed === undefined)
+    return userSecrets === null
+      ? ok(null)
+      : fail('secret_missing', `${name} needs a secret of the user, and it did not come with the call.`)
   const opened = await open(sealed)
   return opened.ok ? ok({ name, value: opened.value, secret: true }) : opened
 }

@@ -5,7 +5,11 @@ import type { Session } from './session.ts'
  * Asks a session now and then whether it is well, until told to stop or until it is not: then `onIll` is told what is wrong. Answers with
  * what stops it.
  */
-export function watchHealth(session: Session, { intervalSeconds, timeoutSeconds, method }: HealthCheck, on: { well(): void; ill(problem: string): void }): () => void {
+export function watchHealth(
+  session: Session,
+  { intervalSeconds, timeoutSeconds, method }: HealthCheck,
+  on: { well(): void; ill(problem: string): void },
+): () => void {
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   const check = async () => {

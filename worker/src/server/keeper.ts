@@ -52,9 +52,11 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
     if (stopping.signal.aborted) return Promise.resolve(STOPPED)
     clearTimeout(retry)
     status = { ...status, state: 'starting' }
-    starting ??= launch(stopping.signal).then(started).finally(() => {
-      starting = null
-    })
+    starting ??= launch(stopping.signal)
+      .then(started)
+      .finally(() => {
+        starting = null
+      })
     return starting
   }
   function started(result: Result<Session>): Result<Session> {
@@ -97,7 +99,7 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
 
   return {
     status: () => status,
-    get: () => session ? Promise.resolve(ok(session)) : start(),
+    get: () => (session ? Promise.resolve(ok(session)) : start()),
     current: () => session,
     async stop(graceMs) {
       stopping.abort()

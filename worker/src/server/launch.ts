@@ -46,12 +46,20 @@ export async function launch(parts: LaunchParts, request: LaunchRequest): Promis
   return session
 }
 
-async function startSession({ processes, open, limits }: LaunchParts, request: LaunchRequest): Promise<Result<Session>> {
+async function startSession(
+  { processes, open, limits }: LaunchParts,
+  request: LaunchRequest,
+): Promise<Result<Session>> {
   const { config, target, userSecrets, signal, log, onTools } = request
   const environment = await resolveEnvironment(config.env, userSecrets, open)
   if (!environment.ok) return environment
   const { env, secrets: values } = environment.value
-  const child = await processes.start({ file: target.file, args: [...target.args, ...config.args], env, limits: config.limits })
+  const child = await processes.start({
+    file: target.file,
+    args: [...target.args, ...config.args],
+    env,
+    limits: config.limits,
+  })
   if (!child.ok) return child
   const secrets = createSecrets(values)
   const last = readStderr(child.value.stderr, secrets, log)

@@ -32,19 +32,28 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   pid: () => text(process.pid),
   env: () => text(process.env),
-  digest: (args) => text(createHash('sha256').update(process.env[String(args['name'])] ?? '').digest('hex')),
+  digest: (args) =>
+    text(
+      createHash('sha256')
+        .update(process.env[String(args['name'])] ?? '')
+        .digest('hex'),
+    ),
   read: (args) => text(attempt(() => readFileSync(String(args['path']), 'latin1').length)),
-  'append-mib': (args) => text(attempt(() => {
-    const mebibyte = Buffer.alloc(1024 * 1024)
-    for (let n = 0; n < Number(args['count']); n++) appendFileSync(String(args['path']), mebibyte)
-  })),
+  'append-mib': (args) =>
+    text(
+      attempt(() => {
+        const mebibyte = Buffer.alloc(1024 * 1024)
+        for (let n = 0; n < Number(args['count']); n++) appendFileSync(String(args['path']), mebibyte)
+      }),
+    ),
   fds: () => text(readdirSync('/proc/self/fd').map((fd) => attempt(() => readlinkSync(`/proc/self/fd/${fd}`)))),
   limits: () => text(readFileSync('/proc/self/limits', 'utf8')),
   cgroups: () => text(startedIn),
   hang: () => never,
   cancelled: () => text(cancelled),
   progress: (_args, _id, meta) => {
-    for (const progress of [1, 2]) send({ method: 'notifications/progress', params: { progressToken: meta['progressToken'], progress, total: 2 } })
+    for (const progress of [1, 2])
+      send({ method: 'notifications/progress', params: { progressToken: meta['progressToken'], progress, total: 2 } })
     return text('done')
   },
   'ask-client': async () => {
@@ -54,7 +63,9 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   exit: (args) => process.exit(Number(args['code'] ?? 1)),
   'answer-and-exit': (_args, id) => {
-    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: text('last words') })}\n`, () => process.exit(0))
+    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: text('last words') })}\n`, () =>
+      process.exit(0),
+    )
     return never
   },
   sulk: () => {
@@ -72,12 +83,17 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   deep: (args, id) => {
     const levels = Number(args['levels'])
-    process.stdout.write(`{"jsonrpc":"2.0","id":${id},"result":{"content":[],"deep":${'['.repeat(levels)}${']'.repeat(levels)}}}\n`)
+    process.stdout.write(
+      `{"jsonrpc":"2.0","id":${id},"result":{"content":[],"deep":${'['.repeat(levels)}${']'.repeat(levels)}}}\n`,
+    )
     return never
   },
   'flood-answers': () => flood(`${JSON.stringify({ jsonrpc: '2.0', id: 1_000_000, result: {} })}\n`),
   'flood-garbage': () => flood('what is this\n'),
-  'flood-notifications': () => flood(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x' } })}\n`),
+  'flood-notifications': () =>
+    flood(
+      `${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'x' } })}\n`,
+    ),
   'flood-stderr': () => {
     const line = `${'e'.repeat(1000)}\n`
     setInterval(() => process.stderr.write(line.repeat(200)), 1)
@@ -91,8 +107,12 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   'spawn-daemons': (args) => text(sleepers(Number(args['count']), { detached: true, env: {} })),
   // In a session of its own, without environment, and its parent has ended.
   'spawn-orphan': async () => {
-    const parent = spawn('/bin/sh', ['-c', 'sleep 600 >/dev/null 2>&1 & echo $!'], { detached: true, env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
-    const [pid] = await once(parent.stdout, 'data') as [Buffer]
+    const parent = spawn('/bin/sh', ['-c', 'sleep 600 >/dev/null 2>&1 & echo $!'], {
+      detached: true,
+      env: {},
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const [pid] = (await once(parent.stdout, 'data')) as [Buffer]
     await once(parent, 'close')
     return text(Number(pid.toString()))
   },
@@ -113,7 +133,11 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
     return never
   },
   'child-eats-memory': () => {
-    spawn(process.execPath, ['-e', 'const kept = []; setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)'], { stdio: 'ignore' })
+    spawn(
+      process.execPath,
+      ['-e', 'const kept = []; setInterval(() => kept.push(Buffer.alloc(16 * 1024 * 1024, 1)), 5)'],
+      { stdio: 'ignore' },
+    )
     return never
   },
   'change-tools': (args) => {
@@ -151,13 +175,23 @@ function flood(line: string): Promise<never> {
 
 async function answer({ id, method, params = {} }: { id: Id; method: string; params?: Args }): Promise<void> {
   if (method === 'initialize') {
-    return void send({ id, result: { protocolVersion: params['protocolVersion'], capabilities: { tools: { listChanged: true } }, serverInfo: { name: 'misbehaving', version: '1' } } })
+    return void send({
+      id,
+      result: {
+        protocolVersion: params['protocolVersion'],
+        capabilities: { tools: { listChanged: true } },
+        serverInfo: { name: 'misbehaving', version: '1' },
+      },
+    })
   }
   if (sulking) return
   if (method === 'ping') return void send({ id, result: {} })
   if (method === 'tools/list') {
     const names = [...Object.keys(commands), ...tools]
-    return void send({ id, result: { tools: names.map((name) => ({ name, inputSchema: { type: 'object' }, 'x-unknown': name.length })) } })
+    return void send({
+      id,
+      result: { tools: names.map((name) => ({ name, inputSchema: { type: 'object' }, 'x-unknown': name.length })) },
+    })
   }
   const command = commands[String(params['name'])]
   try {
@@ -185,11 +219,11 @@ const starts: Record<string, () => void> = {
   },
   'half-lines': () => {
     const write = process.stdout.write.bind(process.stdout)
-    process.stdout.write = ((line: string) => {
+    process.stdout.write = (line: string) => {
       const bytes = Buffer.from(line)
       for (let at = 0; at < bytes.length; at += 7) write(bytes.subarray(at, at + 7))
       return true
-    })
+    }
     serve()
   },
   'exit-at-once': () => {

@@ -43,13 +43,16 @@ export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): 
     if (stopped) return
     // Without a secret that all users share it starts for none of them.
     const isLacking = !listed.ok && listed.error.code === 'secret_missing'
-    status = isLacking ? { state: 'failed', error: listed.error.message ?? listed.error.code } : { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
+    status = isLacking
+      ? { state: 'failed', error: listed.error.message ?? listed.error.code }
+      : { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
   }
 
   return {
     start: discover,
     async run(request, work) {
-      if (request.user === undefined) return { ok: false, code: 'secret_missing', message: `${slug} acts for a user, and the call names none.` }
+      if (request.user === undefined)
+        return { ok: false, code: 'secret_missing', message: `${slug} acts for a user, and the call names none.` }
       const session = sessions.of(request.user, request.userSecrets ?? {})
       session.users++
       try {

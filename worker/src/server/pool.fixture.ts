@@ -11,7 +11,12 @@ const MISBEHAVING = join(import.meta.dirname, 'misbehaving.fixture.ts')
 /** A server of the misbehaving kind. */
 export function misbehaving(slug: string, mode = 'good', more: Partial<ExecutableServer> = {}): ExecutableServer {
   return {
-    slug, executable: 'node', args: [MISBEHAVING, mode], env: [], commands: null, enabled: true,
+    slug,
+    executable: 'node',
+    args: [MISBEHAVING, mode],
+    env: [],
+    commands: null,
+    enabled: true,
     healthCheck: { intervalSeconds: 3600, timeoutSeconds: 10, method: 'ping' },
     limits: { memoryMb: 512, cpuMillicores: 1000 },
     ...more,
@@ -37,13 +42,18 @@ export interface TestPool {
  * A pool in folders of its own; sealed secrets open to `value of {enc}`. In a closed folder servers cannot run as users of their own; without
  * cgroups the worker looks after their limits.
  */
-export async function testPool(limits: Partial<PoolLimits> = {}, { closed = false, cgroups = true } = {}): Promise<TestPool> {
+export async function testPool(
+  limits: Partial<PoolLimits> = {},
+  { closed = false, cgroups = true } = {},
+): Promise<TestPool> {
   const base = await mkdtemp(join(tmpdir(), 'vitrine-pool-'))
   await chmod(base, closed ? 0o700 : 0o755)
   const workDir = join(base, 'work')
   const [events, tools, opened]: [ServerEvent[], ServerTools[], string[]] = [[], [], []]
   const pool = createPool({
-    workDir, cacheDir: join(base, 'cache'), cgroups,
+    workDir,
+    cacheDir: join(base, 'cache'),
+    cgroups,
     lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
     onEvent: (event) => void events.push(event),
     onTools: (told) => void tools.push(told),
@@ -57,9 +67,17 @@ export async function testPool(limits: Partial<PoolLimits> = {}, { closed = fals
   const call: TestPool['call'] = (server, command, args = {}, more = {}) =>
     pool.call({ server, command, arguments: args, signal: new AbortController().signal, ...more })
   return {
-    pool, workDir, events, tools, opened, call,
+    pool,
+    workDir,
+    events,
+    tools,
+    opened,
+    call,
     ask: async (...request) => textOf(await call(...request)),
-    processes: () => listProcesses().filter(({ pid, isZombie }) => !isZombie && variableOf(pid, 'HOME')?.startsWith(workDir)).map(({ pid }) => pid),
+    processes: () =>
+      listProcesses()
+        .filter(({ pid, isZombie }) => !isZombie && variableOf(pid, 'HOME')?.startsWith(workDir))
+        .map(({ pid }) => pid),
     async close() {
       await pool.close()
       await rm(base, { recursive: true, force: true })

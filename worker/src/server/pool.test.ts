@@ -16,7 +16,12 @@ afterEach(async () => {
   expect(t.processes()).toEqual([])
 })
 
-const PER_USER = { env: [{ name: 'TOKEN', perUser: true as const, secret: 'token' }, { name: 'PLAIN', value: 'plain' }] }
+const PER_USER = {
+  env: [
+    { name: 'TOKEN', perUser: true as const, secret: 'token' },
+    { name: 'PLAIN', value: 'plain' },
+  ],
+}
 const as = (user: string, secret = `${user}-secret`) => ({ user, userSecrets: { TOKEN: sealed(secret) } })
 const digestOf = (value: string) => createHash('sha256').update(value).digest('hex')
 
@@ -25,14 +30,25 @@ describe('a call', () => {
 
   test('gives the raw result, fields that no schema knows included', async () => {
     const outcome = await t.call('one', 'extras')
-    expect(outcome).toEqual({ ok: true, result: { content: [{ type: 'text', text: '"x"' }], unknownField: { kept: true }, _meta: { 'example.org/a': 1 } } })
-    expect(t.tools[0]!.tools.find(({ name }) => name === 'echo')).toEqual({ name: 'echo', inputSchema: { type: 'object' }, 'x-unknown': 4 })
+    expect(outcome).toEqual({
+      ok: true,
+      result: { content: [{ type: 'text', text: '"x"' }], unknownField: { kept: true }, _meta: { 'example.org/a': 1 } },
+    })
+    expect(t.tools[0]!.tools.find(({ name }) => name === 'echo')).toEqual({
+      name: 'echo',
+      inputSchema: { type: 'object' },
+      'x-unknown': 4,
+    })
   })
 
   test("gives the server's own error as a result", async () => {
     expect(await t.call('one', 'error')).toEqual({
       ok: true,
-      result: { isError: true, content: [{ type: 'text', text: 'No such thing.' }], error: { code: -32000, message: 'No such thing.', data: { hint: 'x' } } },
+      result: {
+        isError: true,
+        content: [{ type: 'text', text: 'No such thing.' }],
+        error: { code: -32000, message: 'No such thing.', data: { hint: 'x' } },
+      },
     })
   })
 
@@ -66,18 +82,30 @@ describe('a call', () => {
   test('tells its progress', async () => {
     const seen: unknown[] = []
     expect(await t.ask('one', 'progress', {}, { onProgress: (progress) => void seen.push(progress) })).toBe('done')
-    expect(seen).toEqual([{ progress: 1, total: 2 }, { progress: 2, total: 2 }])
+    expect(seen).toEqual([
+      { progress: 1, total: 2 },
+      { progress: 2, total: 2 },
+    ])
   })
 
   test('ends with its signal, and the server is told', async () => {
     const [late, gone] = [new AbortController(), new AbortController()]
-    const calls = [t.call('one', 'hang', {}, { signal: late.signal }), t.call('one', 'hang', {}, { signal: gone.signal })]
+    const calls = [
+      t.call('one', 'hang', {}, { signal: late.signal }),
+      t.call('one', 'hang', {}, { signal: gone.signal }),
+    ]
     await t.ask('one', 'echo')
     late.abort()
     gone.abort('cancelled')
-    expect(await Promise.all(calls)).toMatchObject([{ ok: false, code: 'upstream_timeout' }, { ok: false, code: 'cancelled' }])
+    expect(await Promise.all(calls)).toMatchObject([
+      { ok: false, code: 'upstream_timeout' },
+      { ok: false, code: 'cancelled' },
+    ])
     expect(await t.ask('one', 'cancelled')).toHaveLength(2)
-    expect(await t.call('one', 'echo', {}, { signal: AbortSignal.abort('cancelled') })).toMatchObject({ ok: false, code: 'cancelled' })
+    expect(await t.call('one', 'echo', {}, { signal: AbortSignal.abort('cancelled') })).toMatchObject({
+      ok: false,
+      code: 'cancelled',
+    })
   })
 
   test('leaves no listener on its signal', async () => {
@@ -126,7 +154,10 @@ describe('a server', () => {
     expect(await t.call('one', 'exit', { code: 7 })).toMatchObject({ ok: false, code: 'upstream_interrupted' })
     expect(await hanging).toMatchObject({ ok: false, code: 'upstream_interrupted' })
     expect(await t.ask('one', 'pid')).not.toBe(pid)
-    expect(t.events).toEqual([{ slug: 'one', type: 'crashed', detail: 'exited with code 7' }, { slug: 'one', type: 'restarted' }])
+    expect(t.events).toEqual([
+      { slug: 'one', type: 'crashed', detail: 'exited with code 7' },
+      { slug: 'one', type: 'restarted' },
+    ])
   })
 
   test('that crashes is started again without a call', async () => {
@@ -136,21 +167,32 @@ describe('a server', () => {
     expect(t.pool.states()).toEqual([{ slug: 'one', state: 'ready' }])
   })
 
-  test.each(['tools/list', 'ping'] as const)('that does not answer %s is unhealthy, and started again', async (method) => {
-    await t.pool.apply({ servers: [misbehaving('one', 'good', { healthCheck: { intervalSeconds: 0.1, timeoutSeconds: 2, method } })] })
-    const pid = await t.ask<number>('one', 'pid')
-    await t.ask('one', 'sulk')
-    await vi.waitFor(() => expect(t.events.map(({ type }) => type)).toEqual(['unhealthy', 'recovered']), WAIT)
-    expect(t.events[0]!.detail).toBe(`no answer to ${method} within 2 s`)
-    expect(await t.ask('one', 'pid')).not.toBe(pid)
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
-  })
+  test.each(['tools/list', 'ping'] as const)(
+    'that does not answer %s is unhealthy, and started again',
+    async (method) => {
+      await t.pool.apply({
+        servers: [misbehaving('one', 'good', { healthCheck: { intervalSeconds: 0.1, timeoutSeconds: 2, method } })],
+      })
+      const pid = await t.ask<number>('one', 'pid')
+      await t.ask('one', 'sulk')
+      await vi.waitFor(() => expect(t.events.map(({ type }) => type)).toEqual(['unhealthy', 'recovered']), WAIT)
+      expect(t.events[0]!.detail).toBe(`no answer to ${method} within 2 s`)
+      expect(await t.ask('one', 'pid')).not.toBe(pid)
+      await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
+    },
+  )
 
   test('that never answers the handshake fails the call that waits for it by its deadline, and others not at all', async () => {
     const applied = t.pool.apply({ servers: [misbehaving('stuck', 'never-answers'), misbehaving('one')] })
     await vi.waitFor(async () => expect(await t.ask('one', 'echo', {})).toEqual({}), WAIT)
-    expect(t.pool.states()).toMatchObject([{ slug: 'stuck', state: 'starting' }, { slug: 'one', state: 'ready' }])
-    expect(await t.call('stuck', 'echo', {}, { signal: AbortSignal.timeout(100) })).toMatchObject({ ok: false, code: 'upstream_timeout' })
+    expect(t.pool.states()).toMatchObject([
+      { slug: 'stuck', state: 'starting' },
+      { slug: 'one', state: 'ready' },
+    ])
+    expect(await t.call('stuck', 'echo', {}, { signal: AbortSignal.timeout(100) })).toMatchObject({
+      ok: false,
+      code: 'upstream_timeout',
+    })
     await t.pool.apply({ servers: [misbehaving('one')] })
     await applied
   })
@@ -171,16 +213,28 @@ describe('a server', () => {
   })
 
   test('that lacks a secret fails with what the policy says about it', async () => {
-    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'KEY', missing: 'Set the secret "x" of the organization.' }] })] })
-    expect(await t.call('one', 'echo')).toEqual({ ok: false, code: 'secret_missing', message: 'Set the secret "x" of the organization.' })
+    await t.pool.apply({
+      servers: [
+        misbehaving('one', 'good', { env: [{ name: 'KEY', missing: 'Set the secret "x" of the organization.' }] }),
+      ],
+    })
+    expect(await t.call('one', 'echo')).toEqual({
+      ok: false,
+      code: 'secret_missing',
+      message: 'Set the secret "x" of the organization.',
+    })
   })
 
   test('says its secret neither in results nor on stderr nor in its tools', async () => {
-    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] })] })
+    await t.pool.apply({
+      servers: [misbehaving('one', 'good', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] })],
+    })
     expect(t.opened).toEqual(['the-token'])
     expect(JSON.stringify(await t.call('one', 'env'))).toMatch(/TOKEN.*\[redacted:credential\]/)
     expect(await t.ask('one', 'digest', { name: 'TOKEN' })).toBe(digestOf('value of the-token'))
-    await t.call('one', 'say-on-stderr', { text: `using value of the-token ${Buffer.from('value of the-token').toString('base64')}\n` })
+    await t.call('one', 'say-on-stderr', {
+      text: `using value of the-token ${Buffer.from('value of the-token').toString('base64')}\n`,
+    })
     await t.call('one', 'change-tools', { name: 'value of the-token' })
     await vi.waitFor(() => expect(t.tools).toHaveLength(2), WAIT)
     expect(t.pool.stderr('one').join()).not.toMatch(/value of|dmFsdWUgb2Y/)
@@ -194,7 +248,13 @@ describe('a policy that changes', () => {
     await t.pool.apply({ servers: [misbehaving('one'), misbehaving('two'), misbehaving('three')] })
     const [one, two] = [await t.ask<number>('one', 'pid'), await t.ask<number>('two', 'pid')]
     const running = t.call('two', 'hang')
-    await t.pool.apply({ servers: [misbehaving('one'), misbehaving('two', 'good', { commands: ['pid'] }), misbehaving('three', 'good', { enabled: false })] })
+    await t.pool.apply({
+      servers: [
+        misbehaving('one'),
+        misbehaving('two', 'good', { commands: ['pid'] }),
+        misbehaving('three', 'good', { enabled: false }),
+      ],
+    })
     expect(await t.ask('one', 'pid')).toBe(one)
     expect(await t.ask('two', 'pid')).toBe(two)
     expect(t.pool.states().map(({ slug }) => slug)).toEqual(['one', 'two'])
@@ -221,11 +281,13 @@ describe('a policy that changes', () => {
 describe('per-user servers', () => {
   test('give each user a process of their own with their own secret', async () => {
     await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
-    const [ada, bob] = await Promise.all([as('ada'), as('bob')].map(async (who) => ({
-      pid: await t.ask<number>('one', 'pid', {}, who),
-      digest: await t.ask('one', 'digest', { name: 'TOKEN' }, who),
-      env: await t.ask<Record<string, string>>('one', 'env', {}, who),
-    })))
+    const [ada, bob] = await Promise.all(
+      [as('ada'), as('bob')].map(async (who) => ({
+        pid: await t.ask<number>('one', 'pid', {}, who),
+        digest: await t.ask('one', 'digest', { name: 'TOKEN' }, who),
+        env: await t.ask<Record<string, string>>('one', 'env', {}, who),
+      })),
+    )
     expect(ada!.pid).not.toBe(bob!.pid)
     expect([ada!.digest, bob!.digest]).toEqual([digestOf('value of ada-secret'), digestOf('value of bob-secret')])
     expect(ada!.env).toMatchObject({ TOKEN: '[redacted:credential]', PLAIN: 'plain' })
@@ -249,22 +311,36 @@ describe('per-user servers', () => {
     await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
     expect(await t.call('one', 'pid')).toMatchObject({ ok: false, code: 'secret_missing' })
     expect(await t.call('one', 'pid', {}, { user: 'ada' })).toMatchObject({ ok: false, code: 'secret_missing' })
-    expect(await t.call('one', 'pid', {}, { user: 'ada', userSecrets: { OTHER: sealed('x') } })).toMatchObject({ ok: false, code: 'secret_missing' })
+    expect(await t.call('one', 'pid', {}, { user: 'ada', userSecrets: { OTHER: sealed('x') } })).toMatchObject({
+      ok: false,
+      code: 'secret_missing',
+    })
   })
 
   test('list their commands without any user, or with the first one', async () => {
-    await t.pool.apply({ servers: [misbehaving('lists', 'good', PER_USER), misbehaving('refuses', 'needs-token', PER_USER)] })
+    await t.pool.apply({
+      servers: [misbehaving('lists', 'good', PER_USER), misbehaving('refuses', 'needs-token', PER_USER)],
+    })
     expect(t.tools.map(({ slug }) => slug)).toEqual(['lists'])
-    expect(t.pool.states()).toEqual([{ slug: 'lists', state: 'ready' }, { slug: 'refuses', state: 'ready', error: expect.stringContaining('does not start without') as string }])
+    expect(t.pool.states()).toEqual([
+      { slug: 'lists', state: 'ready' },
+      { slug: 'refuses', state: 'ready', error: expect.stringContaining('does not start without') as string },
+    ])
     expect(t.processes()).toEqual([])
     await t.ask('refuses', 'pid', {}, as('ada'))
     expect(t.tools.map(({ slug }) => slug)).toEqual(['lists', 'refuses'])
   })
 
   test('fail without a secret that all of them share', async () => {
-    await t.pool.apply({ servers: [misbehaving('one', 'good', { env: [...PER_USER.env, { name: 'SHARED', missing: 'Put it there.' }] })] })
+    await t.pool.apply({
+      servers: [misbehaving('one', 'good', { env: [...PER_USER.env, { name: 'SHARED', missing: 'Put it there.' }] })],
+    })
     expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'Put it there.' }])
-    expect(await t.call('one', 'pid', {}, as('ada'))).toMatchObject({ ok: false, code: 'secret_missing', message: 'Put it there.' })
+    expect(await t.call('one', 'pid', {}, as('ada'))).toMatchObject({
+      ok: false,
+      code: 'secret_missing',
+      message: 'Put it there.',
+    })
   })
 
   test('make room by ending the process idle for longest; with none idle calls are refused', async () => {
@@ -297,7 +373,9 @@ describe('per-user servers', () => {
 test('start and kill cycles leave no process, descriptor, folder or listener', async () => {
   const cycle = async () => {
     const one = await testPool()
-    await one.pool.apply({ servers: [misbehaving('a'), misbehaving('b', 'ignores-sigterm', { env: [{ name: 'X', value: '1' }] })] })
+    await one.pool.apply({
+      servers: [misbehaving('a'), misbehaving('b', 'ignores-sigterm', { env: [{ name: 'X', value: '1' }] })],
+    })
     await one.ask('a', 'spawn-daemons', { count: 2 })
     await one.call('a', 'exit')
     await one.close()

@@ -17,14 +17,31 @@ const DRAIN_LOOK_MS = 50
 export function createPool(options: PoolOptions): Pool {
   const limits = { ...POOL_LIMITS, ...options.limits }
   mkdirSync(options.cacheDir, { recursive: true })
-  const processes = createProcesses({ workDir: options.workDir, readable: [options.cacheDir], watchMs: limits.watchMs, cgroups: options.cgroups ?? true })
+  const processes = createProcesses({
+    workDir: options.workDir,
+    readable: [options.cacheDir],
+    watchMs: limits.watchMs,
+    cgroups: options.cgroups ?? true,
+  })
   const installer = createInstaller({ cacheDir: options.cacheDir })
   const { open, lockfile, onEvent, onTools } = options
-  const parts: ServerParts = { processes, slots: createSlots(limits.processesMax), open, limits, installer, lockfile, onEvent, onTools }
+  const parts: ServerParts = {
+    processes,
+    slots: createSlots(limits.processesMax),
+    open,
+    limits,
+    installer,
+    lockfile,
+    onEvent,
+    onTools,
+  }
 
   let servers = new Map<string, Server>()
   const departures = createDepartures()
-  const sweeper = setInterval(() => servers.forEach((server) => server.sweep(limits.idleMs)), Math.max(1, limits.idleMs / SWEEPS)).unref()
+  const sweeper = setInterval(
+    () => servers.forEach((server) => server.sweep(limits.idleMs)),
+    Math.max(1, limits.idleMs / SWEEPS),
+  ).unref()
   let closed = false
 
   /** Its calls come to their end first. */
@@ -47,13 +64,20 @@ export function createPool(options: PoolOptions): Pool {
     containment: processes.containment,
     async apply({ servers: configs }) {
       if (closed) return
-      const next = configs.filter(({ enabled }) => enabled).map((config) => ({ slug: config.slug, ...keepOrCreate(config) }))
+      const next = configs
+        .filter(({ enabled }) => enabled)
+        .map((config) => ({ slug: config.slug, ...keepOrCreate(config) }))
       const before = servers
       servers = new Map(next.map(({ slug, server }) => [slug, server]))
       for (const [slug, server] of before) if (servers.get(slug) !== server) departures.add(retire(server))
       await Promise.all(next.map(({ started }) => started))
     },
-    call: async (request) => servers.get(request.server)?.call(request) ?? { ok: false, code: 'tool_not_found', message: 'There is no such tool.' },
+    call: async (request) =>
+      servers.get(request.server)?.call(request) ?? {
+        ok: false,
+        code: 'tool_not_found',
+        message: 'There is no such tool.',
+      },
     states: () => [...servers.values()].map((server) => server.report()),
     stderr: (slug) => servers.get(slug)?.stderr() ?? [],
     async close() {

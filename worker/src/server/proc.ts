@@ -17,7 +17,10 @@ export interface ProcessInfo {
 
 /** Every process of the machine (or container). Reading /proc does not block: it is memory. */
 export function listProcesses(): ProcessInfo[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => readProcess(Number(name))).filter((info) => info !== null)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => readProcess(Number(name)))
+    .filter((info) => info !== null)
 }
 
 /** null when there is none. */
@@ -28,7 +31,16 @@ export function readProcess(pid: number): ProcessInfo | null {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const field = (number: number) => Number(fields[number - 3])
   const cpuTicks = field(14) + field(15) + field(16) + field(17)
-  return { pid, isZombie: fields[0] === 'Z', parent: field(4), group: field(5), session: field(6), startTime: field(22), cpuTicks, residentPages: field(24) }
+  return {
+    pid,
+    isZombie: fields[0] === 'Z',
+    parent: field(4),
+    group: field(5),
+    session: field(6),
+    startTime: field(22),
+    cpuTicks,
+    residentPages: field(24),
+  }
 }
 
 /** null when there is no such process, or it has ended and only waits to be noticed. */
@@ -39,7 +51,9 @@ export function startTimeOf(pid: number): number | null {
 
 /** The value of a variable in the environment that the process was started with; null when it has none or does not let us look. */
 export function variableOf(pid: number, name: string): string | null {
-  const found = readOrNull(`/proc/${pid}/environ`)?.split('\0').find((entry) => entry.startsWith(`${name}=`))
+  const found = readOrNull(`/proc/${pid}/environ`)
+    ?.split('\0')
+    .find((entry) => entry.startsWith(`${name}=`))
   return found === undefined ? null : found.slice(name.length + 1)
 }
 

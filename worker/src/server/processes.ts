@@ -51,7 +51,12 @@ export interface Processes {
 const BIN = 'bin'
 
 /** `readable` are folders that servers must be able to read from. */
-export function createProcesses(options: { workDir: string; readable: string[]; watchMs: number; cgroups: boolean }): Processes {
+export function createProcesses(options: {
+  workDir: string
+  readable: string[]
+  watchMs: number
+  cgroups: boolean
+}): Processes {
   const { workDir, watchMs } = options
   prepareWorkDir(workDir)
   const containment = findContainment([workDir, ...options.readable], options)
@@ -75,13 +80,23 @@ export function createProcesses(options: { workDir: string; readable: string[]; 
       try {
         await prepareFolder(folder, user)
         const doors = group?.doors ?? []
-        const child = spawnContained({ ...placedIn(folder, spec, { PATH: join(workDir, BIN), [MARKER]: id }), folder, user, limits: spec.limits, doors, containment })
+        const child = spawnContained({
+          ...placedIn(folder, spec, { PATH: join(workDir, BIN), [MARKER]: id }),
+          folder,
+          user,
+          limits: spec.limits,
+          doors,
+          containment,
+        })
         if (child.pid === undefined) throw (await once(child, 'error'))[0]
         // At once: a process that the tracker sees before it knows of it is nobody's for good.
         return ok(serverProcess({ child, pid: child.pid, id, user, group, limits: spec.limits, discard, tracker }))
       } catch (error) {
         await discard()
-        return fail('upstream_unreachable', `It could not be started: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}.`)
+        return fail(
+          'upstream_unreachable',
+          `It could not be started: ${(error as NodeJS.ErrnoException).code ?? 'unknown'}.`,
+        )
       }
     },
   }
@@ -117,10 +132,14 @@ function serverProcess({ child, pid, id, user, group, limits, discard, tracker }
     }, ms)
   }
   const tracked: Tracked = {
-    id, pid, user, group,
+    id,
+    pid,
+    user,
+    group,
     onUsage({ processes, residentBytes, cpuMs }) {
       if (leftToUs('cpu')) pauseFor(cpu.pauseMs(cpuMs, performance.now()))
-      if (leftToUs('memory') ? residentBytes > limits.memoryMb * 1024 * 1024 : group!.ranOutOfMemory()) kill(tooMuchMemory)
+      if (leftToUs('memory') ? residentBytes > limits.memoryMb * 1024 * 1024 : group!.ranOutOfMemory())
+        kill(tooMuchMemory)
       else if (processes > DESCENDANTS_MAX) kill(`started more than ${DESCENDANTS_MAX} processes`)
     },
   }
@@ -147,13 +166,22 @@ function serverProcess({ child, pid, id, user, group, limits, discard, tracker }
     await discard()
   }
   return {
-    pid, stdin: child.stdin, stdout: child.stdout, stderr: child.stderr, exited, kill,
-    stop: (graceMs) => stopping ??= stop(graceMs),
+    pid,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    exited,
+    kill,
+    stop: (graceMs) => (stopping ??= stop(graceMs)),
   }
 }
 
 /** What is run, with the process's folder in place of its placeholder and all its variables. */
-function placedIn(folder: string, { file, args, env }: ProcessSpec, ours: Record<string, string>): Pick<SpawnRequest, 'file' | 'args' | 'env'> {
+function placedIn(
+  folder: string,
+  { file, args, env }: ProcessSpec,
+  ours: Record<string, string>,
+): Pick<SpawnRequest, 'file' | 'args' | 'env'> {
   const placed = (text: string) => text.replaceAll('${workDir}', folder)
   const declared = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, placed(value)]))
   return { file, args: args.map(placed), env: { ...declared, ...ours, HOME: folder, TMPDIR: join(folder, 'tmp') } }
@@ -166,7 +194,8 @@ function prepareWorkDir(workDir: string): void {
   rmSync(node, { force: true })
   symlinkSync(process.execPath, node)
   // What a worker that was killed left behind.
-  for (const name of readdirSync(workDir)) if (name.startsWith('server-')) rmSync(join(workDir, name), { recursive: true, force: true })
+  for (const name of readdirSync(workDir))
+    if (name.startsWith('server-')) rmSync(join(workDir, name), { recursive: true, force: true })
 }
 
 async function prepareFolder(folder: string, user: number | null): Promise<void> {

@@ -20,8 +20,12 @@ afterAll(() => rm(base, { recursive: true }))
 async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) => Promise<void>): Promise<void> {
   const tools: ServerTools[] = []
   const pool = createPool({
-    workDir: join(base, name), cacheDir: join(base, 'cache'),
-    open: async () => ({ ok: true, value: '' }), lockfile: async () => ({ ok: true, value: '{}' }), onEvent: () => undefined, onTools: (told) => void tools.push(told),
+    workDir: join(base, name),
+    cacheDir: join(base, 'cache'),
+    open: async () => ({ ok: true, value: '' }),
+    lockfile: async () => ({ ok: true, value: '{}' }),
+    onEvent: () => undefined,
+    onTools: (told) => void tools.push(told),
   })
   await work(pool, tools).finally(() => pool.close())
 }
@@ -33,32 +37,47 @@ function local(slug: string, name: string, more: Partial<ExecutableServer> = {})
   return misbehaving(slug, '', { ...rest, args: [join(dirname(manifest), 'dist', 'index.js'), ...args] })
 }
 
-const caller = (pool: Pool) => (server: string, command: string, args = {}) =>
-  pool.call({ server, command, arguments: args, signal: new AbortController().signal })
+const caller =
+  (pool: Pool) =>
+  (server: string, command: string, args = {}) =>
+    pool.call({ server, command, arguments: args, signal: new AbortController().signal })
 
 test('servers of npm work side by side, each in a folder of its own', async () => {
   await withPool('local', async (pool, tools) => {
-    await pool.apply({ servers: [
-      local('everything', 'server-everything'),
-      local('memory', 'server-memory', { env: [{ name: 'MEMORY_FILE_PATH', value: '${workDir}/memory.jsonl' }] }),
-      local('files', 'server-filesystem', { args: ['.'] }),
-    ] })
+    await pool.apply({
+      servers: [
+        local('everything', 'server-everything'),
+        local('memory', 'server-memory', { env: [{ name: 'MEMORY_FILE_PATH', value: '${workDir}/memory.jsonl' }] }),
+        local('files', 'server-filesystem', { args: ['.'] }),
+      ],
+    })
     expect(pool.states().map(({ state }) => state)).toEqual(['ready', 'ready', 'ready'])
     expect(tools.map(({ slug }) => slug)).toEqual(expect.arrayContaining(['everything', 'memory', 'files']))
     const call = caller(pool)
-    expect(await call('everything', 'echo', { message: 'hello' })).toEqual({ ok: true, result: { content: [{ type: 'text', text: 'Echo: hello' }] } })
+    expect(await call('everything', 'echo', { message: 'hello' })).toEqual({
+      ok: true,
+      result: { content: [{ type: 'text', text: 'Echo: hello' }] },
+    })
     const entities = [{ name: 'a', entityType: 'b', observations: ['c'] }]
     expect(textOf(await call('memory', 'create_entities', { entities }))).toEqual(entities)
     expect(await call('files', 'write_file', { path: 'a.txt', content: 'hi' })).toMatchObject({ ok: true })
-    expect(await call('files', 'read_text_file', { path: 'a.txt' })).toMatchObject({ ok: true, result: { content: [{ type: 'text', text: 'hi' }] } })
-    expect(await call('files', 'read_text_file', { path: '/etc/hostname' })).toMatchObject({ ok: true, result: { isError: true } })
+    expect(await call('files', 'read_text_file', { path: 'a.txt' })).toMatchObject({
+      ok: true,
+      result: { content: [{ type: 'text', text: 'hi' }] },
+    })
+    expect(await call('files', 'read_text_file', { path: '/etc/hostname' })).toMatchObject({
+      ok: true,
+      result: { isError: true },
+    })
   })
 })
 
 test('what a server keeps where the policy says is there when it has started again, maybe as another user', async () => {
   const folder = await mkdtemp(join(base, 'kept-'))
   await chmod(folder, 0o777)
-  const memory = local('memory', 'server-memory', { env: [{ name: 'MEMORY_FILE_PATH', value: join(folder, 'memory.jsonl') }] })
+  const memory = local('memory', 'server-memory', {
+    env: [{ name: 'MEMORY_FILE_PATH', value: join(folder, 'memory.jsonl') }],
+  })
   await withPool('kept', async (pool) => {
     await pool.apply({ servers: [memory] })
     const entities = ['a', 'b'].map((name) => ({ name, entityType: 'letter', observations: ['c'] }))
@@ -74,14 +93,23 @@ test('what a server keeps where the policy says is there when it has started aga
 
 test('a server is installed from npm, and once installed and pinned needs no network', async () => {
   const server: WorkerPackageServer = {
-    slug: 'memory', package: '@modelcontextprotocol/server-memory', version: 'latest', pinned: null, args: [], commands: null, enabled: true,
+    slug: 'memory',
+    package: '@modelcontextprotocol/server-memory',
+    version: 'latest',
+    pinned: null,
+    args: [],
+    commands: null,
+    enabled: true,
     env: [{ name: 'MEMORY_FILE_PATH', value: '${workDir}/memory.jsonl' }],
-    healthCheck: { intervalSeconds: 60, timeoutSeconds: 10, method: 'tools/list' }, limits: { memoryMb: 256, cpuMillicores: 1000 },
+    healthCheck: { intervalSeconds: 60, timeoutSeconds: 10, method: 'tools/list' },
+    limits: { memoryMb: 256, cpuMillicores: 1000 },
   }
   let pinned: Pin | null = null
   await withPool('online', async (pool, tools) => {
     await pool.apply({ servers: [server] })
-    expect(pool.states()).toEqual([{ slug: 'memory', state: 'ready', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string }])
+    expect(pool.states()).toEqual([
+      { slug: 'memory', state: 'ready', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string },
+    ])
     pinned = tools[0]!.pin
     const before = textOf(await caller(pool)('memory', 'read_graph'))
     // What the control plane does with the report changes nothing here.
@@ -99,9 +127,17 @@ test('a server is installed from npm, and once installed and pinned needs no net
   })
   vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1/')
   await withPool('offline', async (pool) => {
-    await pool.apply({ servers: [{ ...server, pinned }, { ...server, slug: 'other', pinned: { ...pinned!, integrity: `sha512-${'A'.repeat(86)}==` } }] })
+    await pool.apply({
+      servers: [
+        { ...server, pinned },
+        { ...server, slug: 'other', pinned: { ...pinned!, integrity: `sha512-${'A'.repeat(86)}==` } },
+      ],
+    })
     expect(textOf(await caller(pool)('memory', 'read_graph'))).toEqual({ entities: [], relations: [] })
-    expect(pool.states()[1]).toMatchObject({ state: 'failed', error: expect.stringContaining('its integrity differs') as string })
+    expect(pool.states()[1]).toMatchObject({
+      state: 'failed',
+      error: expect.stringContaining('its integrity differs') as string,
+    })
   })
   vi.unstubAllEnvs()
 })

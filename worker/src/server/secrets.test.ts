@@ -4,7 +4,10 @@ import { createSecrets } from './secrets.ts'
 test('takes every secret out of texts and objects, keys included', () => {
   const { text, object } = createSecrets(['first-secret', 'second-secret', ''])
   expect(text('a first-secret b second-secret')).toBe('a [redacted:credential] b [redacted:credential]')
-  expect(object({ 'first-secret': [{ x: 'second-secret' }], plain: 1 })).toEqual({ '[redacted:credential]': [{ x: '[redacted:credential]' }], plain: 1 })
+  expect(object({ 'first-secret': [{ x: 'second-secret' }], plain: 1 })).toEqual({
+    '[redacted:credential]': [{ x: '[redacted:credential]' }],
+    plain: 1,
+  })
 })
 
 test('finds the lines of a key one by one', () => {

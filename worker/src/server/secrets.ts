@@ -14,8 +14,12 @@ export interface Secrets {
 const LINE_LENGTH_MIN = 8
 
 export function createSecrets(values: string[]): Secrets {
-  const lines = values.filter((value) => value.includes('\n')).flatMap((value) => value.split(/\r?\n/).filter((line) => line.length >= LINE_LENGTH_MIN))
-  const scrubbers = [...new Set([...values, ...lines])].filter((value) => value !== '').map((value) => createScrubber(value, { scheme: 'bearer' }))
+  const lines = values
+    .filter((value) => value.includes('\n'))
+    .flatMap((value) => value.split(/\r?\n/).filter((line) => line.length >= LINE_LENGTH_MIN))
+  const scrubbers = [...new Set([...values, ...lines])]
+    .filter((value) => value !== '')
+    .map((value) => createScrubber(value, { scheme: 'bearer' }))
   return {
     text: (text) => scrubbers.reduce((scrubbed, scrubber) => scrubber.text(scrubbed).text, text),
     object(value) {

@@ -57,16 +57,22 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
   }
   function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
-      warm, limits, healthCheck,
+      warm,
+      limits,
+      healthCheck,
       onEvent: (type, detail) => parts.onEvent({ slug, type, ...(detail !== undefined && { detail }) }),
       launch: async (signal) => {
         const found = await prepare()
-        return found.ok ? launch(parts, { config: initial, target: found.value, userSecrets, holder, signal, log, onTools }) : found
+        return found.ok
+          ? launch(parts, { config: initial, target: found.value, userSecrets, holder, signal, log, onTools })
+          : found
       },
     })
   }
   const perUser = initial.env.some((one) => 'perUser' in one)
-  const runner = perUser ? perUserRunner({ slug, prepare, keep, limits }) : sharedRunner(keep(null, { ...PERMANENT }, true))
+  const runner = perUser
+    ? perUserRunner({ slug, prepare, keep, limits })
+    : sharedRunner(keep(null, { ...PERMANENT }, true))
 
   return {
     start: runner.start,
@@ -94,7 +100,8 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
 async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promise<CallOutcome> {
   const opened = await unlessAborted(request.signal, keeper.get())
   if (opened === null) return abortedOutcome(request.signal)
-  if (!opened.ok) return { ok: false, code: opened.error.code, message: opened.error.message ?? 'The server could not be started.' }
+  if (!opened.ok)
+    return { ok: false, code: opened.error.code, message: opened.error.message ?? 'The server could not be started.' }
   const session = opened.value
   // Some servers add commands while they start.
   if (!offers(session, request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))

@@ -1,4 +1,10 @@
-import { Client, ProtocolError, type jsonSchemaValidator, type JsonSchemaValidator, type StandardSchemaV1 } from '@modelcontextprotocol/client'
+import {
+  Client,
+  ProtocolError,
+  type jsonSchemaValidator,
+  type JsonSchemaValidator,
+  type StandardSchemaV1,
+} from '@modelcontextprotocol/client'
 import { randomUUID } from 'node:crypto'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json-value'
@@ -43,16 +49,28 @@ export interface SessionOptions {
 const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
 /** Compiling output schemas would cost time and, with Ajv, memory that never comes back. */
 const noValidation: jsonSchemaValidator = {
-  getValidator: <T>(): JsonSchemaValidator<T> => (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
+  getValidator:
+    <T>(): JsonSchemaValidator<T> =>
+    (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
 }
 /** Deadlines are the caller's, whose signal ends a request; the SDK's own must come after any of them. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1
 
 /** Shakes hands with a server and lists its tools. Errors: upstream_unreachable, the process stopped then, with the reason in words. */
-export async function openSession({ child, secrets, startMs, signal: stop, offers, onTools }: SessionOptions): Promise<Result<Session>> {
+export async function openSession({
+  child,
+  secrets,
+  startMs,
+  signal: stop,
+  offers,
+  onTools,
+}: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
   // Without capabilities of ours a server may not ask for anything; one that does is answered "method not found".
-  const client = new Client({ name: 'vitrine', version: '0.1.0' }, { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation })
+  const client = new Client(
+    { name: 'vitrine', version: '0.1.0' },
+    { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation },
+  )
   client.onerror = () => undefined
   const timeout = AbortSignal.timeout(startMs)
   const signal = AbortSignal.any([timeout, stop])
@@ -64,7 +82,11 @@ export async function openSession({ child, secrets, startMs, signal: stop, offer
   } catch (error) {
     const late = timeout.aborted
     await child.stop(0)
-    const why = late ? `no answer within ${startMs / 1000} s` : error instanceof ProtocolError ? `answered "${error.message}"` : await child.exited
+    const why = late
+      ? `no answer within ${startMs / 1000} s`
+      : error instanceof ProtocolError
+        ? `answered "${error.message}"`
+        : await child.exited
     return fail('upstream_unreachable', secrets.text(`The server did not start: ${why}.`))
   }
 }
@@ -74,16 +96,30 @@ interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'offers' | 'o
   transport: StdioTransport
 }
 
-function sessionOf({ child, client, secrets, offers, onTools, transport }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
+function sessionOf({
+  child,
+  client,
+  secrets,
+  offers,
+  onTools,
+  transport,
+}: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
   const request = (method: string, params: JsonObject, signal: AbortSignal) =>
     client.request({ method, params }, AS_SENT, { signal, timeout: NO_TIMEOUT_MS }) as Promise<JsonObject>
 
-  async function callTool({ command, arguments: args, signal, onProgress }: Parameters<Session['call']>[0]): Promise<JsonObject> {
+  async function callTool({
+    command,
+    arguments: args,
+    signal,
+    onProgress,
+  }: Parameters<Session['call']>[0]): Promise<JsonObject> {
     const params = { name: command, arguments: args }
     if (!onProgress) return request('tools/call', params, signal)
     const progressToken = randomUUID()
     transport.progress.set(progressToken, (progress) => onProgress(secrets.object(progress)))
-    return request('tools/call', { ...params, _meta: { progressToken } }, signal).finally(() => transport.progress.delete(progressToken))
+    return request('tools/call', { ...params, _meta: { progressToken } }, signal).finally(() =>
+      transport.progress.delete(progressToken),
+    )
   }
 
   async function list(signal: AbortSignal): Promise<void> {
@@ -91,7 +127,13 @@ function sessionOf({ child, client, secrets, offers, onTools, transport }: Parts
     let cursor: string | undefined
     for (let page = 0; page < TOOL_PAGES_MAX; page++) {
       const answer = await request('tools/list', cursor === undefined ? {} : { cursor }, signal)
-      if (Array.isArray(answer['tools'])) tools.push(...answer['tools'].filter(isTool).filter(({ name }) => offers(name)).map((tool) => secrets.object(tool)))
+      if (Array.isArray(answer['tools']))
+        tools.push(
+          ...answer['tools']
+            .filter(isTool)
+            .filter(({ name }) => offers(name))
+            .map((tool) => secrets.object(tool)),
+        )
       cursor = typeof answer['nextCursor'] === 'string' ? answer['nextCursor'] : undefined
       if (cursor === undefined || tools.length > TOOLS_MAX) break
     }
@@ -108,17 +150,20 @@ function sessionOf({ child, client, secrets, offers, onTools, transport }: Parts
     stop: (graceMs) => child.stop(graceMs),
     async call(request) {
       const { signal } = request
-      if (session.inFlight >= CALLS_PER_PROCESS_MAX) return refused('too_many_calls', 'Too many calls of this server are under way.')
+      if (session.inFlight >= CALLS_PER_PROCESS_MAX)
+        return refused('too_many_calls', 'Too many calls of this server are under way.')
       if (signal.aborted) return abortedOutcome(signal)
       session.inFlight++
       try {
         return { ok: true, result: secrets.object(await callTool(request)) }
       } catch (error) {
-        if (error instanceof ProtocolError && error.code === INVALID_ANSWER) return refused('upstream_invalid', 'The server did not answer in the protocol.')
+        if (error instanceof ProtocolError && error.code === INVALID_ANSWER)
+          return refused('upstream_invalid', 'The server did not answer in the protocol.')
         if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
         if (signal.aborted) return abortedOutcome(signal)
         // Whose the long line was can't be known when there are several.
-        if (transport.tooLong && session.inFlight === 1) return refused('upstream_too_large', 'The answer of the server is too large.')
+        if (transport.tooLong && session.inFlight === 1)
+          return refused('upstream_too_large', 'The answer of the server is too large.')
         return refused('upstream_interrupted', 'The server ended during the call.')
       } finally {
         session.inFlight--
@@ -139,9 +184,11 @@ function sessionOf({ child, client, secrets, offers, onTools, transport }: Parts
   }
   let listing: Promise<void> | null = null
   client.setNotificationHandler('notifications/tools/list_changed', async () => {
-    listing ??= list(new AbortController().signal).catch(() => undefined).finally(() => {
-      listing = null
-    })
+    listing ??= list(new AbortController().signal)
+      .catch(() => undefined)
+      .finally(() => {
+        listing = null
+      })
   })
   return session
 }

@@ -60,7 +60,17 @@ process.execve(file, [file, ...args], Object.fromEntries(Object.entries(process.
 `
 
 function entering(doors: string[], user: number | null, command: string[]): string[] {
-  return [process.execPath, '--no-warnings', '-e', ENTER, '--', JSON.stringify(doors), String(user ?? ''), String(process.pid), ...command]
+  return [
+    process.execPath,
+    '--no-warnings',
+    '-e',
+    ENTER,
+    '--',
+    JSON.stringify(doors),
+    String(user ?? ''),
+    String(process.pid),
+    ...command,
+  ]
 }
 
 /** It still has the rights of the worker, so no variable of the server may mean anything to it (NODE_OPTIONS, LD_PRELOAD). */
@@ -76,7 +86,10 @@ function wrappers({ prlimit, setpriv }: Containment, user: number | null): strin
   const sizes = ['--core=0', `--nofile=${OPEN_FILES_MAX}`, `--fsize=${FILE_BYTES_MAX}`]
   // The kernel counts per user: with the worker's own, all servers and the worker would share the bound.
   const processes = user === null ? [] : [`--nproc=${NPROC_MAX}`]
-  return [...(prlimit === null ? [] : [prlimit, ...sizes, ...processes]), ...(setpriv === null ? [] : [setpriv, '--no-new-privs', '--inh-caps=-all', '--pdeathsig=KILL'])]
+  return [
+    ...(prlimit === null ? [] : [prlimit, ...sizes, ...processes]),
+    ...(setpriv === null ? [] : [setpriv, '--no-new-privs', '--inh-caps=-all', '--pdeathsig=KILL']),
+  ]
 }
 
 /** V8 reserves far more address space than it uses, so RLIMIT_AS would only break it. It keeps its own heap within bounds if told. */

@@ -1,5 +1,11 @@
 import type { Readable } from 'node:stream'
-import { STDERR_BYTES_MAX, STDERR_LINES_MAX, STDERR_LINE_BYTES_MAX, STDERR_LINE_LENGTH_MAX, STDERR_WINDOW_MS } from './bounds.ts'
+import {
+  STDERR_BYTES_MAX,
+  STDERR_LINES_MAX,
+  STDERR_LINE_BYTES_MAX,
+  STDERR_LINE_LENGTH_MAX,
+  STDERR_WINDOW_MS,
+} from './bounds.ts'
 import { lineSplitter } from './lines.ts'
 import type { Secrets } from './secrets.ts'
 

@@ -17,13 +17,27 @@ export interface Target {
 }
 
 /** Installs a server, if it is a package; `lockfile` is asked for what is pinned and not there yet. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
-export async function findTarget(config: RunnableServer, installer: Installer, lockfile: GetLockfile): Promise<Result<Target>> {
+export async function findTarget(
+  config: RunnableServer,
+  installer: Installer,
+  lockfile: GetLockfile,
+): Promise<Result<Target>> {
   if ('executable' in config) {
-    const file = config.executable.startsWith('/') ? config.executable : config.executable === 'node' ? process.execPath : findProgram(config.executable)
-    return file === null ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`) : ok({ file, args: [], pin: null })
+    const file = config.executable.startsWith('/')
+      ? config.executable
+      : config.executable === 'node'
+        ? process.execPath
+        : findProgram(config.executable)
+    return file === null
+      ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`)
+      : ok({ file, args: [], pin: null })
   }
   const { package: name, version, pinned } = config
-  const installed = await installer.install({ package: name, version, ...(pinned && { pinned: { pin: pinned, lockfile } }) })
+  const installed = await installer.install({
+    package: name,
+    version,
+    ...(pinned && { pinned: { pin: pinned, lockfile } }),
+  })
   if (!installed.ok) return installed
   const { bin, folder: _folder, lockfile: text, ...pin } = installed.value
   return ok({ file: process.execPath, args: [bin], ...(pinned ? { pin: pinned } : { pin, lockfile: text }) })

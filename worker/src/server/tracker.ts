@@ -67,7 +67,7 @@ export function createTracker({ watchMs }: { watchMs: number }): Tracker {
     }
     for (const info of processes.values()) {
       const owner = ownerOf(info)
-      if (owner && tracked.has(owner) && !info.isZombie) members.set(owner, [...members.get(owner) ?? [], info])
+      if (owner && tracked.has(owner) && !info.isZombie) members.set(owner, [...(members.get(owner) ?? []), info])
     }
     return members
   }
@@ -75,7 +75,11 @@ export function createTracker({ watchMs }: { watchMs: number }): Tracker {
   function watch(): void {
     for (const [owner, members] of look()) {
       const sum = (field: 'residentPages' | 'cpuTicks') => members.reduce((total, member) => total + member[field], 0)
-      owner.onUsage({ processes: members.length, residentBytes: sum('residentPages') * PAGE_BYTES, cpuMs: sum('cpuTicks') * TICK_MS })
+      owner.onUsage({
+        processes: members.length,
+        residentBytes: sum('residentPages') * PAGE_BYTES,
+        cpuMs: sum('cpuTicks') * TICK_MS,
+      })
     }
   }
 

@@ -1,7 +1,14 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
 import type { JsonObject } from '@vitrine/core/json-value'
 import { CANONICAL_DEPTH_MAX } from '@vitrine/core/limits'
-import { AWAITED_MAX, LINE_BYTES_MAX, STDIN_BYTES_MAX, WASTE_BYTES_MAX, WASTE_LINE_BYTES_MIN, WASTE_WINDOW_MS } from './bounds.ts'
+import {
+  AWAITED_MAX,
+  LINE_BYTES_MAX,
+  STDIN_BYTES_MAX,
+  WASTE_BYTES_MAX,
+  WASTE_LINE_BYTES_MIN,
+  WASTE_WINDOW_MS,
+} from './bounds.ts'
 import { lineSplitter } from './lines.ts'
 import type { ServerProcess } from './processes.ts'
 
@@ -92,7 +99,9 @@ function parse(line: string): JSONRPCMessage | null {
     if (value['jsonrpc'] !== '2.0') return null
     const isMessage = typeof value['method'] === 'string' || isResult(value['result']) || isRpcError(value['error'])
     if (isMessage && !isDeeperThan(value, CANONICAL_DEPTH_MAX)) return value as unknown as JSONRPCMessage
-    return typeof value['id'] !== 'number' ? null : { jsonrpc: '2.0', id: value['id'], error: { code: INVALID_ANSWER, message: 'That is no JSON-RPC answer.' } }
+    return typeof value['id'] !== 'number'
+      ? null
+      : { jsonrpc: '2.0', id: value['id'], error: { code: INVALID_ANSWER, message: 'That is no JSON-RPC answer.' } }
   } catch {
     return null
   }
@@ -108,7 +117,9 @@ function isResult(result: unknown): boolean {
 }
 
 function isRpcError(error: unknown): boolean {
-  return isResult(error) && Number.isSafeInteger((error as RpcError).code) && typeof (error as RpcError).message === 'string'
+  return (
+    isResult(error) && Number.isSafeInteger((error as RpcError).code) && typeof (error as RpcError).message === 'string'
+  )
 }
 
 interface RpcError {

@@ -28,7 +28,10 @@ interface Entry extends UserSession {
  * Keeps the sessions of a server's users apart. They are told apart by the secrets as stored, not by their values: a changed secret has another
  * ciphertext, and nothing needs to be decrypted to find out.
  */
-export function createUserSessions(create: (userSecrets: Record<string, Sealed>, holder: Holder) => Keeper, graceMs: number): UserSessions {
+export function createUserSessions(
+  create: (userSecrets: Record<string, Sealed>, holder: Holder) => Keeper,
+  graceMs: number,
+): UserSessions {
   const entries = new Map<string, Entry>()
 
   function remove(key: string, entry: Entry): Promise<void> {
@@ -37,7 +40,7 @@ export function createUserSessions(create: (userSecrets: Record<string, Sealed>,
   }
   function add(key: string, user: string, userSecrets: Record<string, Sealed>): Entry {
     const holder: Holder = {
-      idleSince: () => entry.users === 0 && (entry.keeper.current()?.inFlight ?? 0) === 0 ? entry.usedAt : null,
+      idleSince: () => (entry.users === 0 && (entry.keeper.current()?.inFlight ?? 0) === 0 ? entry.usedAt : null),
       evict: () => remove(key, entry),
     }
     const entry: Entry = { ...holder, user, usedAt: Date.now(), users: 0, keeper: create(userSecrets, holder) }
@@ -45,7 +48,8 @@ export function createUserSessions(create: (userSecrets: Record<string, Sealed>,
     return entry
   }
   function endOlder(user: string, newest: Entry): void {
-    for (const [key, entry] of entries) if (entry.user === user && entry !== newest && entry.idleSince() !== null) void remove(key, entry)
+    for (const [key, entry] of entries)
+      if (entry.user === user && entry !== newest && entry.idleSince() !== null) void remove(key, entry)
   }
 
   return {

@@ -3,4 +3,6 @@ import { misbehaving, testPool } from './pool.fixture.ts'
 
 const { pool, ask } = await testPool()
 await pool.apply({ servers: [misbehaving('one', 'ignores-sigterm')] })
-console.log(JSON.stringify([await ask<number>('one', 'pid'), ...await ask<number[]>('one', 'spawn-daemons', { count: 1 })]))
+console.log(
+  JSON.stringify([await ask<number>('one', 'pid'), ...(await ask<number[]>('one', 'spawn-daemons', { count: 1 }))]),
+)

@@ -17,9 +17,12 @@ test('servers end with a worker that is killed, and what they left behind when t
   expect(findContainment([], { cgroups: false }).setpriv).not.toBeNull()
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-death-'))
   await chmod(folder, 0o755)
-  const options = { stdio: ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: folder } }
+  const options = {
+    stdio: ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TMPDIR: folder },
+  }
   const worker = spawn(process.execPath, [join(import.meta.dirname, 'worker-death.fixture.ts')], options)
-  const [line] = await once(worker.stdout, 'data') as [Buffer]
+  const [line] = (await once(worker.stdout, 'data')) as [Buffer]
   const [server, daemon] = JSON.parse(line.toString()) as [number, number]
 
   // One that starts beside it touches nothing of it.
