@@ -17,7 +17,7 @@ const TOOL: BuildOptions = { platform: 'node', target: 'node20' }
 
 const ARTIFACTS: readonly Artifact[] = [
   { folder: 'functions', entry: 'src/index.ts', outfile: 'lib/index.js', options: SERVICE },
-  { folder: 'functions', entry: 'src/forward/answer-thread.ts', outfile: 'lib/answer-thread.js', options: SERVICE },
+  { folder: 'functions', entry: 'src/answers/thread.ts', outfile: 'lib/answer-thread.js', options: SERVICE },
   { folder: 'worker', entry: 'src/main.ts', outfile: 'lib/main.js', options: SERVICE },
   { folder: 'verify', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },
   { folder: 'cli', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },

@@ -1,5 +1,5 @@
 import { open, rm, type FileHandle } from 'node:fs/promises'
-import { BUNDLE_LINE_LENGTH_MAX, type BundleLine } from '@vitrine/core/bundle'
+import { BUNDLE_LINE_LENGTH_MAX, type BundleLine } from '@vitrine/core/log/bundle'
 import { createExportPoint, type ExportPoint, type ExportResume } from '../../sdk/src/export-point.ts'
 import { badUsage } from './bad-usage.ts'
 import { fail } from './files.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Entry, Meta } from '@vitrine/core/entry'
+import type { Entry, Meta } from '@vitrine/core/log/entry'
 import { createTable } from './table.ts'
 
 function entry(change: Partial<Entry>): Entry {

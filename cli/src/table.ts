@@ -1,5 +1,5 @@
-import type { Entry } from '@vitrine/core/entry'
-import { outcomeOf } from '@vitrine/core/facets'
+import type { Entry } from '@vitrine/core/log/entry'
+import { outcomeOf } from '@vitrine/core/log/facets'
 import { plain } from './text.ts'
 
 interface Column {

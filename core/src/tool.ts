@@ -1,4 +1,4 @@
-import type { JsonValue } from './json-value.ts'
+import type { JsonValue } from './json/value.ts'
 
 /** A registered tool as the dispatch path sees it. */
 

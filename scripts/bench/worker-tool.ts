@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { callAudience, type CallBody } from '../../core/src/policy.ts'
+import { callAudience, type CallBody } from '../../core/src/policy/policy.ts'
 import { claimsFor, newSigner, tokenFor, type Signer } from '../../worker/src/dispatch/token.fixture.ts'
 import type { StackInfo } from '../stack/info.ts'
 import type { Request } from './load.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/entry'
+import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
 import { Vitrine, type Invocation } from '../../sdk/src/index.ts'
 import { signUp } from '../stack/auth-users.ts'
 import type { StackInfo } from '../stack/info.ts'

@@ -1,5 +1,5 @@
 import { createPublicKey, sign } from 'node:crypto'
-import { crc32c } from '@vitrine/core/crc'
+import { crc32c } from '@vitrine/core/keys/crc'
 import { kmsError } from './status.ts'
 import { open, OVERHEAD_BYTES, seal, sealedBy } from './ciphertext.ts'
 import { findKey, findVersion, requirePurpose, usable, versionName, type VersionRef } from './lookup.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { crc32c } from '@vitrine/core/crc'
+import { crc32c } from '@vitrine/core/keys/crc'
 import { describe, expect, test } from 'vitest'
 import { failure, failures, runningWithKeys } from './fixture.ts'
 

@@ -1,6 +1,6 @@
 import { utf8 } from '@vitrine/core/bytes'
 import type { ErrorCode } from '@vitrine/core/errors'
-import { checkJson } from '@vitrine/core/json-value'
+import { checkJson } from '@vitrine/core/json/value'
 import {
   AGENT_MANIFEST_BYTES_MAX,
   ARGS_BYTES_MAX,

@@ -1,4 +1,4 @@
-import type { BundleLine } from '@vitrine/core/bundle'
+import type { BundleLine } from '@vitrine/core/log/bundle'
 import { VitrineError } from './error.ts'
 
 /** Where an export that broke off goes on: behind this entry of this chain. */

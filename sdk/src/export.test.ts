@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { BundleLine } from '@vitrine/core/bundle'
+import type { BundleLine } from '@vitrine/core/log/bundle'
 import { bundle } from '../../test/sdk/receipts.ts'
 import { testKey } from '../../test/sdk/test-key.ts'
 import { failure, raw, result, startWireServer, type Respond, type WireServer } from '../../test/sdk/wire-server.ts'

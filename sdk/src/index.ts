@@ -15,10 +15,10 @@ export { verifyReceipt } from './receipt.ts'
 export { VitrineError } from './error.ts'
 export type { ClientErrorCode, VitrineErrorCode } from './error.ts'
 export type { ErrorCode } from '@vitrine/core/errors'
-export type { Action, Entry, Meta } from '@vitrine/core/entry'
-export type { Opening } from '@vitrine/core/commitment'
-export type { Outcome } from '@vitrine/core/facets'
-export type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+export type { Action, Entry, Meta } from '@vitrine/core/log/entry'
+export type { Opening } from '@vitrine/core/log/commitment'
+export type { Outcome } from '@vitrine/core/log/facets'
+export type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 export type { AuthScheme, HttpMethod, Piece, ToolKind } from '@vitrine/core/tool'
 export type { Agents, AgentState, CreateAgentInput } from './agents.ts'
 export type { Audit, AuditFilter, AuditPage, AuditQuery, ChainName, SignedCheckpoint, SigningKey } from './audit.ts'
@@ -37,7 +37,7 @@ export type {
   ServerConfig,
   ServerLimits,
   ServerState,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 export type {
   Approval,
   CreatePolicyInput,

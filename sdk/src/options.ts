@@ -1,4 +1,4 @@
-import { parseKey } from '@vitrine/core/key'
+import { parseKey } from '@vitrine/core/keys/key'
 import { VitrineError } from './error.ts'
 
 interface CommonOptions {

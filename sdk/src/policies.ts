@@ -1,4 +1,4 @@
-import type { JsonValue } from '@vitrine/core/json-value'
+import type { JsonValue } from '@vitrine/core/json/value'
 import type {
   Builtin,
   Builtins,
@@ -8,7 +8,7 @@ import type {
   ServerConfig,
   ServerLimits,
   ServerState,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
 import type { OwnedTool } from './tools.ts'

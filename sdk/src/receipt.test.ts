@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { bytesToBase64, bytesToHex, utf8 } from '@vitrine/core/bytes'
-import { hashEntry } from '@vitrine/core/entry'
-import { canonicalize } from '@vitrine/core/jcs'
-import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
+import { hashEntry } from '@vitrine/core/log/entry'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/log/note'
 import {
   createSigner,
   entries,

@@ -1,4 +1,4 @@
-import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/bundle'
+import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { readAnswer } from './answer.ts'
 import { orNetworkError, send, type CallOptions } from './call.ts'
 import { withDeadline } from './deadline.ts'

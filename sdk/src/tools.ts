@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { HTTP_METHODS, TOOL_KINDS, type AuthScheme, type HttpMethod, type ToolKind } from '@vitrine/core/tool'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_MAX } from '@vitrine/core/limits'
 import type { Call, CallOptions } from './call.ts'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundle } from '../../functions/src/export/bundle.ts'
+import { bundle } from '../../functions/src/proof/bundle.ts'
 import type { Report } from '../../verify/src/report.ts'
 import {
   admin,

@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { base64ToBytes, bytesEqual } from '@vitrine/core/bytes'
-import { parseDecimal, verifyCheckpoint, type Checkpoint } from '@vitrine/core/checkpoint'
-import { verifyConsistency } from '@vitrine/core/merkle'
+import { parseDecimal, verifyCheckpoint, type Checkpoint } from '@vitrine/core/log/checkpoint'
+import { verifyConsistency } from '@vitrine/core/log/merkle'
 import {
   cosignature,
   cosignedBytes,
@@ -14,8 +14,8 @@ import {
   parseNote,
   verifierKey,
   type VerifierKey,
-} from '@vitrine/core/note'
-import type { Witness } from '../../functions/src/witness/witness.ts'
+} from '@vitrine/core/log/note'
+import type { Witness } from '../../functions/src/proof/witness.ts'
 
 /** What a witness answers. */
 interface Answer {

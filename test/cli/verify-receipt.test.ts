@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesToBase64 } from '@vitrine/core/bytes'
-import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
+import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/log/note'
 import {
   createSigner,
   entries,

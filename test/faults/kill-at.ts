@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
-import type { Lap } from '../../functions/src/laps.ts'
+import type { Lap } from '../../functions/src/lib/laps.ts'
 
 /**
  * Preloaded into a functions process (`NODE_OPTIONS=--import …`): kills it with SIGKILL at the end of a step of the

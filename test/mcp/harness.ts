@@ -1,12 +1,12 @@
 import { afterEach, beforeEach } from 'vitest'
-import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
-import { createScrubber } from '@vitrine/core/scrub'
+import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Endpoint } from '@vitrine/core/tool'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
-import { mcpForward } from '../../functions/src/forward/mcp.ts'
+import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
 
 /** Where test servers live. */
 export const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })

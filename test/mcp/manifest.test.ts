@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { JsonObject } from '@vitrine/core/json-value'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { fetchManifest, type Manifest } from '../../functions/src/manifest/fetch.ts'

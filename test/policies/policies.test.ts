@@ -1,4 +1,4 @@
-import { parseKey } from '@vitrine/core/key'
+import { parseKey } from '@vitrine/core/keys/key'
 import { describe, expect, it } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, db, documentsBelow, done, failed, newAgent, newOwner } from '../e2e/world.ts'

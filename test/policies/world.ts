@@ -1,5 +1,5 @@
 import { admin, call, done, newAgent, newOwner, type Agent, type Owner } from '../e2e/world.ts'
-import { lockfileDigest, type ConnectAnswer, type HeartbeatAnswer, type Pin } from '@vitrine/core/policy'
+import { lockfileDigest, type ConnectAnswer, type HeartbeatAnswer, type Pin } from '@vitrine/core/policy/policy'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 
 /** Tool policies through the functions, as owners and workers use them. */

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { bytesToBase64 } from '@vitrine/core/bytes'
-import { hashEntry, type Entry } from '@vitrine/core/entry'
-import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/note'
+import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/log/note'
 import {
   bundleLines,
   bundleText,

@@ -1,4 +1,4 @@
-import { formatKey, type KeyKind } from '@vitrine/core/key'
+import { formatKey, type KeyKind } from '@vitrine/core/keys/key'
 
 /** A well-formed key that opens nothing. */
 export function testKey(kind: KeyKind = 'agent', id = 'a1'): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { canonicalize } from '@vitrine/core/jcs'
+import { canonicalize } from '@vitrine/core/json/jcs'
 import { listVectors, readVector, vectors } from './files.ts'
 
 describe.runIf(vectors !== undefined)('standard JCS vectors', () => {

@@ -5,7 +5,7 @@ import {
   verifyInclusion,
   verifySubtreeConsistency,
   verifySubtreeInclusion,
-} from '@vitrine/core/merkle'
+} from '@vitrine/core/log/merkle'
 import { listVectors, readVector, vectors } from './files.ts'
 
 /** One file: numbers are sizes and indexes, other strings are base64. */

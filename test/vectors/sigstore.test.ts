@@ -2,11 +2,11 @@ import { createRequire } from 'node:module'
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { hexToBytes, utf8 } from '@vitrine/core/bytes'
-import { checkpointText } from '@vitrine/core/checkpoint'
-import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/entry'
-import { canonicalize } from '@vitrine/core/jcs'
-import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, type TreeNode } from '@vitrine/core/merkle'
-import { ED25519, formatNote, verifierKey } from '@vitrine/core/note'
+import { checkpointText } from '@vitrine/core/log/checkpoint'
+import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, type TreeNode } from '@vitrine/core/log/merkle'
+import { ED25519, formatNote, verifierKey } from '@vitrine/core/log/note'
 
 // An implementation that shares nothing with ours: Sigstore's verifier of C2SP checkpoints and RFC 6962 inclusion proofs.
 interface SigstoreEntry {

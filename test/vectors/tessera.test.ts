@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { bytesToHex, concatBytes } from '@vitrine/core/bytes'
-import { verifyCheckpoint, type LogTrust, type VerifiedCheckpoint } from '@vitrine/core/checkpoint'
+import { verifyCheckpoint, type LogTrust, type VerifiedCheckpoint } from '@vitrine/core/log/checkpoint'
 import {
   appendLeaf,
   consistencyNodes,
@@ -12,8 +12,8 @@ import {
   leafHash,
   verifyConsistency,
   verifyInclusion,
-} from '@vitrine/core/merkle'
-import { parseVerifierKey } from '@vitrine/core/note'
+} from '@vitrine/core/log/merkle'
+import { parseVerifierKey } from '@vitrine/core/log/note'
 import {
   edgeTiles,
   growEdge,
@@ -23,8 +23,8 @@ import {
   tilePath,
   tilesFor,
   type TileData,
-} from '@vitrine/core/tiles'
-import { formatTlogProof, parseTlogProof, verifyTlogProof } from '@vitrine/core/tlog-proof'
+} from '@vitrine/core/log/tiles'
+import { formatTlogProof, parseTlogProof, verifyTlogProof } from '@vitrine/core/log/tlog-proof'
 import { listVectors, readVector, vectors } from './files.ts'
 
 const SIZE_MAX = 15

@@ -6,13 +6,13 @@ import {
   type CheckpointLine,
   type OpeningLine,
   type UsageLine,
-} from '@vitrine/core/bundle'
+} from '@vitrine/core/log/bundle'
 import { bytesToBase64, bytesToHex, hexToBytes, utf8 } from '@vitrine/core/bytes'
-import { checkpointText } from '@vitrine/core/checkpoint'
-import { commit, openingOf } from '@vitrine/core/commitment'
-import { GENESIS_PREV, hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
-import type { JsonValue } from '@vitrine/core/json-value'
-import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, nodeHash } from '@vitrine/core/merkle'
+import { checkpointText } from '@vitrine/core/log/checkpoint'
+import { commit, openingOf } from '@vitrine/core/log/commitment'
+import { GENESIS_PREV, hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
+import type { JsonValue } from '@vitrine/core/json/value'
+import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, nodeHash } from '@vitrine/core/log/merkle'
 import {
   COSIGNATURE_V1,
   ED25519,
@@ -22,11 +22,11 @@ import {
   formatSignatureLine,
   verifierKey,
   type VerifierKey,
-} from '@vitrine/core/note'
+} from '@vitrine/core/log/note'
 import { monthOf } from '@vitrine/core/names'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/segment'
-import { formatTlogProof } from '@vitrine/core/tlog-proof'
-import { canonicalize } from '@vitrine/core/jcs'
+import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
+import { formatTlogProof } from '@vitrine/core/log/tlog-proof'
+import { canonicalize } from '@vitrine/core/json/jcs'
 
 /** Makes bundles as an honest operator would, for tests to tamper with. */
 

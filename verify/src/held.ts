@@ -1,9 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@vitrine/core/bytes'
-import { parseCheckpoint } from '@vitrine/core/checkpoint'
-import { leafHash } from '@vitrine/core/merkle'
-import { parseTlogProof, TLOG_PROOF_LENGTH_MAX } from '@vitrine/core/tlog-proof'
+import { parseCheckpoint } from '@vitrine/core/log/checkpoint'
+import { leafHash } from '@vitrine/core/log/merkle'
+import { parseTlogProof, TLOG_PROOF_LENGTH_MAX } from '@vitrine/core/log/tlog-proof'
 import { badInput } from './bad-input.ts'
 import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 

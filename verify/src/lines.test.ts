@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/bundle'
+import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { utf8 } from '@vitrine/core/bytes'
 import { readLines, type LineBatch } from './lines.ts'
 

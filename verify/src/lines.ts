@@ -1,4 +1,4 @@
-import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/bundle'
+import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { badInput } from './bad-input.ts'
 
 /** Some whole lines, in order. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { BundleLine } from '@vitrine/core/bundle'
+import type { BundleLine } from '@vitrine/core/log/bundle'
 import { bytesToHex, utf8 } from '@vitrine/core/bytes'
-import { hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
-import { parseCheckpoint } from '@vitrine/core/checkpoint'
-import { leafHash } from '@vitrine/core/merkle'
-import { parseTlogProof } from '@vitrine/core/tlog-proof'
+import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
+import { parseCheckpoint } from '@vitrine/core/log/checkpoint'
+import { leafHash } from '@vitrine/core/log/merkle'
+import { parseTlogProof } from '@vitrine/core/log/tlog-proof'
 import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 import {
   bundleLines,

@@ -1,4 +1,4 @@
-import type { VerifierKey } from '@vitrine/core/note'
+import type { VerifierKey } from '@vitrine/core/log/note'
 import { createBundleCheck, type BundleTotals } from './check/bundle.ts'
 import { createFindings, type FindingSummary } from './check/findings.ts'
 import type { Held } from './check/held.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatKey } from '@vitrine/core/key'
+import { formatKey } from '@vitrine/core/keys/key'
 import { environment } from './environment.ts'
 
 const KEY = formatKey('tools', 'pol_1', new Uint8Array(32).fill(7))

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseKey } from '@vitrine/core/key'
+import { parseKey } from '@vitrine/core/keys/key'
 
 /** What the environment says; read once, by the composition root. */
 export interface Environment {

@@ -1,4 +1,4 @@
-import type { Entry } from '@vitrine/core/entry'
+import type { Entry } from '@vitrine/core/log/entry'
 import { AUDIT_PAGE_MAX } from '@vitrine/core/limits'
 import type { AuditQuery } from '../../../sdk/src/index.ts'
 import { CHAIN_OPTIONS, readArgs, readCount } from '../args.ts'

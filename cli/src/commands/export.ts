@@ -1,4 +1,4 @@
-import type { EndLine } from '@vitrine/core/bundle'
+import type { EndLine } from '@vitrine/core/log/bundle'
 import type { ChainName } from '../../../sdk/src/index.ts'
 import { CHAIN_OPTIONS, readArgs } from '../args.ts'
 import { badUsage } from '../bad-usage.ts'

@@ -1,5 +1,5 @@
-import { parsePublicKey } from '@vitrine/core/public-key'
-import { parseVerifierKey } from '@vitrine/core/note'
+import { parsePublicKey } from '@vitrine/core/keys/public-key'
+import { parseVerifierKey } from '@vitrine/core/log/note'
 import { verifyReceipt, type Receipt, type ReceiptProof, type VerifiedReceipt } from '../../../sdk/src/index.ts'
 import { readArgs } from '../args.ts'
 import { badUsage } from '../bad-usage.ts'

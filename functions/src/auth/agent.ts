@@ -1,4 +1,4 @@
-import type { ParsedKey } from '@vitrine/core/key'
+import type { ParsedKey } from '@vitrine/core/keys/key'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { AgentDoc } from '../store/documents.ts'
 import { matchesHash } from './secret.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatKey, hashSecret } from '@vitrine/core/key'
+import { formatKey, hashSecret } from '@vitrine/core/keys/key'
 import { authenticateAgent } from './agent.ts'
 import { readAgentKey, readBearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'

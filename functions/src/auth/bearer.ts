@@ -1,4 +1,4 @@
-import { KEY_KINDS, parseKey, type ParsedKey } from '@vitrine/core/key'
+import { KEY_KINDS, parseKey, type ParsedKey } from '@vitrine/core/keys/key'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 export type Bearer = { type: 'key'; key: ParsedKey } | { type: 'idToken'; token: string }

@@ -1,6 +1,6 @@
 import type { Auth } from 'firebase-admin/auth'
 import type { Firestore } from 'firebase-admin/firestore'
-import type { Meta } from '@vitrine/core/entry'
+import type { Meta } from '@vitrine/core/log/entry'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc, type Role } from '../store/documents.ts'
 import { readBearer, type Bearer } from './bearer.ts'

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { hashSecret } from '@vitrine/core/key'
+import { hashSecret } from '@vitrine/core/keys/key'
 
 /** Compares in constant time; an unknown key costs the same as a wrong one. */
 export function matchesHash(secret: string, storedHash: string | undefined): boolean {

@@ -1,8 +1,8 @@
-import type { JsonObject } from '@vitrine/core/json-value'
-import type { Scrubber } from '@vitrine/core/scrub'
+import type { JsonObject } from '@vitrine/core/json/value'
+import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer, Endpoint, Piece } from '@vitrine/core/tool'
 import type { ErrorCode } from '@vitrine/core/errors'
-import type { ReadLarge } from './large-answer.ts'
+import type { ReadLarge } from '../answers/large.ts'
 
 /** One call to an upstream. The credential is used for this call and kept nowhere. */
 export interface ForwardRequest {

@@ -2,15 +2,15 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ErrorCode } from '@vitrine/core/errors'
-import { createScrubber } from '@vitrine/core/scrub'
+import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Endpoint, Piece } from '@vitrine/core/tool'
 import { echoes } from '../../../test/support/hostile-echo.ts'
 import { startHostileUpstream, type HostileUpstream } from '../../../test/support/hostile-upstream.ts'
 import { createDispatcher } from '../egress/agent.ts'
 import { readEgressPolicy } from '../egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from './forward.ts'
-import { httpForward } from './http.ts'
-import { mcpForward } from './mcp.ts'
+import { httpForward } from './http/http.ts'
+import { mcpForward } from './mcp/mcp.ts'
 
 /** For what never ends by itself. */
 const DEADLINE_MS = 1_000

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createScrubber } from '@vitrine/core/scrub'
+import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { ForwardOutcome, ForwardRequest } from './forward.ts'
 import { withRetries } from './retry.ts'
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
-import { readJson } from '@vitrine/core/read-json'
+import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { eventStream, wantsEventStream } from './event-stream.ts'
 import './own-body.ts'

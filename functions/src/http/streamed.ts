@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Result } from '@vitrine/core/result'
-import { logError } from '../log-error.ts'
+import { logError } from '../lib/log-error.ts'
 import { readCall, replyError, unexpected, type Call, type FrameworkRequest } from './callable.ts'
 
 const CALLER_GONE = 'ERR_STREAM_PREMATURE_CLOSE'

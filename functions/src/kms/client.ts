@@ -1,5 +1,5 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
-import { RECONNECT } from '../reconnect.ts'
+import { RECONNECT } from '../lib/reconnect.ts'
 
 let client: Promise<KeyManagementServiceClient> | undefined
 

@@ -1,9 +1,9 @@
 import { createPublicKey } from 'node:crypto'
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
-import { crc32c } from '@vitrine/core/crc'
-import { verifyEd25519 } from '@vitrine/core/ed25519'
+import { crc32c } from '@vitrine/core/keys/crc'
+import { verifyEd25519 } from '@vitrine/core/keys/ed25519'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { logError } from '../log-error.ts'
+import { logError } from '../lib/log-error.ts'
 
 export interface SigningKey {
   /** Resource name of the KMS key version. */

@@ -1,6 +1,6 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
-import { crc32c } from '@vitrine/core/crc'
-import { decryptWith, KMS_CALL } from '@vitrine/core/kms'
+import { crc32c } from '@vitrine/core/keys/crc'
+import { decryptWith, KMS_CALL } from '@vitrine/core/keys/kms'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** A credential at rest: KMS ciphertext and the key that made it. */

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hashEntry } from '@vitrine/core/entry'
+import { hashEntry } from '@vitrine/core/log/entry'
 import type { ErrorCode } from '@vitrine/core/errors'
-import type { Quota } from '@vitrine/core/meter'
+import type { Quota } from '@vitrine/core/log/meter'
 import { monthEnd } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/core/segment'
+import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/core/log/segment'
 import { planSegment, unitsMissing, type Appended, type Item, type Plan } from './plan.ts'
 
 export interface VersionedQuota extends Quota {

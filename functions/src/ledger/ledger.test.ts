@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { hashEntry } from '@vitrine/core/entry'
+import { hashEntry } from '@vitrine/core/log/entry'
 import { SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
 import { createLedger, type Append } from './ledger.ts'
 import {

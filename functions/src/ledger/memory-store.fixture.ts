@@ -1,5 +1,5 @@
-import { hashEntry, type Entry } from '@vitrine/core/entry'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/segment'
+import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Item, Plan, Write } from './plan.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
-import { EMPTY_TAIL, tailOf, type Tail } from '@vitrine/core/segment'
+import { EMPTY_TAIL, tailOf, type Tail } from '@vitrine/core/log/segment'
 import { intentOf, itemOf } from './memory-store.fixture.ts'
 import { batchSize, planSegment, unitsMissing, type Item, type Plan } from './plan.ts'
 

@@ -1,8 +1,8 @@
-import type { Opening } from '@vitrine/core/commitment'
-import type { Draft } from '@vitrine/core/entry'
+import type { Opening } from '@vitrine/core/log/commitment'
+import type { Draft } from '@vitrine/core/log/entry'
 import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
-import { leaseSize, spendable, type Quota } from '@vitrine/core/meter'
-import { buildSegment, nextTime, usageAt, type Segment, type Tail, type Usage } from '@vitrine/core/segment'
+import { leaseSize, spendable, type Quota } from '@vitrine/core/log/meter'
+import { buildSegment, nextTime, usageAt, type Segment, type Tail, type Usage } from '@vitrine/core/log/segment'
 
 /** Where entries came to stand, in the order of the item's drafts. */
 export interface Appended {

@@ -1,6 +1,6 @@
 import { Timestamp, type Firestore, type Query } from 'firebase-admin/firestore'
-import type { Entry } from '@vitrine/core/entry'
-import { facetFor, matches, type EntryFilter } from '@vitrine/core/facets'
+import type { Entry } from '@vitrine/core/log/entry'
+import { facetFor, matches, type EntryFilter } from '@vitrine/core/log/facets'
 
 /** One chain, or all chains of an organization. */
 export type Scope = { log: string } | { orgId: string }

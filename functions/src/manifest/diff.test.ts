@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { diffTools, toolsByName, toolsHash } from './diff.ts'
 
 const tool = (name: string, more: JsonObject = {}): JsonObject => ({

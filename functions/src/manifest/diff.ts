@@ -1,7 +1,7 @@
 import { utf8 } from '@vitrine/core/bytes'
-import { canonicalize } from '@vitrine/core/jcs'
-import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
-import { sha256Hex } from '@vitrine/core/sha256-node'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { sha256Hex } from '@vitrine/core/keys/sha256-node'
 
 /**
  * Tool objects by name, in the order of the list. A name may stand twice; what has no name has the name '', which nobody can call.

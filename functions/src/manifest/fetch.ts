@@ -1,13 +1,13 @@
 import type { Dispatcher } from 'undici'
-import type { JsonValue } from '@vitrine/core/json-value'
+import type { JsonValue } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
 import type { EgressPolicy } from '../egress/policy.ts'
-import { ANSWER_DEPTH_MAX, isDeeperThan } from '../forward/answer.ts'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from '../answers/answer.ts'
 import type { ForwardOutcome } from '../forward/forward.ts'
-import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from '../forward/mcp-connect.ts'
-import { unlessAborted } from '../forward/abort.ts'
+import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from '../forward/mcp/connect.ts'
+import { unlessAborted } from '../egress/abort.ts'
 import {
   closeExchange,
   exchanges,
@@ -16,8 +16,8 @@ import {
   openLease,
   type Exchange,
   type Lease,
-} from '../forward/mcp-exchange.ts'
-import { outcomeOf } from '../forward/mcp-outcome.ts'
+} from '../forward/mcp/exchange.ts'
+import { outcomeOf } from '../forward/mcp/outcome.ts'
 
 const PAGES_MAX = 64
 /** JSON-RPC: the server has no tools at all. */

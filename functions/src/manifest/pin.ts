@@ -1,8 +1,8 @@
-import type { JsonValue } from '@vitrine/core/json-value'
+import type { JsonValue } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { Scrubber } from '@vitrine/core/scrub'
-import { toResult } from '../forward/answer.ts'
+import type { Scrubber } from '@vitrine/core/scrub/scrub'
+import { toResult } from '../answers/answer.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 import type { Manifest } from './fetch.ts'
 

@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json-value'
-import { weightedLru } from '../schema/weighted-lru.ts'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { weightedLru } from '../lib/weighted-lru.ts'
 import type { ToolDoc } from '../store/documents.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { breakerOf, breakerWrite, sinceOf } from './circuits.ts'
-import type { WorkersDoc } from './documents.ts'
+import type { WorkersDoc } from '../store/policy-documents.ts'
 
 const OPEN = { openUntilMs: 10_000, openForMs: 5_000 }
 const since = { revision: 3, connected: 7 }

@@ -1,6 +1,6 @@
 import type { Write } from '../ledger/plan.ts'
 import type { BreakerDoc } from '../store/documents.ts'
-import { policyPaths, type WorkersDoc } from './documents.ts'
+import { policyPaths, type WorkersDoc } from '../store/policy-documents.ts'
 
 /**
  * Circuit breakers of a policy's servers. They stand in the document of its workers, which every call reads anyway: no owner's change is

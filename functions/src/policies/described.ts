@@ -1,8 +1,8 @@
-import type { Pin, ServerConfig, ServerState } from '@vitrine/core/policy'
+import type { Pin, ServerConfig, ServerState } from '@vitrine/core/policy/policy'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
-import { breakerState, type BreakerState } from '../dispatch/breaker.ts'
+import { breakerState, type BreakerState } from '../invoke/breaker.ts'
 import { breakerOf, sinceOf } from './circuits.ts'
-import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from './documents.ts'
+import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from '../store/policy-documents.ts'
 import { pinFor } from './records.ts'
 
 /** A policy as those who may read it see it: no key, no secret, no ciphertext. */

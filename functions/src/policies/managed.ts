@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { roleIn, type Principal } from '../auth/owner.ts'
 import type { Parts } from '../parts.ts'
 import type { Role } from '../store/documents.ts'
-import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from './documents.ts'
+import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
 
 export const MANAGERS: readonly Role[] = ['owner', 'admin']
 export const READERS: readonly Role[] = ['owner', 'admin', 'member']

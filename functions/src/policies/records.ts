@@ -1,6 +1,6 @@
-import { isNodeServer, type Pin, type ServerConfig } from '@vitrine/core/policy'
+import { isNodeServer, type Pin, type ServerConfig } from '@vitrine/core/policy/policy'
 import type { Write } from '../ledger/plan.ts'
-import { policyPaths, type ServerDoc } from './documents.ts'
+import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 
 /** What is on record of this very server: of its package and what was asked of it, or of the node's. Of another it says nothing. */
 export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {

@@ -1,8 +1,8 @@
 import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { answered } from '../deadline.ts'
+import { answered } from '../invoke/deadline.ts'
 import type { Write } from '../ledger/plan.ts'
-import { policyPaths, type Route, type ToolRoutesDoc } from './documents.ts'
+import { policyPaths, type Route, type ToolRoutesDoc } from '../store/policy-documents.ts'
 
 /**
  * Whether two policies could be meant by the same name: their teams overlap, or both are for the whole organization. One for teams and

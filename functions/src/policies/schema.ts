@@ -18,7 +18,7 @@ import {
   type NodeServerConfig,
   type PackageServerConfig,
   type ServerConfig,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 import { id, toolName } from '../http/parse.ts'
 
 /** What owners write into a tool policy. Every object is strict: an unknown field is an error that names its path. */

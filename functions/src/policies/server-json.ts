@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isExactVersion, isPackageName } from '@vitrine/core/policy'
+import { isExactVersion, isPackageName } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**

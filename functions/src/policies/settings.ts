@@ -1,10 +1,10 @@
 import type { Firestore } from 'firebase-admin/firestore'
-import type { Meta } from '@vitrine/core/entry'
+import type { Meta } from '@vitrine/core/log/entry'
 import { POLICY_BYTES_MAX } from '@vitrine/core/limits'
-import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/policy'
+import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Write } from '../ledger/plan.ts'
-import { policyPaths, type ToolPolicyDoc } from './documents.ts'
+import { policyPaths, type ToolPolicyDoc } from '../store/policy-documents.ts'
 import { forget } from './records.ts'
 
 /** What an owner says of a policy. */

@@ -1,6 +1,6 @@
-import type { Opening } from '@vitrine/core/commitment'
+import type { Opening } from '@vitrine/core/log/commitment'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
-import { segmentId } from '@vitrine/core/segment'
+import { segmentId } from '@vitrine/core/log/segment'
 import type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
 
 /** Documents as they stand in Firestore (DESIGN.md section 5). Times are Firestore timestamps, written as Date. */

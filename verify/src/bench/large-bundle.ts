@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
-import { writeBundleLine, type BundleLine } from '@vitrine/core/bundle'
+import { writeBundleLine, type BundleLine } from '@vitrine/core/log/bundle'
 import { hexToBytes } from '@vitrine/core/bytes'
-import { commit, openingOf, type Opening } from '@vitrine/core/commitment'
-import { hashEntry, type Draft, type Entry } from '@vitrine/core/entry'
-import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/merkle'
+import { commit, openingOf, type Opening } from '@vitrine/core/log/commitment'
+import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
+import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/log/merkle'
 import { monthOf } from '@vitrine/core/names'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Tail } from '@vitrine/core/segment'
+import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Tail } from '@vitrine/core/log/segment'
 import { bundleLines, createSigner, ORG, PROJECT, signCheckpoint } from '../fixture.ts'
 
 /**

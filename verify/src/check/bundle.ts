@@ -1,6 +1,6 @@
-import { parseBundleLine, type BundleHead, type BundleLine, type LineError } from '@vitrine/core/bundle'
+import { parseBundleLine, type BundleHead, type BundleLine, type LineError } from '@vitrine/core/log/bundle'
 import { base64ToBytes } from '@vitrine/core/bytes'
-import type { VerifierKey } from '@vitrine/core/note'
+import type { VerifierKey } from '@vitrine/core/log/note'
 import { badInput } from '../bad-input.ts'
 import type { ChainTotals } from './chain.ts'
 import { createChains, type Chains } from './chains.ts'

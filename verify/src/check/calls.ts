@@ -1,4 +1,4 @@
-import type { Entry } from '@vitrine/core/entry'
+import type { Entry } from '@vitrine/core/log/entry'
 import type { Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 import { createRecentCalls } from './recent-calls.ts'

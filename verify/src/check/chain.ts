@@ -1,4 +1,4 @@
-import type { ChainLine, CheckpointLine, OpeningLine, UsageLine } from '@vitrine/core/bundle'
+import type { ChainLine, CheckpointLine, OpeningLine, UsageLine } from '@vitrine/core/log/bundle'
 import { bytesToHex } from '@vitrine/core/bytes'
 import { createCalls, type CallTotals } from './calls.ts'
 import { createCheckpoints, type CheckpointTotals } from './checkpoints.ts'

@@ -1,4 +1,4 @@
-import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
+import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/log/bundle'
 import { createChainCheck, type ChainCheck, type ChainTotals } from './chain.ts'
 import type { Findings } from './findings.ts'
 import { reportStrangers, type Held } from './held.ts'

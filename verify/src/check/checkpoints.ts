@@ -1,7 +1,7 @@
-import type { ChainLine, CheckpointLine } from '@vitrine/core/bundle'
+import type { ChainLine, CheckpointLine } from '@vitrine/core/log/bundle'
 import { bytesEqual } from '@vitrine/core/bytes'
-import { parseCheckpoint, verifyCheckpoint, type LogTrust } from '@vitrine/core/checkpoint'
-import { COSIGNATURE_V1, type TlogErrorCode } from '@vitrine/core/note'
+import { parseCheckpoint, verifyCheckpoint, type LogTrust } from '@vitrine/core/log/checkpoint'
+import { COSIGNATURE_V1, type TlogErrorCode } from '@vitrine/core/log/note'
 import type { FindingCode, Findings, Place } from './findings.ts'
 import type { Roots } from './roots.ts'
 

@@ -1,4 +1,4 @@
-import { GENESIS_PREV } from '@vitrine/core/entry'
+import { GENESIS_PREV } from '@vitrine/core/log/entry'
 import type { Finding, Findings } from './findings.ts'
 import { createGaps } from './gaps.ts'
 import type { Placed } from './placed.ts'

@@ -1,5 +1,5 @@
-import type { OpeningLine } from '@vitrine/core/bundle'
-import { commit } from '@vitrine/core/commitment'
+import type { OpeningLine } from '@vitrine/core/log/bundle'
+import { commit } from '@vitrine/core/log/commitment'
 import type { Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 

@@ -1,4 +1,4 @@
-import type { Entry } from '@vitrine/core/entry'
+import type { Entry } from '@vitrine/core/log/entry'
 
 /** An entry where it stands in the bundle. */
 export interface Placed {

@@ -1,8 +1,8 @@
-import { entryTextOf, parseBundleLine, problemOfLine, type BundleLine, type LineError } from '@vitrine/core/bundle'
+import { entryTextOf, parseBundleLine, problemOfLine, type BundleLine, type LineError } from '@vitrine/core/log/bundle'
 import { utf8 } from '@vitrine/core/bytes'
-import { canonicalize } from '@vitrine/core/jcs'
-import type { JsonValue } from '@vitrine/core/json-value'
-import { leafHash } from '@vitrine/core/merkle'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import type { JsonValue } from '@vitrine/core/json/value'
+import { leafHash } from '@vitrine/core/log/merkle'
 
 /** What a line says, as far as it can be told: one bad line must not hide the ones behind it. */
 export interface ReadLine {

@@ -1,4 +1,4 @@
-import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/merkle'
+import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/log/merkle'
 
 /** Recomputes a chain's Merkle root at the sizes that somebody has signed or holds. Memory: a hash for each of those sizes. */
 export interface Roots {

@@ -1,4 +1,4 @@
-import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/bundle'
+import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/log/bundle'
 import type { Findings } from './findings.ts'
 
 /** Whether a bundle holds the chains that it says it holds: those of its scope, each once, an org's own before its agents' by name. */

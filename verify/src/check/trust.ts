@@ -1,5 +1,5 @@
-import { ED25519, verifierKey, type VerifierKey } from '@vitrine/core/note'
-import type { LogTrust } from '@vitrine/core/checkpoint'
+import { ED25519, verifierKey, type VerifierKey } from '@vitrine/core/log/note'
+import type { LogTrust } from '@vitrine/core/log/checkpoint'
 
 /** Whose signatures count. */
 export interface Trust {

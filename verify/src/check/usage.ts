@@ -1,4 +1,4 @@
-import type { UsageLine } from '@vitrine/core/bundle'
+import type { UsageLine } from '@vitrine/core/log/bundle'
 import { monthOf } from '@vitrine/core/names'
 import type { Findings } from './findings.ts'
 import type { Placed } from './placed.ts'

@@ -1,4 +1,4 @@
-import { isSecretName } from '@vitrine/core/policy'
+import { isSecretName } from '@vitrine/core/policy/policy'
 
 /**
  * What a value under `credentials` of worker.yaml means:

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeProblems } from '@vitrine/core/yaml-problems'
+import { describeProblems } from '@vitrine/core/yaml/problems'
 import { covers } from './capabilities.ts'
 import { parseNodeConfig, type NodeConfig } from './node-config.ts'
 

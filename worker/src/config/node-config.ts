@@ -1,8 +1,8 @@
 import * as z from 'zod'
-import { envNameProblem, type HealthCheck, type ServerLimits } from '@vitrine/core/policy'
-import { block, flag, list, noneTwice, serverName, text, whole } from '@vitrine/core/yaml-fields'
-import { parseYaml, type Parsed } from '@vitrine/core/yaml-file'
-import type { Problem } from '@vitrine/core/yaml-problems'
+import { envNameProblem, type HealthCheck, type ServerLimits } from '@vitrine/core/policy/policy'
+import { block, flag, list, noneTwice, serverName, text, whole } from '@vitrine/core/yaml/fields'
+import { parseYaml, type Parsed } from '@vitrine/core/yaml/file'
+import type { Problem } from '@vitrine/core/yaml/problems'
 import { CAPABILITY } from './capabilities.ts'
 import { parseCredential, type Credential } from './credential.ts'
 

@@ -8,7 +8,7 @@ import type {
   LockfileAnswer,
   LockfileRequest,
   ReportRequest,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**

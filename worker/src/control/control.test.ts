@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { ConnectAnswer, HeartbeatRequest, ServerStatus, WorkerPolicy } from '@vitrine/core/policy'
+import type { ConnectAnswer, HeartbeatRequest, ServerStatus, WorkerPolicy } from '@vitrine/core/policy/policy'
 import { controlClient } from './client.ts'
 import { createControl, type Control } from './control.ts'
 

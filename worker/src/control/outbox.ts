@@ -1,6 +1,6 @@
 import { ERRORS } from '@vitrine/core/errors'
 import { SERVER_ERROR_LENGTH_MAX, SERVER_EVENTS_MAX } from '@vitrine/core/limits'
-import type { ReportRequest, ServerEvent } from '@vitrine/core/policy'
+import type { ReportRequest, ServerEvent } from '@vitrine/core/policy/policy'
 import type { Failure } from '@vitrine/core/result'
 import { logWarning } from '../log.ts'
 import type { ControlClient } from './client.ts'

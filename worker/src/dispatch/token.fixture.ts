@@ -1,5 +1,5 @@
 import { SignJWT, type JWTPayload } from 'jose'
-import { callAudience, callDigest, type CallBody, type CallClaims, type DispatchKey } from '@vitrine/core/policy'
+import { callAudience, callDigest, type CallBody, type CallClaims, type DispatchKey } from '@vitrine/core/policy/policy'
 
 /** The control plane's side of a call, for tests. */
 

@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { SignJWT, type JWTPayload } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
-import { callAudience, callDigest, type CallBody } from '@vitrine/core/policy'
+import { callAudience, callDigest, type CallBody } from '@vitrine/core/policy/policy'
 import { createKeyRing } from './key-ring.ts'
 import { claimsFor, INSTANCE_ID, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
 import { boundTo, tokenVerifier, type VerifyToken } from './token.ts'

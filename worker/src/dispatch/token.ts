@@ -7,7 +7,7 @@ import {
   TOKEN_SECONDS_MAX,
   type CallBody,
   type CallClaims,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 
 /** How far the clocks of the control plane and of this machine may be apart. */

@@ -1,4 +1,4 @@
-import { isSecretName, type Sealed } from '@vitrine/core/policy'
+import { isSecretName, type Sealed } from '@vitrine/core/policy/policy'
 
 /** Whose secrets may come with a call. */
 export interface Whose {

@@ -9,7 +9,7 @@ import {
   pinDifference,
   type Pin,
   type Pinned,
-} from '@vitrine/core/policy'
+} from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { withLock } from './lock.ts'
 import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'

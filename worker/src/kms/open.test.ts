@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { crc32c } from '@vitrine/core/crc'
+import { crc32c } from '@vitrine/core/keys/crc'
 import { opener } from './open.ts'
 import { readSecret } from './secret-manager.ts'
 

@@ -1,4 +1,4 @@
-import { crc32c } from '@vitrine/core/crc'
+import { crc32c } from '@vitrine/core/keys/crc'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** Where Secret Manager and the metadata server are; named for tests alone. */

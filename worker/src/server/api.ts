@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@vitrine/core/errors'
-import type { JsonObject } from '@vitrine/core/json-value'
-import type { Pin, Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy'
+import type { JsonObject } from '@vitrine/core/json/value'
+import type { Pin, Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy/policy'
 import type { Result } from '@vitrine/core/result'
 import type { Containment } from './containment.ts'
 

@@ -1,4 +1,4 @@
-import type { HealthCheck, ServerEvent, ServerState } from '@vitrine/core/policy'
+import type { HealthCheck, ServerEvent, ServerState } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { PoolLimits } from './api.ts'
 import { createBackoff } from './backoff.ts'

@@ -1,5 +1,5 @@
-import type { JsonObject } from '@vitrine/core/json-value'
-import type { Sealed } from '@vitrine/core/policy'
+import type { JsonObject } from '@vitrine/core/json/value'
+import type { Sealed } from '@vitrine/core/policy/policy'
 import { fail, type Result } from '@vitrine/core/result'
 import type { PoolLimits, RunnableServer } from './api.ts'
 import { covers } from '../config/capabilities.ts'

@@ -1,4 +1,4 @@
-import type { Sealed } from '@vitrine/core/policy'
+import type { Sealed } from '@vitrine/core/policy/policy'
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './api.ts'
 import { createBackoff } from './backoff.ts'

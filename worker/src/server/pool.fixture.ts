@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ServerEvent } from '@vitrine/core/policy'
+import type { ServerEvent } from '@vitrine/core/policy/policy'
 import type { CallOutcome, ExecutableServer, Pool, PoolCall, PoolLimits, ServerTools } from './api.ts'
 import { createPool } from './pool.ts'
 import { listProcesses, readProcess, variableOf } from './proc.ts'

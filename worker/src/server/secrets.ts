@@ -1,5 +1,5 @@
-import type { JsonObject } from '@vitrine/core/json-value'
-import { createScrubber } from '@vitrine/core/scrub'
+import type { JsonObject } from '@vitrine/core/json/value'
+import { createScrubber } from '@vitrine/core/scrub/scrub'
 
 /**
  * Takes the secrets of one process out of what it says. It holds them as long as the process runs, which has them in its own memory

@@ -1,5 +1,5 @@
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
-import type { JsonObject } from '@vitrine/core/json-value'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { CANONICAL_DEPTH_MAX } from '@vitrine/core/limits'
 import {
   AWAITED_MAX,

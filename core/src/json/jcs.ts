@@ -1,0 +1,87 @@
+import { CANONICAL_DEPTH_MAX } from '../limits.ts'
+
+/**
+ * JSON Canonicalization Scheme, RFC 8785.
+ *
+ * What JSON cannot represent throws TypeError instead of vanishing: undefined, functions, symbols, bigint, NaN and
+ * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON` is
+ * not honoured). A ledger must never hash something else than what it stores.
+ */
+export function canonicalize(value: unknown): string {
+  const out: Out = { text: '' }
+  write(value, 0, out)
+  return out.text
+}
+
+/** The same, given to `take` in pieces: a text that is put together of millions of parts takes many times its length in memory. */
+export function canonicalPieces(value: unknown, take: (piece: string) => void): void {
+  const out: Out = { text: '', take }
+  write(value, 0, out)
+  take(out.text)
+}
+
+const PIECE_LENGTH = 64 * 1024
+
+interface Out {
+  text: string
+  take?: (piece: string) => void
+}
+
+function write(value: unknown, depth: number, out: Out): void {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new TypeError('JCS: lone surrogate')
+      out.text += JSON.stringify(value)
+      break
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError(`JCS: ${value} is not JSON`)
+      out.text += JSON.stringify(value) // ECMAScript number serialization is what RFC 8785 section 3.2.2.3 asks for
+      break
+    case 'boolean':
+      out.text += value ? 'true' : 'false'
+      break
+    case 'object':
+      if (value === null) out.text += 'null'
+      else writeContainer(value, depth, out)
+      break
+    default:
+      throw new TypeError(`JCS: ${typeof value} is not JSON`)
+  }
+  if (out.take && out.text.length > PIECE_LENGTH) {
+    out.take(out.text)
+    out.text = ''
+  }
+}
+
+function writeContainer(value: object, depth: number, out: Out): void {
+  // A cycle is endless depth, so the bound finds it too.
+  if (depth === CANONICAL_DEPTH_MAX)
+    throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels, or cyclic`)
+  if (Array.isArray(value)) writeArray(value, depth + 1, out)
+  else writeObject(value, depth + 1, out)
+}
+
+function writeArray(value: unknown[], depth: number, out: Out): void {
+  out.text += '['
+  for (let i = 0; i < value.length; i++) {
+    if (i > 0) out.text += ','
+    write(value[i], depth, out)
+  }
+  out.text += ']'
+}
+
+function writeObject(value: object, depth: number, out: Out): void {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) throw new TypeError('JCS: not a plain object')
+  out.text += '{'
+  // Array.prototype.sort orders by UTF-16 code units, as RFC 8785 section 3.2.3 does.
+  const keys = Object.keys(value).sort()
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!
+    if (i > 0) out.text += ','
+    write(key, depth, out)
+    out.text += ':'
+    write((value as Record<string, unknown>)[key], depth, out)
+  }
+  out.text += '}'
+}

@@ -1,0 +1,46 @@
+import { base64ToBytes } from '../bytes.ts'
+import { ED25519_KEY_BYTES } from './ed25519.ts'
+import { ED25519, parseVerifierKey, tlogError, type TlogError } from '../log/note.ts'
+import type { Result } from '../result.ts'
+
+/** An operator's key as somebody wrote it down. */
+export interface PublicKey {
+  /** 32 bytes, Ed25519. */
+  publicKey: Uint8Array
+  /** Of a verifier key: the log that it was written down for. */
+  name?: string
+}
+
+/** What precedes the key in a SubjectPublicKeyInfo (RFC 8410 section 4), the form in which KMS gives it. */
+const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00)
+const PEM = /^-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----$/
+
+/**
+ * A public key in one of its usual spellings: verifier key (c2sp.org/signed-note), PEM, or base64 of the key itself or of its
+ * SubjectPublicKeyInfo. White space around it does not count. Errors: malformed.
+ */
+export function parsePublicKey(spelling: string): Result<PublicKey, TlogError> {
+  const text = spelling.trim()
+  const verifier = parseVerifierKey(text)
+  if (verifier.ok) {
+    const { name, type, publicKey } = verifier.value
+    return type === ED25519
+      ? { ok: true, value: { publicKey, name } }
+      : tlogError('malformed', 'this is the key of a witness, not of a log')
+  }
+  const bytes = decode(PEM.exec(text)?.[1]?.replaceAll(/\s/g, '') ?? text)
+  const isSpki =
+    bytes?.length === SPKI_HEAD.length + ED25519_KEY_BYTES && SPKI_HEAD.every((byte, i) => bytes[i] === byte)
+  const publicKey = isSpki ? bytes.subarray(SPKI_HEAD.length) : bytes
+  if (publicKey?.length !== ED25519_KEY_BYTES)
+    return tlogError('malformed', 'this is no Ed25519 public key: not a verifier key, PEM or base64')
+  return { ok: true, value: { publicKey } }
+}
+
+function decode(text: string): Uint8Array | undefined {
+  try {
+    return base64ToBytes(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,310 @@
+import { base64ToBytes } from '../bytes.ts'
+import { canonicalize } from '../json/jcs.ts'
+import type { Action, Entry } from './entry.ts'
+import type { JsonValue } from '../json/value.ts'
+import { isId } from '../names.ts'
+import type { Result } from '../result.ts'
+
+/**
+ * The export bundle: what an auditor takes away. JSONL in UTF-8; each line is the canonical form (jcs.ts) of one of these
+ * objects and a newline. The order: `bundle`, `key`s, then for each chain `chain`, `checkpoint`s by size, entries (after each
+ * segment its `opening`s), `usage` by month, and at the very end `end`, which tells a complete bundle from a cut one. Of an org's
+ * chains its own stands first, as it records the agents' checkpoints; theirs follow by name.
+ */
+export type BundleLine =
+  BundleHead | KeyLine | ChainLine | CheckpointLine | EntryLine | OpeningLine | UsageLine | EndLine
+
+export interface BundleHead {
+  type: 'bundle'
+  v: 1
+  project: string
+  /** The chain, or the org of which all chains are there: `agents/{id}` or `orgs/{id}`. */
+  scope: string
+  /** Whether openings are included, which depends on what the caller may see. */
+  openings: boolean
+}
+
+/** A key that signs checkpoints. Nothing vouches for it here: pin it from elsewhere. */
+export interface KeyLine {
+  type: 'key'
+  /** Resource name of the KMS key version: a label. */
+  name: string
+  /** 32 bytes, base64. */
+  publicKey: string
+}
+
+export interface ChainLine {
+  type: 'chain'
+  log: string
+  orgId: string
+  /** `{project}/{log}`, the first line of the chain's checkpoints. */
+  origin: string
+  /** Entries in this bundle, pinned when the chain's export started. */
+  size: number
+  /** Hash of the last of them; 64 zeros when there is none. */
+  head: string
+}
+
+export interface CheckpointLine {
+  type: 'checkpoint'
+  log: string
+  size: number
+  /** The signed note (note.ts), cosignatures included. */
+  note: string
+}
+
+export interface EntryLine {
+  type: 'entry'
+  entry: Entry
+}
+
+/** Opens the commitment of the intent with this `call`. */
+export interface OpeningLine {
+  type: 'opening'
+  log: string
+  call: string
+  salt: string
+  args: string
+}
+
+export interface UsageLine {
+  type: 'usage'
+  log: string
+  month: string
+  invoked: number
+  credited: number
+}
+
+export interface EndLine {
+  type: 'end'
+  chains: number
+  entries: number
+}
+
+/** Longest line in characters. Arguments of 256 KiB may grow sixfold as they are escaped. */
+export const BUNDLE_LINE_LENGTH_MAX = 4 * 1024 * 1024
+
+/**
+ * `not_json` cannot be read, `not_canonical` says what it says in another form than the canonical one (white space, a
+ * repeated key, order of keys, spelling of a number or string), `bad_field` is not the shape above, `unknown_action` is an
+ * entry with an action that this version does not know.
+ */
+export type LineErrorCode = 'not_json' | 'not_canonical' | 'bad_field' | 'unknown_action'
+
+export interface LineError {
+  code: LineErrorCode
+  /** For a person, without a full stop. */
+  reason: string
+  /** What the line says, of lines that are JSON, for those who go on in spite of the error. */
+  value?: JsonValue
+}
+
+/** A line with its newline. Throws TypeError on what canonical JSON cannot represent. */
+export function writeBundleLine(line: BundleLine): string {
+  return `${canonicalize(line)}\n`
+}
+
+/** Parses a line, given without its newline. Errors: not_json, not_canonical, bad_field, unknown_action. */
+export function parseBundleLine(text: string): Result<BundleLine, LineError> {
+  if (text.length > BUNDLE_LINE_LENGTH_MAX)
+    return lineError('not_json', `the line is longer than ${BUNDLE_LINE_LENGTH_MAX} characters`)
+  let value: JsonValue
+  try {
+    value = JSON.parse(text) as JsonValue
+  } catch {
+    return lineError('not_json', 'the line is not JSON')
+  }
+  if (isEntryLine(value) && entryLineText(value.entry) === text) return { ok: true, value }
+  return parseSlowly(text, value)
+}
+
+/** The canonical form of the entry, out of an entry's line that parsed: nothing need be serialized to hash it. */
+export function entryTextOf(line: string): string {
+  return line.slice(ENTRY_LINE_HEAD.length, -ENTRY_LINE_TAIL.length)
+}
+
+function parseSlowly(text: string, value: JsonValue): Result<BundleLine, LineError> {
+  let canonical: string
+  try {
+    canonical = canonicalize(value)
+  } catch (error) {
+    return lineError('not_canonical', (error as Error).message)
+  }
+  if (canonical !== text)
+    return lineError('not_canonical', `the line is not canonical JSON (${differenceOf(text, canonical)})`, value)
+  const problem = problemOfLine(value)
+  return problem === undefined
+    ? { ok: true, value: value as unknown as BundleLine }
+    : { ok: false, error: { ...problem, value } }
+}
+
+/** What keeps a value, already known to be canonical, from being a line of a bundle. */
+export function problemOfLine(value: JsonValue): LineError | undefined {
+  if (!isObject(value)) return { code: 'bad_field', reason: 'the line is not an object' }
+  const type = value['type']
+  const fields = typeof type === 'string' && Object.hasOwn(LINES, type) ? LINES[type as BundleLine['type']] : undefined
+  if (fields === undefined) return { code: 'bad_field', reason: 'the line is of no known type' }
+  const wrong = wrongField(value, fields)
+  if (wrong !== undefined)
+    return { code: 'bad_field', reason: `"${wrong}" of the ${String(type)} line is missing, unknown or malformed` }
+  return type === 'entry' ? problemOfEntry(value['entry']) : undefined
+}
+
+function problemOfEntry(entry: JsonValue | undefined): LineError | undefined {
+  const wrong = isObject(entry) ? wrongField(entry, ENTRY) : 'entry'
+  if (wrong !== undefined)
+    return { code: 'bad_field', reason: `"${wrong}" of the entry is missing, unknown or malformed` }
+  const action = (entry as unknown as Entry).action
+  return Object.hasOwn(ACTIONS, action)
+    ? undefined
+    : { code: 'unknown_action', reason: `the action "${action}" is not known` }
+}
+
+type Check = (value: unknown) => boolean
+
+const isText: Check = (value) => typeof value === 'string'
+const isName: Check = (value) => typeof value === 'string' && value !== ''
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
+const isHex32: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+const isMonth: Check = (value) => typeof value === 'string' && /^[0-9]{4}-(?:0[1-9]|1[0-2])$/.test(value)
+const isV1: Check = (value) => value === 1
+const isBoolean: Check = (value) => typeof value === 'boolean'
+const isAnything: Check = () => true
+
+/** Field names are sorted, as canonical form has them. */
+const ENTRY = {
+  action: isName,
+  actor: isName,
+  call: isText,
+  log: isLog,
+  meta: isMeta,
+  prev: isHex32,
+  seq: isCount,
+  target: isText,
+  ts: isTimestamp,
+  v: isV1,
+} satisfies Record<keyof Entry, Check>
+
+const LINES: { [T in BundleLine['type']]: Record<keyof Extract<BundleLine, { type: T }>, Check> } = {
+  bundle: { openings: isBoolean, project: isName, scope: isLog, type: isName, v: isV1 },
+  key: { name: isName, publicKey: isPublicKey, type: isName },
+  chain: { head: isHex32, log: isLog, orgId: isName, origin: isName, size: isCount, type: isName },
+  checkpoint: { log: isLog, note: isName, size: isCount, type: isName },
+  entry: { entry: isAnything, type: isName },
+  opening: { args: isText, call: isName, log: isLog, salt: isHex32, type: isName },
+  usage: { credited: isCount, invoked: isCount, log: isLog, month: isMonth, type: isName },
+  end: { chains: isCount, entries: isCount, type: isName },
+}
+
+/** All actions, so that an entry with another one is refused; the compiler keeps it complete. */
+const ACTIONS: Record<Action, true> = {
+  'tool.register': true,
+  'tool.update': true,
+  'tool.enable': true,
+  'tool.disable': true,
+  'tool.invoke.intent': true,
+  'tool.invoke': true,
+  'tool.deny': true,
+  'tool.getCredential': true,
+  'tool.reconcile': true,
+  'tool.manifestChanged': true,
+  'agent.enable': true,
+  'agent.disable': true,
+  'key.create': true,
+  'key.rotate': true,
+  'key.revoke': true,
+  'quota.update': true,
+  'quota.release': true,
+  'policy.update': true,
+  'connector.connect': true,
+  'connector.event': true,
+  'secret.put': true,
+  'secret.delete': true,
+  redaction: true,
+  checkpoint: true,
+}
+
+function wrongField(value: Record<string, JsonValue>, fields: Record<string, Check>): string | undefined {
+  const missing = Object.keys(fields).find((name) => !Object.hasOwn(value, name) || !fields[name]!(value[name]))
+  return missing ?? Object.keys(value).find((name) => !Object.hasOwn(fields, name))
+}
+
+const ENTRY_LINE_HEAD = '{"entry":'
+const ENTRY_LINE_TAIL = ',"type":"entry"}'
+
+/** The same as `problemOfLine(value) === undefined` for entries, which are nearly all of a bundle, without its look-ups. */
+function isEntryLine(value: JsonValue): value is JsonValue & EntryLine {
+  if (!isObject(value) || value['type'] !== 'entry' || !isObject(value['entry'])) return false
+  const e = value['entry'] as Record<string, unknown>
+  return (
+    e['v'] === 1 &&
+    isCount(e['seq']) &&
+    isName(e['action']) &&
+    Object.hasOwn(ACTIONS, e['action'] as string) &&
+    isName(e['actor']) &&
+    isText(e['target']) &&
+    isText(e['call']) &&
+    isLog(e['log']) &&
+    isHex32(e['prev']) &&
+    isTimestamp(e['ts']) &&
+    isMeta(e['meta'])
+  )
+}
+
+/** The canonical line of these fields: a line with any others, or others first, is not equal to it. */
+function entryLineText({ action, actor, call, log, meta, prev, seq, target, ts, v }: Entry): string | undefined {
+  if (!(actor.isWellFormed() && call.isWellFormed() && target.isWellFormed())) return undefined
+  let metaText: string
+  try {
+    metaText = canonicalize(meta)
+  } catch {
+    return undefined // a lone surrogate, written as an escape
+  }
+  // The fields that are put in as they are have been checked to need no escapes.
+  return (
+    `${ENTRY_LINE_HEAD}{"action":"${action}","actor":${JSON.stringify(actor)},"call":${JSON.stringify(call)},"log":"${log}","meta":${metaText},` +
+    `"prev":"${prev}","seq":${seq},"target":${JSON.stringify(target)},"ts":"${ts}","v":${v}}${ENTRY_LINE_TAIL}`
+  )
+}
+
+function isLog(value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const prefix = value.startsWith('agents/') ? 7 : value.startsWith('orgs/') ? 5 : 0
+  return prefix > 0 && isId(value.slice(prefix))
+}
+
+/** RFC 3339 in UTC with milliseconds, exactly as `Date.prototype.toISOString` writes a year of four digits. */
+function isTimestamp(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/.test(value))
+    return false
+  const ms = Date.parse(value)
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === value
+}
+
+/** Scalars only, numbers integers: what survives Firestore unchanged. */
+function isMeta(value: unknown): boolean {
+  if (!isObject(value)) return false
+  return Object.values(value).every((v) => typeof v === 'string' || typeof v === 'boolean' || Number.isSafeInteger(v))
+}
+
+function isPublicKey(value: unknown): boolean {
+  try {
+    return typeof value === 'string' && base64ToBytes(value).length === 32
+  } catch {
+    return false
+  }
+}
+
+function isObject(value: unknown): value is Record<string, JsonValue> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function differenceOf(text: string, canonical: string): string {
+  let at = 0
+  while (at < text.length && text[at] === canonical[at]) at += 1
+  return `they differ at character ${at + 1}: white space, a repeated key, the order of keys or the spelling of a value`
+}
+
+function lineError(code: LineErrorCode, reason: string, value?: JsonValue): { ok: false; error: LineError } {
+  return { ok: false, error: { code, reason, ...(value !== undefined && { value }) } }
+}

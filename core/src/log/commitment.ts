@@ -1,0 +1,30 @@
+import { concatBytes, hexToBytes, utf8 } from '../bytes.ts'
+import { canonicalize } from '../json/jcs.ts'
+import { sha256Hex } from '#sha256'
+import type { JsonValue } from '../json/value.ts'
+
+/** What opens a commitment. It is kept apart from the chain, so that it can be erased while the chain still verifies. */
+export interface Opening {
+  /** 32 random bytes, hex: without it short arguments could be guessed from the commitment. */
+  salt: string
+  /** The arguments with sensitive values redacted, as canonical JSON text. */
+  args: string
+}
+
+const COMMITMENT_PREFIX = Uint8Array.of(0x02)
+const SALT_BYTES = 32
+
+/** The opening of already redacted arguments. */
+export function openingOf(args: JsonValue, salt: string): Opening {
+  return { salt, args: canonicalize(args) }
+}
+
+/**
+ * `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. Throws RangeError on a salt that is not
+ * 32 bytes: with a salt of any length, its end could pass for the start of the arguments.
+ */
+export function commit(opening: Opening): string {
+  const salt = hexToBytes(opening.salt)
+  if (salt.length !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes`)
+  return sha256Hex(concatBytes(COMMITMENT_PREFIX, salt, utf8(opening.args)))
+}

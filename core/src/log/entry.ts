@@ -1,0 +1,72 @@
+import { utf8, concatBytes } from '../bytes.ts'
+import { canonicalize } from '../json/jcs.ts'
+import { sha256Hex } from '#sha256'
+
+/** What happened. `tool.invoke.intent` is durable before a tool is called, `tool.invoke` closes it with the outcome. */
+export type Action =
+  | 'tool.register'
+  | 'tool.update'
+  | 'tool.enable'
+  | 'tool.disable'
+  | 'tool.invoke.intent'
+  | 'tool.invoke'
+  | 'tool.deny'
+  | 'tool.getCredential'
+  | 'tool.reconcile'
+  | 'tool.manifestChanged'
+  | 'agent.enable'
+  | 'agent.disable'
+  | 'key.create'
+  | 'key.rotate'
+  | 'key.revoke'
+  | 'quota.update'
+  | 'quota.release'
+  | 'policy.update'
+  | 'connector.connect'
+  | 'connector.event'
+  | 'secret.put'
+  | 'secret.delete'
+  | 'redaction'
+  | 'checkpoint'
+
+/** Scalars only, so that an entry survives Firestore unchanged. Numbers are integers. */
+export type Meta = Record<string, string | number | boolean>
+
+/** One line of an audit chain. Everything in it is public to whoever may read the chain: no arguments, results or credentials. */
+export interface Entry {
+  /** Version of this shape. */
+  v: 1
+  /** The chain: `agents/{agentId}` or `orgs/{orgId}`. */
+  log: string
+  /** Position in the chain, from 0. */
+  seq: number
+  /** Hash of the entry before, hex; 64 zeros at the start. */
+  prev: string
+  /** When it was recorded, RFC 3339 in UTC with milliseconds; never earlier than the entry before. */
+  ts: string
+  action: Action
+  /** `agent:{id}`, `user:{uid}`, `worker:{policyId}` or `system:{name}`. */
+  actor: string
+  /** What it was done to: a tool's name, or the id of an agent, key or owner. */
+  target: string
+  /** Id of the invocation that an intent and its outcome share; empty for what is no invocation. */
+  call: string
+  meta: Meta
+}
+
+/** What a writer knows before the chain gives an entry its place. */
+export type Draft = Pick<Entry, 'action' | 'actor' | 'target' | 'call' | 'meta'>
+
+export const GENESIS_PREV = '0'.repeat(64)
+
+const LEAF_PREFIX = Uint8Array.of(0x00)
+
+/** `SHA-256(0x00 || JCS(entry))`: the chain link and, by the same bytes, the RFC 6962 leaf hash. Hex. */
+export function hashEntry(entry: Entry): string {
+  return hashEntryText(canonicalize(entry))
+}
+
+/** The same for an entry that is already in canonical form. */
+export function hashEntryText(canonical: string): string {
+  return sha256Hex(concatBytes(LEAF_PREFIX, utf8(canonical)))
+}

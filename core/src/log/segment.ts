@@ -1,0 +1,103 @@
+import { GENESIS_PREV, hashEntry, type Draft, type Entry } from './entry.ts'
+import { facetsOf } from './facets.ts'
+import { monthOf } from '../names.ts'
+
+/** Running totals of one agent's chain in one month, in units of `tools.invoke`. */
+export interface Usage {
+  /** `YYYY-MM`, UTC. */
+  month: string
+  /** Intents recorded. */
+  invoked: number
+  /** Units given back because no answer came from the upstream. */
+  credited: number
+  /** Units taken out of the owner's quota so far; `invoked - credited` never exceeds it. */
+  leased: number
+}
+
+/** A create-only document of the audit chain: a run of entries that were committed together. */
+export interface Segment {
+  orgId: string
+  first: number
+  count: number
+  /** Id of the writer's attempt: tells an own commit whose acknowledgement was lost from somebody else's. */
+  batch: string
+  prev: string
+  tail: string
+  /** RFC 3339; a timestamp in Firestore. */
+  at: string
+  usage: Usage
+  entries: Entry[]
+  facets: string[]
+}
+
+/** What one must know of a chain to append to it. */
+export interface Tail {
+  /** Sequence number of the next entry. */
+  next: number
+  hash: string
+  at: string
+  usage: Usage
+}
+
+export const EMPTY_TAIL: Tail = {
+  next: 0,
+  hash: GENESIS_PREV,
+  at: '',
+  usage: { month: '', invoked: 0, credited: 0, leased: 0 },
+}
+
+export function tailOf(segment: Segment): Tail {
+  return { next: segment.first + segment.count, hash: segment.tail, at: segment.at, usage: segment.usage }
+}
+
+/** Document id of a segment: its first sequence number as 16 digits, so that ids sort as numbers do. */
+export function segmentId(first: number): string {
+  return String(first).padStart(16, '0')
+}
+
+/** The time of the next segment: the clock's, but never earlier than the chain's last entry. */
+export function nextTime(tail: Tail, nowMs: number): string {
+  const now = new Date(nowMs).toISOString()
+  return now < tail.at ? tail.at : now
+}
+
+/** The totals as they stand at `at`, before anything new: a new month starts from nothing. */
+export function usageAt(tail: Tail, at: string): Usage {
+  const month = monthOf(at)
+  return tail.usage.month === month ? tail.usage : { month, invoked: 0, credited: 0, leased: 0 }
+}
+
+/** Links drafts behind the tail. `drafts` is not empty; `usage` is what holds after them. */
+export function buildSegment(input: {
+  log: string
+  orgId: string
+  batch: string
+  tail: Tail
+  at: string
+  usage: Usage
+  drafts: readonly Draft[]
+}): { segment: Segment; hashes: string[] } {
+  const { log, orgId, batch, tail, at, usage } = input
+  const entries: Entry[] = []
+  const hashes: string[] = []
+  let prev = tail.hash
+  for (const { action, actor, target, call, meta } of input.drafts) {
+    const entry: Entry = { v: 1, log, seq: tail.next + entries.length, prev, ts: at, action, actor, target, call, meta }
+    prev = hashEntry(entry)
+    entries.push(entry)
+    hashes.push(prev)
+  }
+  const segment = {
+    orgId,
+    first: tail.next,
+    count: entries.length,
+    batch,
+    prev: tail.hash,
+    tail: prev,
+    at,
+    usage,
+    entries,
+    facets: facetsOf(entries),
+  }
+  return { segment, hashes }
+}

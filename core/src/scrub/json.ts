@@ -1,0 +1,73 @@
+import { distinctNames } from '../json/distinct-names.ts'
+import { REDACTED_CREDENTIAL } from './redact.ts'
+import type { JsonObject, JsonValue } from '../json/value.ts'
+import { objectOf } from '../json/object-of.ts'
+
+/** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
+const DEPTH_MAX = 512
+
+type ScrubText = (text: string) => { text: string; count: number }
+
+/** Scrubs strings and keys at any depth, and scalars that are the credential. `mayHold` is quick to say of most texts that they hold nothing. */
+export function jsonScrubber(credential: string, mayHold: (text: string) => boolean, scrubText: ScrubText) {
+  const isCredential = scalarTest(credential)
+
+  const holds = (value: JsonValue, levels: number): boolean => {
+    if (typeof value === 'string') return mayHold(value)
+    if (value === null || typeof value !== 'object') return isCredential(value)
+    if (levels === 0) return true
+    if (Array.isArray(value)) return value.some((item) => holds(item, levels - 1))
+    for (const key of Object.keys(value)) {
+      if (mayHold(key) || holds(value[key]!, levels - 1)) return true
+    }
+    return false
+  }
+
+  return (whole: JsonValue): { value: JsonValue; count: number } => {
+    // Looking costs far less than rebuilding, and mostly there is nothing to find.
+    if (!holds(whole, DEPTH_MAX)) return { value: whole, count: 0 }
+    let count = 0
+
+    const marker = (): string => {
+      count++
+      return REDACTED_CREDENTIAL
+    }
+
+    const scrub = (value: JsonValue, levels: number): JsonValue => {
+      if (typeof value === 'string') return scrubString(value)
+      if (value === null || typeof value !== 'object') return isCredential(value) ? marker() : value
+      if (levels === 0) return marker()
+      return Array.isArray(value) ? scrubArray(value, levels - 1) : scrubObject(value, levels - 1)
+    }
+
+    // What holds nothing is shared with the original: a copy of everything would take as much memory again.
+    const scrubArray = (items: JsonValue[], levels: number): JsonValue[] => {
+      const scrubbed = items.map((item) => scrub(item, levels))
+      return scrubbed.every((item, i) => item === items[i]) ? items : scrubbed
+    }
+
+    const scrubObject = (object: JsonObject, levels: number): JsonObject => {
+      const keys = Object.keys(object)
+      const names = keys.map(scrubString)
+      const values = keys.map((key) => scrub(object[key]!, levels))
+      const hasNewNames = names.some((name, i) => name !== keys[i])
+      if (!hasNewNames && values.every((value, i) => value === object[keys[i]!])) return object
+      return objectOf(hasNewNames ? names.map(distinctNames()) : names, values)
+    }
+
+    const scrubString = (text: string): string => {
+      const scrubbed = scrubText(text)
+      count += scrubbed.count
+      return scrubbed.text
+    }
+
+    return { value: scrub(whole, DEPTH_MAX), count }
+  }
+}
+
+/** Whether a number, boolean or null is what the credential says. */
+function scalarTest(credential: string): (value: number | boolean | null) => boolean {
+  const number = credential.trim() === '' ? Number.NaN : Number(credential)
+  return (value) =>
+    typeof value === 'number' ? value === number : typeof value === 'boolean' && String(value) === credential
+}

@@ -1,0 +1,45 @@
+import { JSON_DEPTH_MAX } from '../limits.ts'
+import { fail, ok, type Result } from '../result.ts'
+
+/** A pointer's unescaped segments. */
+export type Pointer = readonly string[]
+
+/** Stands for any item of an array and any key of an object; a key that is called `*` is matched along with the others. */
+const ANY = '*'
+const POINTER_LENGTH_MAX = 512
+
+/**
+ * Checks a JSON pointer (RFC 6901) in which a segment may be `*` for any key or index. The empty pointer leads to the whole.
+ * Errors: invalid_argument.
+ */
+export function checkPointer(text: string): Result<string> {
+  const problem = problemOf(text)
+  return problem === null ? ok(text) : fail('invalid_argument', `redact: ${problem}`, { field: 'redact' })
+}
+
+function problemOf(text: string): string | null {
+  if (text.length > POINTER_LENGTH_MAX) return `A pointer has ${POINTER_LENGTH_MAX} characters at most.`
+  if (!text.isWellFormed()) return 'A pointer holds a lone surrogate.'
+  const shown = JSON.stringify(text)
+  if (text !== '' && !text.startsWith('/')) return `${shown} is no JSON pointer: it does not begin with "/".`
+  if (/~(?![01])/.test(text)) return `${shown} is no JSON pointer: "~" is written "~0", and "/" within a name "~1".`
+  if (text.split('/').length - 1 > JSON_DEPTH_MAX)
+    return `A pointer has ${JSON_DEPTH_MAX} segments at most, as arguments have levels.`
+  return null
+}
+
+/** Throws RangeError for what checkPointer does not take: a rule that is passed over would let its value through. */
+export function parsePointer(text: string): Pointer {
+  const problem = problemOf(text)
+  if (problem !== null) throw new RangeError(problem)
+  return text
+    .split('/')
+    .slice(1)
+    .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
+}
+
+/** Of pointers from here, those that go on from the value under `key`. */
+export function pointersInto(pointers: readonly Pointer[], key: string): readonly Pointer[] {
+  if (pointers.length === 0) return pointers
+  return pointers.filter(([first]) => first === key || first === ANY).map((pointer) => pointer.slice(1))
+}

@@ -1,0 +1,115 @@
+import type { JsonValue } from '@vitrine/core/json/value'
+import type { Answer } from '@vitrine/core/tool'
+
+/**
+ * Deeper JSON is passed on as text. JSON.parse takes any depth, but what walks or serializes the value afterwards recurses, here and
+ * at whoever receives it.
+ */
+export const ANSWER_DEPTH_MAX = 256
+const CONTENT_TYPE_LENGTH_MAX = 255
+
+const JSON_TYPE = /^(?:application|text)\/json$|\+json$/
+const TEXT_TYPE = new RegExp(
+  '^text/|\\+(?:xml|yaml)$|^application/(?:x-)?(?:' +
+    [
+      'xml',
+      'javascript',
+      'ecmascript',
+      'www-form-urlencoded',
+      'yaml',
+      'graphql',
+      'toml',
+      'sql',
+      'sh',
+      'ndjson',
+      'jsonl',
+      'jsonlines',
+      'json-seq',
+    ].join('|') +
+    ')$',
+)
+
+/** Byte order marks, which tell more surely than a header what a text is written in (WHATWG Encoding, section 6). */
+const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
+  ['utf-8', [0xef, 0xbb, 0xbf]],
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]],
+]
+
+export type BodyKind = 'events' | 'json' | 'text' | 'binary'
+
+/** What a Content-Type says a body is; `events` are text too. */
+export function kindOf(contentType: string): BodyKind {
+  const essence = essenceOf(contentType)
+  if (essence === 'text/event-stream') return 'events'
+  if (JSON_TYPE.test(essence)) return 'json'
+  return TEXT_TYPE.test(essence) ? 'text' : 'binary'
+}
+
+/**
+ * A response body by its Content-Type: JSON as JSON, text in the charset that it names (UTF-8 with replacement characters where it
+ * names none that exists), anything else as bytes. An empty body is JSON null, and JSON that does not parse is text.
+ */
+export function toAnswer(contentType: string, bytes: Uint8Array): Answer {
+  if (bytes.length === 0) return { type: 'json', value: null }
+  const kind = kindOf(contentType)
+  if (kind === 'json') return jsonOrText(decoderFor(contentType, bytes).decode(bytes))
+  if (kind !== 'binary') return { type: 'text', text: decoderFor(contentType, bytes).decode(bytes) }
+  const named = /^[^/\s]+\/[^/\s]+$/.test(essenceOf(contentType)) && contentType.length <= CONTENT_TYPE_LENGTH_MAX
+  return { type: 'binary', bytes, contentType: named ? contentType : 'application/octet-stream' }
+}
+
+/** An answer as the caller gets it: JSON and text as they are, bytes as `{base64, contentType}`. */
+export function toResult(answer: Answer): JsonValue {
+  switch (answer.type) {
+    case 'json':
+      return answer.value
+    case 'text':
+      return answer.text
+    case 'binary':
+      return { base64: base64Of(answer.bytes), contentType: answer.contentType }
+  }
+}
+
+/** What core has for browsers too takes a hundred times as long. */
+export function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('base64')
+}
+
+function jsonOrText(text: string): Answer {
+  try {
+    const value = JSON.parse(text) as JsonValue
+    return isDeeperThan(value, ANSWER_DEPTH_MAX) ? { type: 'text', text } : { type: 'json', value }
+  } catch {
+    return { type: 'text', text }
+  }
+}
+
+export function isDeeperThan(value: JsonValue, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return false
+  if (levels === 0) return true
+  const inner = Array.isArray(value) ? value : Object.values(value)
+  return inner.some((item) => isDeeperThan(item, levels - 1))
+}
+
+/** A decoder for a text of this type that begins with these bytes. */
+export function decoderFor(contentType: string, beginning: Uint8Array): TextDecoder {
+  const marked = BYTE_ORDER_MARKS.find(([, mark]) => mark.every((byte, i) => beginning[i] === byte))
+  const charset = marked?.[0] ?? /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1] ?? 'utf-8'
+  try {
+    return new TextDecoder(charset)
+  } catch {
+    return new TextDecoder()
+  }
+}
+
+/** Whether more bytes have to come before it is known if these begin with a byte order mark. */
+export function mayBecomeMark(beginning: Uint8Array): boolean {
+  return BYTE_ORDER_MARKS.some(
+    ([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]),
+  )
+}
+
+function essenceOf(contentType: string): string {
+  return contentType.split(';', 1)[0]!.trim().toLowerCase()
+}

@@ -1,0 +1,57 @@
+import { createParser } from 'eventsource-parser'
+import { concatBytes } from '@vitrine/core/bytes'
+import type { Piece } from '@vitrine/core/tool'
+import { base64Of, decoderFor, kindOf, mayBecomeMark } from './answer.ts'
+import { withLineBreaks } from '../egress/body.ts'
+
+/**
+ * A body in pieces by its Content-Type, as it comes: event streams by event, text and JSON as text, anything else as bytes. Nothing is
+ * held back but what is not yet whole: a character, an event, the first bytes of what may be a byte order mark.
+ */
+export function toPieces(
+  contentType: string,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Piece, void, undefined> {
+  switch (kindOf(contentType)) {
+    case 'events':
+      return events(chunks)
+    case 'json':
+    case 'text':
+      return texts(contentType, chunks)
+    case 'binary':
+      return binaries(chunks)
+  }
+}
+
+/** HTML Living Standard, section 9.2: always UTF-8, and an event that is not ended by an empty line never was one. */
+async function* events(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+  const ready: Piece[] = []
+  // What it buffers are bytes that were counted.
+  const parser = createParser({
+    onEvent: ({ event, id, data }) =>
+      ready.push({ type: 'event', ...(event !== undefined && { event }), ...(id !== undefined && { id }), data }),
+  })
+  const decoder = new TextDecoder()
+  for await (const chunk of withLineBreaks(chunks)) {
+    parser.feed(decoder.decode(chunk, { stream: true }))
+    yield* ready.splice(0)
+  }
+}
+
+async function* texts(contentType: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+  let decoder: TextDecoder | undefined
+  let beginning: Uint8Array = new Uint8Array()
+  for await (const chunk of chunks) {
+    beginning = decoder ? chunk : concatBytes(beginning, chunk)
+    if (!decoder && mayBecomeMark(beginning)) continue
+    decoder ??= decoderFor(contentType, beginning)
+    const text = decoder.decode(beginning, { stream: true })
+    if (text !== '') yield { type: 'text', text }
+  }
+  const rest = decoder ? decoder.decode() : decoderFor(contentType, beginning).decode(beginning)
+  if (rest !== '') yield { type: 'text', text: rest }
+}
+
+async function* binaries(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+  for await (const chunk of chunks) yield { type: 'binary', base64: base64Of(chunk) }
+}

@@ -1,0 +1,180 @@
+import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { createScrubber, type Scrubber } from '@vitrine/core/scrub/scrub'
+import type { Answer, AuthScheme } from '@vitrine/core/tool'
+import { ANSWER_DEPTH_MAX, decoderFor, isDeeperThan, kindOf, toAnswer, toResult } from './answer.ts'
+import { bodyError } from '../egress/body.ts'
+import { digestOf } from './digest.ts'
+import type { SerializedAnswer } from '../forward/forward.ts'
+import { weightOf } from './json-weight.ts'
+import { isGood } from '../forward/mcp/outcome.ts'
+
+/** Reading an answer to the end in one go: what answer-thread.ts does, as functions of what it is sent. */
+
+/** What can be read, by kind, and what comes of it. */
+export interface Readings {
+  /** The body of an `http` tool's answer. */
+  body: { unread: { contentType: string; bytes: Uint8Array }; read: SerializedAnswer }
+  /** JSON-RPC; `id` is that of the call. */
+  mcp: { unread: Messages & { id: string | number }; read: ReadMessages }
+  /** What a tools worker says. */
+  worker: { unread: Messages; read: ReadMessages }
+}
+
+/** Messages as JSON in UTF-8: a body, or whole events of a stream (HTML Living Standard, section 9.2). */
+interface Messages {
+  form: 'body' | 'events'
+  bytes: Uint8Array
+}
+
+/** Messages without the result of the call. */
+export interface ReadMessages {
+  /** In the form in which they came, with a stand-in for the result and for what is not the protocol. */
+  rest: string
+  /** The call's result, where it was among them. */
+  result: ReadResult | null
+}
+
+export interface ReadResult {
+  /** The server's own verdict. */
+  ok: boolean
+  /** null for one that is nested too deep. */
+  answer: SerializedAnswer | null
+}
+
+export interface Secrets {
+  /** As createScrubber wants them. */
+  credential: string | null
+  auth: AuthScheme
+  /** Whether a digest of the result is wanted. */
+  digested: boolean
+}
+
+export type Kind = keyof Readings
+export type ReadTask = { [K in Kind]: { kind: K; unread: Readings[K]['unread']; secrets: Secrets } }[Kind]
+
+/** Heap that one answer may take when it is parsed; scrubbing and serializing it take about twice that again. */
+export const PARSED_BYTES_MAX = 160 * 1024 * 1024
+/** Of messages, what may be left beside the result of a call. */
+const REST_LENGTH_MAX = 64 * 1024
+
+/** What the MCP client gets in place of a result that is not for it: it settles the request, for well or ill. */
+export const TAKEN = { resultType: 'complete', content: [] }
+
+/** Throws a BodyError: upstream_too_large for what would take too much memory. */
+export async function read(task: ReadTask): Promise<Readings[Kind]['read']> {
+  const { credential, auth, digested } = task.secrets
+  const serialize = serializer(createScrubber(credential, auth), digested)
+  switch (task.kind) {
+    case 'body':
+      return serialize(bodyOf(task.unread))
+    case 'mcp':
+      return messagesOf(task.unread, await mcpRest(task.unread.id, task.unread.form === 'body'), serialize)
+    case 'worker':
+      return messagesOf(task.unread, workerRest, serialize)
+  }
+}
+
+type Serialize = (answer: Answer) => SerializedAnswer
+
+function serializer(scrubber: Scrubber, digested: boolean): Serialize {
+  return (answer) => {
+    const scrubbed = scrubber.answer(answer)
+    const result = toResult(scrubbed.answer)
+    return {
+      type: 'serialized',
+      json: new TextEncoder().encode(JSON.stringify(result)),
+      redactions: scrubbed.count,
+      resultDigest: digested ? digestOf(result) : '',
+    }
+  }
+}
+
+function bodyOf({ contentType, bytes }: Readings['body']['unread']): Answer {
+  if (kindOf(contentType) === 'json') checkWeight(decoderFor(contentType, bytes).decode(bytes))
+  return toAnswer(contentType, bytes)
+}
+
+/** What one message comes to: what is left of it, as JSON. */
+type Rest = (message: JsonValue, note: (result: JsonObject) => void) => JsonValue
+
+async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
+  const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
+  const restOf: Rest = (one, note) => {
+    const message = parseJSONRPCMessage(one)
+    if ('result' in message && message.id === id) {
+      note(message.result as JsonObject)
+      return { jsonrpc: '2.0', id, result: TAKEN }
+    }
+    // Of what a server asks, the client looks at the method alone: it offers nothing.
+    if ('method' in message && 'id' in message) return { jsonrpc: '2.0', id: message.id, method: message.method }
+    return !('method' in message) || message.method === 'notifications/progress'
+      ? (message as unknown as JsonObject)
+      : null
+  }
+  return (whole, note) => {
+    try {
+      return isBatch && Array.isArray(whole)
+        ? whole.map((one) => restOf(one, note)).filter((one) => one !== null)
+        : restOf(whole, note)
+    } catch {
+      return null
+    }
+  }
+}
+
+const workerRest: Rest = (message, note) => {
+  const result = isObject(message) ? message['result'] : undefined
+  if (!isObject(result)) return message
+  note(result)
+  return { result: {} }
+}
+
+function messagesOf({ form, bytes }: Messages, restOf: Rest, serialize: Serialize): ReadMessages {
+  let result: JsonObject | null = null
+  const restIn = (json: string) => JSON.stringify(restOf(parsed(json), (first) => (result ??= first)))
+  const text = new TextDecoder().decode(bytes)
+  const rest =
+    form === 'body'
+      ? restIn(text)
+      : eventsOf(text)
+          .map(({ id, event = 'message', data }) => eventOf(id, event === 'message' ? restIn(data) : 'null'))
+          .join('')
+  if (rest.length > REST_LENGTH_MAX) throw bodyError('upstream_too_large')
+  return { rest, result: result && resultOf(result, serialize) }
+}
+
+function eventsOf(text: string): EventSourceMessage[] {
+  const events: EventSourceMessage[] = []
+  createParser({ onEvent: (event) => events.push(event) }).feed(text)
+  return events
+}
+
+function eventOf(id: string | undefined, data: string): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
+}
+
+function resultOf(result: JsonObject, serialize: Serialize): ReadResult {
+  return {
+    ok: isGood(result),
+    answer: isDeeperThan(result, ANSWER_DEPTH_MAX) ? null : serialize({ type: 'json', value: result }),
+  }
+}
+
+/** null for what is not JSON. */
+function parsed(text: string): JsonValue {
+  checkWeight(text)
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    return null
+  }
+}
+
+function checkWeight(text: string): void {
+  if (weightOf(text) > PARSED_BYTES_MAX) throw bodyError('upstream_too_large')
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

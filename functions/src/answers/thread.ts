@@ -1,0 +1,30 @@
+import { parentPort } from 'node:worker_threads'
+import { bodyCodeOf, type BodyError } from '../egress/body.ts'
+import { read, type Kind, type Readings, type ReadTask } from './read.ts'
+
+/** The thread in which large answers are read, one after the other. It keeps nothing of them. */
+
+export type Reply = { read: Readings[Kind]['read'] } | { bodyCode: BodyError['bodyCode'] }
+
+const port = parentPort!
+
+port.on('message', (task: ReadTask) => void answer(task))
+
+async function answer(task: ReadTask): Promise<void> {
+  const reply = await read(task).then((read): Reply => ({ read }), refused)
+  port.postMessage(reply, jsonOf(reply))
+}
+
+/** Anything but a refusal ends the thread, and is for whoever started it to hear. */
+function refused(error: unknown): Reply {
+  const bodyCode = bodyCodeOf(error)
+  if (bodyCode === null) throw error
+  return { bodyCode }
+}
+
+/** What goes over without being copied. */
+function jsonOf(reply: Reply): ArrayBuffer[] {
+  if (!('read' in reply)) return []
+  const answer = 'json' in reply.read ? reply.read : reply.read.result?.answer
+  return answer ? [answer.json.buffer as ArrayBuffer] : []
+}

@@ -1,0 +1,43 @@
+import * as z from 'zod'
+import { decide } from '@vitrine/core/policy/decide'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { authenticateAgent } from '../../auth/agent.ts'
+import { readAgentKey } from '../../auth/bearer.ts'
+import { deny } from '../../invoke/deny.ts'
+import type { Call } from '../../http/callable.ts'
+import { parse, toolName } from '../../http/parse.ts'
+import type { Parts } from '../../parts.ts'
+import { logs, paths, type AgentDoc, type OrgDoc, type ToolDoc } from '../../store/documents.ts'
+
+/** Tells a refused reading of a credential from a refused invocation. */
+const META = { operation: 'getToolCredential' }
+
+/**
+ * getToolCredential: the escape hatch for tools that cannot be dispatched. Every access is on the chain before the
+ * credential leaves; it can be switched off per tool and per organization. invokeTool is the better way.
+ */
+export async function getToolCredential(parts: Parts, call: Call): Promise<Result<{ token: string }>> {
+  const key = readAgentKey(call.authorization)
+  if (!key.ok) return key
+  const request = parse(z.strictObject({ name: toolName }), call.data)
+  if (!request.ok) return request
+  const { name } = request.value
+  const [agentDoc, toolDoc] = await parts.load([paths.agent(key.value.id), paths.tool(key.value.id, name)])
+  const authenticated = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
+  if (!authenticated.ok) return authenticated
+  const agent = authenticated.value
+
+  const decision = decide(agent, name, toolDoc as ToolDoc | undefined)
+  if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, META)
+  const tool = decision.value
+  const [org] = (await parts.load([paths.org(agent.orgId)])) as [OrgDoc | undefined]
+  if (!tool.credentialAccess || org?.credentialAccess !== true) {
+    return deny(parts, agent, name, 'credential_access_disabled', { code: 'credential_access_disabled' }, META)
+  }
+  const credential = await parts.openCredential(agent.id, tool)
+  if (!credential.ok) return credential
+  if (credential.value.token === null) return fail('no_credential')
+  const draft = { action: 'tool.getCredential' as const, actor: `agent:${agent.id}`, target: name, call: '', meta: {} }
+  const appended = await parts.append(logs.agent(agent.id), agent.orgId, { drafts: [draft] })
+  return appended.ok ? ok({ token: credential.value.token }) : appended
+}

@@ -1,0 +1,64 @@
+import * as z from 'zod'
+import type { JsonValue } from '@vitrine/core/json/value'
+import { decide } from '@vitrine/core/policy/decide'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { authenticateAgent } from '../../auth/agent.ts'
+import { readAgentKey } from '../../auth/bearer.ts'
+import { answered } from '../../invoke/deadline.ts'
+import type { Call } from '../../http/callable.ts'
+import { parse } from '../../http/parse.ts'
+import type { Parts } from '../../parts.ts'
+import { paths, type AgentDoc, type ToolDoc } from '../../store/documents.ts'
+import { policyTools } from '../../policies/agent-tools.ts'
+
+export interface ListedTool {
+  name: string
+  kind: ToolDoc['kind'] | 'worker'
+  /** Empty for a server of a tool policy. */
+  url: string
+  /** What an MCP server says of itself and its tools; null for HTTP tools and servers that could not be asked. */
+  manifest: JsonValue
+}
+
+/** listTools: what this agent may invoke right now. The ciphertext is not even read. */
+export async function listTools(parts: Parts, call: Call): Promise<Result<{ tools: ListedTool[] }>> {
+  const key = readAgentKey(call.authorization)
+  if (!key.ok) return key
+  const request = parse(z.strictObject({}), call.data ?? {})
+  if (!request.ok) return request
+  const [agentDoc] = await parts.load([paths.agent(key.value.id)])
+  const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
+  if (!agent.ok) return agent
+  if (agent.value.disabled) return fail('agent_disabled')
+  const [found, ofPolicies] = await Promise.all([
+    answered(
+      parts.db
+        .collection(`${paths.agent(agent.value.id)}/tools`)
+        .select('name', 'kind', 'url', 'manifest', 'enabled')
+        .get(),
+    ),
+    policyTools(parts, agent.value),
+  ])
+  const registered = found.docs.map(
+    (doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>,
+  )
+  // A registration stands before a policy's server of the same name, also while it is disabled: so it is with calls.
+  const names = new Set(registered.map(({ name }) => name))
+  const visible = (tool: { name: string; enabled?: boolean }) =>
+    decide(agent.value, tool.name, { enabled: tool.enabled ?? true }).ok
+  return ok({
+    tools: [
+      ...registered.filter(visible).map(toListed),
+      ...ofPolicies.filter((tool) => !names.has(tool.name) && visible(tool)),
+    ],
+  })
+}
+
+export function toListed({
+  name,
+  kind,
+  url,
+  manifest,
+}: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>): ListedTool {
+  return { name, kind, url, manifest: manifest === null ? null : (JSON.parse(manifest) as JsonValue) }
+}

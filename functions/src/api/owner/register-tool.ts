@@ -1,0 +1,259 @@
+import * as z from 'zod'
+import type { Meta } from '@vitrine/core/log/entry'
+import type { JsonValue } from '@vitrine/core/json/value'
+import {
+  CALLS_PER_TOOL_MAX,
+  MANIFEST_TIMEOUT_MS,
+  REDACT_RULES_MAX,
+  RESPONSE_BYTES_MAX,
+  URL_LENGTH_MAX,
+} from '@vitrine/core/limits'
+import { checkPointer } from '@vitrine/core/scrub/redact-pointer'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { createScrubber } from '@vitrine/core/scrub/scrub'
+import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
+import { authenticateOwner, manageableAgent, type Principal } from '../../auth/owner.ts'
+import { credentialResource } from '../../kms/credential.ts'
+import { checkReachable } from '../../egress/reachable.ts'
+import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress/target.ts'
+import type { Call } from '../../http/callable.ts'
+import { id, parse, toolName } from '../../http/parse.ts'
+import { fetchManifest } from '../../manifest/fetch.ts'
+import { pinOf } from '../../manifest/pin.ts'
+import type { Parts } from '../../parts.ts'
+import { retryConflicts } from '../../store/retry.ts'
+import { logs, MANIFEST_POLICIES, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
+
+export interface Registered {
+  name: string
+  kind: ToolDoc['kind']
+  url: string
+  manifest: JsonValue
+  created: boolean
+  /** What the owner ought to know; only when there is something. */
+  warnings?: string[]
+}
+
+/**
+ * registerTool: creates or updates a registration. The document and its audit entry are one commit. An update without
+ * `authToken` keeps the stored credential, null removes it; other fields that are left out keep their stored value too.
+ */
+export async function registerTool(parts: Parts, call: Call): Promise<Result<Registered>> {
+  const principal = await authenticateOwner(parts.auth, parts.db, call.authorization)
+  if (!principal.ok) return principal
+  const request = parseRegistration(parts, call.data)
+  if (!request.ok) return request
+  const { agentId, name } = request.value
+  const managed = await manageableAgent(parts.db, principal.value, agentId)
+  if (!managed.ok) return managed
+  const reachable = await checkReachable(request.value.url, parts.egress)
+  if (!reachable.ok) return reachable
+  let prepared: ReturnType<typeof prepare> | undefined
+
+  return retryConflicts(async () => {
+    const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
+    const stored = toolFrom(snapshot.data())
+    const settings = effective(request.value, stored)
+    if (!settings.ok) return settings
+    const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
+    if (!sealed.ok) return sealed
+    const tool: ToolDoc = {
+      orgId: managed.value.agent.orgId,
+      name,
+      ...settings.value,
+      ...(sealed.value ?? { authTokenEnc: stored?.authTokenEnc ?? null, kmsKey: stored?.kmsKey ?? null }),
+      ...(manifest ?? keptManifest(settings.value.url, stored)),
+      version: (stored?.version ?? 0) + 1,
+      breaker: null,
+    }
+    const recorded = await record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
+    return recorded.ok && reachable.value.length > 0 ? ok({ ...recorded.value, warnings: reachable.value }) : recorded
+  })
+}
+
+async function record(
+  parts: Parts,
+  by: Principal,
+  agentId: string,
+  tool: ToolDoc,
+  stored: ToolDoc | undefined,
+  version: unknown,
+): Promise<Result<Registered>> {
+  const now = new Date()
+  const path = paths.tool(agentId, tool.name)
+  const { name, kind, url } = tool
+  const meta: Meta = {
+    ...by.via,
+    kind,
+    url,
+    credential: credentialChange(tool, stored),
+    enabled: tool.enabled,
+    ...(tool.manifestHash && { manifestHash: tool.manifestHash }),
+  }
+  if (stored && new URL(stored.url).origin !== new URL(url).origin) meta['originBefore'] = new URL(stored.url).origin
+  const appended = await parts.append(logs.agent(agentId), tool.orgId, {
+    drafts: [{ action: stored ? 'tool.update' : 'tool.register', actor: by.actor, target: name, call: '', meta }],
+    writes: () => [
+      stored
+        ? { op: 'update', path, data: { ...tool, updatedAt: now }, version }
+        : { op: 'create', path, data: { ...tool, createdAt: now, updatedAt: now } },
+    ],
+  })
+  if (!appended.ok) return appended
+  return ok({
+    name,
+    kind,
+    url,
+    manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonValue),
+    created: !stored,
+  })
+}
+
+function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
+  if (tool.authTokenEnc === null) return stored?.authTokenEnc ? 'removed' : 'none'
+  return stored?.authTokenEnc && Buffer.from(stored.authTokenEnc).equals(tool.authTokenEnc) ? 'kept' : 'set'
+}
+
+const MANIFEST_AGE_MS_MAX = 3_600_000
+
+const authSchema = z.discriminatedUnion('scheme', [
+  z.strictObject({ scheme: z.literal('bearer') }),
+  z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
+  z.strictObject({ scheme: z.literal('header'), name: z.string() }),
+  z.strictObject({ scheme: z.literal('query'), name: z.string() }),
+])
+
+const schema = z.strictObject({
+  agentId: id,
+  name: toolName,
+  kind: z.enum(TOOL_KINDS),
+  url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
+  authToken: z.string().nullable().optional(),
+  auth: authSchema.optional(),
+  method: z.enum(HTTP_METHODS).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
+  enabled: z.boolean().optional(),
+  credentialAccess: z.boolean().optional(),
+  responseBytesMax: z.number().int().min(1).max(RESPONSE_BYTES_MAX).optional(),
+  concurrencyMax: z.number().int().min(1).max(CALLS_PER_TOOL_MAX).optional(),
+  idempotent: z.boolean().optional(),
+  redact: z
+    .array(
+      z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
+    )
+    .max(REDACT_RULES_MAX)
+    .optional(),
+  manifestPolicy: z.enum(MANIFEST_POLICIES).optional(),
+  manifestMaxAgeMs: z.number().int().min(0).max(MANIFEST_AGE_MS_MAX).optional(),
+})
+
+const HTTP_ONLY = ['method'] as const
+const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
+/** What a registration may say and an update may leave out. */
+const OPTIONS = [
+  'responseBytesMax',
+  'concurrencyMax',
+  'idempotent',
+  'redact',
+  'manifestPolicy',
+  'manifestMaxAgeMs',
+] as const
+
+type Registration = z.infer<typeof schema>
+
+function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
+  const parsed = parse(schema, data)
+  if (!parsed.ok) return parsed
+  const request = parsed.value
+  const foreign = (request.kind === 'mcp' ? HTTP_ONLY : MCP_ONLY).find((field) => request[field] !== undefined)
+  if (foreign)
+    return fail('invalid_argument', `${foreign}: A tool of kind ${request.kind} has none.`, { field: foreign })
+  const url = checkUrl(request.url, parts.egress)
+  if (!url.ok) return url
+  const headers = checkHeaders(request.headers ?? {})
+  if (!headers.ok) return headers
+  const auth = request.auth && checkAuth(request.auth as AuthScheme)
+  if (auth && !auth.ok) return auth
+  return ok({
+    ...request,
+    url: url.value,
+    ...(request.headers && { headers: headers.value }),
+    ...(auth && { auth: auth.value }),
+  })
+}
+
+type Options = Pick<ToolDoc, (typeof OPTIONS)[number]>
+type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'> & Options
+
+/** What holds after the update: as asked for, else as stored, else the default. Errors: a credential that cannot be sent that way. */
+function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
+  const { kind, url } = request
+  const auth = (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' }
+  const token = typeof request.authToken === 'string' ? checkCredential(auth, request.authToken) : ok(null)
+  if (!token.ok) return token
+  return ok({
+    kind,
+    url,
+    method: request.method ?? (stored?.kind === kind ? stored.method : 'POST'),
+    auth,
+    headers: request.headers ?? stored?.headers ?? {},
+    enabled: request.enabled ?? stored?.enabled ?? true,
+    credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
+    ...(Object.fromEntries(
+      OPTIONS.map((option) => [option, request[option] ?? (stored ?? TOOL_DEFAULTS)[option]]),
+    ) as Options),
+  })
+}
+
+/** What takes other services' time; done once, only for a registration that is in order. */
+function prepare(parts: Parts, request: Registration, settings: Settings, stored: ToolDoc | undefined) {
+  return Promise.all([sealToken(parts, request), discover(parts, request.authToken, settings, stored)])
+}
+
+/** Undefined keeps what is stored. Errors: kms_unavailable. */
+async function sealToken(
+  parts: Parts,
+  request: Registration,
+): Promise<Result<Pick<ToolDoc, 'authTokenEnc' | 'kmsKey'> | undefined>> {
+  if (request.authToken === undefined) return ok(undefined)
+  if (request.authToken === null) return ok({ authTokenEnc: null, kmsKey: null })
+  const sealed = await parts.vault.seal(
+    request.authToken,
+    credentialResource(parts.project, request.agentId, request.name),
+  )
+  return sealed.ok ? ok({ authTokenEnc: sealed.value.enc, kmsKey: sealed.value.kmsKey }) : sealed
+}
+
+type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
+const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPending: null, manifestPendingHash: null }
+
+/**
+ * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is stored already cannot be
+ * sent along, and what a server lists for strangers may be something else: then what is pinned stays, or the first call pins.
+ */
+async function discover(
+  parts: Parts,
+  authToken: string | null | undefined,
+  endpoint: Settings,
+  stored: ToolDoc | undefined,
+): Promise<Manifest | undefined> {
+  if (endpoint.kind !== 'mcp') return NO_MANIFEST
+  if (authToken === undefined && stored?.authTokenEnc) return undefined
+  const credential = authToken ?? null
+  const found = await fetchManifest({
+    dispatcher: parts.dispatcher,
+    egress: parts.egress,
+    endpoint,
+    credential,
+    signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS),
+  })
+  if (!found.ok) return undefined
+  const pin = pinOf(found.value, createScrubber(credential, endpoint.auth))
+  return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined
+}
+
+function keptManifest(url: string, stored: ToolDoc | undefined): Manifest {
+  if (stored?.url !== url) return NO_MANIFEST
+  const { manifest, manifestHash, manifestPending, manifestPendingHash } = stored
+  return { manifest, manifestHash, manifestPending, manifestPendingHash }
+}

@@ -1,0 +1,88 @@
+import { FieldValue } from 'firebase-admin/firestore'
+import * as z from 'zod'
+import { HEARTBEAT_MS, URL_LENGTH_MAX, WORKERS_PER_POLICY_MAX, WORKER_LIVE_MS } from '@vitrine/core/limits'
+import type { ConnectAnswer } from '@vitrine/core/policy/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { checkUrl } from '../../egress/target.ts'
+import { id, parse } from '../../http/parse.ts'
+import type { Parts } from '../../parts.ts'
+import { policyPaths, type WorkersDoc } from '../../store/policy-documents.ts'
+import { logs } from '../../store/documents.ts'
+import { connectorActor, type Connector } from '../../auth/connector.ts'
+import { dispatchKeys } from './keys.ts'
+import { currentPolicy, workerPolicy } from '../../policies/worker-policy.ts'
+
+/** Registrations that nobody has renewed for this long are taken away by whoever connects next. */
+const FORGOTTEN_AFTER_MS = 10 * 60_000
+
+const schema = z.strictObject({ instanceId: id, url: z.string().max(URL_LENGTH_MAX, 'invalid_url') })
+
+/** `{instanceId, url}` → ConnectAnswer. Errors: invalid_url, blocked_url, policy_not_found. */
+export async function connect(parts: Parts, by: Connector, data: unknown): Promise<Result<ConnectAnswer>> {
+  const request = parse(schema, data)
+  if (!request.ok) return request
+  const { instanceId } = request.value
+  const url = workerUrl(parts, request.value.url)
+  if (!url.ok) return url
+  const current = await currentPolicy(parts, by)
+  if (!current.ok) return current
+  const now = new Date()
+  const { workers } = current.value.workers
+  const live = Object.entries(workers).filter(
+    ([other, known]) =>
+      other !== instanceId && known.url !== url.value && now.getTime() - known.seenAt.toMillis() <= WORKER_LIVE_MS,
+  )
+  if (live.length >= WORKERS_PER_POLICY_MAX)
+    return fail('too_many_calls', `${WORKERS_PER_POLICY_MAX} workers serve this policy already.`)
+
+  const appended = await parts.append(logs.org(by.orgId), by.orgId, {
+    drafts: [
+      {
+        action: 'connector.connect',
+        actor: connectorActor(by),
+        target: by.policyId,
+        call: '',
+        meta: { instance: instanceId, url: url.value, version: current.value.version },
+      },
+    ],
+    writes: (seq) => [
+      {
+        op: 'update',
+        path: policyPaths.workers(by.orgId, by.policyId),
+        data: {
+          ...forgotten(workers, instanceId, url.value, now),
+          [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} },
+          // What failed may have failed for want of this worker: its first call is made.
+          connected: seq,
+          breakers: {},
+        },
+      },
+    ],
+  })
+  if (!appended.ok) return appended
+  const [policy, keys] = await Promise.all([workerPolicy(parts, by, current.value), dispatchKeys(parts, now)])
+  return ok({ policy, heartbeatMs: HEARTBEAT_MS, keys })
+}
+
+/** Where calls go: a worker's address is held to what a tool's is. Errors: invalid_url, blocked_url. */
+export function workerUrl({ egress }: Pick<Parts, 'egress'>, text: string): Result<string> {
+  const url = checkUrl(text, egress)
+  if (!url.ok) return url
+  if (new URL(url.value).search !== '')
+    return fail('invalid_url', 'The URL of a worker has no query.', { field: 'url' })
+  return ok(url.value.replace(/\/+$/, ''))
+}
+
+/** Registrations that are old, and that of whoever had the address before: no call reaches it there, and it says so itself if it still lives. */
+function forgotten(
+  workers: WorkersDoc['workers'],
+  instanceId: string,
+  url: string,
+  now: Date,
+): Record<string, FieldValue> {
+  const gone = Object.entries(workers).filter(
+    ([other, known]) =>
+      other !== instanceId && (known.url === url || now.getTime() - known.seenAt.toMillis() > FORGOTTEN_AFTER_MS),
+  )
+  return Object.fromEntries(gone.map(([other]) => [`workers.${other}`, FieldValue.delete()]))
+}

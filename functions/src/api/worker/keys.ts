@@ -1,0 +1,13 @@
+import type { DispatchKey } from '@vitrine/core/policy/policy'
+import { answered } from '../../invoke/deadline.ts'
+import type { Parts } from '../../parts.ts'
+import { DISPATCH_KEYS, type DispatchKeyDoc } from '../../store/policy-documents.ts'
+
+/** More instances of the functions than sign at the same time. */
+const KEYS_MAX = 1_000
+
+/** The public keys that calls may be signed with now. Functions alone write them. */
+export async function dispatchKeys({ db }: Pick<Parts, 'db'>, now: Date): Promise<DispatchKey[]> {
+  const found = await answered(db.collection(DISPATCH_KEYS).where('expiresAt', '>', now).limit(KEYS_MAX).get())
+  return found.docs.map((doc) => ({ kid: doc.id, publicKey: (doc.data() as DispatchKeyDoc).publicKey }))
+}

@@ -1,0 +1,280 @@
+import * as z from 'zod'
+import type { Draft } from '@vitrine/core/log/entry'
+import { checkJson, type JsonObject } from '@vitrine/core/json/value'
+import { LOCKFILE_BYTES_MAX, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import {
+  isExactVersion,
+  isIntegrity,
+  isLockfileDigest,
+  isNodeServer,
+  lockfileDigest,
+  pinDifference,
+  type Pin,
+  type ServerConfig,
+} from '@vitrine/core/policy/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { answered } from '../../invoke/deadline.ts'
+import { id, parse, toolName } from '../../http/parse.ts'
+import type { Write } from '../../ledger/plan.ts'
+import { diffTools, toolsByName, toolsHash } from '../../manifest/diff.ts'
+import { pinnedOf } from '../../manifest/pinned.ts'
+import type { Parts } from '../../parts.ts'
+import { policyPaths, type LockfileDoc, type ServerDoc, type ToolPolicyDoc } from '../../store/policy-documents.ts'
+import { pinOf, recordFor } from '../../policies/records.ts'
+import { logs } from '../../store/documents.ts'
+import { retryConflicts } from '../../store/retry.ts'
+import { connectorActor, type Connector } from '../../auth/connector.ts'
+
+const schema = z.strictObject({
+  instanceId: id,
+  slug: toolName,
+  version: z.string().refine(isExactVersion, 'Must be an exact version.').optional(),
+  integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.').optional(),
+  dependencies: z.string().refine(isLockfileDigest, 'Must be a SHA-256 in hex.').optional(),
+  resolvedAt: z.iso.datetime().optional(),
+  lockfile: z
+    .string()
+    .refine((text) => Buffer.byteLength(text) <= LOCKFILE_BYTES_MAX, 'upstream_too_large')
+    .optional(),
+  tools: z.array(z.record(z.string(), z.unknown())),
+})
+
+interface Report {
+  instanceId: string
+  slug: string
+  /** Null when it says nothing of an installed package. */
+  installed: Pin | null
+  /** What `installed.dependencies` is the digest of. */
+  lockfile: string | null
+  /** `{tools}` as JSON text. */
+  manifest: string
+  manifestHash: string
+}
+
+/**
+ * ReportRequest → `{}`. The first report of a server pins its tools and, where it is a package, its version, integrity and dependencies, of
+ * which it brings the lockfile. Later these have to be those; other tools wait for the owner's approval. Errors: server_not_found, pin_mismatch
+ * (recorded, each one once), invalid_argument for a package without a version or a server of the node with one, and for a new pin
+ * without its lockfile, upstream_too_large, policy_not_found.
+ */
+export async function report(parts: Parts, by: Connector, data: unknown): Promise<Result<Record<string, never>>> {
+  const parsed = parseReport(data)
+  if (!parsed.ok) return parsed
+  const done = await retryConflicts(() => record(parts, by, parsed.value))
+  return done.ok ? ok({}) : done
+}
+
+function parseReport(data: unknown): Result<Report> {
+  const request = parse(schema, data)
+  if (!request.ok) return request
+  // zod rebuilds objects; tools are hashed and stored as they came.
+  const tools = (data as { tools: unknown[] }).tools
+  const checked = checkJson(tools, 'tools')
+  if (!checked.ok) return checked
+  const manifest = JSON.stringify({ tools })
+  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX)
+    return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
+  const { instanceId, slug, lockfile = null } = request.value
+  const installed = parsePin(request.value)
+  if (!installed.ok) return installed
+  if (lockfile !== null && lockfileDigest(lockfile) !== installed.value?.dependencies) {
+    return fail('invalid_argument', 'lockfile: Is not what dependencies says.', { field: 'lockfile' })
+  }
+  return ok({
+    instanceId,
+    slug,
+    installed: installed.value,
+    lockfile,
+    manifest,
+    manifestHash: toolsHash(toolsByName(tools as JsonObject[])),
+  })
+}
+
+/** All of a pin or nothing. */
+function parsePin({ version, integrity, dependencies, resolvedAt }: z.infer<typeof schema>): Result<Pin | null> {
+  const fields = { version, integrity, dependencies, resolvedAt }
+  const missing = Object.entries(fields).find(([, value]) => value === undefined)?.[0]
+  if (missing === undefined) return ok(fields as Pin)
+  if (Object.values(fields).every((value) => value === undefined)) return ok(null)
+  return fail(
+    'invalid_argument',
+    `${missing}: A pin has a version, an integrity, dependencies and the time when they were resolved.`,
+    { field: missing },
+  )
+}
+
+/** What a report comes to: an entry and writes, or nothing to do; `refused` tells the worker, whatever is recorded. */
+interface Consequence {
+  draft?: Pick<Draft, 'action' | 'target' | 'meta'>
+  writes: Write[]
+  refused?: Result<never>
+}
+
+async function record(parts: Parts, by: Connector, reported: Report): Promise<Result<unknown>> {
+  const { orgId, policyId } = by
+  const { db } = parts
+  const [policySnapshot, snapshot] = await answered(
+    db.getAll(db.doc(policyPaths.policy(orgId, policyId)), db.doc(policyPaths.server(orgId, policyId, reported.slug))),
+  )
+  const policy = policySnapshot!.data() as ToolPolicyDoc | undefined
+  if (!policy) return fail('policy_not_found')
+  const server = policy.servers.find(({ slug }) => slug === reported.slug)
+  if (!server) return fail('server_not_found')
+  // It was of another kind when the worker started it.
+  if (isNodeServer(server) !== (reported.installed === null))
+    return fail('invalid_argument', 'version: Servers from npm have one, those of the node have none.', {
+      field: 'version',
+    })
+  const stored = snapshot!.data() as ServerDoc | undefined
+  const { path } = snapshot!.ref
+  const write = (change: Partial<ServerDoc>): Write => ({
+    op: 'update',
+    path,
+    data: { ...change, updatedAt: new Date() },
+    version: snapshot!.updateTime,
+  })
+
+  const { draft, writes, refused } =
+    stored && recordFor(server, stored)
+      ? compared(stored, reported, by, write)
+      : pinned(server, reported, by, orgId, path, policy, policySnapshot!.updateTime, stored !== undefined)
+  if (draft) {
+    const appended = await parts.append(logs.org(orgId), orgId, {
+      drafts: [{ ...draft, actor: connectorActor(by), call: '' }],
+      writes: () => writes,
+    })
+    if (!appended.ok) return appended
+  }
+  return refused ?? ok(null)
+}
+
+function pinned(
+  server: ServerConfig,
+  reported: Report,
+  { policyId }: Connector,
+  orgId: string,
+  path: string,
+  policy: ToolPolicyDoc,
+  version: unknown,
+  replaces: boolean,
+): Consequence {
+  const { slug, instanceId, installed, lockfile, manifest, manifestHash } = reported
+  const asked = isNodeServer(server) ? null : server
+  if (asked && isExactVersion(asked.version) && asked.version !== installed?.version) {
+    return { writes: [], refused: fail('pin_mismatch', `The policy says ${asked.package}@${asked.version}.`) }
+  }
+  // It was pinned when the worker installed it, and is not any more; the worker will hear of that.
+  if (installed && lockfile === null)
+    return {
+      writes: [],
+      refused: fail('invalid_argument', 'lockfile: Is needed for a new pin.', { field: 'lockfile' }),
+    }
+  const doc: ServerDoc = {
+    orgId,
+    slug,
+    package: asked?.package ?? null,
+    spec: asked?.version ?? null,
+    resolvedVersion: installed?.version ?? null,
+    integrity: installed?.integrity ?? null,
+    dependencies: installed?.dependencies ?? null,
+    resolvedAt: installed?.resolvedAt ?? null,
+    manifest,
+    manifestHash,
+    manifestPending: null,
+    manifestPendingHash: null,
+    refused: null,
+  }
+  const now = new Date()
+  const meta = {
+    change: 'server.pin',
+    server: slug,
+    ...(asked && { package: asked.package }),
+    ...installed,
+    manifestHash,
+    instance: instanceId,
+  }
+  return {
+    draft: { action: 'policy.update', target: policyId, meta },
+    writes: [
+      { op: replaces ? 'set' : 'create', path, data: { ...doc, createdAt: now, updatedAt: now } },
+      ...(lockfile === null ? [] : [lockfileWrite(policyId, { orgId, slug, lockfile })]),
+      // The other workers have to hear of the pin; and a change by the owner meanwhile goes first.
+      { op: 'update', path: policyPaths.policy(orgId, policyId), data: { revision: policy.revision + 1 }, version },
+    ],
+  }
+}
+
+/** One of an earlier pin may still be there. */
+function lockfileWrite(policyId: string, doc: LockfileDoc): Write {
+  return { op: 'set', path: policyPaths.lockfile(doc.orgId, policyId, doc.slug), data: { ...doc } }
+}
+
+function compared(
+  stored: ServerDoc,
+  reported: Report,
+  { policyId }: Connector,
+  write: (change: Partial<ServerDoc>) => Write,
+): Consequence {
+  const { slug, installed, manifest, manifestHash, instanceId: instance } = reported
+  const pin = pinOf(stored)
+  const other = installed && pin && pinDifference(installed, pin)
+  if (other) {
+    const refused = fail(
+      'pin_mismatch',
+      `${stored.package}@${pin.version} is pinned, with another ${other} than was reported.`,
+    )
+    if (stored.refused && pinDifference(stored.refused, installed) === null) return { writes: [], refused }
+    const { version, integrity, dependencies } = installed
+    const pinnedTo = {
+      pinnedVersion: pin.version,
+      pinnedIntegrity: pin.integrity,
+      pinnedDependencies: pin.dependencies,
+    }
+    const meta = { policy: policyId, instance, type: 'pin_mismatch', version, integrity, dependencies, ...pinnedTo }
+    return {
+      draft: { action: 'connector.event', target: slug, meta },
+      writes: [write({ refused: { version, integrity, dependencies } })],
+      refused,
+    }
+  }
+  if (manifestHash === stored.manifestHash) {
+    if (stored.manifestPendingHash === null) return { writes: [] }
+    const meta = {
+      policy: policyId,
+      instance,
+      from: stored.manifestPendingHash,
+      to: manifestHash,
+      change: 'as approved again',
+    }
+    return {
+      draft: { action: 'tool.manifestChanged', target: slug, meta },
+      writes: [write({ manifestPending: null, manifestPendingHash: null })],
+    }
+  }
+  if (manifestHash === stored.manifestPendingHash) return { writes: [] }
+  const meta = {
+    policy: policyId,
+    instance,
+    from: stored.manifestHash,
+    to: manifestHash,
+    ...changesOf(stored, manifest),
+  }
+  return {
+    draft: { action: 'tool.manifestChanged', target: slug, meta },
+    writes: [write({ manifestPending: manifest, manifestPendingHash: manifestHash })],
+  }
+}
+
+/** In an entry's meta; a list may have thousands. */
+const NAMES_LENGTH_MAX = 200
+
+function changesOf(stored: ServerDoc, manifest: string): Record<string, string> {
+  const { tools } = JSON.parse(manifest) as { tools: JsonObject[] }
+  const diff = diffTools(pinnedOf(stored)!.commands, toolsByName(tools))
+  return Object.fromEntries(
+    Object.entries(diff).map(([what, names]: [string, string[]]) => [
+      what,
+      names.join(', ').slice(0, NAMES_LENGTH_MAX).toWellFormed(),
+    ]),
+  )
+}

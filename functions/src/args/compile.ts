@@ -1,0 +1,148 @@
+import type { ErrorObject, FuncKeywordDefinition, KeywordCxt, str as ajvStr } from 'ajv'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { readDocument } from './document.ts'
+import { emit, SPEND } from './emit.ts'
+import { inPlaceProblem } from './in-place.ts'
+import type { Schema } from './keywords.ts'
+import { createMeter, type Meter } from './meter.ts'
+import { loadPatterns, type Pattern } from './pattern.ts'
+
+/**
+ * What a check finds: nothing, the errors of one that ended at the first, that the arguments take too long, or that the code made for the
+ * schema is wrong (with `unevaluatedProperties`, Ajv 8.20 makes some that throws).
+ */
+export type Checked = 'ok' | 'too-long' | 'failed' | ErrorObject[]
+type Str = typeof ajvStr
+export interface Validator {
+  check(args: JsonObject): Checked
+  /** Bytes of memory, about: what an Ajv takes, and the code for each schema. */
+  weight: number
+}
+
+const WEIGHT_OF_ONE = 40_000
+const WEIGHT_OF_SCHEMA = 4_000
+
+/**
+ * Makes code that checks values against a schema which may be meant to do harm. What reaches the compiler was put together anew from
+ * what was understood; validators count their steps and stop. A text says why a schema cannot be used. Each has an
+ * Ajv of its own, for an Ajv keeps what it compiled for ever.
+ */
+export async function compileSchema(root: Schema): Promise<Validator | string> {
+  const document = readDocument(root)
+  if (typeof document === 'string') return document
+  const problem = inPlaceProblem(document)
+  if (problem !== undefined) return problem
+  const patterns = await loadPatterns()
+  const { Ajv2020, _, str } = await import('ajv/dist/2020.js')
+
+  const emitted = emit(document, patterns)
+  const meter = createMeter()
+  const ajv = new Ajv2020({
+    // Everything was checked on reading, and nothing is to be looked up: there are no meta-schemas, and no way to load any.
+    meta: false,
+    validateSchema: false,
+    strict: false,
+    validateFormats: false,
+    logger: false,
+    // What an object inherits is none of its properties.
+    ownProperties: true,
+    // A referenced schema has a function of its own, or code would grow like the tree that references unfold to.
+    inlineRefs: false,
+    multipleOfPrecision: 9,
+    code: {
+      regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), {
+        code: 'metered',
+      }),
+      optimize: false,
+    },
+  })
+  // Ajv2020 sets it for good, and each schema would carry lists of what was evaluated that nobody asks for.
+  ajv.opts.unevaluated = emitted.unevaluated
+  for (const definition of linear(meter, str)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
+  ajv.addKeyword({
+    keyword: SPEND,
+    code: ({ gen, schema, data }: KeywordCxt) => {
+      const [once, perPart] = schema as [number, number]
+      gen.code(_`${gen.scopeValue('func', { ref: meter.look })}(${once}, ${perPart}, ${data}, vErrors)`)
+    },
+  })
+  try {
+    const validate = ajv.compile(emitted.schema as JsonObject)
+    return {
+      check: (args) => meter.run(() => (validate(args) ? 'ok' : validate.errors!)),
+      weight: WEIGHT_OF_ONE + WEIGHT_OF_SCHEMA * document.nodes.size,
+    }
+  } catch {
+    return 'it is too large or too deep'
+  }
+}
+
+function metered(source: string, pattern: Pattern, meter: Meter): { test(text: string): boolean; toString(): string } {
+  return {
+    test: (text) => {
+      meter.spend((text.length * pattern.size) >> 1)
+      return pattern.test(text)
+    },
+    // Ajv tells patterns apart by this.
+    toString: () => `/${source}/u`,
+  }
+}
+
+/** Ajv compares every item to every other one, every value to every item of `enum`, and counts all characters of a text that is too long. */
+function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
+  return [
+    {
+      keyword: 'enum',
+      compile: (values: JsonValue[]) => isOneOf(values, meter),
+      error: { message: 'must be equal to one of the allowed values' },
+    },
+    {
+      keyword: 'const',
+      compile: (value: JsonValue) => isOneOf([value], meter),
+      error: { message: 'must be equal to the constant of the schema' },
+    },
+    {
+      keyword: 'uniqueItems',
+      type: 'array',
+      compile: (wanted: boolean) => (items: JsonValue[]) =>
+        !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
+      error: { message: 'must NOT have duplicate items' },
+    },
+    {
+      keyword: 'maxLength',
+      type: 'string',
+      compile: (most: number) => (text: string) =>
+        text.length <= most || (text.length <= 2 * most && characters(text, meter) <= most),
+      error: { message: ({ schema }) => str`must NOT have more than ${schema} characters` },
+    },
+    {
+      keyword: 'minLength',
+      type: 'string',
+      compile: (least: number) => (text: string) =>
+        text.length >= 2 * least || (text.length >= least && characters(text, meter) >= least),
+      error: { message: ({ schema }) => str`must NOT have fewer than ${schema} characters` },
+    },
+  ]
+}
+
+/** Code points; one takes two code units at most. */
+function characters(text: string, meter: Meter): number {
+  meter.spend(text.length >> 2)
+  let count = 0
+  for (let i = 0; i < text.length; i++) if ((text.charCodeAt(i) & 0xfc00) !== 0xdc00) count++
+  return count
+}
+
+function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boolean {
+  const keys = new Set(values.map((value) => keyOf(value, null)))
+  const containers = values.some((value) => typeof value === 'object' && value !== null)
+  return (value) => (containers || typeof value !== 'object' || value === null) && keys.has(keyOf(value, meter))
+}
+
+/** The same for equal values only (Core 2020-12, section 4.2.2), found in time proportional to the value. */
+function keyOf(value: JsonValue, meter: Meter | null): string {
+  const key = canonicalize(value)
+  meter?.spend(key.length >> 1)
+  return key
+}

@@ -1,0 +1,123 @@
+import type { JsonObject } from '@vitrine/core/json/value'
+import type { SchemaDocument } from './document.ts'
+import type { Schema } from './keywords.ts'
+import type { Node, Part } from './node.ts'
+import type { Pattern, Patterns } from './pattern.ts'
+
+/** A document as the compiler gets it: nothing in it that was not understood, and every reference to one of its `$defs`. */
+export interface Emitted {
+  schema: object | boolean
+  /** All that are used, by source. */
+  patterns: Map<string, Pattern>
+  unevaluated: boolean
+}
+
+/** The keyword, in every schema, that says what looking at a value costs beside what grows with the value; compile.ts implements it. */
+export const SPEND = 'spend'
+
+/** Stands for a pattern of names that cannot be searched for: then every property may be meant by it, and none is refused as additional. */
+const ANY_NAME = 'any name'
+const ALL: Pattern = { test: () => true, size: 0 }
+/** Instructions of all patterns: making one takes about 10 µs each. */
+const PATTERNS_SIZE_MAX = 10_000
+const GROUP_LENGTH_MAX = 20
+
+export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: Patterns): Emitted {
+  const names = new Map<Schema, string>()
+  for (const target of targets.values())
+    if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `schema ${names.size}`)
+  const definitions: Record<string, object | boolean> = {}
+  const patterns = new Map<string, Pattern>()
+  let patternsSize = 0
+  let unevaluated = false
+
+  function known(source: string): boolean {
+    if (patterns.has(source)) return true
+    const pattern = patternsSize < PATTERNS_SIZE_MAX ? compilePattern(source) : undefined
+    if (!pattern) return false
+    patternsSize += pattern.size
+    patterns.set(source, pattern)
+    return true
+  }
+
+  function anyName(): [string, boolean] {
+    patterns.set(ANY_NAME, ALL)
+    return [ANY_NAME, true]
+  }
+
+  /** A schema within another one: by reference if others refer to it too, so that code is made for it once. */
+  function inner(schema: Schema): object | boolean {
+    const name = names.get(schema)
+    return name === undefined || typeof schema === 'boolean' ? whole(schema) : refTo(name)
+  }
+
+  function whole(schema: Schema): object | boolean {
+    if (typeof schema === 'boolean') return schema
+    const node = nodes.get(schema)!
+    const { pattern, ...assertions } = node.assertions
+    const target = targets.get(node)
+    if (target === false) return false
+    return {
+      [SPEND]: costOf(node),
+      ...assertions,
+      ...(typeof pattern === 'string' && known(pattern) && { pattern }),
+      ...Object.fromEntries(
+        node.applicators.filter(({ keyword }) => isOfUse(keyword, node)).map((part) => [part.keyword, applied(part)]),
+      ),
+      ...(typeof target === 'object' && refTo(names.get(target)!)),
+    }
+  }
+
+  function applied({ keyword, holds, schemas }: Part): unknown {
+    if (keyword.startsWith('unevaluated')) unevaluated = true
+    if (keyword === 'patternProperties')
+      return Object.fromEntries(
+        schemas.map(([source, schema]) => (known(source) ? [source, inner(schema)] : anyName())),
+      )
+    if (holds === 'one') return inner(schemas[0]![1])
+    if (keyword === 'allOf' || keyword === 'anyOf')
+      return inGroups(
+        keyword,
+        schemas.map(([, schema]) => inner(schema)),
+      )
+    return holds === 'list'
+      ? schemas.map(([, schema]) => inner(schema))
+      : Object.fromEntries(schemas.map(([key, schema]) => [key, inner(schema)]))
+  }
+
+  /** The same in groups with functions of their own, for code is nested as deep as a list is long. */
+  function inGroups(keyword: 'allOf' | 'anyOf', schemas: (object | boolean)[]): (object | boolean)[] {
+    if (schemas.length <= GROUP_LENGTH_MAX) return schemas
+    return inGroups(
+      keyword,
+      Array.from({ length: Math.ceil(schemas.length / GROUP_LENGTH_MAX) }, (_, i) => {
+        const name = `group ${Object.keys(definitions).length}`
+        definitions[name] = { [keyword]: schemas.slice(i * GROUP_LENGTH_MAX, (i + 1) * GROUP_LENGTH_MAX) }
+        return refTo(name)
+      }),
+    )
+  }
+
+  for (const [target, name] of names) definitions[name] = whole(target)
+  const schema = inner(root)
+  return { schema: typeof schema === 'boolean' ? schema : { ...schema, $defs: definitions }, patterns, unevaluated }
+}
+
+function refTo(name: string): { $ref: string } {
+  return { $ref: `#/$defs/${encodeURIComponent(name)}` }
+}
+
+/** What is done for a value whatever is in it (names looked for, schemas passed), and for each of its parts. */
+function costOf({ assertions, applicators }: Node): [once: number, perPart: number] {
+  const required = (assertions['required'] as string[] | undefined)?.length ?? 0
+  const dependent = Object.values((assertions['dependentRequired'] as JsonObject | undefined) ?? {}).flat().length
+  const once = applicators.reduce((sum, { schemas }) => sum + schemas.length, 1 + required + dependent)
+  return [once, 1 + (applicators.find(({ keyword }) => keyword === 'patternProperties')?.schemas.length ?? 0)]
+}
+
+/** `then` and `else` mean nothing without `if`, nor it without them. An empty list or map says nothing, and some are not allowed. */
+function isOfUse(keyword: string, { applicators }: Node): boolean {
+  const has = (other: string) => applicators.some((part) => part.keyword === other && part.schemas.length > 0)
+  if (keyword === 'if') return has('then') || has('else')
+  return has(keyword) && ((keyword !== 'then' && keyword !== 'else') || has('if'))
+}

@@ -1,0 +1,81 @@
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+
+/** The keywords of JSON Schema 2020-12 that are checked; annotations, `format` and what nobody knows are left out (Core, section 4.3.1). */
+
+export type Schema = boolean | JsonObject
+
+export interface Applicator {
+  holds: 'one' | 'list' | 'map'
+  /** Applies to the same value as the schema it stands in, not to a part of it. */
+  inPlace: boolean
+}
+
+const part = (holds: Applicator['holds']): Applicator => ({ holds, inPlace: false })
+const same = (holds: Applicator['holds']): Applicator => ({ holds, inPlace: true })
+
+export const APPLICATORS: Record<string, Applicator> = {
+  allOf: same('list'),
+  anyOf: same('list'),
+  oneOf: same('list'),
+  not: same('one'),
+  if: same('one'),
+  then: same('one'),
+  else: same('one'),
+  dependentSchemas: same('map'),
+  prefixItems: part('list'),
+  items: part('one'),
+  contains: part('one'),
+  unevaluatedItems: part('one'),
+  properties: part('map'),
+  patternProperties: part('map'),
+  additionalProperties: part('one'),
+  propertyNames: part('one'),
+  unevaluatedProperties: part('one'),
+}
+
+/** Where schemas stand that apply only when something refers to them. */
+export const DEFINITIONS = ['$defs', 'definitions']
+
+const TYPES = new Set<JsonValue>(['string', 'number', 'integer', 'boolean', 'null', 'object', 'array'])
+
+const isNumber = (value: JsonValue) => typeof value === 'number' && Number.isFinite(value)
+const isCount = (value: JsonValue) => Number.isSafeInteger(value) && (value as number) >= 0
+const isNames = (value: JsonValue) => Array.isArray(value) && value.every((name) => typeof name === 'string')
+const isTypes = (value: JsonValue) =>
+  TYPES.has(value) ||
+  (Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((type) => TYPES.has(type)) &&
+    new Set(value).size === value.length)
+
+/** Keywords without schemas in them, and what their values have to look like. */
+export const ASSERTIONS: Record<string, (value: JsonValue) => boolean> = {
+  type: isTypes,
+  enum: (value) => Array.isArray(value),
+  const: () => true,
+  multipleOf: (value) => isNumber(value) && (value as number) > 0,
+  maximum: isNumber,
+  exclusiveMaximum: isNumber,
+  minimum: isNumber,
+  exclusiveMinimum: isNumber,
+  maxLength: isCount,
+  minLength: isCount,
+  pattern: (value) => typeof value === 'string',
+  maxItems: isCount,
+  minItems: isCount,
+  uniqueItems: (value) => typeof value === 'boolean',
+  maxContains: isCount,
+  minContains: isCount,
+  maxProperties: isCount,
+  minProperties: isCount,
+  required: isNames,
+  dependentRequired: (value) => isObject(value) && Object.values(value).every(isNames),
+}
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function isSchema(value: JsonValue | undefined): value is Schema {
+  return typeof value === 'boolean' || isObject(value)
+}

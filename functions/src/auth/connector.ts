@@ -1,0 +1,35 @@
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { readBearer } from './bearer.ts'
+import { matchesHash } from './secret.ts'
+import type { Parts } from '../parts.ts'
+import { policyPaths, type ToolKeyDoc } from '../store/policy-documents.ts'
+
+/** A process that holds a policy's connector key. */
+export interface Connector {
+  orgId: string
+  policyId: string
+}
+
+/**
+ * Checks a connector key against its document as read for this very call: a regenerated key fails on its next use, and so does that of a
+ * deleted policy. Errors: unauthenticated, malformed_key, invalid_key, permission_denied.
+ */
+export async function authenticateConnector(
+  { load }: Pick<Parts, 'load'>,
+  authorization: string | undefined,
+): Promise<Result<Connector>> {
+  const bearer = readBearer(authorization)
+  if (!bearer.ok) return bearer
+  if (bearer.value.type !== 'key' || bearer.value.key.kind !== 'tools')
+    return fail('permission_denied', 'This call takes a connector key.')
+  const { id: policyId, secret } = bearer.value.key
+  const [data] = await load([policyPaths.key(policyId)])
+  const key = data as ToolKeyDoc | undefined
+  if (!matchesHash(secret, key?.hash) || !key) return fail('invalid_key')
+  return ok({ orgId: key.orgId, policyId })
+}
+
+/** For audit entries. */
+export function connectorActor({ policyId }: Connector): string {
+  return `worker:${policyId}`
+}

@@ -1,0 +1,118 @@
+import { abortOf } from '../../egress/abort.ts'
+import type { ForwardOutcome, ForwardRequest } from '../forward.ts'
+import type { Connection, Connector } from './connect.ts'
+import { closeExchange, giveUp, newExchange, openLease, type Exchange } from './exchange.ts'
+import { outcomeOf } from './outcome.ts'
+
+/** A client with its transport and session takes some tens of kilobytes. */
+const CONNECTIONS_MAX = 500
+/** Servers drop idle sessions too; after that a connection is worth nothing. */
+const IDLE_MS_MAX = 600_000
+
+export type Opened = { ok: true; connection: Connection } | { ok: false; outcome: ForwardOutcome }
+
+export interface Connections {
+  /** The connection of a registration, made if there is none. */
+  open(request: ForwardRequest): Promise<Opened>
+  /** The server does not know `connection` any more, or speaks otherwise by now. */
+  drop(request: ForwardRequest, connection: Connection): void
+  /** Lets go of all; calls under way are not disturbed. */
+  close(): void
+}
+
+/** A connection being made, for everybody who waits for it. */
+interface Attempt {
+  key: string
+  exchange: Exchange
+  waiting: number
+  done: Promise<Opened>
+  /** Nobody joins it any more, and its credential is gone. */
+  end(): void
+}
+
+/**
+ * Connections by registration, the least recently used going first. They have no timers and no sockets of their own, so letting go of
+ * one is enough, and calls that still use it are not disturbed.
+ */
+export function mcpConnections(connector: Connector): Connections {
+  const open = new Map<string, { connection: Connection; usedAt: number }>()
+  const attempts = new Set<Attempt>()
+
+  function cached(key: string): Connection | undefined {
+    const now = Date.now()
+    for (const [other, { usedAt }] of open) {
+      if (now - usedAt < IDLE_MS_MAX && open.size <= CONNECTIONS_MAX) break
+      open.delete(other)
+    }
+    const entry = open.get(key)
+    if (!entry) return undefined
+    open.delete(key)
+    open.set(key, { ...entry, usedAt: now })
+    return entry.connection
+  }
+
+  function start({ connection: key, endpoint, credential, scrubber }: ForwardRequest): Attempt {
+    const exchange = newExchange(openLease(endpoint, credential, scrubber))
+    const done = connector.connect(exchange).then(
+      (connection): Opened => {
+        open.set(key, { connection, usedAt: Date.now() })
+        return { ok: true, connection }
+      },
+      (): Opened => ({ ok: false, outcome: outcomeOf(exchange, exchange.lease.stop.signal) }),
+    )
+    const attempt: Attempt = {
+      key,
+      exchange,
+      waiting: 0,
+      done,
+      end: () => {
+        attempts.delete(attempt)
+        closeExchange(exchange)
+      },
+    }
+    attempts.add(attempt)
+    void done.finally(attempt.end)
+    return attempt
+  }
+
+  return {
+    async open(request) {
+      const connection = cached(request.connection)
+      if (connection) return { ok: true, connection }
+      // Only those with the same credential share an attempt: whether it is good enough is between its owner and the server.
+      const shared = [...attempts].find(
+        ({ key, exchange }) => key === request.connection && exchange.lease.credential === request.credential,
+      )
+      return wait(shared ?? start(request), request.signal)
+    },
+    drop(request, connection) {
+      if (open.get(request.connection)?.connection !== connection) return
+      open.delete(request.connection)
+      connector.forget(request.endpoint)
+    },
+    close: () => open.clear(),
+  }
+}
+
+/** Who stops waiting leaves the attempt to the others; with the last one it ends. */
+function wait(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
+  return new Promise((resolve) => {
+    const leave = () => {
+      attempt.waiting -= 1
+      if (attempt.waiting === 0) {
+        giveUp(attempt.exchange.lease, signal.reason)
+        attempt.end()
+      }
+      resolve({
+        ok: false,
+        outcome: { answered: false, status: attempt.exchange.status, code: abortOf(signal), sent: false },
+      })
+    }
+    attempt.waiting += 1
+    signal.addEventListener('abort', leave, { once: true })
+    void attempt.done.then((opened) => {
+      signal.removeEventListener('abort', leave)
+      resolve(opened)
+    })
+  })
+}

@@ -1,0 +1,174 @@
+import { ReadableStream } from 'node:stream/web'
+import type { FetchLike } from '@modelcontextprotocol/client'
+import type { Dispatcher } from 'undici'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import type { EgressPolicy } from '../../egress/policy.ts'
+import { guardedRequest, type EgressFailure, type OutgoingRequest } from '../../egress/request.ts'
+import { turn } from '../../egress/turns.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
+import { allTaken, exchanges, wipe, type Exchange, type Lease } from './exchange.ts'
+import { buildRequest, type HttpRequest } from '../http/request.ts'
+
+/** What the client looks at; the rest of the upstream's headers ends here. */
+const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
+const ERROR_TEXT_BYTES_MAX = 4096
+/** Of an event stream, read at a time: some milliseconds of work when it is all small messages. */
+const SLICE_BYTES = 16 * 1024
+/** Of a body that is not the answer to a call, all of which is parsed here: a list of tools with white space and escapes, a handshake. */
+const BODY_BYTES_MAX = 2 * MANIFEST_BYTES_MAX
+
+/**
+ * The fetch under the MCP client. It acts for the exchange in whose async context it is called: only the registered URL, with that
+ * call's credential, until that call ends. Redirects that let the method be are followed, bodies are bounded after decoding. Outside of an
+ * exchange nothing is sent.
+ */
+export function exchangeFetch(dispatcher: Dispatcher, egress: EgressPolicy): FetchLike {
+  return async (url, init) => {
+    const exchange = exchanges.getStore()
+    if (!exchange?.lease.open || exchange.failure !== null) throw new Error('No call is under way.')
+    const method = init?.method === 'POST' || init?.method === 'DELETE' ? init.method : 'GET'
+    const headers = Object.fromEntries(new Headers(init?.headers))
+    // A stream for what the server wants to say unasked would outlive the call; 405 is how a server says that it has none.
+    if (method === 'GET' && headers['last-event-id'] === undefined) return new Response(null, { status: 405 })
+    const response = await send(dispatcher, egress, exchange, url, {
+      method,
+      headers,
+      body: typeof init?.body === 'string' ? init.body : null,
+    })
+    return method === 'POST' ? received(exchange, response) : body(exchange, response)
+  }
+}
+
+type Outgoing = Pick<OutgoingRequest, 'method' | 'headers' | 'body'>
+
+async function send(
+  dispatcher: Dispatcher,
+  egress: EgressPolicy,
+  exchange: Exchange,
+  url: string | URL,
+  { method, headers, body }: Outgoing,
+): Promise<Dispatcher.ResponseData> {
+  const { lease } = exchange
+  const target = authorized(lease, url)
+  const scrubber = lease.scrubber!
+  if (lease.once) wipe(lease)
+  const sentBefore = exchange.sent
+  exchange.sent ||= method === 'POST' && exchange.raw !== null
+  try {
+    return await guardedRequest(dispatcher, egress, {
+      ...target,
+      method,
+      headers: { ...target.headers, ...headers, 'accept-encoding': 'identity' },
+      ownHeaders: { ...target.ownHeaders, ...headers },
+      body,
+      fixedMethod: true,
+      scrubber,
+      signal: lease.stop.signal,
+    })
+  } catch (error) {
+    const { code, sent, status } = error as EgressFailure
+    if (!sent) exchange.sent = sentBefore
+    // Asking for the rest of a stream (GET) is tried again.
+    if (method === 'POST')
+      exchange.failure = code === 'upstream_unreachable' && exchange.status !== 0 ? 'upstream_interrupted' : code
+    if (method === 'POST' && status !== 0) exchange.status = status
+    throw error
+  }
+}
+
+/** Where a request goes and what it says beside the protocol's own headers: static headers and the credential. */
+function authorized({ endpoint, credential }: Lease, url: string | URL): HttpRequest {
+  if (new URL(url).href !== new URL(endpoint.url).href) throw new Error('Not the registered URL.')
+  return buildRequest({ ...endpoint, method: 'POST' }, {}, credential)
+}
+
+function received(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
+  exchange.status = response.statusCode
+  exchange.errorText = null
+  exchange.eventStream = isEventStream(response)
+  return body(exchange, response)
+}
+
+async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
+  const init = { status: response.statusCode, headers: headersRead(response) }
+  const bytesMax = bytesMaxOf(exchange.lease.endpoint)
+  const chunks = noted(
+    exchange,
+    decoded(
+      response.body,
+      header(response, 'content-encoding'),
+      exchange.raw === 'tools/call' ? bytesMax : Math.min(bytesMax, BODY_BYTES_MAX),
+    ),
+  )
+  if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init)
+  const bytes = await collect(chunks)
+  if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX)
+    exchange.errorText = Buffer.from(bytes).toString()
+  const rest = bytes.length === 0 ? null : await withoutResult(exchange, 'body', bytes)
+  return new Response(rest as BodyInit | null, init)
+}
+
+/** The bytes of an event stream, as fast as what is in them is taken. */
+async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  exchange.streaming = true
+  try {
+    for await (const chunk of wholeEvents(sliced(chunks))) {
+      yield await withoutResult(exchange, 'events', chunk)
+      await allTaken(exchange)
+      // The client reads all events of a chunk in one go. A server that sends without pause must not keep other calls waiting.
+      await turn()
+    }
+  } finally {
+    exchange.streaming = false
+  }
+}
+
+/** Messages for the client; if they are too many bytes to be read here, without the result of the call, which is noted. */
+async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Promise<Uint8Array> {
+  const { raw, awaited, lease } = exchange
+  const reading =
+    raw === 'tools/call' && awaited !== null ? lease.readLarge?.('mcp', { id: awaited.id, form, bytes }) : undefined
+  if (reading === undefined) return bytes
+  try {
+    const { rest, result } = await reading
+    exchange.read ??= result
+    return Buffer.from(rest)
+  } catch (error) {
+    exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
+    throw error
+  }
+}
+
+async function* sliced(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) yield chunk.subarray(at, at + SLICE_BYTES)
+  }
+}
+
+/** The same chunks; why there will be no more is noted. */
+async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks
+  } catch (error) {
+    exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
+    throw error
+  }
+}
+
+function isEventStream(response: Dispatcher.ResponseData): boolean {
+  return (
+    response.statusCode === 200 &&
+    header(response, 'content-type').split(';', 1)[0]!.trim().toLowerCase() === 'text/event-stream'
+  )
+}
+
+function headersRead(response: Dispatcher.ResponseData): [string, string][] {
+  return HEADERS_READ.map((name): [string, string] => [name, header(response, name)]).filter(
+    ([, value]) => value !== '',
+  )
+}
+
+function header(response: Dispatcher.ResponseData, name: string): string {
+  const value = response.headers[name]
+  return Array.isArray(value) ? value.join(', ') : (value ?? '')
+}

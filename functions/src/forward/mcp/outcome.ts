@@ -1,0 +1,71 @@
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
+import type { Exchange, RpcAnswer, RpcError } from './exchange.ts'
+import { abortOf } from '../../egress/abort.ts'
+import type { ForwardOutcome } from '../forward.ts'
+import type { ReadResult } from '../../answers/read.ts'
+
+/**
+ * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
+ * JSON-RPC or by HTTP alone; answered in something that is not the protocol.
+ */
+export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
+  const { status, answer, read, failure, sent } = exchange
+  if (answer !== null && 'result' in answer)
+    return read === null ? answered(200, isGood(answer.result), answer.result) : outcomeOfRead(read)
+  if (signal.aborted) return { answered: false, status, code: abortOf(signal), sent }
+  if (failure !== null) return { answered: false, status, code: failure, sent }
+  const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
+  return error === null
+    ? { answered: false, status, code: 'upstream_invalid', sent }
+    : answered(status, false, { error })
+}
+
+/** The server's JSON-RPC error, which may come with any HTTP status. */
+export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject | null {
+  if (answer !== null) return 'error' in answer ? errorOf(answer) : null
+  const body = status >= 300 ? parsed(errorText) : null
+  return isObject(body) && isObject(body['error']) && typeof body['error']['code'] === 'number' ? body['error'] : null
+}
+
+function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
+  if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid', sent: true }
+  return { answered: true, status, ok, answer: { type: 'json', value } }
+}
+
+/** The same of a result that was read elsewhere. */
+export function outcomeOfRead({ ok, answer }: ReadResult): ForwardOutcome {
+  return answer === null
+    ? { answered: false, status: 200, code: 'upstream_invalid', sent: true }
+    : { answered: true, status: 200, ok, answer }
+}
+
+/** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */
+export function isGood(result: JsonObject): boolean {
+  return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
+}
+
+function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject {
+  return {
+    code: error.code,
+    message: error.message,
+    ...(error.data !== undefined && { data: error.data as JsonValue }),
+  }
+}
+
+function httpError({ status, errorText }: Exchange): JsonObject {
+  const body = parsed(errorText)
+  return { message: `HTTP ${status}`, ...(body !== null && body !== '' && { body }) }
+}
+
+function parsed(text: string | null): JsonValue {
+  try {
+    return text === null ? null : (JSON.parse(text) as JsonValue)
+  } catch {
+    return text
+  }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

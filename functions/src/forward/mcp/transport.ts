@@ -1,0 +1,103 @@
+import {
+  StreamableHTTPClientTransport,
+  type FetchLike,
+  type JSONRPCMessage,
+  type JSONRPCResponse,
+  type Transport,
+} from '@modelcontextprotocol/client'
+import type { ErrorCode } from '@vitrine/core/errors'
+import type { JsonObject } from '@vitrine/core/json/value'
+import { exchanges, newExchange, pass, type Exchange } from './exchange.ts'
+import { TAKEN } from '../../answers/read.ts'
+
+/** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
+const UNANSWERED = { code: 0, message: 'There is no answer.' }
+
+/** Requests of a server that are answered while it works on a call: each is a request of ours. The client offers nothing, so pings are all there should be. */
+const ASKED_MAX = 16
+
+/**
+ * The SDK's streamable HTTP transport, watched: notes in the exchange what is asked and answered, and sees to it that every request ends.
+ * (By itself the client waits for an answer even when the stream that was to bring it has ended.)
+ */
+export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { terminateSession(): Promise<void> } {
+  const inner = new StreamableHTTPClientTransport(url, {
+    fetch,
+    redirectPolicy: 'follow',
+    onInsufficientScope: 'throw',
+  })
+  const outer: Transport & { terminateSession(): Promise<void> } = {
+    hasPerRequestStream: true,
+    get sessionId() {
+      return inner.sessionId!
+    },
+    setProtocolVersion: (version) => inner.setProtocolVersion(version),
+    start: () => inner.start(),
+    close: () => inner.close(),
+    terminateSession: () => inner.terminateSession(),
+    send: async (message, { requestSignal, headers } = {}) => {
+      const exchange = exchanges.getStore()
+      if (!exchange) throw new Error('No call is under way.')
+      // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
+      if (!('method' in message && 'id' in message))
+        return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
+      const { id, method } = message
+      Object.assign(exchange, {
+        awaited: { id, method },
+        answer: null,
+        read: null,
+        errorText: null,
+        eventStream: false,
+      })
+      const unanswered = (code: ErrorCode) => {
+        if (exchange.awaited?.id !== id) return
+        exchange.failure ??= code
+        outer.onmessage?.({ jsonrpc: '2.0', id, error: UNANSWERED })
+      }
+      await inner.send(message, {
+        onRequestStreamEnd: () => unanswered('upstream_interrupted'),
+        ...(requestSignal && { requestSignal }),
+        ...(headers && { headers }),
+      })
+      if (!exchange.eventStream) unanswered('upstream_invalid')
+    },
+  }
+  inner.onmessage = (message: JSONRPCMessage) => {
+    const exchange = exchanges.getStore()
+    if (!('method' in message)) return outer.onmessage?.(noted(exchange, message))
+    // Of what a server says unasked, progress alone is of interest, and that is not the client's business.
+    if (!('id' in message))
+      return message.method === 'notifications/progress' && exchange
+        ? passProgress(exchange, message.params)
+        : undefined
+    if (exchange && exchange.asked++ < ASKED_MAX) outer.onmessage?.(message)
+  }
+  inner.onerror = (error) => outer.onerror?.(error)
+  inner.onclose = () => outer.onclose?.()
+  return outer
+}
+
+/** Keeps an answer in the exchange; what the client is to see of it. */
+function noted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRPCMessage {
+  if (!exchange?.awaited || message.id !== exchange.awaited.id) return message
+  const { id, method } = exchange.awaited
+  exchange.awaited = null
+  if ('error' in message) {
+    exchange.answer = { error: message.error }
+    return message
+  }
+  exchange.answer = { result: message.result as JsonObject }
+  return exchange.raw === method ? { jsonrpc: '2.0', id, result: TAKEN } : message
+}
+
+/** Progress of the very request that is awaited; a server that names another says nothing to this caller. */
+function passProgress(exchange: Exchange, params: Record<string, unknown> = {}): void {
+  const { progressToken, progress, total, message } = params
+  if (exchange.emit === null || progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
+  pass(exchange, {
+    type: 'progress',
+    progress,
+    ...(typeof total === 'number' && { total }),
+    ...(typeof message === 'string' && { message }),
+  })
+}

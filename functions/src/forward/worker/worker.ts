@@ -1,0 +1,316 @@
+import { createParser } from 'eventsource-parser'
+import type { Dispatcher } from 'undici'
+import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
+import type { CallBody } from '@vitrine/core/policy/policy'
+import type { Piece } from '@vitrine/core/tool'
+import type { LiveWorker, WorkerRoute } from '../../policies/find.ts'
+import type { SignCall } from './token.ts'
+import { abortOf, unlessAborted } from '../../egress/abort.ts'
+import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
+import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
+import { isGood, outcomeOfRead } from '../mcp/outcome.ts'
+
+/** One call as the worker's token and body tell it. */
+export interface WorkerCall {
+  route: WorkerRoute
+  agentId: string
+  /** Id of the invocation. */
+  call: string
+  /** In milliseconds since 1970. */
+  deadlineMs: number
+}
+
+/** Workers that one try of a call is offered to. */
+const WORKERS_TRIED_MAX = 3
+/** One that could not be connected to is asked last for so long: it may still be registered, and is never busy. */
+const ABSENT_MS = 10_000
+/** Addresses remembered as absent; the oldest goes first. */
+const ABSENT_MAX = 1_000
+
+const ABSENT: ForwardOutcome = { answered: false, status: 0, code: 'worker_absent', sent: false }
+
+/** What a worker says, and whether it had begun the call by then. Anything else that it says is upstream_invalid. */
+const CODES: Partial<Record<ErrorCode, { begun: boolean; as?: ErrorCode; elsewhere?: true }>> = {
+  upstream_interrupted: { begun: true },
+  upstream_timeout: { begun: true },
+  upstream_too_large: { begun: true },
+  upstream_invalid: { begun: true },
+  cancelled: { begun: true },
+  upstream_unreachable: { begun: false, elsewhere: true },
+  tool_not_found: { begun: false },
+  secret_missing: { begun: false },
+  connection_required: { begun: false },
+  kms_unavailable: { begun: false },
+  credential_unreadable: { begun: false },
+  args_invalid: { begun: false },
+  pin_mismatch: { begun: false, as: 'upstream_unreachable' },
+  too_many_calls: { begun: false, elsewhere: true },
+  unavailable: { begun: false, as: 'upstream_unreachable', elsewhere: true },
+  unauthenticated: { begun: false, as: 'upstream_unreachable', elsewhere: true },
+  invalid_key: { begun: false, as: 'upstream_unreachable', elsewhere: true },
+}
+
+/** A server that is up first; one that failed is tried again by its worker, so it comes last but comes. */
+const PREFERENCE: Record<string, number> = { ready: 0, starting: 1, unhealthy: 2, stopped: 1, failed: 3 }
+
+/**
+ * Calls tools of a policy at one of its workers. Calls are spread over those that live; one that cannot be connected to, or that says that it
+ * did not begin, has the call offered to another. The token is of this try alone: a worker makes no call twice.
+ */
+export function workerForward({
+  dispatcher,
+  sign,
+}: {
+  dispatcher: Dispatcher
+  sign: SignCall
+}): (call: WorkerCall) => Forward {
+  const underWay = new Map<string, number>()
+  const absentUntil = new Map<string, number>()
+
+  function note({ url }: LiveWorker, { isAbsent }: Tried): void {
+    absentUntil.delete(url)
+    if (isAbsent) absentUntil.set(url, Date.now() + ABSENT_MS)
+    if (absentUntil.size > ABSENT_MAX) absentUntil.delete(absentUntil.keys().next().value!)
+  }
+
+  async function offered(
+    worker: LiveWorker,
+    call: WorkerCall,
+    body: CallBody,
+    request: ForwardRequest,
+  ): Promise<Tried> {
+    underWay.set(worker.url, (underWay.get(worker.url) ?? 0) + 1)
+    try {
+      const token = await sign({
+        policyId: call.route.policyId,
+        instanceId: worker.instanceId,
+        agentId: call.agentId,
+        body,
+      })
+      return await post(dispatcher, worker, token, body, request)
+    } catch {
+      // The key that signs could not be published.
+      return { elsewhere: false, outcome: { answered: false, status: 0, code: 'unavailable', sent: false } }
+    } finally {
+      const left = underWay.get(worker.url)! - 1
+      if (left === 0) underWay.delete(worker.url)
+      else underWay.set(worker.url, left)
+    }
+  }
+
+  return (call) => {
+    let tries = 0
+    return async (request) => {
+      const { route } = call
+      let last = ABSENT
+      for (const worker of inOrder(route.workers, {
+        underWay,
+        isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now(),
+      }).slice(0, WORKERS_TRIED_MAX)) {
+        if (request.signal.aborted) return { answered: false, status: 0, code: abortOf(request.signal), sent: false }
+        const tried = await offered(worker, call, bodyOf(call, request, ++tries), request)
+        note(worker, tried)
+        // What a worker said tells more than that another is not there.
+        if (!tried.isAbsent) last = tried.outcome
+        if (!tried.elsewhere) break
+      }
+      return last
+    }
+  }
+}
+
+interface Seen {
+  underWay: ReadonlyMap<string, number>
+  isAbsent(worker: LiveWorker): boolean
+}
+
+/** Those that are there first, of these the ready ones, of these the least busy, of these by chance. */
+function inOrder(workers: readonly LiveWorker[], { underWay, isAbsent }: Seen): LiveWorker[] {
+  return workers
+    .map((worker) => ({
+      worker,
+      absence: Number(isAbsent(worker)),
+      preference: PREFERENCE[worker.state ?? 'starting']!,
+      busy: underWay.get(worker.url) ?? 0,
+      chance: Math.random(),
+    }))
+    .sort((a, b) => a.absence - b.absence || a.preference - b.preference || a.busy - b.busy || a.chance - b.chance)
+    .map(({ worker }) => worker)
+}
+
+function bodyOf(
+  { route, call, deadlineMs }: WorkerCall,
+  { command = '', args, emit }: ForwardRequest,
+  nth: number,
+): CallBody {
+  const { slug, user, userSecrets } = route
+  return {
+    call: nth === 1 ? call : `${call}.${nth}`,
+    server: slug,
+    command,
+    arguments: args,
+    timeoutMs: Math.min(TIMEOUT_MS_MAX, Math.max(1, deadlineMs - Date.now())),
+    ...(emit && { stream: true }),
+    ...(user !== undefined && { user }),
+    ...(userSecrets && { userSecrets }),
+  }
+}
+
+interface Tried {
+  outcome: ForwardOutcome
+  /** Another worker may be asked: this one has not begun the call. */
+  elsewhere: boolean
+  /** No connection could be made. */
+  isAbsent?: boolean
+}
+
+async function post(
+  dispatcher: Dispatcher,
+  worker: LiveWorker,
+  token: string,
+  body: CallBody,
+  request: ForwardRequest,
+): Promise<Tried> {
+  const { signal } = request
+  let response: Dispatcher.ResponseData
+  try {
+    const url = new URL(`${worker.url}/call`)
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'accept-encoding': 'identity',
+    }
+    response = await unlessAborted(
+      signal,
+      dispatcher.request({
+        origin: url.origin,
+        path: url.pathname,
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+        signal,
+      }),
+    )
+  } catch (error) {
+    if (signal.aborted) return ended({ answered: false, status: 0, code: abortOf(signal), sent: true })
+    // Before a connection is made nothing can have been sent; afterwards there is no telling.
+    const sent = !isConnectError(error)
+    return sent
+      ? ended({ answered: false, status: 0, code: 'upstream_interrupted', sent })
+      : { elsewhere: true, isAbsent: true, outcome: ABSENT }
+  }
+  try {
+    return await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
+  } catch (error) {
+    const code = signal.aborted ? abortOf(signal) : (bodyCodeOf(error) ?? 'upstream_interrupted')
+    return ended({ answered: false, status: code === 'upstream_too_large' ? 200 : 0, code, sent: true })
+  }
+}
+
+const CONNECT_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'blocked_url',
+])
+
+function isConnectError(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isConnectError)
+  const { code, cause } = error as { code?: unknown; cause?: unknown }
+  return CONNECT_ERRORS.has(String(code)) || (cause instanceof Error && isConnectError(cause))
+}
+
+async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge }: ForwardRequest): Promise<Tried> {
+  const bytes = await collect(
+    decoded(response.body, String(response.headers['content-encoding'] ?? ''), bytesMaxOf(endpoint)),
+  )
+  const { rest, result } = (await readLarge?.('worker', { form: 'body', bytes })) ?? {
+    rest: Buffer.from(bytes).toString(),
+    result: null,
+  }
+  return result === null ? judged(parsed(rest)) : ended(outcomeOfRead(result))
+}
+
+/** Passes progress on as it comes; what the last event says. */
+async function fromEvents(
+  response: Dispatcher.ResponseData,
+  { endpoint, emit, readLarge }: ForwardRequest,
+): Promise<Tried> {
+  const events: unknown[] = []
+  const parser = createParser({ onEvent: ({ data }) => void events.push(parsed(data)) })
+  const decoder = new TextDecoder()
+  for await (const bytes of wholeEvents(decoded(response.body, '', bytesMaxOf(endpoint)))) {
+    const { rest, result } = (await readLarge?.('worker', { form: 'events', bytes })) ?? {
+      rest: decoder.decode(bytes, { stream: true }),
+      result: null,
+    }
+    parser.feed(rest)
+    for (const event of events.splice(0)) {
+      const piece = isObject(event) ? progressOf(event['progress']) : null
+      if (piece === null) return result === null ? judged(event) : ended(outcomeOfRead(result))
+      await emit?.(piece)
+    }
+  }
+  return judged(undefined)
+}
+
+/** MCP `notifications/progress`; null for anything that ends the call. */
+function progressOf(progress: unknown): Piece | null {
+  if (!isObject(progress) || typeof progress['progress'] !== 'number') return null
+  const { total, message } = progress
+  return {
+    type: 'progress',
+    progress: progress['progress'],
+    ...(typeof total === 'number' && { total }),
+    ...(typeof message === 'string' && { message }),
+  }
+}
+
+function judged(answer: unknown): Tried {
+  if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
+  if (
+    isObject(answer) &&
+    isObject(answer['result']) &&
+    !isDeeperThan(answer['result'] as JsonValue, ANSWER_DEPTH_MAX)
+  ) {
+    const result = answer['result'] as JsonObject
+    return ended({ answered: true, status: 200, ok: isGood(result), answer: { type: 'json', value: result } })
+  }
+  const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
+  const meaning = isErrorCode(error) ? CODES[error] : undefined
+  if (!isErrorCode(error) || !meaning)
+    return ended({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
+  const { begun, as = error, elsewhere = false } = meaning
+  // A tool whose answer was too large has answered; of the others nothing has come, and the unit goes back.
+  return {
+    elsewhere,
+    outcome: { answered: false, status: error === 'upstream_too_large' ? 200 : 0, code: as, sent: begun },
+  }
+}
+
+function ended(outcome: ForwardOutcome): Tried {
+  return { outcome, elsewhere: false }
+}
+
+function isEventStream({ headers }: Dispatcher.ResponseData): boolean {
+  return String(headers['content-type'] ?? '').startsWith('text/event-stream')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,24 @@
+import type { Entry } from '@vitrine/core/log/entry'
+import type { Write } from './plan.ts'
+import type { Parts } from '../parts.ts'
+
+/**
+ * An intent is closed once, by its outcome or by the reconciler. The reconciler closes what has been open on the chain
+ * for `reconcileAfterMs`; an outcome that comes later than that (by the chain's own time, which never runs backwards)
+ * has to create the call's closing first, and so does the reconciler. Outcomes in time need no such document: the
+ * reconciler looks for them right before it writes.
+ */
+export function closingOf(
+  { reconcileAfterMs }: Pick<Parts, 'reconcileAfterMs'>,
+  log: string,
+  intent: Pick<Entry, 'call' | 'ts'>,
+  seq: number,
+  at: string,
+): Write[] {
+  if (!isStale(intent, at, reconcileAfterMs)) return []
+  return [{ op: 'create', path: `${log}/closings/${intent.call}`, data: { seq } }]
+}
+
+export function isStale(intent: Pick<Entry, 'ts'>, at: string, afterMs: number): boolean {
+  return Date.parse(at) - Date.parse(intent.ts) >= afterMs
+}

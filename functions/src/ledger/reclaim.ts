@@ -1,0 +1,56 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import { spendable, type Quota } from '@vitrine/core/log/meter'
+import { monthOf } from '@vitrine/core/names'
+import type { Append } from './ledger.ts'
+import { logs, paths } from '../store/documents.ts'
+import { ownerUsage } from './owner-usage.ts'
+
+/**
+ * Has all agents of an owner give back the units they have leased and not spent. Answers whether the quota has units
+ * after that, so that asking it again is worth while. Unless `always`, an owner who had none just now is left alone.
+ */
+export type Reclaim = (ownerUid: string, always?: 'always') => Promise<boolean>
+
+/** An owner whose quota was empty even so is left alone for so long: looking costs two reads an agent. */
+const FRUITLESS_MS = 10_000
+const OWNERS_MAX = 1_000
+
+/**
+ * Agents lease units in blocks, and an idle one may sit on some while another of the same owner is refused. Before that
+ * happens, every agent's unspent units go back: an entry on its own chain and the quota document in one commit, so an
+ * agent that is active after all merely leases again.
+ */
+export function createReclaim(db: Firestore, append: Append, now: () => number = Date.now): Reclaim {
+  const underWay = new Map<string, Promise<boolean>>()
+  const fruitlessUntilMs = new Map<string, number>()
+
+  async function reclaim(ownerUid: string): Promise<boolean> {
+    const month = monthOf(new Date(now()).toISOString())
+    const { agents } = await ownerUsage(db, ownerUid, month)
+    const holding = agents.filter(({ usage }) => spendable(usage) > 0)
+    await Promise.all(
+      holding.map(({ agentId, usage }) =>
+        append(logs.agent(agentId), usage.orgId, {
+          drafts: [{ action: 'quota.release', actor: 'system:quota', target: ownerUid, call: '', meta: {} }],
+          release: { ownerUid },
+        }),
+      ),
+    )
+    // Whoever asks may have been refused just before units came back on somebody else's account.
+    const quota = (await db.doc(paths.quota(ownerUid, month)).get()).data() as Quota | undefined
+    const hasUnits = quota === undefined || quota.leased < quota.limit
+    if (fruitlessUntilMs.size >= OWNERS_MAX) fruitlessUntilMs.clear()
+    if (!hasUnits) fruitlessUntilMs.set(ownerUid, now() + FRUITLESS_MS)
+    return hasUnits
+  }
+
+  return async (ownerUid, always) => {
+    // Whoever was refused meanwhile profits from what is under way: a second look would find nothing any more.
+    const current = underWay.get(ownerUid)
+    if (current && !always) return current
+    if (!always && now() < (fruitlessUntilMs.get(ownerUid) ?? 0)) return false
+    const started = reclaim(ownerUid).finally(() => underWay.delete(ownerUid))
+    underWay.set(ownerUid, started)
+    return started
+  }
+}

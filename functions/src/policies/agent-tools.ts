@@ -1,0 +1,51 @@
+import type { JsonValue } from '@vitrine/core/json/value'
+import { isCommandEnabled } from '@vitrine/core/policy/policy'
+import { answered } from '../invoke/deadline.ts'
+import type { Parts } from '../parts.ts'
+import { policyPaths, type Route, type ServerDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
+import { recordFor } from './records.ts'
+import { routeFor } from './routes.ts'
+
+/** A server of a tool policy as its agents see it. */
+export interface PolicyTool {
+  name: string
+  kind: 'worker'
+  url: ''
+  /** `{tools}`: the enabled commands of the approved list; null before a worker has brought the server up. */
+  manifest: JsonValue
+}
+
+/** The tools that an agent has by its policies, by name: the very servers that Routes.find finds. */
+export async function policyTools(
+  { db, load }: Pick<Parts, 'db' | 'load'>,
+  agent: { orgId: string; teams?: readonly string[] },
+): Promise<PolicyTool[]> {
+  const { orgId, teams = [] } = agent
+  const found = await answered(db.collection(policyPaths.policies(orgId)).get())
+  const policies = new Map(found.docs.map((doc) => [doc.id, doc.data() as ToolPolicyDoc]))
+  const routes = new Map<string, Route[]>()
+  for (const [policyId, policy] of policies) {
+    for (const { slug } of policy.servers)
+      routes.set(slug, [...(routes.get(slug) ?? []), { policyId, teams: policy.teams }])
+  }
+  const mine = [...routes].flatMap(([slug, of]) => {
+    const policyId = routeFor(of, teams)?.policyId
+    const server = policyId && policies.get(policyId)?.servers.find((candidate) => candidate.slug === slug)
+    return policyId && server && server.enabled ? [{ policyId, server }] : []
+  })
+  if (mine.length === 0) return []
+  const docs = (await load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug)))) as (
+    ServerDoc | undefined
+  )[]
+  return mine
+    .map(({ server }, i): PolicyTool => {
+      const stored = recordFor(server, docs[i])
+      const tools =
+        stored &&
+        (JSON.parse(stored.manifest) as { tools: { name?: JsonValue }[] }).tools.filter(({ name }) =>
+          isCommandEnabled(server, String(name)),
+        )
+      return { name: server.slug, kind: 'worker', url: '', manifest: tools ? { tools } : null }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}

@@ -1,0 +1,93 @@
+import {
+  isNodeServer,
+  type EnvVar,
+  type ServerConfig,
+  type WorkerEnv,
+  type WorkerPolicy,
+  type WorkerServer,
+} from '@vitrine/core/policy/policy'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Parts } from '../parts.ts'
+import { pinFor } from './records.ts'
+import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
+import { secretPaths, toSealed, type SecretDoc, type SecretName } from './secret-doc.ts'
+import type { Connector } from '../auth/connector.ts'
+
+/** A policy as its workers have to know it now. */
+export interface Current {
+  doc: ToolPolicyDoc
+  /** See WorkerPolicy.version. */
+  version: number
+  workers: WorkersDoc
+}
+
+/** Errors: policy_not_found. */
+export async function currentPolicy(
+  { load }: Pick<Parts, 'load'>,
+  { orgId, policyId }: Connector,
+): Promise<Result<Current>> {
+  const [doc, workers, secrets] = await load([
+    policyPaths.policy(orgId, policyId),
+    policyPaths.workers(orgId, policyId),
+    secretPaths.revision(orgId),
+  ])
+  if (!doc || !workers) return fail('policy_not_found')
+  const policy = doc as ToolPolicyDoc
+  // Both only grow, so their sum grows with either.
+  const version = policy.revision + ((secrets as { revision: number } | undefined)?.revision ?? 0)
+  return ok({ doc: policy, version, workers: workers as WorkersDoc })
+}
+
+/** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
+export async function workerPolicy(
+  { load, project }: Pick<Parts, 'load' | 'project'>,
+  { orgId, policyId }: Connector,
+  { doc, version }: Current,
+): Promise<WorkerPolicy> {
+  const named = doc.servers.flatMap(({ env }) => env.flatMap((variable) => sharedSecret(orgId, variable) ?? []))
+  const paths = [
+    ...new Set([
+      ...doc.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug)),
+      ...named.map(secretPaths.secret),
+    ]),
+  ]
+  const found = paths.length === 0 ? [] : await load(paths)
+  const byPath = new Map(paths.map((path, i) => [path, found[i]]))
+
+  const envOf = (variable: EnvVar): WorkerEnv => {
+    const secret = sharedSecret(orgId, variable)
+    if (secret) {
+      const sealed = toSealed(project, byPath.get(secretPaths.secret(secret)) as SecretDoc | undefined)
+      return { name: variable.name, secret: secret.name, ...(sealed ? { sealed } : { missing: whereToSet(secret) }) }
+    }
+    return ownValue(variable)
+  }
+  const serverOf = (server: ServerConfig): WorkerServer => {
+    const env = server.env.map(envOf)
+    if (isNodeServer(server)) return { ...server, env }
+    return {
+      ...server,
+      env,
+      pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined),
+    }
+  }
+  return { policyId, orgId, name: doc.name, version, builtins: doc.builtins, servers: doc.servers.map(serverOf) }
+}
+
+function sharedSecret(orgId: string, variable: EnvVar): SecretName | undefined {
+  if (variable.source === 'org_secret') return { orgId, scope: 'org', owner: '', name: variable.secret }
+  if (variable.source === 'team_secret') return { orgId, scope: 'team', owner: variable.team, name: variable.secret }
+  return undefined
+}
+
+function ownValue(variable: EnvVar): WorkerEnv {
+  const { name } = variable
+  if (variable.source === 'static') return { name, value: variable.value }
+  return { name, perUser: true, secret: variable.source === 'oauth' ? variable.provider : variable.secret }
+}
+
+/** For whoever reads why a server does not start, or why a call was refused. */
+export function whereToSet({ scope, owner, name }: SecretName): string {
+  const team = scope === 'team' ? `, team "${owner}"` : ''
+  return `The secret "${name}" is not set: put it with admin/putSecret, scope "${scope}"${team}, name "${name}".`
+}

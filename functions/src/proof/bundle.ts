@@ -1,0 +1,101 @@
+import { writeBundleLine } from '@vitrine/core/log/bundle'
+import { bytesToBase64 } from '@vitrine/core/bytes'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Chain } from './checkpoint.ts'
+import type { Parts } from '../parts.ts'
+import { logs, paths, type AgentDoc } from '../store/documents.ts'
+import { chainLines, pinChain, pinChainAt, redactedSince, type Pinned } from './chain-lines.ts'
+
+const AGENTS_AT_A_TIME = 300
+
+export interface Scope extends Chain {
+  /** Whether openings go in. */
+  openings: boolean
+}
+
+/** What a caller has of a bundle that broke off. */
+export interface Resume {
+  /** The chain under way and its size, as its `chain` line says. */
+  log: string
+  size: number
+  /** The last entry that is there; -1 when there is none, and then nothing behind the `chain` line. */
+  seq: number
+  /** Chains that are there whole, and the entries in them. */
+  chains: number
+  entries: number
+}
+
+/**
+ * The bundle (core/bundle.ts) of a chain, or of all chains of an organization when `scope.log` is that one's. One page of
+ * segments is in memory at a time. With `resume` it goes on behind what the caller has. Errors: kms_unavailable,
+ * invalid_argument for a place that is not in the bundle, conflict when openings were erased since: then only a new export
+ * shows why they are missing.
+ */
+export async function bundle(
+  parts: Parts,
+  scope: Scope,
+  resume: Resume | undefined,
+): Promise<Result<AsyncGenerator<string, void>>> {
+  if (!resume) {
+    const keys = await parts.signer.keys()
+    if (!keys.ok) return keys
+    const { log, openings } = scope
+    const head = [
+      writeBundleLine({ type: 'bundle', v: 1, project: parts.project, scope: log, openings }),
+      ...keys.value.all.map(({ name, publicKey }) =>
+        writeBundleLine({ type: 'key', name, publicKey: bytesToBase64(publicKey) }),
+      ),
+    ]
+    return ok(write(parts, scope, head.join(''), undefined))
+  }
+  const chain = await chainOf(parts, scope, resume.log)
+  const pinned = chain && resume.seq < resume.size && (await pinChainAt(parts, chain, resume.size))
+  if (!pinned) return fail('invalid_argument', 'resume: Not a place in this bundle.', { field: 'resume' })
+  if (scope.openings && (await redactedSince(parts, pinned.log, pinned.size)))
+    return fail('conflict', 'Openings were erased since; start again.')
+  return ok(write(parts, scope, '', { ...resume, pinned }))
+}
+
+async function* write(
+  parts: Parts,
+  scope: Scope,
+  head: string,
+  resumed: (Resume & { pinned: Pinned }) | undefined,
+): AsyncGenerator<string, void> {
+  if (head) yield head
+  let chains = resumed?.chains ?? 0
+  let entries = resumed?.entries ?? 0
+  for await (const chain of chainsOf(parts, scope, resumed?.log)) {
+    const isResumed = chain.log === resumed?.log
+    const pinned = isResumed ? resumed.pinned : await pinChain(parts, chain)
+    yield* chainLines(parts, pinned, scope.openings, isResumed ? resumed.seq : null)
+    chains += 1
+    entries += pinned.size
+  }
+  yield writeBundleLine({ type: 'end', chains, entries })
+}
+
+/**
+ * Those of a bundle from `from` on: its own, then the agents' by name. An organization's goes first, so that the agents' chains
+ * are listed and pinned after it, and have all entries of the checkpoints that it records.
+ */
+async function* chainsOf({ db }: Parts, { log, orgId }: Scope, from: string | undefined): AsyncGenerator<Chain, void> {
+  const fromAgent = from !== undefined && from !== log
+  if (!fromAgent) yield { log, orgId }
+  if (log !== logs.org(orgId)) return
+  let query = db.collection('agents').where('orgId', '==', orgId).orderBy('__name__').select().limit(AGENTS_AT_A_TIME)
+  if (fromAgent) query = query.startAt(db.doc(from))
+  for (let page = await query.get(); !page.empty; page = await query.startAfter(page.docs.at(-1)).get()) {
+    for (const agent of page.docs) yield { log: logs.agent(agent.id), orgId }
+    if (page.size < AGENTS_AT_A_TIME) return
+  }
+}
+
+/** The chain of this name, if the bundle has it. */
+async function chainOf({ db }: Parts, { log, orgId }: Scope, wanted: string): Promise<Chain | undefined> {
+  if (wanted === log) return { log, orgId }
+  const [, agentId] = /^agents\/([\w-]+)$/.exec(wanted) ?? []
+  if (log !== logs.org(orgId) || agentId === undefined) return undefined
+  const agent = (await db.doc(paths.agent(agentId)).get()).data() as AgentDoc | undefined
+  return agent?.orgId === orgId ? { log: wanted, orgId } : undefined
+}

@@ -1,0 +1,141 @@
+import { writeBundleLine, type BundleLine } from '@vitrine/core/log/bundle'
+import type { Opening } from '@vitrine/core/log/commitment'
+import { GENESIS_PREV } from '@vitrine/core/log/entry'
+import type { Usage } from '@vitrine/core/log/segment'
+import type { Chain } from './checkpoint.ts'
+import { lastSegment, segmentPages, segmentWith, type StoredSegment } from './chain.ts'
+import { originOf } from './sign.ts'
+import type { Parts } from '../parts.ts'
+import { paths, type CheckpointDoc, type OpeningsDoc } from '../store/documents.ts'
+
+/** Openings are up to 700 KiB a document. */
+const OPENINGS_AT_A_TIME = 8
+const CHECKPOINTS_AT_A_TIME = 200
+
+/** A chain as far as it is exported: its length when that began, which is always the end of a segment. */
+export interface Pinned extends Chain {
+  size: number
+  /** Ends at `size`; undefined for a chain without entries. */
+  last: StoredSegment | undefined
+}
+
+export async function pinChain({ db }: Parts, chain: Chain): Promise<Pinned> {
+  const last = await lastSegment(db, chain.log)
+  return { ...chain, size: last ? last.first + last.count : 0, last }
+}
+
+/** The same again for an export that is resumed. Undefined where no segment ends at `size`. */
+export async function pinChainAt({ db }: Parts, chain: Chain, size: number): Promise<Pinned | undefined> {
+  const last = size === 0 ? undefined : await segmentWith(db, chain.log, size - 1)
+  return size === 0 || (last && last.first + last.count === size) ? { ...chain, size, last } : undefined
+}
+
+/** The lines of a chain in the order of core/bundle.ts, after the one of entry `after`; all of them for null. */
+export async function* chainLines(
+  parts: Parts,
+  chain: Pinned,
+  openings: boolean,
+  after: number | null,
+): AsyncGenerator<string, void> {
+  if (after === null) yield headLine(parts, chain)
+  if (after === null || after < 0) yield* checkpointLines(parts, chain)
+  yield* entryLines(parts, chain, openings, after ?? -1)
+  yield* usageLines(parts, chain)
+}
+
+function headLine(parts: Parts, { log, orgId, size, last }: Pinned): string {
+  return writeBundleLine({
+    type: 'chain',
+    log,
+    orgId,
+    origin: originOf(parts, log),
+    size,
+    head: last?.tail ?? GENESIS_PREV,
+  })
+}
+
+async function* checkpointLines({ db }: Parts, { log, size }: Pinned): AsyncGenerator<string, void> {
+  const all = db
+    .collection(`${log}/checkpoints`)
+    .where('size', '<=', size)
+    .orderBy('size')
+    .select('size', 'note')
+    .limit(CHECKPOINTS_AT_A_TIME)
+  for (let page = await all.get(); !page.empty; page = await all.startAfter(page.docs.at(-1)).get()) {
+    const signed = page.docs.map((doc) => doc.data() as CheckpointDoc).filter(({ note }) => note !== null)
+    yield* lines(
+      signed.map((checkpoint) => ({ type: 'checkpoint', log, size: checkpoint.size, note: checkpoint.note! })),
+    )
+    if (page.size < CHECKPOINTS_AT_A_TIME) return
+  }
+}
+
+async function* entryLines(
+  parts: Parts,
+  { log, size }: Pinned,
+  openings: boolean,
+  after: number,
+): AsyncGenerator<string, void> {
+  const started = after < 0 ? undefined : await segmentWith(parts.db, log, after)
+  let missing = false
+  for await (const page of segmentPages(parts.db, log, started?.first ?? 0, size)) {
+    for (let i = 0; i < page.length; i += OPENINGS_AT_A_TIME) {
+      const segments = page.slice(i, i + OPENINGS_AT_A_TIME)
+      const found = openings ? await readOpenings(parts, log, segments) : new Map<string, Opening>()
+      for (const segment of segments) {
+        yield* lines(segment.entries.filter(({ seq }) => seq > after).map((entry) => ({ type: 'entry', entry })))
+        if (!openings) continue
+        const calls = callsOf(segment)
+        const opened = calls.filter((call) => found.has(call))
+        missing ||= opened.length < calls.length
+        yield* lines(opened.map((call) => ({ type: 'opening', log, call, ...found.get(call)! })))
+      }
+    }
+  }
+  // Its redaction is not in this bundle, so an auditor would take it for tampering.
+  if (missing && (await redactedSince(parts, log, size)))
+    throw new Error(`An opening of ${log} was erased while it was exported.`)
+}
+
+/** Of the calls that begin in these segments. */
+async function readOpenings(
+  { db }: Parts,
+  log: string,
+  segments: readonly StoredSegment[],
+): Promise<Map<string, Opening>> {
+  const holding = segments.filter((segment) => callsOf(segment).length > 0)
+  if (holding.length === 0) return new Map()
+  const documents = await db.getAll(...holding.map(({ first }) => db.doc(paths.openings(log, first))))
+  return new Map(documents.flatMap((doc) => Object.entries((doc.data() as OpeningsDoc | undefined)?.openings ?? {})))
+}
+
+function callsOf({ entries }: StoredSegment): string[] {
+  return entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ call }) => call)
+}
+
+/** Whether an opening was erased after the chain had reached `size`. */
+export async function redactedSince({ db }: Parts, log: string, size: number): Promise<boolean> {
+  const found = await db
+    .collection(`${log}/audit`)
+    .where('facets', 'array-contains', 'action=redaction')
+    .where('first', '>=', size)
+    .orderBy('first')
+    .limit(1)
+    .get()
+  return !found.empty
+}
+
+/** A usage document that has moved on since is given as the chain's own totals say it was. */
+async function* usageLines({ db }: Parts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
+  const found = await db.collection(`${log}/usage`).orderBy('month').get()
+  const usages = found.docs.map((doc) => doc.data() as Usage & { seq: number })
+  const then = usages.flatMap((usage) =>
+    usage.seq < size ? [usage] : usage.month === last?.usage.month ? [last.usage] : [],
+  )
+  const moved = then.filter(({ invoked, credited }) => invoked + credited > 0)
+  yield* lines(moved.map(({ month, invoked, credited }) => ({ type: 'usage', log, month, invoked, credited })))
+}
+
+function* lines(all: readonly BundleLine[]): Generator<string, void> {
+  if (all.length > 0) yield all.map(writeBundleLine).join('')
+}

@@ -1,0 +1,169 @@
+import { bytesToHex, hexToBytes } from '@vitrine/core/bytes'
+import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { edgeTiles } from '@vitrine/core/log/tiles'
+import { logError } from '../lib/log-error.ts'
+import type { Parts } from '../parts.ts'
+import { logs, type AgentDoc, type CheckpointDoc } from '../store/documents.ts'
+import { publishCheckpoints } from './publish.ts'
+import { collectCosignatures } from './witness.ts'
+import { lastSegment, segmentPages, segmentWith } from './chain.ts'
+import { appendSegment, rootOf, startGrowth, type Growth } from './growth.ts'
+import { isSigned, signCheckpoint } from './sign.ts'
+import { createCheckpoint, isSignedDoc, newestSigned, storeNote, unfinished, type SignedCheckpoint } from './checkpoint-store.ts'
+import { createTiles, edgeOf, packEdge, readProof } from './tile-store.ts'
+
+/** A chain that grew by more gets checkpoints on the way, so that a run that is cut short is not lost. */
+const ENTRIES_A_CHECKPOINT = 50_000
+const CHAINS_AT_A_TIME = 4
+
+export interface Chain {
+  log: string
+  orgId: string
+}
+
+/**
+ * Brings a chain's checkpoints up to date and answers with the newest; undefined for a chain without entries.
+ *
+ * 1. go on from the newest checkpoint that is signed; one whose signer died before signing comes next
+ * 2. read the entries behind it and check that they link, to each other and to what was signed
+ * 3. store the tiles that are now full, then the unsigned checkpoint, then sign it
+ * 4. publish what is not published yet, and offer the newest to the witnesses
+ *
+ * Safe beside itself. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
+ */
+export async function checkpointChain(
+  parts: Parts,
+  chain: Chain,
+  entriesMax = ENTRIES_A_CHECKPOINT,
+): Promise<Result<SignedCheckpoint | undefined>> {
+  const { log } = chain
+  const pending = await unfinished(parts.db, log)
+  const unsigned = pending.filter((checkpoint) => !isSignedDoc(checkpoint)).map(({ size }) => size)
+  const base = await newestSigned(parts.db, log, unsigned[0])
+  const extended = await extendChain(parts, chain, base, unsigned, entriesMax).catch(brokenBy)
+  if (!extended.ok) {
+    logError(`${log} was not checkpointed: ${extended.error.message ?? extended.error.code}`)
+    return extended
+  }
+  const newest = extended.value
+  if (pending.length > 0 || newest !== base) await publishCheckpoints(parts, log)
+  return ok(newest && (await collectCosignatures(parts, log, newest)))
+}
+
+/** Answers with the newest checkpoint: `base` when nothing came behind it. `unsigned` are the sizes of those that stand behind it already. */
+async function extendChain(
+  parts: Parts,
+  chain: Chain,
+  base: SignedCheckpoint | undefined,
+  unsigned: readonly number[],
+  entriesMax: number,
+): Promise<Result<SignedCheckpoint | undefined>> {
+  const { log, orgId } = chain
+  // Read after the checkpoints: a chain only grows, so it cannot be shorter.
+  const last = await lastSegment(parts.db, log)
+  const end = last ? last.first + last.count : 0
+  const covered = unsigned.at(-1) ?? base?.size ?? 0
+  if (end < covered) return fail('chain_broken', `The chain ends before entry ${end}, a checkpoint covers ${covered}.`)
+  if (end === (base?.size ?? 0)) return ok(base)
+
+  const started = await startBehind(parts, log, base)
+  if (!started.ok) return started
+  const growth = started.value
+  const due = [...unsigned]
+  let newest = base
+  for await (const page of segmentPages(parts.db, log, growth.edge.size, end)) {
+    for (const segment of page) {
+      const completed = appendSegment(growth, segment)
+      if (!completed.ok) return completed
+      const conflicting = await createTiles(parts.db, log, orgId, completed.value)
+      if (conflicting)
+        return fail('chain_broken', `Tile ${conflicting.level}-${conflicting.index} is of other entries.`)
+      const { size } = growth.edge
+      if (size !== end && size !== due[0] && size - (newest?.size ?? 0) < entriesMax) continue
+      const signed = await checkpointAt(parts, chain, growth)
+      if (!signed.ok) return signed
+      newest = signed.value
+      if (size === due[0]) due.shift()
+    }
+  }
+  return due.length === 0 ? ok(newest) : fail('chain_broken', `No segment ends where checkpoint ${due[0]} does.`)
+}
+
+/** The tree of a checkpoint, after checking that it is the one that was signed and that the chain goes through it. */
+async function startBehind(parts: Parts, log: string, base: CheckpointDoc | undefined): Promise<Result<Growth>> {
+  if (!base) return ok(startGrowth(log, 0, [], undefined))
+  const { size, root } = base
+  const signed = await isSigned(parts, log, base)
+  if (!signed.ok) return signed
+  if (!signed.value) return fail('chain_broken', `The note of checkpoint ${size} is not ours or signs something else.`)
+  const last = (await segmentWith(parts.db, log, size - 1))?.entries.find(({ seq }) => seq === size - 1)
+  if (!last || !(await includes(parts, log, base, last)))
+    return fail('chain_broken', `Entry ${size - 1} is not the one that was signed.`)
+  const growth = startGrowth(log, size, edgeOf(base), last)
+  return bytesToHex(rootOf(growth.edge)) === root
+    ? ok(growth)
+    : fail('chain_broken', `The tree stored with checkpoint ${size} has another root.`)
+}
+
+async function includes(parts: Parts, log: string, checkpoint: CheckpointDoc, entry: Entry): Promise<boolean> {
+  const { size, root } = checkpoint
+  const proof = await readProof(parts.db, log, checkpoint, inclusionNodes(entry.seq, size))
+  return verifyInclusion({
+    index: entry.seq,
+    size,
+    leafHash: hexToBytes(hashEntry(entry)),
+    proof,
+    root: hexToBytes(root),
+  })
+}
+
+/** Creates a checkpoint of the tree as it is now, and signs what stands there. */
+async function checkpointAt(parts: Parts, { log, orgId }: Chain, { edge }: Growth): Promise<Result<SignedCheckpoint>> {
+  const root = bytesToHex(rootOf(edge))
+  const created = await createCheckpoint(parts, log, {
+    orgId,
+    size: edge.size,
+    root,
+    edge: packEdge(edgeTiles(edge)),
+    note: null,
+    finished: false,
+  })
+  if (!created.ok) return created
+  if (isSignedDoc(created.value)) return ok(created.value)
+  const note = await signCheckpoint(parts, log, created.value)
+  return note.ok ? ok(await storeNote(parts.db, log, created.value, note.value, parts.publisher === undefined)) : note
+}
+
+/** What is stored may have been made unreadable: what cannot be hashed or has the wrong length is as broken as a wrong link. */
+function brokenBy(error: unknown): Result<never> {
+  if (error instanceof TypeError || error instanceof RangeError) return fail('chain_broken', error.message)
+  throw error
+}
+
+/** All agents' chains, then all organizations', on which the agents' checkpoints are recorded. One chain's failure stops no other. */
+export async function checkpointAll(parts: Parts): Promise<void> {
+  const agents = await parts.db.collection('agents').select('orgId').get()
+  await checkpointEach(
+    parts,
+    agents.docs.map((agent) => ({ log: logs.agent(agent.id), orgId: (agent.data() as AgentDoc).orgId })),
+  )
+  const orgs = await parts.db.collection('orgs').select().get()
+  await checkpointEach(
+    parts,
+    orgs.docs.map(({ id }) => ({ log: logs.org(id), orgId: id })),
+  )
+}
+
+async function checkpointEach(parts: Parts, chains: Chain[]): Promise<void> {
+  async function work(): Promise<void> {
+    for (let chain = chains.pop(); chain; chain = chains.pop()) {
+      const { log } = chain
+      await checkpointChain(parts, chain).catch((error: unknown) =>
+        logError(`${log} was not checkpointed: ${error instanceof Error ? error.stack : String(error)}`),
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: CHAINS_AT_A_TIME }, work))
+}

@@ -1,0 +1,53 @@
+import { hexToBytes } from '@vitrine/core/bytes'
+import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { EMPTY_ROOT, foldProof, frontierNodes } from '@vitrine/core/log/merkle'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { edgeTiles, growEdge, nodeReader, restoreEdge, type TileData, type TileEdge } from '@vitrine/core/log/tiles'
+import type { StoredSegment } from './chain.ts'
+
+/** A chain's tree as it grows, every entry checked against the one before. No I/O. */
+export interface Growth {
+  log: string
+  edge: TileEdge
+  /** Hash of the last entry, hex, and its time. */
+  tail: string
+  ts: string
+}
+
+/** Goes on behind `last`, the entry before; from the start of the chain without one. Throws RangeError on tiles of another size. */
+export function startGrowth(log: string, size: number, edge: readonly TileData[], last: Entry | undefined): Growth {
+  return { log, edge: restoreEdge(edge, size), tail: last ? hashEntry(last) : GENESIS_PREV, ts: last?.ts ?? '' }
+}
+
+/** Appends a segment and answers with the tiles that this completes. Errors: chain_broken; then the growth is of no more use. */
+export function appendSegment(growth: Growth, segment: StoredSegment): Result<TileData[]> {
+  const { first, count, prev, entries } = segment
+  if (first !== growth.edge.size) return broken(growth, `its segment begins at ${first}`)
+  if (count !== entries.length || prev !== growth.tail)
+    return broken(growth, 'its segment does not describe what it holds')
+  const completed: TileData[] = []
+  for (const entry of entries) {
+    const fault = faultOf(growth, entry)
+    if (fault !== undefined) return broken(growth, fault)
+    growth.tail = hashEntry(entry)
+    growth.ts = entry.ts
+    completed.push(...growEdge(growth.edge, hexToBytes(growth.tail)))
+  }
+  return segment.tail === growth.tail ? ok(completed) : broken(growth, 'the segment before it names another last hash')
+}
+
+function faultOf({ log, edge, tail, ts }: Growth, entry: Entry): string | undefined {
+  if (entry.v !== 1 || entry.log !== log) return 'it is of another chain or version'
+  if (entry.seq !== edge.size) return `it says that it is number ${entry.seq}`
+  if (entry.prev !== tail) return 'it does not link to the entry before'
+  return entry.ts >= ts ? undefined : 'it is older than the entry before'
+}
+
+function broken({ log, edge }: Growth, reason: string): Result<never> {
+  return fail('chain_broken', `Entry ${edge.size} of ${log} breaks the chain: ${reason}.`)
+}
+
+export function rootOf(edge: TileEdge): Uint8Array {
+  if (edge.size === 0) return EMPTY_ROOT
+  return foldProof([frontierNodes(edge.size)], nodeReader(edgeTiles(edge), edge.size))[0]!
+}

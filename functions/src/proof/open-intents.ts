@@ -1,0 +1,43 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Entry } from '@vitrine/core/log/entry'
+import type { Segment } from '@vitrine/core/log/segment'
+
+/** The intents of a chain that nothing has closed, as far as it was read. */
+export interface OpenIntents {
+  /** Reads on to (excluding) sequence number `end`, or to the end of the chain. */
+  readTo(end?: number): Promise<void>
+  /** In the order of the chain. */
+  list(): Entry[]
+  /** Everything before this sequence number is closed and need not be read again. */
+  closedBefore(): number
+}
+
+const SEGMENTS_AT_A_TIME = 100
+
+export function openIntents(db: Firestore, log: string, from: number): OpenIntents {
+  const open = new Map<string, Entry>()
+  let position = from
+
+  function take(entry: Entry): void {
+    if (entry.action === 'tool.invoke.intent') open.set(entry.call, entry)
+    else if (entry.action === 'tool.invoke' || entry.action === 'tool.reconcile') open.delete(entry.call)
+    position = entry.seq + 1
+  }
+
+  return {
+    async readTo(end = Infinity) {
+      while (position < end) {
+        const page = await db
+          .collection(`${log}/audit`)
+          .where('first', '>=', position)
+          .orderBy('first')
+          .limit(SEGMENTS_AT_A_TIME)
+          .get()
+        for (const doc of page.docs) (doc.data() as Segment).entries.forEach(take)
+        if (page.size < SEGMENTS_AT_A_TIME) return
+      }
+    },
+    list: () => [...open.values()],
+    closedBefore: () => Math.min(position, ...[...open.values()].map((entry) => entry.seq)),
+  }
+}

@@ -1,0 +1,40 @@
+import { parseNote } from '@vitrine/core/log/note'
+import { isSignedDoc, unfinished } from './checkpoint-store.ts'
+import { originOf } from './sign.ts'
+import { logError } from '../lib/log-error.ts'
+import type { Parts } from '../parts.ts'
+import { paths } from '../store/documents.ts'
+
+/** A place outside the operator's database where checkpoints are kept, such as a bucket with a retention lock. */
+export interface Publisher {
+  /**
+   * Keeps a note at `{origin}/{size}` unless something is kept there already, and answers with what is kept there. Durable
+   * when it resolves; throws when the place does not answer. May be repeated.
+   */
+  keep(origin: string, size: number, note: string): Promise<string>
+}
+
+/** Publishes what is signed and not published yet. What fails is logged and tried again by the next run. */
+export async function publishCheckpoints(parts: Parts, log: string): Promise<void> {
+  const { publisher, db } = parts
+  if (!publisher) return
+  const origin = originOf(parts, log)
+  for (const checkpoint of (await unfinished(db, log)).filter(isSignedDoc)) {
+    const { size, note } = checkpoint
+    try {
+      const kept = await publisher.keep(origin, size, note)
+      if (isSameCheckpoint(kept, note)) await db.doc(paths.checkpoint(log, size)).update({ finished: true })
+      else logError(`Published outside, checkpoint ${size} of ${origin} is another one: the log has been forked.`)
+    } catch (error) {
+      logError(
+        `Checkpoint ${size} of ${origin} was not published: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
+  }
+}
+
+/** Signatures may differ: by a later key version, by cosignatures. */
+function isSameCheckpoint(kept: string, note: string): boolean {
+  const [a, b] = [parseNote(kept), parseNote(note)]
+  return a.ok && b.ok && a.value.text === b.value.text
+}

@@ -1,0 +1,50 @@
+import { hexToBytes, utf8 } from '@vitrine/core/bytes'
+import { hashEntryText, type Entry } from '@vitrine/core/log/entry'
+import { canonicalize } from '@vitrine/core/json/jcs'
+import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { formatTlogProof } from '@vitrine/core/log/tlog-proof'
+import { segmentWith } from './chain.ts'
+import { newestSigned } from './checkpoint-store.ts'
+import { readProof } from './tile-store.ts'
+import { logError } from '../lib/log-error.ts'
+import type { Parts } from '../parts.ts'
+
+export interface ProvenEntry {
+  entry: Entry
+  /** c2sp.org/tlog-proof; its extra data is the canonical form of the entry, so that it stands alone. */
+  proof: string
+  checkpointSize: number
+}
+
+/**
+ * The receipt of an entry, from the segment that holds it, the newest signed checkpoint and at most two tiles a level.
+ * Errors: receipt_not_found, receipt_pending with `details.size` (the entries that are covered), chain_broken.
+ */
+export async function readReceipt({ db }: Parts, log: string, seq: number): Promise<Result<ProvenEntry>> {
+  const [segment, checkpoint] = await Promise.all([segmentWith(db, log, seq), newestSigned(db, log)])
+  const entry = segment?.entries.find((candidate) => candidate.seq === seq)
+  if (!entry) return fail('receipt_not_found')
+  const size = checkpoint?.size ?? 0
+  if (!checkpoint || seq >= size) return fail('receipt_pending', undefined, { size })
+
+  const text = canonicalize(entry)
+  const proof = await readProof(db, log, checkpoint, inclusionNodes(seq, size))
+  if (
+    !verifyInclusion({
+      index: seq,
+      size,
+      leafHash: hexToBytes(hashEntryText(text)),
+      proof,
+      root: hexToBytes(checkpoint.root),
+    })
+  ) {
+    logError(`Entry ${seq} of ${log} is not the one that checkpoint ${size} covers.`)
+    return fail('chain_broken', 'The entry is not the one that was signed.')
+  }
+  return ok({
+    entry,
+    proof: formatTlogProof({ extra: utf8(text), index: seq, proof, checkpoint: checkpoint.note }),
+    checkpointSize: size,
+  })
+}

@@ -1,0 +1,76 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import { bytesEqual, concatBytes } from '@vitrine/core/bytes'
+import { foldProof, HASH_BYTES, type ProofPlan } from '@vitrine/core/log/merkle'
+import { nodeReader, partialTiles, TILE_WIDTH, tilePath, tilesFor, type Tile, type TileData } from '@vitrine/core/log/tiles'
+import { paths, type CheckpointDoc, type TileDoc } from '../store/documents.ts'
+
+const ALREADY_EXISTS = 6
+
+/**
+ * Stores full tiles, create-only, and answers with the first one that stands there already with other hashes: then the
+ * chain is not the one that was checkpointed before.
+ */
+export async function createTiles(
+  db: Firestore,
+  log: string,
+  orgId: string,
+  tiles: readonly TileData[],
+): Promise<Tile | undefined> {
+  const stored = await Promise.all(tiles.map((tile) => createTile(db, log, orgId, tile)))
+  return tiles.find((_, i) => !stored[i])
+}
+
+async function createTile(
+  db: Firestore,
+  log: string,
+  orgId: string,
+  { level, index, hashes }: TileData,
+): Promise<boolean> {
+  const ref = db.doc(paths.tile(log, level, index))
+  const tile: TileDoc = { orgId, level, index, hashes }
+  try {
+    await ref.create(tile)
+    return true
+  } catch (error) {
+    if ((error as { code?: number }).code !== ALREADY_EXISTS) throw error
+    const existing = (await ref.get()).data() as TileDoc | undefined
+    return existing !== undefined && bytesEqual(existing.hashes, hashes)
+  }
+}
+
+export function packEdge(tiles: readonly TileData[]): Uint8Array {
+  return concatBytes(...tiles.map(({ hashes }) => hashes))
+}
+
+/** The partial tiles of a checkpoint. Throws RangeError when the edge is not as long as the size says. */
+export function edgeOf({ size, edge }: Pick<CheckpointDoc, 'size' | 'edge'>): TileData[] {
+  let offset = 0
+  const tiles = partialTiles(size).map((tile) => {
+    const hashes = edge.subarray(offset, (offset += tile.width * HASH_BYTES))
+    return { ...tile, hashes }
+  })
+  if (offset !== edge.length)
+    throw new RangeError(`the edge of checkpoint ${size} has ${edge.length} bytes, not ${offset}`)
+  return tiles
+}
+
+/** The hashes of a proof in the tree of a checkpoint; one round trip. They are as stored: the caller verifies the proof. */
+export async function readProof(
+  db: Firestore,
+  log: string,
+  checkpoint: CheckpointDoc,
+  plan: ProofPlan,
+): Promise<Uint8Array[]> {
+  const needed = tilesFor(plan.flat(), checkpoint.size)
+  const edge = new Map(edgeOf(checkpoint).map((tile) => [tilePath(tile), tile]))
+  const full = needed.filter(({ width }) => width === TILE_WIDTH)
+  const documents =
+    full.length === 0 ? [] : await db.getAll(...full.map(({ level, index }) => db.doc(paths.tile(log, level, index))))
+  const tiles = [
+    ...full.flatMap((tile, i) =>
+      documents[i]?.exists ? [{ ...tile, hashes: (documents[i].data() as TileDoc).hashes }] : [],
+    ),
+    ...needed.flatMap((tile) => edge.get(tilePath(tile)) ?? []),
+  ]
+  return foldProof(plan, nodeReader(tiles, checkpoint.size))
+}
