@@ -5,7 +5,14 @@ import { hexToBytes, utf8 } from '@vitrine/core/bytes'
 import { checkpointText } from '@vitrine/core/log/checkpoint'
 import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
 import { canonicalize } from '@vitrine/core/json/jcs'
-import { appendLeaf, emptyFrontier, foldProof, frontierRoot, inclusionNodes, type TreeNode } from '@vitrine/core/log/merkle'
+import {
+  appendLeaf,
+  emptyFrontier,
+  foldProof,
+  frontierRoot,
+  inclusionNodes,
+  type TreeNode,
+} from '@vitrine/core/log/merkle'
 import { ED25519, formatNote, verifierKey } from '@vitrine/core/log/note'
 
 // An implementation that shares nothing with ours: Sigstore's verifier of C2SP checkpoints and RFC 6962 inclusion proofs.

@@ -1,6 +1,12 @@
 import type { DocumentData } from 'firebase-admin/firestore'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
-import { isCommandEnabled, type EnvVar, type Sealed, type ServerConfig, type ServerState } from '@vitrine/core/policy/policy'
+import {
+  isCommandEnabled,
+  type EnvVar,
+  type Sealed,
+  type ServerConfig,
+  type ServerState,
+} from '@vitrine/core/policy/policy'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { judge } from '../manifest/verdict.ts'
 import { pendingOf, pinnedOf } from '../manifest/pinned.ts'

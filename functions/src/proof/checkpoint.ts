@@ -11,7 +11,14 @@ import { collectCosignatures } from './witness.ts'
 import { lastSegment, segmentPages, segmentWith } from './chain.ts'
 import { appendSegment, rootOf, startGrowth, type Growth } from './growth.ts'
 import { isSigned, signCheckpoint } from './sign.ts'
-import { createCheckpoint, isSignedDoc, newestSigned, storeNote, unfinished, type SignedCheckpoint } from './checkpoint-store.ts'
+import {
+  createCheckpoint,
+  isSignedDoc,
+  newestSigned,
+  storeNote,
+  unfinished,
+  type SignedCheckpoint,
+} from './checkpoint-store.ts'
 import { createTiles, edgeOf, packEdge, readProof } from './tile-store.ts'
 
 /** A chain that grew by more gets checkpoints on the way, so that a run that is cut short is not lost. */

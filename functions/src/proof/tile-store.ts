@@ -1,7 +1,15 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import { bytesEqual, concatBytes } from '@vitrine/core/bytes'
 import { foldProof, HASH_BYTES, type ProofPlan } from '@vitrine/core/log/merkle'
-import { nodeReader, partialTiles, TILE_WIDTH, tilePath, tilesFor, type Tile, type TileData } from '@vitrine/core/log/tiles'
+import {
+  nodeReader,
+  partialTiles,
+  TILE_WIDTH,
+  tilePath,
+  tilesFor,
+  type Tile,
+  type TileData,
+} from '@vitrine/core/log/tiles'
 import { paths, type CheckpointDoc, type TileDoc } from '../store/documents.ts'
 
 const ALREADY_EXISTS = 6
