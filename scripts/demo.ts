@@ -1,3 +1,4 @@
+/** `npm run demo`: shows what Vitrine does, and checks it, on the running stack or on one of its own. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,11 +10,11 @@ import type { StackInfo } from './stack/info.ts'
 import { ROOT } from './stack/paths.ts'
 import { startStack } from './stack/stack.ts'
 
-const HELP = `npm run demo [-- --stack <file>]: shows the main job, against the stack that npm start runs or one of its own.
+const HELP = `npm run demo [-- --stack <file>]: shows the main job on the stack that npm start runs, or on one of its own.
 
   --stack <file>   where the running stack describes itself (default .local/stack.json)`
 
-/** Exit code 0 only when every check held. */
+/** Exits with 0 only when every check has passed. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -31,23 +32,23 @@ async function main(): Promise<void> {
   } else {
     await withOwnStack((info) => tell(stage, info))
   }
-  console.log(`\nDone: all ${stage.checks()} checks held.`)
+  console.log(`\nDone: all ${stage.checks()} checks passed.`)
 }
 
-/** The stack that a file describes, if its functions answer. */
+/** Reads the file that describes a stack. Undefined when it is missing or its functions do not answer. */
 async function runningStack(file: string): Promise<StackInfo | undefined> {
   try {
     const info = JSON.parse(await readFile(file, 'utf8')) as StackInfo
     const response = await fetch(info.functions['listTools']!, { signal: AbortSignal.timeout(5_000) })
     await response.arrayBuffer()
-    // It wants POST; whatever else lives at that port answers otherwise.
+    // listTools takes POST only. Another server at that port would answer differently.
     return response.status === 405 ? info : undefined
   } catch {
     return undefined
   }
 }
 
-/** A stack on free ports that leaves nothing behind, also after Ctrl-C. */
+/** Starts a stack on free ports, and removes it afterwards, also after Ctrl-C. */
 async function withOwnStack(use: (info: StackInfo) => Promise<void>): Promise<void> {
   console.log('No stack is running, so this starts one of its own; that takes some seconds …')
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-demo-'))

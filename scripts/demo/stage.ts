@@ -1,11 +1,12 @@
-/** How the demo speaks: numbered steps, what happened in them, and checks that end it when they do not hold. */
+/** Prints the demo: numbered steps, what happens in each, and checks. A check that fails ends the demo. */
 export interface Stage {
   step(title: string): void
   say(line: string): void
-  /** Rows of columns; the first is the head. */
+  /** Prints rows of columns; the first row is the head. */
   table(rows: readonly (readonly string[])[]): void
-  /** Throws when it does not hold. */
+  /** Prints the promise when it holds, and throws otherwise. */
   check(promise: string, holds: boolean): void
+  /** How many checks have passed. */
   checks(): number
 }
 
@@ -37,7 +38,7 @@ export function createStage(print: (line: string) => void): Stage {
   }
 }
 
-/** Enough of a secret to recognize it by. */
+/** Shows enough of a secret to recognize it. */
 export function masked(secret: string): string {
   return `${secret.slice(0, 8)}…${secret.slice(-2)} (${secret.length} characters)`
 }

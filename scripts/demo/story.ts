@@ -1,3 +1,4 @@
+/** What the demo does: one owner, one agent and two tools, from registration to the auditor's verdict. */
 import { randomBytes } from 'node:crypto'
 import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
 import { Vitrine, type Invocation } from '../../sdk/src/index.ts'
@@ -8,16 +9,17 @@ import { masked, type Stage } from './stage.ts'
 import { startApi, startMcpServer, type Upstream } from './upstreams.ts'
 import { verifyOffline } from './verify.ts'
 
-/** Who acts in the demo. `seen` is all that the agent was ever answered. */
+/** Who acts in the demo. */
 interface Cast {
   owner: Vitrine
   ownerKey: string
   agent: Vitrine
   agentId: string
+  /** Every answer that the agent has received, headers included. */
   seen: string
 }
 
-/** The main job, told step by step against a running stack. Errors: the first thing that does not hold. */
+/** Tells the main job step by step against a running stack. Errors: the first check that fails. */
 export async function tell(stage: Stage, info: StackInfo): Promise<void> {
   const upstreams: Upstream[] = []
   try {
@@ -38,9 +40,9 @@ export async function tell(stage: Stage, info: StackInfo): Promise<void> {
       await callMcp(stage, cast, everything, secrets.everything),
     ]
     await showFailures(stage, cast)
-    stage.step('What the agent has not seen')
+    stage.step('The agent has seen no credential')
     stage.check(
-      'neither credential is in anything the agent was answered',
+      'neither credential is in any answer that the agent received',
       !Object.values(secrets).some((secret) => cast.seen.includes(secret)),
     )
     await readMeter(stage, cast)
@@ -77,7 +79,7 @@ async function newOwnerKey({ auth, baseUrl }: StackInfo): Promise<string> {
   return (await new Vitrine({ baseUrl, getToken: () => idToken }).ownerKeys.create({ label: 'demo' })).key
 }
 
-/** A fetch that hands on a copy of every answer. */
+/** A fetch that passes a copy of every answer to `listen`. */
 function overhear(listen: (text: string) => void): typeof fetch {
   return async (input, init) => {
     const response = await fetch(input, init)
@@ -113,7 +115,7 @@ async function register(
   stage.say(
     `everything  an MCP server from npm at ${upstreams.everything.url}, header X-Api-Key ${masked(secrets.everything)}`,
   )
-  stage.check('the MCP server was asked for its tools when it was registered', commandsOf(manifest).includes('get-sum'))
+  stage.check('registration asked the MCP server for its commands', commandsOf(manifest).includes('get-sum'))
 }
 
 async function list(stage: Stage, { agent }: Cast): Promise<void> {
@@ -123,7 +125,12 @@ async function list(stage: Stage, { agent }: Cast): Promise<void> {
     ['name', 'kind', 'commands'],
     ...tools.map(({ name, kind, manifest }) => [name, kind, commandsOf(manifest).slice(0, 5).join(', ') || '-']),
   ])
-  stage.check('it sees both tools', tools.map(({ name }) => name).join() === 'everything,weather')
+  // The servers of the owner's tool policies are in the list too.
+  const listed = tools.map(({ name, kind }) => `${kind} ${name}`)
+  stage.check(
+    'it sees both tools',
+    ['mcp everything', 'http weather'].every((tool) => listed.includes(tool)),
+  )
 }
 
 async function callApi(stage: Stage, { agent }: Cast, weather: Upstream, secret: string): Promise<Invocation> {
@@ -133,7 +140,7 @@ async function callApi(stage: Stage, { agent }: Cast, weather: Upstream, secret:
   stage.say(`The agent got  ${JSON.stringify(answer.result)}`)
   stage.check('the credential arrived at the API, once', weather.credentials.join() === `Bearer ${secret}`)
   stage.check(
-    'the API repeated it in its answer, and it was taken out',
+    'the API repeated it in its answer, and Vitrine removed it',
     JSON.stringify(answer.result).includes('redacted') && answer.ok,
   )
   return answer
@@ -155,7 +162,7 @@ async function callMcp(stage: Stage, { agent }: Cast, everything: Upstream, secr
 }
 
 async function showFailures(stage: Stage, { owner, agent, agentId }: Cast): Promise<void> {
-  stage.step('Two calls that fail: a tool that is not there, and one that does not answer')
+  stage.step('Two calls that fail: to a tool that does not exist, and to one that does not answer')
   const [port] = await freePorts(1)
   await owner.tools.register({ agentId, name: 'silent', kind: 'http', url: `http://${HOST}:${port}/` })
   for (const [name, code] of [
@@ -172,13 +179,13 @@ async function showFailures(stage: Stage, { owner, agent, agentId }: Cast): Prom
 }
 
 async function readMeter(stage: Stage, { owner, agentId }: Cast): Promise<void> {
-  stage.step('The meter')
+  stage.step("The agent's meter")
   const usage = await owner.quota.usage({ agentId })
   stage.say(
-    `${usage.month}: ${usage.invoked} invoked, ${usage.credited} given back, of ${usage.limit} that the owner has a month.`,
+    `${usage.month}: ${usage.invoked} invoked, ${usage.credited} given back; the owner's agents have ${usage.limit} a month.`,
   )
   stage.check(
-    'three calls were charged, and the one without an answer came back',
+    'three calls were charged, and the unanswered one was given back',
     usage.invoked === 3 && usage.credited === 1,
   )
 }
@@ -215,11 +222,11 @@ async function readChain(stage: Stage, { owner, agentId }: Cast, invocations: re
     'tool.invoke',
   ]
   stage.check(
-    'it holds what happened, in order, each intent before its outcome',
+    'it records what happened, in order, each intent before its outcome',
     entries.map(({ action }) => action).join() === expected.join(),
   )
   stage.check(
-    "the agent's receipts name entries of it",
+    "the agent's receipts name entries of the chain",
     invocations.every(({ receipt }) => hashes[receipt.seq] === receipt.hash),
   )
 }

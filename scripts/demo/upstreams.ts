@@ -1,3 +1,4 @@
+/** Starts the tools that the demo's agent calls, as servers on this machine. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, request as forward, type IncomingMessage, type RequestListener, type Server } from 'node:http'
@@ -6,15 +7,15 @@ import { json } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { freePorts, HOST } from '../stack/ports.ts'
 
-/** What the demo's agent calls: a JSON API and an MCP server, each of which wants a credential of its own. */
+/** A tool of the demo: a JSON API or an MCP server. Each requires its own credential. */
 export interface Upstream {
   url: string
-  /** The credential of every request that came, as it came. */
+  /** The credential of each request, unchanged, in order of arrival. */
   credentials: (string | undefined)[]
   stop(): Promise<void>
 }
 
-/** A JSON API behind a bearer token. Carelessly it repeats in its answer what it was sent. */
+/** Starts a JSON API that requires a bearer token and leaks it: each answer repeats the request's authorization. */
 export async function startApi(token: string): Promise<Upstream> {
   const credentials: Upstream['credentials'] = []
   const server = await listen((request, response) => {
@@ -34,7 +35,7 @@ export async function startApi(token: string): Promise<Upstream> {
   return { url: `${origin(server)}/forecast`, credentials, stop: () => close(server) }
 }
 
-/** `@modelcontextprotocol/server-everything` as its own process, behind a gate that wants an API key in `X-Api-Key`. */
+/** Starts `@modelcontextprotocol/server-everything` as a process, and a proxy that requires an API key in `X-Api-Key`. */
 export async function startMcpServer(apiKey: string): Promise<Upstream> {
   const credentials: Upstream['credentials'] = []
   const [port] = (await freePorts(1)) as [number]
@@ -43,11 +44,11 @@ export async function startMcpServer(apiKey: string): Promise<Upstream> {
     env: { PATH: process.env['PATH'], PORT: String(port) },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  // Whatever ends the demo ends its server.
+  // The server must not outlive the demo.
   const kill = (): void => void child.kill('SIGKILL')
   process.once('exit', kill)
   await listening(child.stderr)
-  const gate = await listen((request, response) => {
+  const proxy = await listen((request, response) => {
     const key = request.headers['x-api-key']
     credentials.push(typeof key === 'string' ? key : undefined)
     if (key !== apiKey) return void response.writeHead(401).end()
@@ -64,13 +65,13 @@ export async function startMcpServer(apiKey: string): Promise<Upstream> {
     request.pipe(onward)
   })
   return {
-    url: `${origin(gate)}/mcp`,
+    url: `${origin(proxy)}/mcp`,
     credentials,
     async stop() {
       process.off('exit', kill)
       const exited = once(child, 'exit')
       kill()
-      await Promise.all([exited, close(gate)])
+      await Promise.all([exited, close(proxy)])
     },
   }
 }

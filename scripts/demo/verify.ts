@@ -1,3 +1,4 @@
+/** The demo's last step: an auditor verifies the agent's chain. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -10,7 +11,7 @@ import type { StackInfo } from '../stack/info.ts'
 import { ROOT } from '../stack/paths.ts'
 import type { Stage } from './stage.ts'
 
-/** Has the chain's head signed, and the auditor's own program verify an export against that, as held by the auditor. */
+/** Has the chain's head signed, keeps that checkpoint as an auditor would, and runs `vitrine-verify` on an export against it. */
 export async function verifyOffline(
   stage: Stage,
   info: StackInfo,
@@ -19,7 +20,7 @@ export async function verifyOffline(
   const program = join(ROOT, 'verify/dist/cli.js')
   if (!existsSync(program) || info.functions['exportAudit'] === undefined) return
   stage.step(
-    'An auditor, who has kept a signed checkpoint, verifies the export: vitrine-verify --url … --agent … --key … --pin …',
+    'An auditor verifies the export against a signed checkpoint: vitrine-verify --url … --agent … --key … --pin …',
   )
   const { note, vkey } = await callOrThrow<{ note: string; vkey: string }>(
     `${info.baseUrl}/admin/checkpoint`,

@@ -1,15 +1,19 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { localKmsClient } from '../../scripts/kms/client.ts'
 import { signIn, signUp } from '../../scripts/stack/auth-users.ts'
 import type { StackInfo } from '../../scripts/stack/info.ts'
+import { ROOT } from '../../scripts/stack/paths.ts'
 import { freePorts, HOST, isFree } from '../../scripts/stack/ports.ts'
 import { post } from '../../scripts/stack/rpc.ts'
 import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cli.ts'
+
+const execFileAsync = promisify(execFile)
 
 let dir: string
 beforeAll(async () => {
@@ -66,6 +70,16 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(JSON.parse(answer.stdout)).toMatchObject({
       result: { status: 200, ok: true, result: { city: 'Paris', forecast: 'sunny' } },
     })
+
+    // The demo passes beside the running stack, whose policy lists more tools, and passes again.
+    for (const _run of ['first', 'second']) {
+      const demo = await execFileAsync(process.execPath, [
+        join(ROOT, 'scripts/demo.ts'),
+        '--stack',
+        join(dir, 'stack.json'),
+      ])
+      expect(demo.stdout).toMatch(/Using the stack that runs at [^]*\bworker\b[^]*Done: all \d+ checks passed\./)
+    }
 
     await putDocument(info)
     await signUp(info.auth, state.email, state.password)
