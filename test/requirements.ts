@@ -97,7 +97,7 @@ export const REQUIREMENTS = {
   'policies.teams': 'Agents use the policies of the teams that owners and admins put them into.',
   'policies.node': "A policy names servers that its worker's machine brings; nothing else of that machine is started.",
   'policies.manifest':
-    "An agent's manifest leaves it the tools that it names and that are for it, or changes nothing and says where it is wrong.",
+    "An agent's manifest leaves it the tools and commands that it names and that are for it, or changes nothing and says where it is wrong.",
   'policies.import': 'A server.json becomes a server of a policy, its secrets as references.',
   'policies.route': 'A call finds the policy, command and user secrets of its agent as they are now.',
   'policies.forward': 'A call goes to a worker that lives, under a token for it alone, and what it says is told apart.',

@@ -7,6 +7,12 @@ export function isToolName(text: string): boolean {
   return TOOL_NAME.test(text)
 }
 
+/** Splits a tool's name as agents write it, `server` or `server__command`, at its first double underscore. */
+export function splitCallName(text: string): { name: string; command?: string } {
+  const at = text.indexOf('__')
+  return at < 0 ? { name: text } : { name: text.slice(0, at), command: text.slice(at + 2) }
+}
+
 /** Ids of agents, organizations and keys: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
 export function isId(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(text)

@@ -5,7 +5,7 @@ export interface CreateAgentInput {
   name: string
   /** The caller's own organization when left out. */
   orgId?: string
-  /** The only tools it may see; null, or left out, for all that are registered for it. */
+  /** The only tools (`github`) and commands (`github__create_issue`) that it may see; null, or left out, for all. */
   allowedTools?: string[] | null
   /** Owner, admin: whose tool policies it may use beside the organization's. */
   teams?: string[]
@@ -20,7 +20,7 @@ export interface Agents {
   disable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
   enable(input: { agentId: string }, options?: CallOptions): Promise<AgentState>
   /**
-   * Owner: the agent may use the tools that this agent.yaml names, and nothing else; answers with their names. What is wrong with it is
+   * Owner: the agent may use the tools and commands that this agent.yaml names, and nothing else; answers with what was granted. What is wrong with it is
    * in the error's message, a line `agent.yaml:{line}:{column} …` each, and in its `details.problems`.
    */
   applyManifest(
@@ -37,7 +37,7 @@ export interface AgentState {
 const CREATE: check.Checks<CreateAgentInput> = {
   name: check.label,
   orgId: check.optional(check.id),
-  allowedTools: check.optional(check.orNull(check.listOf(check.toolName))),
+  allowedTools: check.optional(check.orNull(check.listOf(check.callName))),
   teams: check.optional(check.listOf(check.id)),
 }
 const AGENT = { agentId: check.id }

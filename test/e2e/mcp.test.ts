@@ -59,6 +59,43 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
   ])
 })
 
+it('[invoke.indistinguishable] lets an agent see and call the commands alone that it was granted', async () => {
+  const choosy = await newAgent(undefined, { allowedTools: ['everything__echo', 'echo__get-sum', 'http__any'] })
+  for (const name of ['everything', 'echo'])
+    await register(choosy, { name, kind: 'mcp', url: everything.url, authToken: newSecret() })
+  await register(choosy, { name: 'http', url: everything.url })
+  const args = { message: 'hello' }
+  await done(invoke(choosy, { name: 'everything__echo', args }))
+  await done(invoke(choosy, { name: 'everything', args: { command: 'echo', arguments: args } }))
+  const refused = [
+    await failed(invoke(choosy, { name: 'everything__get-sum', args: { a: 1, b: 2 } }), 'tool_not_found'),
+    await failed(invoke(choosy, { name: 'everything', args: { command: 'get-sum', arguments: {} } }), 'tool_not_found'),
+    // The command of the registration's own name is meant.
+    await failed(invoke(choosy, { name: 'echo', args }), 'tool_not_found'),
+    await failed(invoke(choosy, { name: 'http', args }), 'tool_not_found'),
+    await failed(invoke(choosy, { name: 'nothing', args }), 'tool_not_found'),
+    await failed(call('getToolCredential', { name: 'everything' }, { bearer: choosy.key }), 'tool_not_found'),
+  ]
+  expect(new Set(refused.map((error) => JSON.stringify(error))).size).toBe(1)
+  const { tools } = await done<{ tools: { name: string; manifest: { tools: { name: string }[] } }[] }>(
+    call('listTools', {}, { bearer: choosy.key }),
+  )
+  expect(tools.map(({ name, manifest }) => [name, manifest.tools.map((tool) => tool.name)])).toEqual([
+    ['echo', ['get-sum']],
+    ['everything', ['echo']],
+  ])
+  const { entries } = await checkChain(`agents/${choosy.id}`)
+  const denied = entries.filter(({ action }) => action === 'tool.deny')
+  expect(denied.map(({ target, meta }) => [target, meta['command'], meta['reason']])).toEqual([
+    ['everything', 'get-sum', 'not_allowed'],
+    ['everything', 'get-sum', 'not_allowed'],
+    ['echo', 'echo', 'not_allowed'],
+    ['http', undefined, 'not_allowed'],
+    ['nothing', undefined, 'not_allowed'],
+    ['everything', undefined, 'not_allowed'],
+  ])
+})
+
 it('[invoke.mcp-error] hands on what the server says went wrong, in band and charged', async () => {
   const before = (await usageOf(agent)).invoked
   const wrong = await done(

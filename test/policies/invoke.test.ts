@@ -3,6 +3,7 @@ import type { DispatchKey } from '@vitrine/core/policy/policy'
 import { checkChain } from '../e2e/chain.ts'
 import {
   admin,
+  call,
   done,
   failed,
   invoke,
@@ -86,6 +87,36 @@ describe('[policies.invoke] a tool of a policy', () => {
     await done(admin('setAgentTeams', { agentId: member.id, teams: [] }, owner))
     await failed(invoke(member, { name: 'github__read' }), 'tool_not_found')
     expect(stub.calls).toHaveLength(1)
+  })
+
+  it('gives an agent the commands alone that it was granted, however they are called', async () => {
+    const choosy = await newAgent(owner, { allowedTools: ['github__read'] })
+    const refusals = async () => {
+      const answers = await Promise.all([
+        invoke(choosy, { name: 'github__create_issue' }),
+        invoke(choosy, { name: 'github', args: { command: 'create_issue', arguments: {} } }),
+        invoke(choosy, { name: 'github__nothing' }),
+        invoke(choosy, { name: 'nothing' }),
+      ])
+      return new Set(answers.map(({ status, body }) => JSON.stringify({ status, body })))
+    }
+    const shown = async () => (await done<{ tools: object[] }>(call('listTools', {}, { bearer: choosy.key }))).tools
+    expect([...(await refusals())]).toEqual([expect.stringContaining('tool_not_found')])
+    expect(await shown()).toEqual([{ name: 'github', kind: 'worker', url: '', manifest: null }])
+    await done(report(policy.key, 'github', [{ name: 'create_issue' }, { name: 'read' }, { name: 'delete_repo' }]))
+    expect([...(await refusals())]).toEqual([expect.stringContaining('tool_not_found')])
+    expect(await shown()).toEqual([
+      { name: 'github', kind: 'worker', url: '', manifest: { tools: [{ name: 'read' }] } },
+    ])
+    await done(invoke(choosy, { name: 'github__read' }))
+    await done(invoke(choosy, { name: 'github', args: { command: 'read' } }))
+    expect(stub.calls.map(({ body }) => body.command)).toEqual(['read', 'read'])
+    const { entries } = await checkChain(`agents/${choosy.id}`)
+    const denied = entries.filter(({ action }) => action === 'tool.deny')
+    expect(new Set(denied.map(({ target, meta }) => `${target} ${meta['command']} ${meta['reason']}`))).toEqual(
+      new Set(['github create_issue not_allowed', 'github nothing not_allowed', 'nothing undefined not_allowed']),
+    )
+    expect(await usageOf(choosy)).toMatchObject({ invoked: 2 })
   })
 
   it('gives way to a registration of the agent by the same name', async () => {

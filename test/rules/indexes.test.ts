@@ -97,7 +97,6 @@ it('has no composite index that no query needs', () => {
 })
 
 it.each([
-  ['agents', 'toolConfig'],
   ['audit', 'entries'],
   ['openings', '*'],
   ['tools', 'manifest'],

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { decide, type Subject } from './decide.ts'
+import { decide, isVisible, type Part, type Subject } from './decide.ts'
 
 const agent: Subject = { disabled: false, allowedTools: null }
 const tool = { enabled: true, url: 'https://search.example' }
 
 describe('decide', () => {
   it('hands out the tool that it allows', () => {
-    expect(decide(agent, 'search', tool)).toEqual({ ok: true, value: tool })
-    expect(decide({ ...agent, allowedTools: ['search'] }, 'search', tool)).toEqual({ ok: true, value: tool })
+    expect(decide(agent, 'search', 'any', tool)).toEqual({ ok: true, value: tool })
+    expect(decide({ ...agent, allowedTools: ['search'] }, 'search', 'any', tool)).toEqual({ ok: true, value: tool })
   })
 
   it.each([
@@ -24,20 +24,49 @@ describe('decide', () => {
       'tool_not_found',
     ],
   ] as const)('denies %s', (_, subject, found, reason, code) => {
-    expect(decide(subject, 'search', found)).toMatchObject({ ok: false, reason, error: { code } })
+    expect(decide(subject, 'search', 'any', found)).toMatchObject({ ok: false, reason, error: { code } })
   })
 
   it('denies whatever a malformed document holds', () => {
     for (const enabled of [undefined, null, 'true', 1])
-      expect(decide(agent, 'search', { enabled } as never).ok).toBe(false)
+      expect(decide(agent, 'search', 'any', { enabled } as never).ok).toBe(false)
   })
 
   it('answers alike for what may not be seen and what does not exist', () => {
     const answers = [
-      decide(agent, 'search', undefined),
-      decide(agent, 'search', { ...tool, enabled: false }),
-      decide({ ...agent, allowedTools: [] }, 'search', tool),
+      decide(agent, 'search', 'any', undefined),
+      decide(agent, 'search', 'any', { ...tool, enabled: false }),
+      decide({ ...agent, allowedTools: [] }, 'search', 'any', tool),
+      decide({ ...agent, allowedTools: ['search__read'] }, 'search', { command: 'write' }, tool),
+      decide({ ...agent, allowedTools: ['search__read'] }, 'search', 'whole', tool),
     ].map((decision) => !decision.ok && decision.error)
     expect(new Set(answers.map((error) => JSON.stringify(error))).size).toBe(1)
+  })
+})
+
+describe('isVisible', () => {
+  const [read, write]: Part[] = [{ command: 'read' }, { command: 'write' }]
+  it.each<[string[] | null, string, Part, boolean]>([
+    [null, 'files', 'whole', true],
+    [null, 'files', read!, true],
+    [['files'], 'files', 'any', true],
+    [['files'], 'files', 'whole', true],
+    [['files'], 'files', read!, true],
+    [['files__read'], 'files', 'any', true],
+    [['files__read'], 'files', read!, true],
+    [['files__read'], 'files', write!, false],
+    [['files__read'], 'files', 'whole', false],
+    [['files__read', 'files'], 'files', write!, true],
+    [['files__read', 'files__write'], 'files', write!, true],
+    [['files__read', 'files__write'], 'files', 'whole', false],
+    [['files__read'], 'file', 'any', false],
+    [['file__read'], 'files', read!, false],
+    // As in a call's name, the first double underscore separates.
+    [['files__a__b'], 'files', { command: 'a__b' }, true],
+    [['a___b'], 'a', { command: '_b' }, true],
+    [['a___b'], 'a_', { command: 'b' }, false],
+    [[], 'files', 'any', false],
+  ])('of %j: %s, %j is %s', (allowedTools, name, part, visible) => {
+    expect(isVisible({ allowedTools }, name, part)).toBe(visible)
   })
 })

@@ -1,11 +1,17 @@
+import { splitCallName } from '../names.ts'
 import { fail, ok, type Failure } from '../result.ts'
+
+/** Decides whether an agent may use a tool. */
 
 /** What a decision looks at. */
 export interface Subject {
   disabled: boolean
-  /** Names the agent may see; null for all that are registered for it. */
+  /** What the agent may see: whole tools (`server`) and single commands (`server__command`); null for everything. */
   allowedTools: readonly string[] | null
 }
+
+/** How much of a tool is asked for: one command, the whole tool, or anything of it at all. */
+export type Part = { command: string } | 'whole' | 'any'
 
 /** Why an invocation was refused: public to whoever may read the chain, not to the agent. */
 export type DenyReason = 'agent_disabled' | 'not_registered' | 'not_allowed' | 'tool_disabled'
@@ -13,15 +19,32 @@ export type DenyReason = 'agent_disabled' | 'not_registered' | 'not_allowed' | '
 export type Decision<T> = { ok: true; value: T } | { ok: false; reason: DenyReason; error: Failure }
 
 /**
- * May this agent use this tool? Visibility comes first, every fall-through denies, and a tool that the agent may not
- * see answers like one that does not exist.
+ * May this agent use this part of this tool? Visibility comes first, every fall-through denies, and what the agent may
+ * not see answers like what does not exist.
  */
-export function decide<T extends { enabled: boolean }>(agent: Subject, name: string, tool: T | undefined): Decision<T> {
+export function decide<T extends { enabled: boolean }>(
+  agent: Subject,
+  name: string,
+  part: Part,
+  tool: T | undefined,
+): Decision<T> {
   if (agent.disabled) return deny('agent_disabled', fail('agent_disabled').error)
-  if (agent.allowedTools !== null && !agent.allowedTools.includes(name)) return deny('not_allowed')
+  if (!isVisible(agent, name, part)) return deny('not_allowed')
   if (!tool) return deny('not_registered')
   if (tool.enabled !== true) return deny('tool_disabled')
   return ok(tool)
+}
+
+/** Whether `allowedTools` grants this part of the tool. */
+export function isVisible({ allowedTools }: Pick<Subject, 'allowedTools'>, name: string, part: Part): boolean {
+  if (allowedTools === null || allowedTools.includes(name)) return true
+  if (part === 'whole') return false
+  return allowedTools
+    .map(splitCallName)
+    .some(
+      (granted) =>
+        granted.name === name && granted.command !== undefined && (part === 'any' || granted.command === part.command),
+    )
 }
 
 function deny(reason: DenyReason, error: Failure = fail('tool_not_found').error): Decision<never> {

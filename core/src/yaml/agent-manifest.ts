@@ -1,26 +1,19 @@
 import * as z from 'zod'
-import { block, list, noneTwice, serverName, text, whole } from './fields.ts'
+import { splitCallName } from '../names.ts'
+import { isCommand } from '../policy/policy.ts'
+import { block, list, noneTwice, serverName } from './fields.ts'
 import { parseYaml, type Parsed } from './file.ts'
 
-/** What narrows the use of a tool. It is read and checked here; what it asks for is enforced where calls are decided. */
-export interface ToolConstraints {
-  allowedDomains?: string[]
-  maxResultsPerQuery?: number
-  maxCallsPerExecution?: number
-  /** Command line → what may follow it; for tools that run commands. */
-  subcommandAllowlist?: Record<string, string[]>
-}
+/** Reads agent.yaml, which names the tools that an agent may use. */
 
-/** One entry of `tools`: every capability of a server, or a tool of it by name. */
+/** One entry of `tools`: a whole server, or one command of it. */
 export interface ManifestTool {
   server: string
-  /** Absent: all that the server advertises. */
+  /** The command: its whole name, or the last part of one with dots. Absent for the whole server. */
   name?: string
-  constraints: ToolConstraints
 }
 
 const TOOLS_MAX = 256
-const DOMAIN = /^(?:\*\.)?(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+$/
 
 const reference = z
   .string({ error: 'Must be "mcp:" and the name of a server.' })
@@ -30,31 +23,34 @@ const reference = z
   )
   .transform((value) => value.slice('mcp:'.length))
 
-const simple = reference.transform((server): ManifestTool => ({ server, constraints: {} }))
+const simple = reference.transform((server): ManifestTool => ({ server }))
+
+/** Applying an entry without the constraint that it asks for would give the agent more than the file says. */
+const unenforced = z
+  .never({ error: 'Vitrine does not enforce this constraint yet; an entry that asks for it cannot be applied.' })
+  .optional()
 
 const constraints = block({
-  allowed_domains: list(
-    z
-      .string({ error: 'Must be text.' })
-      .regex(DOMAIN, 'Must be a domain in lower case, like docs.python.org or *.python.org.'),
-    256,
-  ).optional(),
-  max_results_per_query: whole(1, 1_000).optional(),
-  max_calls_per_execution: whole(1, 1_000_000).optional(),
-  subcommand_allowlist: z
-    .record(text, list(text, 256), { error: 'Must be a block of commands, each with a list.' })
-    .optional(),
+  allowed_domains: unenforced,
+  max_results_per_query: unenforced,
+  max_calls_per_execution: unenforced,
+  subcommand_allowlist: unenforced,
 })
 
 const detailed = block({
-  name: z.string({ error: 'Must be text.' }).regex(/^[A-Za-z0-9_.-]{1,128}$/, 'Must be the name of a tool.'),
+  name: z.string({ error: 'Must be text.' }).refine(isCommand, 'Must be the name of a command.'),
   server: reference,
-  config: constraints.prefault({}),
+  config: constraints.optional(),
 })
+  .refine(({ server, name }) => splitCallName(`${server}__${name}`).name === server, {
+    path: ['server'],
+    error: 'A command of a server whose name ends in "_" cannot be granted by itself: the name would be ambiguous.',
+  })
+  .transform(({ server, name }): ManifestTool => ({ server, name }))
 
 /** A union would tell of an entry only that it is neither; what it looks like says which of the two it is meant to be. */
 const entry = z.unknown().transform((value, context): ManifestTool => {
-  const parsed = typeof value === 'string' ? simple.safeParse(value) : detailed.transform(domainOf).safeParse(value)
+  const parsed = typeof value === 'string' ? simple.safeParse(value) : detailed.safeParse(value)
   if (parsed.success) return parsed.data
   for (const issue of parsed.error.issues) context.issues.push({ ...issue, input: value } as z.core.$ZodRawIssue)
   return z.NEVER
@@ -84,17 +80,4 @@ export function parseManifest(yaml: string): Parsed<ManifestTool[]> {
   const { tools: atTop, spec } = parsed.value
   const [value, prefix] = atTop ? [atTop, ['tools']] : [spec?.tools ?? [], ['spec', 'tools']]
   return { ok: true, value, locate: (path) => parsed.locate([...prefix, ...path]) }
-}
-
-function domainOf({ name, server, config }: z.output<typeof detailed>): ManifestTool {
-  return {
-    server,
-    name,
-    constraints: {
-      ...(config.allowed_domains && { allowedDomains: config.allowed_domains }),
-      ...(config.max_results_per_query !== undefined && { maxResultsPerQuery: config.max_results_per_query }),
-      ...(config.max_calls_per_execution !== undefined && { maxCallsPerExecution: config.max_calls_per_execution }),
-      ...(config.subcommand_allowlist && { subcommandAllowlist: config.subcommand_allowlist }),
-    },
-  }
 }

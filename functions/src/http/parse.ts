@@ -1,12 +1,18 @@
 import * as z from 'zod'
 import { isErrorCode } from '@vitrine/core/errors'
 import { LABEL_LENGTH_MAX } from '@vitrine/core/limits'
-import { isId, isToolName } from '@vitrine/core/names'
+import { isId, isToolName, splitCallName } from '@vitrine/core/names'
+import { isCommand } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** Shapes that several operations share. A check that has a code of its own names it as the zod message. */
 export const id = z.string().refine(isId, 'Must be an id.')
 export const toolName = z.string().refine(isToolName, 'invalid_name')
+/** A tool, or one command of it: `server__command`. */
+export const callName = z.string().refine((text) => {
+  const { name, command } = splitCallName(text)
+  return isToolName(name) && (command === undefined || isCommand(command))
+}, 'invalid_name')
 export const label = z
   .string()
   .trim()

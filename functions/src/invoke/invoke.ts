@@ -88,11 +88,15 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
     (agent.disabled
       ? undefined
       : await parts.routes.find({ agent, slug: name, ...(user.value !== undefined && { user: user.value }) }, known))
-  const decision = decide<Callee>(agent, name, found)
+  const decision = decide<Callee>(agent, name, 'any', found)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value
   const target = resolveTarget(tool, request.address, request.args)
   if (!target.ok) return target
+  const { command } = target.value
+  const granted = decide(agent, name, command === undefined ? 'whole' : { command }, tool)
+  if (!granted.ok)
+    return deny(parts, agent, name, granted.reason, granted.error, command === undefined ? {} : { command })
   const stored = await storedVerdict(parts, agentId, tool, target.value.command)
   if (!stored.ok)
     return deny(

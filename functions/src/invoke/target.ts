@@ -1,6 +1,8 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { isToolName } from '@vitrine/core/names'
+import { splitCallName } from '@vitrine/core/names'
+import { isCommand } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { callName } from '../http/parse.ts'
 import { definitionOf, pinnedOf } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
 
@@ -19,21 +21,9 @@ export interface Target {
 /** What of a tool decides where a call of it goes. */
 type Addressed = Pick<ToolDoc, 'name' | 'manifest' | 'manifestHash'> & { kind: ToolDoc['kind'] | 'worker' }
 
-/** MCP allows 1 to 128 of these (specification 2025-11-25, server/tools, "Tool Names"). */
-const COMMAND = /^[A-Za-z0-9_.-]{1,128}$/
-
-export function isCommand(name: string): boolean {
-  return COMMAND.test(name)
-}
-
 /** Errors: invalid_name. */
 export function parseToolAddress(text: string): Result<ToolAddress> {
-  const split = text.indexOf('__')
-  const name = split < 0 ? text : text.slice(0, split)
-  if (!isToolName(name)) return fail('invalid_name', undefined, { field: 'name' })
-  if (split < 0) return ok({ name })
-  const command = text.slice(split + 2)
-  return isCommand(command) ? ok({ name, command }) : fail('invalid_name', undefined, { field: 'name' })
+  return callName.safeParse(text).success ? ok(splitCallName(text)) : fail('invalid_name', undefined, { field: 'name' })
 }
 
 /**

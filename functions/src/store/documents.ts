@@ -12,13 +12,11 @@ export interface AgentDoc {
   /** SHA-256 of the key's secret, hex. */
   keyHash: string
   keyVersion: number
-  /** Names the agent may see; null for all that are registered for it. */
+  /** What the agent may see: whole tools (`server`) and single commands (`server__command`); null for everything. */
   allowedTools: string[] | null
   disabled: boolean
   /** Of its organization; it may use their tool policies. */
   teams?: string[]
-  /** What its manifest says of tools beside their names (core, ManifestTool), as JSON text: Firestore does not take every name in it. */
-  toolConfig?: string
 }
 
 export interface ToolDoc {

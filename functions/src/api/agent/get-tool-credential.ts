@@ -14,7 +14,7 @@ const META = { operation: 'getToolCredential' }
 
 /**
  * getToolCredential: the escape hatch for tools that cannot be dispatched. Every access is on the chain before the
- * credential leaves; it can be switched off per tool and per organization. invokeTool is the better way.
+ * credential leaves; an agent that may see only some of a tool's commands gets none; it can be switched off per tool and per organization. invokeTool is the better way.
  */
 export async function getToolCredential(parts: Parts, call: Call): Promise<Result<{ token: string }>> {
   const key = readAgentKey(call.authorization)
@@ -27,7 +27,7 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
 
-  const decision = decide(agent, name, toolDoc as ToolDoc | undefined)
+  const decision = decide(agent, name, 'whole', toolDoc as ToolDoc | undefined)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, META)
   const tool = decision.value
   const [org] = (await parts.load([paths.org(agent.orgId)])) as [OrgDoc | undefined]

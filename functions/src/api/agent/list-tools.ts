@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import type { JsonValue } from '@vitrine/core/json/value'
-import { decide } from '@vitrine/core/policy/decide'
+import { decide, isVisible } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { isObject } from '../../args/keywords.ts'
 import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
 import { answered } from '../../invoke/deadline.ts'
@@ -44,14 +45,25 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<{ tool
   )
   // A registration stands before a policy's server of the same name, also while it is disabled: so it is with calls.
   const names = new Set(registered.map(({ name }) => name))
-  const visible = (tool: { name: string; enabled?: boolean }) =>
-    decide(agent.value, tool.name, { enabled: tool.enabled ?? true }).ok
+  const visible = ({ name, kind, enabled = true }: { name: string; kind: ListedTool['kind']; enabled?: boolean }) =>
+    decide(agent.value, name, kind === 'http' ? 'whole' : 'any', { enabled }).ok
   return ok({
     tools: [
       ...registered.filter(visible).map(toListed),
       ...ofPolicies.filter((tool) => !names.has(tool.name) && visible(tool)),
-    ],
+    ].map((tool) => withVisibleCommands(agent.value, tool)),
   })
+}
+
+/** The tool, with the commands alone that the agent may call. */
+function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
+  const { name, manifest } = tool
+  if (!isObject(manifest) || !Array.isArray(manifest['tools']) || isVisible(agent, name, 'whole')) return tool
+  const tools = manifest['tools'].filter(
+    (command) =>
+      isObject(command) && typeof command['name'] === 'string' && isVisible(agent, name, { command: command['name'] }),
+  )
+  return { ...tool, manifest: { ...manifest, tools } }
 }
 
 export function toListed({

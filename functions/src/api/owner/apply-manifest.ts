@@ -8,8 +8,7 @@ import { describeProblems, type Problem } from '@vitrine/core/yaml/problems'
 import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
-import { policyPaths, type ToolRoutesDoc } from '../../store/policy-documents.ts'
-import { routeFor } from '../../policies/routes.ts'
+import { knownCommands } from '../../policies/known-commands.ts'
 import { logs, paths, type AgentDoc } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { Operation } from './operations.ts'
@@ -25,19 +24,17 @@ const schema = z.strictObject({
     .refine((text) => text.isWellFormed(), 'Holds a lone surrogate.'),
 })
 
-/** What a manifest asks for, and where each of it stands. */
+/** What a manifest asks for, and the place of each entry in the file. */
 interface Asked {
   tools: ManifestTool[]
-  /** Names of tools, each once, in the order of the file. */
-  slugs: string[]
-  config: string
-  at: (slug: string) => { line: number; column: number }
+  at: (index: number) => { line: number; column: number }
 }
 
 /**
- * `{agentId, manifest}` → `{agentId, tools}`: the agent may use the tools that its agent.yaml names, and nothing else. Each of them is a
- * server of a policy that is for this agent, or a tool registered for it. What the file says beside is kept for when calls are decided.
- * Errors: agent_not_found; invalid_argument and tool_not_found, both with a line `agent.yaml:{line}:{column} …` for every problem and these as `details.problems`.
+ * `{agentId, manifest}` → `{agentId, tools}`: the agent may use what its agent.yaml names, and nothing else: whole tools (`server`) and
+ * single commands (`server__command`). A tool is a server of a policy that is for this agent, or one registered for it; a command must be
+ * in the tool's pinned list, where there is one. Errors: agent_not_found; invalid_argument and tool_not_found, both with a line
+ * `agent.yaml:{line}:{column} …` for every problem and these as `details.problems`.
  */
 export const applyManifest: Operation = async (parts, by, data) => {
   const request = parse(schema, data)
@@ -50,61 +47,64 @@ export const applyManifest: Operation = async (parts, by, data) => {
     const { agent, version } = managed.value
     const asked = readManifest(manifest)
     if (!asked.ok) return asked
-    const { slugs, config } = asked.value
-    const found = await findAll(parts, agentId, agent, asked.value)
-    if (!found.ok) return found
-    const meta = { ...by.via, change: 'agent.manifest', manifest: sha256Hex(utf8(manifest)), tools: slugs.length }
+    const granted = await grantsOf(parts, agentId, agent, asked.value)
+    if (!granted.ok) return granted
+    const tools = granted.value
+    const meta = { ...by.via, change: 'agent.manifest', manifest: sha256Hex(utf8(manifest)), tools: tools.length }
     const appended = await parts.append(logs.agent(agentId), agent.orgId, {
       drafts: [{ action: 'policy.update', actor: by.actor, target: agentId, call: '', meta }],
       writes: () => [
-        {
-          op: 'update',
-          path: paths.agent(agentId),
-          data: { allowedTools: slugs, toolConfig: config, updatedAt: new Date() },
-          version,
-        },
+        { op: 'update', path: paths.agent(agentId), data: { allowedTools: tools, updatedAt: new Date() }, version },
       ],
     })
-    return appended.ok ? ok({ agentId, tools: slugs }) : appended
+    return appended.ok ? ok({ agentId, tools }) : appended
   })
 }
 
 function readManifest(text: string): Result<Asked> {
   const parsed = parseManifest(text)
-  if (!parsed.ok) return refused('invalid_argument', parsed.problems)
-  const { value: tools, locate } = parsed
-  // References to anchors may make much of little.
-  const config = JSON.stringify(tools.filter(({ constraints }) => Object.keys(constraints).length > 0))
-  if (Buffer.byteLength(config) > AGENT_MANIFEST_BYTES_MAX)
-    return refused('invalid_argument', [{ line: 1, column: 1, message: SIZE_MESSAGE }])
-  return ok({
-    tools,
-    config,
-    slugs: [...new Set(tools.map(({ server }) => server))],
-    at: (slug) => locate([tools.findIndex(({ server }) => server === slug)]),
-  })
+  return parsed.ok
+    ? ok({ tools: parsed.value, at: (index) => parsed.locate([index]) })
+    : refused('invalid_argument', parsed.problems)
 }
 
-/** Errors: tool_not_found, naming every one that there is not. */
-async function findAll(
+/** What the entries grant, each once, in the order of the file. Errors: tool_not_found, naming all that do not exist. */
+async function grantsOf(
   { load }: Pick<Parts, 'load'>,
   agentId: string,
-  { orgId, teams = [] }: AgentDoc,
-  { slugs, at }: Asked,
-): Promise<Result<null>> {
-  if (slugs.length === 0) return ok(null)
-  const [registered, routes] = await Promise.all([
-    load(slugs.map((slug) => paths.tool(agentId, slug))),
-    load(slugs.map((slug) => policyPaths.routes(orgId, slug))),
-  ])
-  const unknown = slugs.filter(
-    (_, i) => !registered[i] && !routeFor((routes[i] as ToolRoutesDoc | undefined)?.routes ?? [], teams),
+  agent: AgentDoc,
+  { tools, at }: Asked,
+): Promise<Result<string[]>> {
+  const servers = [...new Set(tools.map(({ server }) => server))]
+  const known = new Map(
+    await Promise.all(
+      servers.map(async (server) => [server, await knownCommands(load, { ...agent, id: agentId }, server)] as const),
+    ),
   )
-  if (unknown.length === 0) return ok(null)
-  return refused(
-    'tool_not_found',
-    unknown.map((slug) => ({ ...at(slug), message: `There is no server or tool mcp:${slug} for this agent.` })),
-  )
+  const resolved = tools.map((tool) => grantOf(tool, known.get(tool.server)))
+  const problems = resolved.flatMap((result, i) => ('problem' in result ? [{ ...at(i), message: result.problem }] : []))
+  if (problems.length > 0) return refused('tool_not_found', problems)
+  return ok([...new Set(resolved.flatMap((result) => ('grant' in result ? [result.grant] : [])))])
+}
+
+/** `search` is the command of that name, or else the only one whose last part it is, as `web.search`. */
+function grantOf(
+  { server, name }: ManifestTool,
+  commands: readonly string[] | null | undefined,
+): { grant: string } | { problem: string } {
+  if (commands === undefined) return { problem: `There is no server or tool mcp:${server} for this agent.` }
+  if (name === undefined) return { grant: server }
+  if (commands === null || commands.includes(name)) return { grant: `${server}__${name}` }
+  const candidates = commands.filter((command) => command.split('.').at(-1) === name)
+  const [only, ...others] = candidates
+  if (only === undefined) return { problem: `mcp:${server} has no command ${name}.` }
+  if (others.length > 0)
+    return { problem: `${name} may be any of these commands of mcp:${server}: ${few(candidates)}.` }
+  return { grant: `${server}__${only}` }
+}
+
+function few(names: readonly string[]): string {
+  return [...names.slice(0, 5), ...(names.length > 5 ? ['…'] : [])].join(', ')
 }
 
 function refused(code: 'invalid_argument' | 'tool_not_found', problems: Problem[]): Result<never> {

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { formatKey, hashSecret } from '@vitrine/core/keys/key'
 import { fail, ok } from '@vitrine/core/result'
 import { roleIn } from '../../auth/owner.ts'
-import { id, label, parse, toolName } from '../../http/parse.ts'
+import { callName, id, label, parse } from '../../http/parse.ts'
 import { MANAGERS } from '../../policies/managed.ts'
 import { teams } from '../../policies/schema.ts'
 import { checkTeams } from '../../policies/settings.ts'
@@ -15,13 +15,13 @@ import type { Operation } from './operations.ts'
 const schema = z.strictObject({
   name: label,
   orgId: id.optional(),
-  allowedTools: z.array(toolName).max(1000).nullable().default(null),
+  allowedTools: z.array(callName).max(1000).nullable().default(null),
   teams: teams.default([]),
 })
 
 /**
  * `{name, orgId?, allowedTools?, teams?}` → `{agentId, key}`. The key is shown this once. Without `orgId` the agent joins the caller's own
- * organization; owners and admins may put it into teams. Errors: org_not_found, permission_denied, team_not_found.
+ * organization; owners and admins may put it into teams. `allowedTools` names whole tools (`server`) and single commands (`server__command`). Errors: org_not_found, permission_denied, team_not_found.
  */
 export const createAgent: Operation = async (parts, by, data) => {
   const request = parse(schema, data)

@@ -1,0 +1,42 @@
+import { isCommand, isCommandEnabled, type ServerConfig } from '@vitrine/core/policy/policy'
+import { pinnedOf } from '../manifest/pinned.ts'
+import type { Load } from '../store/load.ts'
+import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc } from '../store/policy-documents.ts'
+import { paths, toolFrom } from '../store/documents.ts'
+import { recordFor } from './records.ts'
+import { routeFor } from './routes.ts'
+
+/**
+ * The commands of a tool that an agent may be given by name: those of the pinned list. None for an HTTP tool, null while no list is
+ * known, undefined where the agent has no such tool. Looks where invokeTool does: at a registration before a policy's server.
+ */
+export async function knownCommands(
+  load: Load,
+  agent: { id: string; orgId: string; teams?: readonly string[] },
+  slug: string,
+): Promise<readonly string[] | null | undefined> {
+  const { id, orgId, teams = [] } = agent
+  const [toolDoc, routes] = await load([paths.tool(id, slug), policyPaths.routes(orgId, slug)])
+  const tool = toolFrom(toolDoc)
+  if (tool) return tool.kind === 'http' ? [] : namesOf(tool)
+  const route = routeFor((routes as ToolRoutesDoc | undefined)?.routes ?? [], teams)
+  if (!route) return undefined
+  const [policy, stored] = await load([
+    policyPaths.policy(orgId, route.policyId),
+    policyPaths.server(orgId, route.policyId, slug),
+  ])
+  const server = (policy as ToolPolicyDoc | undefined)?.servers.find((candidate) => candidate.slug === slug)
+  return server && commandsOf(server, stored as ServerDoc | undefined)
+}
+
+/** A server may be switched off for now; its commands stay what they are. */
+function commandsOf(server: ServerConfig, stored: ServerDoc | undefined): readonly string[] | null {
+  const record = recordFor(server, stored)
+  const pinned = record ? namesOf(record) : null
+  return pinned?.filter((command) => isCommandEnabled({ ...server, enabled: true }, command)) ?? server.commands
+}
+
+function namesOf(pins: Parameters<typeof pinnedOf>[0]): string[] | null {
+  const pinned = pinnedOf(pins)
+  return pinned && [...pinned.commands.keys()].filter(isCommand)
+}
