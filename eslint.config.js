@@ -9,13 +9,89 @@ function onlyCore(name) {
   return others.flatMap((other) => [`**/${other}/src/**`, `vitrine-${other}`, `vitrine-${other}/**`])
 }
 
-function boundary(name, forbidden = [], message = 'Packages import core alone (ARCHITECTURE.md).') {
-  return {
-    files: [`${name}/src/**/*.ts`],
-    rules: {
-      'no-restricted-imports': ['error', { patterns: [{ group: [...onlyCore(name), ...forbidden], message }] }],
-    },
+function forbid(files, ...patterns) {
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns }] } }
+}
+
+/** What a package may not import, by its name. */
+const BOUNDARIES = {
+  core: [['node:*', '!node:crypto', 'firebase*', '@google-cloud/*', 'undici'], 'core is pure: no I/O, no Firebase.'],
+  functions: [],
+  worker: [],
+  sdk: [['node:*'], 'The SDK runs in browsers and has no dependencies but core, bundled in.'],
+  verify: [],
+  cli: [[], 'The command line imports core and the SDK alone (ARCHITECTURE.md).'],
+}
+
+function boundaryOf(name) {
+  const [forbidden = [], message = 'Packages import core alone (ARCHITECTURE.md).'] = BOUNDARIES[name]
+  return { group: [...onlyCore(name), ...forbidden], message }
+}
+
+/**
+ * The rooms of a package from the ground up; files that stand outside of rooms have an extension. A room imports lower floors alone,
+ * types included. ARCHITECTURE.md says why they are in this order.
+ */
+const FLOORS = {
+  core: [
+    ['bytes.ts', 'errors.ts', 'limits.ts', 'names.ts'],
+    ['result.ts'],
+    ['json'],
+    ['keys', 'tool.ts'],
+    ['log', 'policy', 'scrub', 'yaml'],
+    ['api'],
+  ],
+  functions: [
+    ['lib'],
+    ['store'],
+    ['egress', 'http', 'kms', 'ledger'],
+    ['answers', 'auth'],
+    ['forward'],
+    ['manifest'],
+    ['args', 'policies', 'proof'],
+    ['invoke'],
+    ['parts.ts'],
+    ['api', 'environment.ts'],
+    ['index.ts'],
+  ],
+}
+
+/** Tests may look from above. */
+const EXEMPT = ['**/*.test.ts', '**/*.fixture.ts']
+
+function floorsOf(name) {
+  const floors = FLOORS[name]
+  const rooms = floors.flat()
+  const unlisted = {
+    ...forbid([`${name}/src/**/*.ts`], boundaryOf(name), {
+      regex: '^\\.\\./',
+      message: `Give this room or file its place in FLOORS of eslint.config.js.`,
+    }),
+    ignores: [...EXEMPT, ...rooms.map((room) => `${name}/src/${room}${room.endsWith('.ts') ? '' : '/**'}`)],
   }
+  return [
+    unlisted,
+    ...floors.flatMap((floor, i) => floor.flatMap((room) => roomRules(name, room, floor, floors.slice(i + 1)))),
+  ]
+}
+
+/** One rule for each depth, since an import names a room by the way up to it. */
+function roomRules(name, room, floor, above) {
+  const others = [...floor.filter((other) => other !== room), ...above.flat()].map((other) => other.replace('.', '\\.'))
+  if (others.length === 0) return []
+  const [files, ways] = room.endsWith('.ts')
+    ? [[`${name}/src/${room}`], ['\\./']]
+    : [
+        [`${name}/src/${room}/*.ts`, `${name}/src/${room}/*/*.ts`],
+        ['\\.\\./', '\\.\\./\\.\\./'],
+      ]
+  return files.map((file, depth) => ({
+    ...forbid([file], boundaryOf(name), {
+      regex: `^${ways[depth]}(?:${others.join('|')})(?:/|$)`,
+      message: `${room} imports lower floors alone (FLOORS in eslint.config.js).`,
+    }),
+    ignores: EXEMPT,
+  }))
 }
 
 export default tseslint.config(
@@ -46,14 +122,6 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.test.ts', 'test/**/*.ts'], rules: { 'max-lines-per-function': 'off', 'max-lines': 'off' } },
-  boundary(
-    'core',
-    ['node:*', '!node:crypto', 'firebase*', '@google-cloud/*', 'undici'],
-    'core is pure: no I/O, no Firebase.',
-  ),
-  boundary('functions'),
-  boundary('worker'),
-  boundary('sdk', ['node:*'], 'The SDK runs in browsers and has no dependencies but core, bundled in.'),
-  boundary('verify'),
-  boundary('cli', [], 'The command line imports core and the SDK alone (ARCHITECTURE.md).'),
+  ...Object.keys(BOUNDARIES).map((name) => forbid([`${name}/src/**/*.ts`], boundaryOf(name))),
+  ...Object.keys(FLOORS).flatMap(floorsOf),
 )

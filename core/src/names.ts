@@ -13,6 +13,11 @@ export function splitCallName(text: string): { name: string; command?: string } 
   return at < 0 ? { name: text } : { name: text.slice(0, at), command: text.slice(at + 2) }
 }
 
+/** A command of an MCP server: 1 to 128 of these characters (MCP 2025-11-25, server/tools, "Tool Names"). */
+export function isCommand(text: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,128}$/.test(text)
+}
+
 /** Ids of agents, organizations and keys: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
 export function isId(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(text)

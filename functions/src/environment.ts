@@ -1,7 +1,7 @@
 import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
 import { readEgressPolicy, type EgressPolicy } from './egress/policy.ts'
+import type { Witness } from './proof/parts.ts'
 import { readWitnesses } from './proof/publishers.ts'
-import type { Witness } from './proof/witness.ts'
 
 /** What the environment says; read once, by the composition root. */
 export interface Environment {

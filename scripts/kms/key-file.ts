@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { PURPOSES } from './key-material.ts'
 import { checkName } from './names.ts'
-import type { KeyRing, KmsKey, KmsKeyVersion } from './key-store.ts'
+import type { KeyRing, KmsKey, KmsKeyVersion } from './keys.ts'
 
 /**
  * Keys on disk: `{dir}/keys.json`, readable by its owner alone (0600 in 0700). Versions stand in the order of their numbers, from 1.

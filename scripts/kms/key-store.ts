@@ -1,33 +1,6 @@
-import type { KeyObject } from 'node:crypto'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { PURPOSES, type Purpose } from './key-material.ts'
-
-/** Times are RFC 3339 in UTC. Values are never changed in place: a change puts a new key. */
-export interface KeyRing {
-  readonly name: string
-  readonly createTime: string
-}
-
-export interface KmsKey {
-  readonly name: string
-  readonly purpose: Purpose
-  readonly createTime: string
-  /** Number of the version that Encrypt uses; null for keys that sign. */
-  readonly primary: number | null
-  /** Version 1 stands first. */
-  readonly versions: readonly KmsKeyVersion[]
-}
-
-export interface KmsKeyVersion {
-  readonly state: VersionState
-  readonly createTime: string
-  /** When a scheduled destruction is due, or was done. */
-  readonly destroyTime: string | null
-  /** Null once destroyed. */
-  readonly key: KeyObject | null
-}
-
-export type VersionState = 'ENABLED' | 'DISABLED' | 'DESTROY_SCHEDULED' | 'DESTROYED'
+import type { KeyRing, KmsKey, KmsKeyVersion } from './keys.ts'
 
 /** Reads come from memory. A put returns once the change is on disk; when it throws, neither memory nor disk has it. */
 export interface KeyStore {

@@ -1,7 +1,8 @@
 import { kmsError } from './status.ts'
 import { checkName, splitVersionName } from './names.ts'
 import type { Purpose } from './key-material.ts'
-import type { KeyRing, KeyStore, KmsKey, KmsKeyVersion, VersionState } from './key-store.ts'
+import type { KeyStore } from './key-store.ts'
+import type { KeyRing, KmsKey, KmsKeyVersion, VersionState } from './keys.ts'
 
 /** A version together with the key that it belongs to. */
 export interface VersionRef {

@@ -1,6 +1,6 @@
 import { PURPOSES } from './key-material.ts'
 import { versionName } from './lookup.ts'
-import type { KeyRing, KmsKey } from './key-store.ts'
+import type { KeyRing, KmsKey } from './keys.ts'
 
 /** Production's default: a version stays restorable for 30 days. */
 export const DESTROY_SCHEDULED_SECONDS = 30 * 24 * 3600

@@ -1,6 +1,7 @@
 import { kmsError } from './status.ts'
 import { findKey, findVersion, requireState, type VersionRef } from './lookup.ts'
-import { newVersion, type KeyStore, type KmsKeyVersion } from './key-store.ts'
+import { newVersion, type KeyStore } from './key-store.ts'
+import type { KmsKeyVersion } from './keys.ts'
 import { page } from './page.ts'
 import { DESTROY_SCHEDULED_SECONDS, versionMessage } from './resource-messages.ts'
 import type {

@@ -1,6 +1,6 @@
 import type { LogTrust } from '@vitrine/core/log/checkpoint'
 import { COSIGNATURE_V1, ED25519, parseVerifierKey, verifierKey, type VerifierKey } from '@vitrine/core/log/note'
-import { parsePublicKey, type PublicKey } from '@vitrine/core/keys/public-key'
+import { parsePublicKey, type PublicKey } from '@vitrine/core/log/public-key'
 import { VitrineError } from './error.ts'
 
 /** What whoever verifies trusts. It has to come from elsewhere than the receipt: noted down before, or told by somebody else. */

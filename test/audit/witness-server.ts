@@ -15,7 +15,7 @@ import {
   verifierKey,
   type VerifierKey,
 } from '@vitrine/core/log/note'
-import type { Witness } from '../../functions/src/proof/witness.ts'
+import type { Witness } from '../../functions/src/proof/parts.ts'
 
 /** What a witness answers. */
 interface Answer {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { COSIGNATURE_V1, parseVerifierKey, type VerifierKey } from '@vitrine/core/log/note'
-import { parsePublicKey } from '@vitrine/core/keys/public-key'
+import { parsePublicKey } from '@vitrine/core/log/public-key'
 import { badInput } from './bad-input.ts'
 
 const KEY_FILE_BYTES_MAX = 64 * 1024

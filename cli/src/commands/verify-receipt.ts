@@ -1,4 +1,4 @@
-import { parsePublicKey } from '@vitrine/core/keys/public-key'
+import { parsePublicKey } from '@vitrine/core/log/public-key'
 import { parseVerifierKey } from '@vitrine/core/log/note'
 import { verifyReceipt, type Receipt, type ReceiptProof, type VerifiedReceipt } from '../../../sdk/src/index.ts'
 import { readArgs } from '../args.ts'

@@ -8,7 +8,6 @@ import {
   isIntegrity,
   isLockfileDigest,
   isPackageName,
-  isPerUser,
   isSecretName,
   isVersionSpec,
   lockfileDigest,
@@ -198,17 +197,4 @@ it('enables all commands, those listed, or none', () => {
   expect(isCommandEnabled({ enabled: true, commands: ['a'] }, 'a')).toBe(true)
   expect(isCommandEnabled({ enabled: true, commands: ['a'] }, 'b')).toBe(false)
   expect(isCommandEnabled({ enabled: false, commands: null }, 'a')).toBe(false)
-})
-
-it('knows which servers need a process per user', () => {
-  expect(
-    isPerUser({
-      env: [
-        { name: 'A', source: 'static', value: '' },
-        { name: 'B', source: 'org_secret', secret: 's' },
-      ],
-    }),
-  ).toBe(false)
-  expect(isPerUser({ env: [{ name: 'A', source: 'user_secret', secret: 's' }] })).toBe(true)
-  expect(isPerUser({ env: [{ name: 'A', source: 'oauth', provider: 'github' }] })).toBe(true)
 })

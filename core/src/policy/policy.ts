@@ -252,18 +252,8 @@ export function isCommandEnabled(
   return enabled && (commands === null || commands.includes(command))
 }
 
-/** Whether a server needs a process per user. */
-export function isPerUser({ env }: Pick<ServerConfig, 'env'>): boolean {
-  return env.some(({ source }) => source === 'user_secret' || source === 'oauth')
-}
-
 /** The slug of a server: a tool's name. */
 export const isSlug = isToolName
-
-/** MCP allows 1 to 128 of these (specification 2025-11-25, server/tools, "Tool Names"). */
-export function isCommand(text: string): boolean {
-  return /^[A-Za-z0-9_.-]{1,128}$/.test(text)
-}
 
 /** Names of secrets and teams; they are parts of document ids, with ':' between the parts. */
 export function isSecretName(text: string): boolean {

@@ -1,6 +1,5 @@
 import * as z from 'zod'
-import { splitCallName } from '../names.ts'
-import { isCommand } from '../policy/policy.ts'
+import { isCommand, splitCallName } from '../names.ts'
 import { block, list, noneTwice, serverName } from './fields.ts'
 import { parseYaml, type Parsed } from './file.ts'
 

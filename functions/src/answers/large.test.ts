@@ -9,7 +9,7 @@ import type { AuthScheme } from '@vitrine/core/tool'
 import { toAnswer, toResult } from './answer.ts'
 import { bodyCodeOf } from '../egress/body.ts'
 import { digestOf } from './digest.ts'
-import type { SerializedAnswer } from '../forward/forward.ts'
+import type { SerializedAnswer } from './read.ts'
 import { createLargeAnswers, type LargeAnswers, type ReadLarge } from './large.ts'
 
 const ENTRY = new URL('./thread.ts', import.meta.url)

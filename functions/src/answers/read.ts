@@ -5,11 +5,19 @@ import type { Answer, AuthScheme } from '@vitrine/core/tool'
 import { ANSWER_DEPTH_MAX, decoderFor, isDeeperThan, kindOf, toAnswer, toResult } from './answer.ts'
 import { bodyError } from '../egress/body.ts'
 import { digestOf } from './digest.ts'
-import type { SerializedAnswer } from '../forward/forward.ts'
 import { weightOf } from './json-weight.ts'
-import { isGood } from '../forward/mcp/outcome.ts'
 
 /** Reading an answer to the end in one go: what answer-thread.ts does, as functions of what it is sent. */
+
+/** An answer that was scrubbed and serialized where it was read: JSON in UTF-8, as the caller gets it. */
+export interface SerializedAnswer {
+  type: 'serialized'
+  json: Uint8Array
+  /** Places where the credential was taken out. */
+  redactions: number
+  /** See digestOf; empty where none was asked for. */
+  resultDigest: string
+}
 
 /** What can be read, by kind, and what comes of it. */
 export interface Readings {
@@ -159,6 +167,11 @@ function resultOf(result: JsonObject, serialize: Serialize): ReadResult {
     ok: isGood(result),
     answer: isDeeperThan(result, ANSWER_DEPTH_MAX) ? null : serialize({ type: 'json', value: result }),
   }
+}
+
+/** Whether an MCP tool succeeded: it reports no error and asks for nothing more (`input_required`, 2026-07-28). */
+export function isGood(result: JsonObject): boolean {
+  return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
 }
 
 /** null for what is not JSON. */

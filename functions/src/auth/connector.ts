@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readBearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
-import type { Parts } from '../parts.ts'
+import type { Load } from '../store/load.ts'
 import { policyPaths, type ToolKeyDoc } from '../store/policy-documents.ts'
 
 /** A process that holds a policy's connector key. */
@@ -15,7 +15,7 @@ export interface Connector {
  * deleted policy. Errors: unauthenticated, malformed_key, invalid_key, permission_denied.
  */
 export async function authenticateConnector(
-  { load }: Pick<Parts, 'load'>,
+  { load }: { load: Load },
   authorization: string | undefined,
 ): Promise<Result<Connector>> {
   const bearer = readBearer(authorization)

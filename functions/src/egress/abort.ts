@@ -1,7 +1,8 @@
-import type { ForwardAbort } from '../forward/forward.ts'
+/** Why a call was given up on our side: at its deadline, or because its caller went away. */
+export type CallAbort = 'upstream_timeout' | 'cancelled'
 
 /** Why a call was given up, by the signal that says so. */
-export function abortOf(signal: AbortSignal): ForwardAbort {
+export function abortOf(signal: AbortSignal): CallAbort {
   return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
 }
 

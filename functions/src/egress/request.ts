@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
 import { fail } from '@vitrine/core/result'
+import { abortOf, unlessAborted } from './abort.ts'
 import { BLOCKED } from './agent.ts'
 import { FLOODED, flooded } from './flood.ts'
 import type { EgressPolicy } from './policy.ts'
@@ -24,7 +25,7 @@ export interface OutgoingRequest {
   fixedMethod?: boolean
   /** Finds the credential in a Location. */
   scrubber: { text(text: string): { count: number } }
-  /** The deadline of all hops together; `signal.reason` is a ForwardAbort. */
+  /** The deadline of all hops together; `signal.reason` is a CallAbort. */
   signal: AbortSignal
 }
 
@@ -119,13 +120,10 @@ async function send(
   }
   try {
     signal.throwIfAborted()
+    // undici heeds the signal once the request is on the wire; this does while it still resolves and connects.
     return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
   } catch (error) {
-    throw failure(
-      signal.aborted ? (signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout') : codeOf(error),
-      journey,
-      error,
-    )
+    throw failure(signal.aborted ? abortOf(signal) : codeOf(error), journey, error)
   }
 }
 
@@ -204,15 +202,6 @@ function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
       onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
       onResponseError: (...args) => handler.onResponseError?.(...args),
     })
-  })
-}
-
-/** undici heeds the signal of a request once it is on the wire; while it is still resolving and connecting, this does. */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new Error('Given up.'))
-    signal.addEventListener('abort', stop, { once: true })
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
 }
 

@@ -3,6 +3,7 @@ import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer, Endpoint, Piece } from '@vitrine/core/tool'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { ReadLarge } from '../answers/large.ts'
+import type { SerializedAnswer } from '../answers/read.ts'
 
 /** One call to an upstream. The credential is used for this call and kept nowhere. */
 export interface ForwardRequest {
@@ -25,12 +26,9 @@ export interface ForwardRequest {
   emit?: (piece: Piece) => Promise<void>
   /** Reads what is too large to be read at once; absent where answers are small. */
   readLarge?: ReadLarge
-  /** Aborts at the deadline or when the caller goes away; `signal.reason` is a ForwardAbort. */
+  /** Aborts at the deadline or when the caller goes away; `signal.reason` is a CallAbort (egress/abort.ts). */
   signal: AbortSignal
 }
-
-/** Why a call was given up from our side. */
-export type ForwardAbort = 'upstream_timeout' | 'cancelled'
 
 export type ForwardOutcome =
   /** The upstream answered: `status` is its HTTP status (200 for MCP results), `ok` its own verdict. */
@@ -40,16 +38,6 @@ export type ForwardOutcome =
    * is credited back. `sent` is false when the request certainly never left (no connection was made).
    */
   | { answered: false; status: number; code: ErrorCode; sent: boolean }
-
-/** An answer that was read elsewhere, scrubbed and as JSON in UTF-8: what the caller gets. */
-export interface SerializedAnswer {
-  type: 'serialized'
-  json: Uint8Array
-  /** Places where the credential was taken out. */
-  redactions: number
-  /** See digestOf; empty where nobody wanted it. */
-  resultDigest: string
-}
 
 /** Never throws: what goes wrong is an outcome. */
 export type Forward = (request: ForwardRequest) => Promise<ForwardOutcome>

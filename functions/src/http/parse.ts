@@ -1,8 +1,7 @@
 import * as z from 'zod'
 import { isErrorCode } from '@vitrine/core/errors'
 import { LABEL_LENGTH_MAX } from '@vitrine/core/limits'
-import { isId, isToolName, splitCallName } from '@vitrine/core/names'
-import { isCommand } from '@vitrine/core/policy/policy'
+import { isCommand, isId, isToolName, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** Shapes that several operations share. A check that has a code of its own names it as the zod message. */

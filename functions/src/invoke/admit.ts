@@ -2,31 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { commit, openingOf } from '@vitrine/core/log/commitment'
 import { redactArgs } from '@vitrine/core/scrub/redact'
 import type { Result } from '@vitrine/core/result'
-import type { Agent } from '../auth/agent.ts'
-import type { Callee } from './callee.ts'
-import { firstUse, type Guard } from './idempotency.ts'
-import type { InvokeRequest } from './request.ts'
+import type { Dispatch } from './dispatch.ts'
+import { firstUse } from './idempotency.ts'
 import type { Appended, Item } from '../ledger/plan.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { notForwarded, settle } from './settle.ts'
 import { logs } from '../store/documents.ts'
-import type { Target } from './target.ts'
-
-/** One invocation from the moment it is let in. */
-export interface Dispatch {
-  /** Its id, which intent and outcome share. */
-  call: string
-  agent: Agent
-  /** The user that it is made for. */
-  user: string | undefined
-  tool: Callee
-  request: InvokeRequest
-  target: Target
-  guard: Guard | undefined
-}
 
 /** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. Errors: quota_exceeded, ledger_unavailable, conflict for a used key. */
-export async function admit(parts: Parts, dispatch: Dispatch): Promise<Result<Appended>> {
+export async function admit(parts: InvokeParts, dispatch: Dispatch): Promise<Result<Appended>> {
   const {
     call,
     agent,

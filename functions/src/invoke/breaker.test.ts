@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { breakerState, createBreaker, type Breaker, type Verdict } from './breaker.ts'
+import { createBreaker, type Breaker, type Verdict } from './breaker.ts'
 import type { BreakerDoc } from '../store/documents.ts'
 
 const TOOL = 'agents/a/tools/t@1'
@@ -112,13 +112,4 @@ describe('a circuit', () => {
     times(10, 'failed')
     expect(breaker.enter('agents/a/tools/t@2', null, 1_000_000)).toBe('closed')
   })
-})
-
-it('says what owners see of it', () => {
-  expect(breakerState(null, 5)).toEqual({ state: 'closed' })
-  expect(breakerState({ openUntilMs: 10, openForMs: 1 }, 5)).toEqual({
-    state: 'open',
-    until: '1970-01-01T00:00:00.010Z',
-  })
-  expect(breakerState({ openUntilMs: 10, openForMs: 1 }, 10)).toMatchObject({ state: 'half_open' })
 })

@@ -2,7 +2,7 @@ import { ok, type Result } from '@vitrine/core/result'
 import type { Credential } from '../kms/credential.ts'
 import type { Gated } from './gate.ts'
 import { manifestVerdict, standingVerdict } from '../manifest/verdict.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 import { paths, type ToolDoc } from '../store/documents.ts'
 import { workerVerdict, type WorkerTool } from '../policies/find.ts'
@@ -31,7 +31,7 @@ export function gatedOf(agentId: string, tool: Callee): Gated {
 
 /** What the stored documents say against a command, before anything is charged. */
 export async function storedVerdict(
-  parts: Parts,
+  parts: InvokeParts,
   agentId: string,
   tool: Callee,
   command: string | undefined,
@@ -41,7 +41,7 @@ export async function storedVerdict(
 
 /** What the server itself says now. A worker watches over its own servers. */
 export async function liveVerdict(
-  parts: Parts,
+  parts: InvokeParts,
   agentId: string,
   tool: Callee,
   command: string | undefined,

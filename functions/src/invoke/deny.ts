@@ -2,12 +2,12 @@ import type { DenyReason } from '@vitrine/core/policy/decide'
 import type { Meta } from '@vitrine/core/log/entry'
 import type { Failure, Result } from '@vitrine/core/result'
 import type { Agent } from '../auth/agent.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { logs } from '../store/documents.ts'
 
 /** Records the refusal of a known agent and passes it on. A ledger that cannot be written makes no refusal undone. */
 export async function deny(
-  parts: Parts,
+  parts: InvokeParts,
   agent: Agent,
   target: string,
   reason:

@@ -4,10 +4,10 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { IDEMPOTENCY_HOURS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { answered } from './deadline.ts'
-import type { Invoked } from './invoke.ts'
+import { answered } from '../store/answered.ts'
+import type { Guard, Invoked } from './dispatch.ts'
 import type { Write } from '../ledger/plan.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { logs, paths, type IdempotencyDoc, type IdempotencyOutcome } from '../store/documents.ts'
 import type { Target } from './target.ts'
 
@@ -16,11 +16,6 @@ import type { Target } from './target.ts'
  * document is created in the commit of the intent and completed in that of the outcome, so it holds across processes and crashes. Results
  * never enter the store: a second use gets the recorded status and the result's digest.
  */
-export interface Guard {
-  path: string
-  argsHash: string
-}
-
 const POLL_MS_MIN = 25
 const POLL_MS_MAX = 500
 
@@ -70,7 +65,7 @@ function begun({ argsHash }: Guard, call: string, seq: number, at: string): Idem
  * free after all. Errors: idempotency_key_reused, call_running, outcome_unknown when the first was cut off, and its own error.
  */
 export async function replay(
-  parts: Parts,
+  parts: InvokeParts,
   agentId: string,
   guard: Guard,
   until: { deadlineMs: number; signal: AbortSignal },

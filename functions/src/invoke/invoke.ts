@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { decide } from '@vitrine/core/policy/decide'
-import type { JsonValue } from '@vitrine/core/json/value'
 import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Answer } from '@vitrine/core/tool'
-import { admit, type Dispatch } from './admit.ts'
+import { admit } from './admit.ts'
 import { authenticateAgent } from '../auth/agent.ts'
 import { readAgentKey } from '../auth/bearer.ts'
 import { claimedUid } from '../auth/claimed-uid.ts'
@@ -13,37 +12,24 @@ import { gatedOf, identityOf, liveVerdict, storedVerdict, type Callee } from './
 import type { Credential } from '../kms/credential.ts'
 import { startDeadline } from './deadline.ts'
 import { deny } from './deny.ts'
+import type { Dispatch, Ending, Invoked } from './dispatch.ts'
 import { toResult } from '../answers/answer.ts'
 import { digestOf } from '../answers/digest.ts'
-import type { Forward, ForwardOutcome, SerializedAnswer } from '../forward/forward.ts'
+import type { SerializedAnswer } from '../answers/read.ts'
+import type { Forward, ForwardOutcome } from '../forward/forward.ts'
 import { withRetries } from '../forward/retry.ts'
 import { scrubbedPieces } from '../answers/scrubbed-pieces.ts'
 import type { End, Entered } from './gate.ts'
 import type { Call } from '../http/callable.ts'
-import { rawJson, type RawJson } from '../http/raw-json.ts'
+import { rawJson } from '../http/raw-json.ts'
 import { guardOf, guardPath, keyHeader, replay } from './idempotency.ts'
 import { commandMeta, parseInvoke, type InvokeRequest } from './request.ts'
 import { lapTimer, timed, type LapTimer } from '../lib/laps.ts'
-import type { Receipt } from '../ledger/plan.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { checkArgs } from '../args/check-args.ts'
-import { notForwarded, settle, type Ending } from './settle.ts'
+import { notForwarded, settle } from './settle.ts'
 import { paths, toolFrom, type AgentDoc } from '../store/documents.ts'
 import { isRepeatable, resolveTarget } from './target.ts'
-
-export interface Invoked {
-  /** The upstream's HTTP status; 200 for an MCP result. */
-  status: number
-  ok: boolean
-  /** Null where it went out in pieces, and for a repeated idempotency key. */
-  result: JsonValue | RawJson
-  /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
-  resultDigest?: string
-  /** The tool was called by an earlier call with this idempotency key. */
-  replayed?: true
-  /** `pending` when the outcome is not yet on record: it is repeated until it is. */
-  receipt: Receipt & { pending?: true }
-}
 
 /**
  * invokeTool: the dispatch of one tool call (DESIGN.md section 3).
@@ -58,7 +44,7 @@ export interface Invoked {
  * 8. settle: the outcome, the unit's credit where due, the circuit breaker, in one commit
  * 9. reply
  */
-export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>> {
+export async function invoke(parts: InvokeParts, call: Call): Promise<Result<Invoked>> {
   const lap = lapTimer()
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
@@ -134,7 +120,7 @@ export async function invoke(parts: Parts, call: Call): Promise<Result<Invoked>>
 
 /** Steps 5 to 9, for a call that may go. */
 async function dispatched(
-  parts: Parts,
+  parts: InvokeParts,
   call: Call,
   dispatch: Dispatch,
   gate: Entered,
@@ -170,7 +156,7 @@ async function dispatched(
 }
 
 /** The user that a call is made for, by an ID token of theirs. Errors: invalid_key, unavailable. */
-async function userOf({ auth }: Parts, { userToken }: InvokeRequest): Promise<Result<string | undefined>> {
+async function userOf({ auth }: InvokeParts, { userToken }: InvokeRequest): Promise<Result<string | undefined>> {
   if (userToken === undefined) return ok(undefined)
   const user = await byIdToken(auth, userToken)
   return user.ok ? ok(user.value.uid) : user
@@ -183,7 +169,7 @@ interface Opened {
   verdict: Result<void>
 }
 
-async function openChecked(parts: Parts, dispatch: Dispatch): Promise<Result<Opened>> {
+async function openChecked(parts: InvokeParts, dispatch: Dispatch): Promise<Result<Opened>> {
   const credential = await parts.openCredential(dispatch.agent.id, dispatch.tool)
   return credential.ok
     ? ok({ credential: credential.value, verdict: await checkLive(parts, dispatch, credential.value) })
@@ -191,7 +177,7 @@ async function openChecked(parts: Parts, dispatch: Dispatch): Promise<Result<Ope
 }
 
 function checkLive(
-  parts: Parts,
+  parts: InvokeParts,
   { agent, tool, request, target }: Dispatch,
   credential: Credential,
 ): Promise<Result<void>> {
@@ -201,7 +187,7 @@ function checkLive(
 
 /** Forwards the call and takes the credential out of what comes back, in pieces where the caller wants them. */
 async function run(
-  parts: Parts,
+  parts: InvokeParts,
   call: Call,
   dispatch: Dispatch,
   opened: Opened,
@@ -258,7 +244,7 @@ function scrubbed(
 }
 
 /** How calls of this tool are sent, each behind a look at whether the command still is what was pinned. */
-function senderOf(parts: Parts, dispatch: Dispatch, opened: Opened, deadlineMs: number): Forward {
+function senderOf(parts: InvokeParts, dispatch: Dispatch, opened: Opened, deadlineMs: number): Forward {
   const { agent, tool, call } = dispatch
   const send =
     tool.kind === 'worker'

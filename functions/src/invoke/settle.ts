@@ -2,29 +2,14 @@ import type { Meta } from '@vitrine/core/log/entry'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { monthOf } from '@vitrine/core/names'
 import type { Result } from '@vitrine/core/result'
-import type { Dispatch } from './admit.ts'
-import { withinMs } from './deadline.ts'
-import type { ForwardOutcome } from '../forward/forward.ts'
+import type { Dispatch, Ending } from './dispatch.ts'
+import { withinMs } from '../lib/within-ms.ts'
 import { ended, released } from './idempotency.ts'
 import type { Appended, Receipt, Write } from '../ledger/plan.ts'
-import type { Parts } from '../parts.ts'
+import type { InvokeParts } from './parts.ts'
 import { breakerWrite } from '../policies/circuits.ts'
 import { closingOf } from '../ledger/closing.ts'
-import { logs, paths, type BreakerDoc } from '../store/documents.ts'
-
-/** What is recorded of how a call ended. */
-export interface Ending {
-  outcome: ForwardOutcome
-  /** How each try ended. */
-  tries: string[]
-  durationMs: number
-  /** Places in the answer where the credential was taken out. */
-  redactions: number
-  /** Of the scrubbed result; kept for a call with an idempotency key. */
-  resultDigest: string
-  /** What becomes of the tool's circuit breaker; undefined leaves it. */
-  breaker: BreakerDoc | null | undefined
-}
+import { logs, paths } from '../store/documents.ts'
 
 /** The ending of a call that was let in and then not forwarded. */
 export function notForwarded(code: ErrorCode): Ending {
@@ -45,7 +30,7 @@ const SETTLE_PATIENCE_MS = 15 * 60_000
 
 /** Records the outcome. The tool has been called, so the caller gets its answer whether or not the record stands already. */
 export async function settle(
-  parts: Parts,
+  parts: InvokeParts,
   dispatch: Dispatch,
   intent: Appended,
   ending: Ending,

@@ -1,6 +1,5 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { splitCallName } from '@vitrine/core/names'
-import { isCommand } from '@vitrine/core/policy/policy'
+import { isCommand, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { callName } from '../http/parse.ts'
 import { definitionOf, pinnedOf } from '../manifest/pinned.ts'

@@ -1,6 +1,5 @@
 import type { Entry } from '@vitrine/core/log/entry'
 import type { Write } from './plan.ts'
-import type { Parts } from '../parts.ts'
 
 /**
  * An intent is closed once, by its outcome or by the reconciler. The reconciler closes what has been open on the chain
@@ -9,7 +8,7 @@ import type { Parts } from '../parts.ts'
  * reconciler looks for them right before it writes.
  */
 export function closingOf(
-  { reconcileAfterMs }: Pick<Parts, 'reconcileAfterMs'>,
+  { reconcileAfterMs }: { reconcileAfterMs: number },
   log: string,
   intent: Pick<Entry, 'call' | 'ts'>,
   seq: number,

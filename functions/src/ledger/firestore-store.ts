@@ -1,7 +1,7 @@
 import { Timestamp, type DocumentData, type Firestore, type WriteBatch } from 'firebase-admin/firestore'
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
 import { EMPTY_TAIL, segmentId, tailOf, type Segment } from '@vitrine/core/log/segment'
-import { answered } from '../invoke/deadline.ts'
+import { answered } from '../store/answered.ts'
 import { paths, type OwnerDoc } from '../store/documents.ts'
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Plan, Write } from './plan.ts'

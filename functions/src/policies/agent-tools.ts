@@ -1,7 +1,7 @@
 import type { JsonValue } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/policy'
-import { answered } from '../invoke/deadline.ts'
-import type { Parts } from '../parts.ts'
+import { answered } from '../store/answered.ts'
+import type { PolicyParts } from './parts.ts'
 import { policyPaths, type Route, type ServerDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
@@ -17,7 +17,7 @@ export interface PolicyTool {
 
 /** The tools that an agent has by its policies, by name: the very servers that Routes.find finds. */
 export async function policyTools(
-  { db, load }: Pick<Parts, 'db' | 'load'>,
+  { db, load }: Pick<PolicyParts, 'db' | 'load'>,
   agent: { orgId: string; teams?: readonly string[] },
 ): Promise<PolicyTool[]> {
   const { orgId, teams = [] } = agent

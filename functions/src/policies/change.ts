@@ -1,7 +1,7 @@
 import type { Meta } from '@vitrine/core/log/entry'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Principal } from '../auth/owner.ts'
-import type { Parts } from '../parts.ts'
+import type { PolicyParts } from './parts.ts'
 import { logs } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { policyPaths } from '../store/policy-documents.ts'
@@ -31,7 +31,7 @@ export interface Changed {
  * routeWrites; conflict when `version` is not the current one.
  */
 export async function changePolicy(
-  parts: Parts,
+  parts: PolicyParts,
   by: Principal,
   policyId: string,
   request: PolicyChange,
@@ -41,7 +41,7 @@ export async function changePolicy(
 }
 
 async function tryChange(
-  parts: Parts,
+  parts: PolicyParts,
   by: Principal,
   policyId: string,
   { change, version, meta, unpin = [], edit }: PolicyChange,

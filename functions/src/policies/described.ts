@@ -1,6 +1,6 @@
 import type { Pin, ServerConfig, ServerState } from '@vitrine/core/policy/policy'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
-import { breakerState, type BreakerState } from '../invoke/breaker.ts'
+import { breakerState, type BreakerState } from '../store/breaker-state.ts'
 import { breakerOf, sinceOf } from './circuits.ts'
 import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from '../store/policy-documents.ts'
 import { pinFor } from './records.ts'

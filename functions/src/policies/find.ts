@@ -1,13 +1,8 @@
 import type { DocumentData } from 'firebase-admin/firestore'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
-import {
-  isCommandEnabled,
-  type EnvVar,
-  type Sealed,
-  type ServerConfig,
-  type ServerState,
-} from '@vitrine/core/policy/policy'
+import { isCommandEnabled, type EnvVar, type Sealed, type ServerConfig } from '@vitrine/core/policy/policy'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
+import type { LiveWorker, ServedTool } from '../forward/worker/worker.ts'
 import { judge } from '../manifest/verdict.ts'
 import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from './circuits.ts'
@@ -36,24 +31,10 @@ export interface RouteRequest {
   user?: string
 }
 
-/** A worker that serves the policy and was seen lately. */
-export interface LiveWorker {
-  instanceId: string
-  url: string
-  /** Of the server that is meant; undefined before the worker has said anything of it. */
-  state: ServerState | undefined
-}
-
-export interface WorkerRoute {
+export interface WorkerRoute extends ServedTool {
   orgId: string
-  policyId: string
-  slug: string
-  workers: LiveWorker[]
   /** What its circuit belongs to. */
   since: Since
-  user?: string
-  /** Values of the user's variables, as ciphertext. */
-  userSecrets?: Record<string, Sealed>
 }
 
 /** A server of a policy, as far as it can be a registration. */

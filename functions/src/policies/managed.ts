@@ -1,7 +1,7 @@
 import type { DocumentSnapshot } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { roleIn, type Principal } from '../auth/owner.ts'
-import type { Parts } from '../parts.ts'
+import type { PolicyParts } from './parts.ts'
 import type { Role } from '../store/documents.ts'
 import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
 
@@ -20,7 +20,7 @@ export interface Managed {
 
 /** Errors: policy_not_found, also for another organization's; permission_denied for the org's own without one of the roles. */
 export async function managedPolicy(
-  parts: Pick<Parts, 'db'>,
+  parts: Pick<PolicyParts, 'db'>,
   by: Principal,
   policyId: string,
   roles: readonly Role[],

@@ -1,6 +1,6 @@
 import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { answered } from '../invoke/deadline.ts'
+import { answered } from '../store/answered.ts'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type Route, type ToolRoutesDoc } from '../store/policy-documents.ts'
 

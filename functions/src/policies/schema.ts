@@ -8,10 +8,10 @@ import {
   POLICY_SERVERS_MAX,
   TEAMS_PER_ORG_MAX,
 } from '@vitrine/core/limits'
+import { isCommand } from '@vitrine/core/names'
 import {
   BUILTINS,
   envNameProblem,
-  isCommand,
   isPackageName,
   isSecretName,
   isVersionSpec,

@@ -2,13 +2,13 @@ import type { Action, Meta } from '@vitrine/core/log/entry'
 import type { Result } from '@vitrine/core/result'
 import type { Principal } from '../auth/owner.ts'
 import type { Appended, Write } from '../ledger/plan.ts'
-import type { Parts } from '../parts.ts'
+import type { PolicyParts } from './parts.ts'
 import { logs } from '../store/documents.ts'
 import { secretPaths, type SecretName } from './secret-doc.ts'
 
 /** Commits a change of a secret with its entry, and has workers hear of it. A user's secrets travel with each call; nobody has to. */
 export async function recordSecret(
-  parts: Parts,
+  parts: PolicyParts,
   by: Principal,
   action: Action & `secret.${string}`,
   name: SecretName,
@@ -31,7 +31,7 @@ export async function recordSecret(
   })
 }
 
-async function nextRevision({ db }: Parts, orgId: string): Promise<Write> {
+async function nextRevision({ db }: PolicyParts, orgId: string): Promise<Write> {
   const snapshot = await db.doc(secretPaths.revision(orgId)).get()
   if (!snapshot.exists) return { op: 'create', path: snapshot.ref.path, data: { orgId, revision: 1 } }
   const { revision } = snapshot.data() as { revision: number }

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { orgWithRole, type Principal } from '../auth/owner.ts'
-import type { Parts } from '../parts.ts'
+import type { PolicyParts } from './parts.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 import { MANAGERS, READERS } from './managed.ts'
 import type { SecretName, SecretScope } from './secret-doc.ts'
@@ -17,7 +17,7 @@ export interface ScopedRequest {
  * their own. Errors: org_not_found, permission_denied, invalid_argument.
  */
 export async function ownSecret(
-  parts: Pick<Parts, 'db'>,
+  parts: Pick<PolicyParts, 'db'>,
   by: Principal,
   { orgId, scope, team, name }: ScopedRequest,
 ): Promise<Result<SecretName>> {
@@ -34,7 +34,10 @@ export async function ownSecret(
 }
 
 /** Errors: team_not_found. */
-export async function checkTeam({ db }: Pick<Parts, 'db'>, { orgId, scope, owner }: SecretName): Promise<Result<null>> {
+export async function checkTeam(
+  { db }: Pick<PolicyParts, 'db'>,
+  { orgId, scope, owner }: SecretName,
+): Promise<Result<null>> {
   if (scope !== 'team' || (await db.doc(policyPaths.team(orgId, owner)).get()).exists) return ok(null)
   return fail('team_not_found', undefined, { field: 'team' })
 }

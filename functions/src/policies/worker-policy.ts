@@ -7,7 +7,7 @@ import {
   type WorkerServer,
 } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { Parts } from '../parts.ts'
+import type { PolicyParts } from './parts.ts'
 import { pinFor } from './records.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from './secret-doc.ts'
@@ -23,7 +23,7 @@ export interface Current {
 
 /** Errors: policy_not_found. */
 export async function currentPolicy(
-  { load }: Pick<Parts, 'load'>,
+  { load }: Pick<PolicyParts, 'load'>,
   { orgId, policyId }: Connector,
 ): Promise<Result<Current>> {
   const [doc, workers, secrets] = await load([
@@ -40,7 +40,7 @@ export async function currentPolicy(
 
 /** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
 export async function workerPolicy(
-  { load, project }: Pick<Parts, 'load' | 'project'>,
+  { load, project }: Pick<PolicyParts, 'load' | 'project'>,
   { orgId, policyId }: Connector,
   { doc, version }: Current,
 ): Promise<WorkerPolicy> {

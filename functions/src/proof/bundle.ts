@@ -2,7 +2,7 @@ import { writeBundleLine } from '@vitrine/core/log/bundle'
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Chain } from './checkpoint.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { logs, paths, type AgentDoc } from '../store/documents.ts'
 import { chainLines, pinChain, pinChainAt, redactedSince, type Pinned } from './chain-lines.ts'
 
@@ -32,7 +32,7 @@ export interface Resume {
  * shows why they are missing.
  */
 export async function bundle(
-  parts: Parts,
+  parts: ProofParts,
   scope: Scope,
   resume: Resume | undefined,
 ): Promise<Result<AsyncGenerator<string, void>>> {
@@ -57,7 +57,7 @@ export async function bundle(
 }
 
 async function* write(
-  parts: Parts,
+  parts: ProofParts,
   scope: Scope,
   head: string,
   resumed: (Resume & { pinned: Pinned }) | undefined,
@@ -79,7 +79,11 @@ async function* write(
  * Those of a bundle from `from` on: its own, then the agents' by name. An organization's goes first, so that the agents' chains
  * are listed and pinned after it, and have all entries of the checkpoints that it records.
  */
-async function* chainsOf({ db }: Parts, { log, orgId }: Scope, from: string | undefined): AsyncGenerator<Chain, void> {
+async function* chainsOf(
+  { db }: ProofParts,
+  { log, orgId }: Scope,
+  from: string | undefined,
+): AsyncGenerator<Chain, void> {
   const fromAgent = from !== undefined && from !== log
   if (!fromAgent) yield { log, orgId }
   if (log !== logs.org(orgId)) return
@@ -92,7 +96,7 @@ async function* chainsOf({ db }: Parts, { log, orgId }: Scope, from: string | un
 }
 
 /** The chain of this name, if the bundle has it. */
-async function chainOf({ db }: Parts, { log, orgId }: Scope, wanted: string): Promise<Chain | undefined> {
+async function chainOf({ db }: ProofParts, { log, orgId }: Scope, wanted: string): Promise<Chain | undefined> {
   if (wanted === log) return { log, orgId }
   const [, agentId] = /^agents\/([\w-]+)$/.exec(wanted) ?? []
   if (log !== logs.org(orgId) || agentId === undefined) return undefined

@@ -5,7 +5,7 @@ import type { Usage } from '@vitrine/core/log/segment'
 import type { Chain } from './checkpoint.ts'
 import { lastSegment, segmentPages, segmentWith, type StoredSegment } from './chain.ts'
 import { originOf } from './sign.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { paths, type CheckpointDoc, type OpeningsDoc } from '../store/documents.ts'
 
 /** Openings are up to 700 KiB a document. */
@@ -19,20 +19,20 @@ export interface Pinned extends Chain {
   last: StoredSegment | undefined
 }
 
-export async function pinChain({ db }: Parts, chain: Chain): Promise<Pinned> {
+export async function pinChain({ db }: ProofParts, chain: Chain): Promise<Pinned> {
   const last = await lastSegment(db, chain.log)
   return { ...chain, size: last ? last.first + last.count : 0, last }
 }
 
 /** The same again for an export that is resumed. Undefined where no segment ends at `size`. */
-export async function pinChainAt({ db }: Parts, chain: Chain, size: number): Promise<Pinned | undefined> {
+export async function pinChainAt({ db }: ProofParts, chain: Chain, size: number): Promise<Pinned | undefined> {
   const last = size === 0 ? undefined : await segmentWith(db, chain.log, size - 1)
   return size === 0 || (last && last.first + last.count === size) ? { ...chain, size, last } : undefined
 }
 
 /** The lines of a chain in the order of core/bundle.ts, after the one of entry `after`; all of them for null. */
 export async function* chainLines(
-  parts: Parts,
+  parts: ProofParts,
   chain: Pinned,
   openings: boolean,
   after: number | null,
@@ -43,7 +43,7 @@ export async function* chainLines(
   yield* usageLines(parts, chain)
 }
 
-function headLine(parts: Parts, { log, orgId, size, last }: Pinned): string {
+function headLine(parts: ProofParts, { log, orgId, size, last }: Pinned): string {
   return writeBundleLine({
     type: 'chain',
     log,
@@ -54,7 +54,7 @@ function headLine(parts: Parts, { log, orgId, size, last }: Pinned): string {
   })
 }
 
-async function* checkpointLines({ db }: Parts, { log, size }: Pinned): AsyncGenerator<string, void> {
+async function* checkpointLines({ db }: ProofParts, { log, size }: Pinned): AsyncGenerator<string, void> {
   const all = db
     .collection(`${log}/checkpoints`)
     .where('size', '<=', size)
@@ -71,7 +71,7 @@ async function* checkpointLines({ db }: Parts, { log, size }: Pinned): AsyncGene
 }
 
 async function* entryLines(
-  parts: Parts,
+  parts: ProofParts,
   { log, size }: Pinned,
   openings: boolean,
   after: number,
@@ -99,7 +99,7 @@ async function* entryLines(
 
 /** Of the calls that begin in these segments. */
 async function readOpenings(
-  { db }: Parts,
+  { db }: ProofParts,
   log: string,
   segments: readonly StoredSegment[],
 ): Promise<Map<string, Opening>> {
@@ -114,7 +114,7 @@ function callsOf({ entries }: StoredSegment): string[] {
 }
 
 /** Whether an opening was erased after the chain had reached `size`. */
-export async function redactedSince({ db }: Parts, log: string, size: number): Promise<boolean> {
+export async function redactedSince({ db }: ProofParts, log: string, size: number): Promise<boolean> {
   const found = await db
     .collection(`${log}/audit`)
     .where('facets', 'array-contains', 'action=redaction')
@@ -126,7 +126,7 @@ export async function redactedSince({ db }: Parts, log: string, size: number): P
 }
 
 /** A usage document that has moved on since is given as the chain's own totals say it was. */
-async function* usageLines({ db }: Parts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
+async function* usageLines({ db }: ProofParts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
   const found = await db.collection(`${log}/usage`).orderBy('month').get()
   const usages = found.docs.map((doc) => doc.data() as Usage & { seq: number })
   const then = usages.flatMap((usage) =>

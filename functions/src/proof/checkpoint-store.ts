@@ -1,6 +1,6 @@
 import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { logs, paths, type CheckpointDoc } from '../store/documents.ts'
 
 /** A checkpoint that is signed. */
@@ -39,7 +39,7 @@ export async function unfinished(db: Firestore, log: string): Promise<Checkpoint
  * Answers with what stands. Errors: chain_broken when that has another root, those of the ledger.
  */
 export async function createCheckpoint(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   checkpoint: CheckpointDoc,
 ): Promise<Result<CheckpointDoc>> {
@@ -70,7 +70,12 @@ async function createAlone(db: Firestore, path: string, checkpoint: CheckpointDo
   }
 }
 
-function createRecorded(parts: Parts, log: string, path: string, checkpoint: CheckpointDoc): Promise<Result<unknown>> {
+function createRecorded(
+  parts: ProofParts,
+  log: string,
+  path: string,
+  checkpoint: CheckpointDoc,
+): Promise<Result<unknown>> {
   const { orgId, size, root } = checkpoint
   return parts.append(logs.org(orgId), orgId, {
     drafts: [{ action: 'checkpoint', actor: 'system:checkpoint', target: log, call: '', meta: { size, root } }],

@@ -4,7 +4,7 @@ import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles } from '@vitrine/core/log/tiles'
 import { logError } from '../lib/log-error.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { logs, type AgentDoc, type CheckpointDoc } from '../store/documents.ts'
 import { publishCheckpoints } from './publish.ts'
 import { collectCosignatures } from './witness.ts'
@@ -41,7 +41,7 @@ export interface Chain {
  * Safe beside itself. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
  */
 export async function checkpointChain(
-  parts: Parts,
+  parts: ProofParts,
   chain: Chain,
   entriesMax = ENTRIES_A_CHECKPOINT,
 ): Promise<Result<SignedCheckpoint | undefined>> {
@@ -61,7 +61,7 @@ export async function checkpointChain(
 
 /** Answers with the newest checkpoint: `base` when nothing came behind it. `unsigned` are the sizes of those that stand behind it already. */
 async function extendChain(
-  parts: Parts,
+  parts: ProofParts,
   chain: Chain,
   base: SignedCheckpoint | undefined,
   unsigned: readonly number[],
@@ -99,7 +99,7 @@ async function extendChain(
 }
 
 /** The tree of a checkpoint, after checking that it is the one that was signed and that the chain goes through it. */
-async function startBehind(parts: Parts, log: string, base: CheckpointDoc | undefined): Promise<Result<Growth>> {
+async function startBehind(parts: ProofParts, log: string, base: CheckpointDoc | undefined): Promise<Result<Growth>> {
   if (!base) return ok(startGrowth(log, 0, [], undefined))
   const { size, root } = base
   const signed = await isSigned(parts, log, base)
@@ -114,7 +114,7 @@ async function startBehind(parts: Parts, log: string, base: CheckpointDoc | unde
     : fail('chain_broken', `The tree stored with checkpoint ${size} has another root.`)
 }
 
-async function includes(parts: Parts, log: string, checkpoint: CheckpointDoc, entry: Entry): Promise<boolean> {
+async function includes(parts: ProofParts, log: string, checkpoint: CheckpointDoc, entry: Entry): Promise<boolean> {
   const { size, root } = checkpoint
   const proof = await readProof(parts.db, log, checkpoint, inclusionNodes(entry.seq, size))
   return verifyInclusion({
@@ -127,7 +127,11 @@ async function includes(parts: Parts, log: string, checkpoint: CheckpointDoc, en
 }
 
 /** Creates a checkpoint of the tree as it is now, and signs what stands there. */
-async function checkpointAt(parts: Parts, { log, orgId }: Chain, { edge }: Growth): Promise<Result<SignedCheckpoint>> {
+async function checkpointAt(
+  parts: ProofParts,
+  { log, orgId }: Chain,
+  { edge }: Growth,
+): Promise<Result<SignedCheckpoint>> {
   const root = bytesToHex(rootOf(edge))
   const created = await createCheckpoint(parts, log, {
     orgId,
@@ -150,7 +154,7 @@ function brokenBy(error: unknown): Result<never> {
 }
 
 /** All agents' chains, then all organizations', on which the agents' checkpoints are recorded. One chain's failure stops no other. */
-export async function checkpointAll(parts: Parts): Promise<void> {
+export async function checkpointAll(parts: ProofParts): Promise<void> {
   const agents = await parts.db.collection('agents').select('orgId').get()
   await checkpointEach(
     parts,
@@ -163,7 +167,7 @@ export async function checkpointAll(parts: Parts): Promise<void> {
   )
 }
 
-async function checkpointEach(parts: Parts, chains: Chain[]): Promise<void> {
+async function checkpointEach(parts: ProofParts, chains: Chain[]): Promise<void> {
   async function work(): Promise<void> {
     for (let chain = chains.pop(); chain; chain = chains.pop()) {
       const { log } = chain

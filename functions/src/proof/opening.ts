@@ -1,7 +1,7 @@
 import type { Opening } from '@vitrine/core/log/commitment'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { segmentWith } from './chain.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { paths, type OpeningsDoc } from '../store/documents.ts'
 
 /** An invocation's opening, with the path and version of the document that holds it. */
@@ -13,7 +13,7 @@ export interface FoundOpening {
 }
 
 /** What opens the commitment of the intent with number `seq`. Errors: receipt_not_found, opening_not_found. */
-export async function findOpening({ db }: Parts, log: string, seq: number): Promise<Result<FoundOpening>> {
+export async function findOpening({ db }: ProofParts, log: string, seq: number): Promise<Result<FoundOpening>> {
   const segment = await segmentWith(db, log, seq)
   const entry = segment?.entries.find((candidate) => candidate.seq === seq)
   if (!segment || !entry) return fail('receipt_not_found')

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { Publisher } from './publish.ts'
+import type { Publisher } from './parts.ts'
 import { sendText } from './send.ts'
 
 const PRECONDITION_FAILED = 412

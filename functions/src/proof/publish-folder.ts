@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Publisher } from './publish.ts'
+import type { Publisher } from './parts.ts'
 
 /** A local folder in the place of a bucket, for demo projects. */
 export function createFolderPublisher(dir: string): Publisher {

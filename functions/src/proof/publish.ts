@@ -2,20 +2,11 @@ import { parseNote } from '@vitrine/core/log/note'
 import { isSignedDoc, unfinished } from './checkpoint-store.ts'
 import { originOf } from './sign.ts'
 import { logError } from '../lib/log-error.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { paths } from '../store/documents.ts'
 
-/** A place outside the operator's database where checkpoints are kept, such as a bucket with a retention lock. */
-export interface Publisher {
-  /**
-   * Keeps a note at `{origin}/{size}` unless something is kept there already, and answers with what is kept there. Durable
-   * when it resolves; throws when the place does not answer. May be repeated.
-   */
-  keep(origin: string, size: number, note: string): Promise<string>
-}
-
 /** Publishes what is signed and not published yet. What fails is logged and tried again by the next run. */
-export async function publishCheckpoints(parts: Parts, log: string): Promise<void> {
+export async function publishCheckpoints(parts: ProofParts, log: string): Promise<void> {
   const { publisher, db } = parts
   if (!publisher) return
   const origin = originOf(parts, log)

@@ -1,11 +1,9 @@
 import type { Dispatcher } from 'undici'
 import * as z from 'zod'
 import { COSIGNATURE_V1, parseVerifierKey } from '@vitrine/core/log/note'
-import type { Environment } from '../environment.ts'
 import { accessToken, createBucketPublisher } from './publish-bucket.ts'
 import { createFolderPublisher } from './publish-folder.ts'
-import type { Publisher } from './publish.ts'
-import type { Witness } from './witness.ts'
+import type { Publisher, Witness } from './parts.ts'
 
 const schema = z.array(z.strictObject({ url: z.url({ protocol: /^https?$/ }), vkey: z.string() }))
 
@@ -22,7 +20,7 @@ export function readWitnesses(json: string | undefined): Witness[] {
 
 /** The bucket, else the folder, else nowhere. */
 export function createPublisher(
-  { checkpointBucket, checkpointDir }: Environment,
+  { checkpointBucket, checkpointDir }: { checkpointBucket: string | undefined; checkpointDir: string | undefined },
   dispatcher: Dispatcher,
 ): Publisher | undefined {
   if (checkpointBucket) return createBucketPublisher({ bucket: checkpointBucket, dispatcher, token: accessToken() })

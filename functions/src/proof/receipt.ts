@@ -8,7 +8,7 @@ import { segmentWith } from './chain.ts'
 import { newestSigned } from './checkpoint-store.ts'
 import { readProof } from './tile-store.ts'
 import { logError } from '../lib/log-error.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 
 export interface ProvenEntry {
   entry: Entry
@@ -21,7 +21,7 @@ export interface ProvenEntry {
  * The receipt of an entry, from the segment that holds it, the newest signed checkpoint and at most two tiles a level.
  * Errors: receipt_not_found, receipt_pending with `details.size` (the entries that are covered), chain_broken.
  */
-export async function readReceipt({ db }: Parts, log: string, seq: number): Promise<Result<ProvenEntry>> {
+export async function readReceipt({ db }: ProofParts, log: string, seq: number): Promise<Result<ProvenEntry>> {
   const [segment, checkpoint] = await Promise.all([segmentWith(db, log, seq), newestSigned(db, log)])
   const entry = segment?.entries.find((candidate) => candidate.seq === seq)
   if (!entry) return fail('receipt_not_found')

@@ -1,5 +1,5 @@
 import type { Draft, Entry } from '@vitrine/core/log/entry'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import { logs, type AgentDoc } from '../store/documents.ts'
 import { closingOf, isStale } from '../ledger/closing.ts'
 import { openIntents, type OpenIntents } from './open-intents.ts'
@@ -14,7 +14,7 @@ const AGENTS_AT_A_TIME = 8
  * have been called or not, so the unit stays charged. Idempotent, and safe beside running invocations. Answers how
  * many it closed.
  */
-export async function reconcileChain(parts: Parts, log: string, orgId: string): Promise<number> {
+export async function reconcileChain(parts: ProofParts, log: string, orgId: string): Promise<number> {
   const watermark = parts.db.doc(`${log}/state/reconciler`)
   const closedBefore = ((await watermark.get()).data()?.['closedBefore'] as number | undefined) ?? 0
   const intents = openIntents(parts.db, log, closedBefore)
@@ -36,7 +36,7 @@ export async function reconcileChain(parts: Parts, log: string, orgId: string): 
   return closed
 }
 
-function close(parts: Parts, log: string, orgId: string, stale: readonly Entry[], intents: OpenIntents) {
+function close(parts: ProofParts, log: string, orgId: string, stale: readonly Entry[], intents: OpenIntents) {
   return parts.append(log, orgId, {
     drafts: stale.map(unknownOutcome),
     writes: (seq, at) => stale.flatMap((intent, i) => closingOf(parts, log, intent, seq + i, at)),
@@ -59,7 +59,7 @@ function unknownOutcome({ target, call, seq }: Entry): Draft {
 }
 
 /** All agents' chains; organizations' chains hold no calls. Answers how many calls it closed. */
-export async function reconcileAll(parts: Parts): Promise<number> {
+export async function reconcileAll(parts: ProofParts): Promise<number> {
   const agents = (await parts.db.collection('agents').select('orgId').get()).docs
   let closed = 0
   async function work(): Promise<void> {

@@ -3,11 +3,11 @@ import { checkpointText, verifyCheckpoint } from '@vitrine/core/log/checkpoint'
 import { ED25519, formatNote, verifierKey, type VerifierKey } from '@vitrine/core/log/note'
 import { ok, type Result } from '@vitrine/core/result'
 import type { SigningKey } from '../kms/signer.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts } from './parts.ts'
 import type { CheckpointDoc } from '../store/documents.ts'
 
 /** The first line of a chain's checkpoints, and the name of the key that signs them. */
-export function originOf({ project }: Pick<Parts, 'project'>, log: string): string {
+export function originOf({ project }: Pick<ProofParts, 'project'>, log: string): string {
   return `${project}/${log}`
 }
 
@@ -18,7 +18,7 @@ export function chainKey(origin: string, { publicKey }: SigningKey): VerifierKey
 
 /** Signs the root as stored. Ed25519 is deterministic: whoever signs it makes the same note. Errors: kms_unavailable. */
 export async function signCheckpoint(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   { size, root }: CheckpointDoc,
 ): Promise<Result<string>> {
@@ -34,7 +34,7 @@ export async function signCheckpoint(
 
 /** Whether the note is ours, and signs this very size and root. Errors: kms_unavailable. */
 export async function isSigned(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   { size, root, note }: CheckpointDoc,
 ): Promise<Result<boolean>> {

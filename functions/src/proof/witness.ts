@@ -12,16 +12,9 @@ import {
 import { newestSigned, type SignedCheckpoint } from './checkpoint-store.ts'
 import { readProof } from './tile-store.ts'
 import { logError } from '../lib/log-error.ts'
-import type { Parts } from '../parts.ts'
+import type { ProofParts, Witness } from './parts.ts'
 import { paths, type CheckpointDoc } from '../store/documents.ts'
 import { sendText } from './send.ts'
-
-/** A C2SP witness of our logs. */
-export interface Witness {
-  /** Its submission prefix, without a slash at the end. */
-  url: string
-  key: VerifierKey
-}
 
 /** Checkpoints looked at for the size that a witness has seen last. */
 const RECENT = 10
@@ -32,7 +25,7 @@ const RECENT = 10
  * checkpoint as it stands then.
  */
 export async function collectCosignatures(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   newest: SignedCheckpoint,
 ): Promise<SignedCheckpoint> {
@@ -55,7 +48,7 @@ export async function collectCosignatures(
 
 /** Throws when the witness refuses or does not answer as it should. */
 async function cosign(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   checkpoint: SignedCheckpoint,
   { url, key }: Witness,
@@ -79,7 +72,7 @@ async function cosign(
 }
 
 /** Another run may have gone ahead with a later checkpoint. Otherwise there was one, and it is gone: throws. */
-async function overtaken(parts: Parts, log: string, seen: number): Promise<SignatureLine[]> {
+async function overtaken(parts: ProofParts, log: string, seen: number): Promise<SignatureLine[]> {
   const size = (await newestSigned(parts.db, log))?.size ?? 0
   if (size < seen)
     throw new Error(`it has seen ${seen} entries, and the newest checkpoint has ${size}: the log has been cut short`)
@@ -98,7 +91,7 @@ async function cosignatures(text: string, answer: string, key: VerifierKey): Pro
 
 /** One line for each hash; none for a witness that has seen nothing, or this very size. */
 async function consistencyProof(
-  parts: Parts,
+  parts: ProofParts,
   log: string,
   checkpoint: CheckpointDoc,
   oldSize: number,
@@ -110,7 +103,7 @@ async function consistencyProof(
 
 /** Another run may have appended the same lines, or others. */
 async function appendLines(
-  { db }: Parts,
+  { db }: ProofParts,
   log: string,
   { size }: SignedCheckpoint,
   lines: SignatureLine[],
@@ -133,7 +126,7 @@ interface SizedNote {
 }
 
 /** Newest first. */
-async function recentNotes({ db }: Parts, log: string, below: number): Promise<SizedNote[]> {
+async function recentNotes({ db }: ProofParts, log: string, below: number): Promise<SizedNote[]> {
   const found = await db
     .collection(`${log}/checkpoints`)
     .where('size', '<', below)

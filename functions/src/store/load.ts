@@ -1,6 +1,6 @@
 import type { DocumentData, Firestore } from 'firebase-admin/firestore'
 import { coalesceMany } from '../lib/coalesce.ts'
-import { answered } from '../invoke/deadline.ts'
+import { answered } from './answered.ts'
 
 /** Reads documents by path in one round trip, shared with concurrent callers. What comes back is shared too: don't change it. */
 export type Load = (paths: string[]) => Promise<(DocumentData | undefined)[]>

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
-import { isCommand, isSlug, type CallBody, type Sealed } from '@vitrine/core/policy/policy'
+import { isCommand } from '@vitrine/core/names'
+import { isSlug, type CallBody, type Sealed } from '@vitrine/core/policy/policy'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Result } from '@vitrine/core/result'
 

@@ -2,6 +2,7 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
 import type { Pin, Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy/policy'
 import type { Result } from '@vitrine/core/result'
+import type { PoolLimits } from './bounds.ts'
 import type { Containment } from './containment.ts'
 
 /** What the pool offers to the worker's HTTP surface and to its connection with the control plane. */
@@ -38,22 +39,6 @@ export interface PoolOptions {
   limits?: Partial<PoolLimits>
   /** Whether servers are held in cgroups where the host has them; false is as on a host without. Default true. */
   cgroups?: boolean
-}
-
-export interface PoolLimits {
-  /** Processes of servers at the same time, shared ones included. Idle per-user ones make room. */
-  processesMax: number
-  /** A per-user process that served nobody for so long is stopped. */
-  idleMs: number
-  /** From spawn to the first list of tools. */
-  startMs: number
-  /** Between SIGTERM and SIGKILL. */
-  graceMs: number
-  /** The first wait before a failed server is started again; it doubles, with jitter, up to `backoffMsMax`. */
-  backoffMs: number
-  backoffMsMax: number
-  /** Between two looks at memory and number of processes. */
-  watchMs: number
 }
 
 /** A server of the policy: a package from npm, or what worker.yaml says of it. */

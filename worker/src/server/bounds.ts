@@ -1,5 +1,3 @@
-import type { PoolLimits } from './api.ts'
-
 /** Every bound of a server's process, with its unit and what it stops. */
 
 /** One JSON-RPC message: the largest answer that is passed on, and room for its envelope. A server that sends more in one line is ended. */
@@ -36,6 +34,23 @@ export const OPEN_FILES_MAX = 1_024
 export const FILE_BYTES_MAX = 256 * 1024 * 1024
 /** Niceness: servers come after the worker itself. */
 export const NICENESS = 5
+
+/** What a pool may use and how long it waits. */
+export interface PoolLimits {
+  /** Processes of servers at the same time, shared ones included. Idle per-user ones make room. */
+  processesMax: number
+  /** A per-user process that served nobody for so long is stopped. */
+  idleMs: number
+  /** From spawn to the first list of tools. */
+  startMs: number
+  /** Between SIGTERM and SIGKILL. */
+  graceMs: number
+  /** The first wait before a failed server is started again; it doubles, with jitter, up to `backoffMsMax`. */
+  backoffMs: number
+  backoffMsMax: number
+  /** Between two looks at memory and number of processes. */
+  watchMs: number
+}
 
 export const POOL_LIMITS: PoolLimits = {
   processesMax: 32,

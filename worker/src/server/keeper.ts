@@ -1,6 +1,6 @@
 import type { HealthCheck, ServerEvent, ServerState } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { PoolLimits } from './api.ts'
+import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from './backoff.ts'
 import { createDepartures } from './departures.ts'
 import { watchHealth } from './health.ts'

@@ -1,6 +1,6 @@
 import type { Sealed } from '@vitrine/core/policy/policy'
 import type { Result } from '@vitrine/core/result'
-import type { PoolLimits } from './api.ts'
+import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from './backoff.ts'
 import type { Keeper } from './keeper.ts'
 import { PERMANENT, type Runner } from './runner.ts'

@@ -11,7 +11,7 @@ import type { Parts } from '../../parts.ts'
 import { knownCommands } from '../../policies/known-commands.ts'
 import { logs, paths, type AgentDoc } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const FILE = 'agent.yaml'
 const SIZE_MESSAGE = `The manifest is larger than ${AGENT_MANIFEST_BYTES_MAX / 1024} KiB.`

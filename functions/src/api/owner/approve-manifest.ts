@@ -4,7 +4,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse, toolName } from '../../http/parse.ts'
 import { logs, paths, toolFrom } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{agentId, name, manifestHash}` → `{name, manifestHash}`: pins the list that waits for approval, if it is the one of that hash: what

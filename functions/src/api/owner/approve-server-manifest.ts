@@ -6,7 +6,7 @@ import { MANAGERS, managedPolicy } from '../../policies/managed.ts'
 import { slug } from '../../policies/schema.ts'
 import { logs } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({
   policyId: id,

@@ -3,7 +3,7 @@ import { ok } from '@vitrine/core/result'
 import { id, parse } from '../../http/parse.ts'
 import { changePolicy } from '../../policies/change.ts'
 import { teams } from '../../policies/schema.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({ policyId: id, teams })
 

@@ -5,7 +5,7 @@ import { chainFields, namesOne, NAMES_ONE, readableChain } from '../../auth/chai
 import { checkpointChain } from '../../proof/checkpoint.ts'
 import { chainKey, originOf } from '../../proof/sign.ts'
 import { parse } from '../../http/parse.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject(chainFields).refine(namesOne, NAMES_ONE)
 

@@ -10,7 +10,7 @@ import { checkTeams } from '../../policies/settings.ts'
 import { logs, paths, type AgentDoc } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({
   name: label,

@@ -6,7 +6,7 @@ import { roleIn } from '../../auth/owner.ts'
 import { id, label, parse } from '../../http/parse.ts'
 import { logs, paths, type OwnerKeyDoc } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 /** `{label, orgId?}` → `{keyId, key}`. The key acts for its maker within one organization; it is shown this once. */

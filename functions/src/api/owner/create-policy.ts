@@ -14,7 +14,7 @@ import { checkSettings, NO_BUILTINS, settingsMeta, type PolicySettings } from '.
 import { logs } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 const schema = z.strictObject({

@@ -7,7 +7,7 @@ import { routeWrites } from '../../policies/routes.ts'
 import { settingsMeta, unpinned } from '../../policies/settings.ts'
 import { logs } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{policyId}` → `{policyId}`. Its key fails from its next use on and its tools are gone. Errors: policy_not_found, permission_denied. */
 export const deletePolicy: Operation = async (parts, by, data) => {

@@ -6,7 +6,7 @@ import { recordSecret } from '../../policies/secret-change.ts'
 import { secretPaths, SECRET_SCOPES } from '../../policies/secret-doc.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { namedSecret } from './named-secret.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({
   orgId: id.optional(),

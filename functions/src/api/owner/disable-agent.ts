@@ -4,7 +4,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId, disabled}` → the same. A disabled agent can do nothing; its chain and tools stay. */
 export const disableAgent: Operation = async (parts, by, data) => {

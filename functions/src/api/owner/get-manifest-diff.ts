@@ -6,7 +6,7 @@ import { id, parse, toolName } from '../../http/parse.ts'
 import { diffTools, type ToolsByName } from '../../manifest/diff.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
 import { paths, toolFrom } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{agentId, name}` → `{name, policy, pinnedHash, liveHash, added, removed, changed: [{name, before, after}]}`: what a server lists

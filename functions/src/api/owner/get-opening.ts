@@ -4,7 +4,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse, seq } from '../../http/parse.ts'
 import { findOpening } from '../../proof/opening.ts'
 import { logs } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId, seq}` → `{salt, args}` of the intent with that number: what its `argsCommit` commits to. For those who manage the agent. */
 export const getOpening: Operation = async (parts, by, data) => {

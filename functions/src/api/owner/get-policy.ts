@@ -4,7 +4,7 @@ import { id, parse } from '../../http/parse.ts'
 import { describePolicy, describeServer, describeWorkers } from '../../policies/described.ts'
 import { policyPaths, type ServerDoc, type WorkersDoc } from '../../store/policy-documents.ts'
 import { managedPolicy, READERS } from '../../policies/managed.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{policyId}` → `{policy, servers, workers}`: the policy, pins and circuits of its servers, and which workers serve it in what state.

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { chainFields, namesOne, NAMES_ONE, readableChain } from '../../auth/chain.ts'
 import { parse, seq } from '../../http/parse.ts'
 import { readReceipt } from '../../proof/receipt.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({ ...chainFields, seq }).refine(namesOne, NAMES_ONE)
 

@@ -5,7 +5,7 @@ import { policyPaths, type WorkersDoc } from '../../store/policy-documents.ts'
 import { managedPolicy, MANAGERS } from '../../policies/managed.ts'
 import { slug } from '../../policies/schema.ts'
 import { liveWorkers } from '../../policies/find.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{policyId, slug}` → `{slug, workers: [{instanceId, lines}]}`: what the server last wrote to stderr at each worker that lives, credentials taken

@@ -5,7 +5,7 @@ import { id, parse } from '../../http/parse.ts'
 import { policyPaths, type ServerDoc } from '../../store/policy-documents.ts'
 import { managedPolicy, READERS } from '../../policies/managed.ts'
 import { slug } from '../../policies/schema.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{policyId, slug}` → `{slug, manifest, manifestHash, pending, pendingHash}`: the approved list of a server's tools, and the one that

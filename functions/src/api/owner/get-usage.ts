@@ -6,7 +6,7 @@ import type { Usage } from '@vitrine/core/log/segment'
 import { readableAgent } from '../../auth/owner.ts'
 import { id, month, parse } from '../../http/parse.ts'
 import { logs, paths, type OwnerDoc } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId, month?}` → `{month, invoked, credited, limit}`: units the agent was charged and given back, and its owner's limit. */
 export const getUsage: Operation = async (parts, by, data) => {

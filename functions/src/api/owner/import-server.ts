@@ -5,7 +5,7 @@ import { id, parse } from '../../http/parse.ts'
 import { changePolicy } from '../../policies/change.ts'
 import { server, servers, slug, SOURCES } from '../../policies/schema.ts'
 import { readServerJson, type ImportedServer } from '../../policies/server-json.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const source = z.discriminatedUnion('source', [
   z.strictObject(SOURCES.static),

@@ -5,7 +5,7 @@ import { orgWithRole, readableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { findEntries, readPageToken, type Scope } from '../../ledger/query.ts'
 import { logs } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const text = z.string().min(1).max(200)
 const schema = z

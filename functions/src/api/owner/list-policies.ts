@@ -5,7 +5,7 @@ import { id, parse } from '../../http/parse.ts'
 import { describePolicy } from '../../policies/described.ts'
 import { policyPaths, type ToolPolicyDoc } from '../../store/policy-documents.ts'
 import { READERS } from '../../policies/managed.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 /** `{orgId?}` → `{policies}`, by name. Errors: org_not_found, permission_denied. */

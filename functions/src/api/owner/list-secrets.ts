@@ -4,7 +4,7 @@ import { orgWithRole } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { MANAGERS, READERS } from '../../policies/managed.ts'
 import { secretPaths, type SecretName } from '../../policies/secret-doc.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 /**

@@ -3,9 +3,9 @@ import { ok } from '@vitrine/core/result'
 import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { toListed } from '../agent/list-tools.ts'
-import { breakerState } from '../../invoke/breaker.ts'
+import { breakerState } from '../../store/breaker-state.ts'
 import { paths, toolFrom, type ToolDoc } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** The ciphertext is not even read. */
 const FIELDS = [

@@ -4,7 +4,7 @@ import { fail, ok } from '@vitrine/core/result'
 import { id, parse } from '../../http/parse.ts'
 import { changePolicy } from '../../policies/change.ts'
 import { slug, versionSpec } from '../../policies/schema.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({ policyId: id, slug, version: versionSpec })
 

@@ -1,8 +1,9 @@
 import type { Result } from '@vitrine/core/result'
 import { fail } from '@vitrine/core/result'
-import { authenticateOwner, type Principal } from '../../auth/owner.ts'
+import { authenticateOwner } from '../../auth/owner.ts'
 import type { Call } from '../../http/callable.ts'
 import type { Parts } from '../../parts.ts'
+import type { Operation } from './operation.ts'
 import { applyManifest } from './apply-manifest.ts'
 import { approveManifest } from './approve-manifest.ts'
 import { approveServerManifest } from './approve-server-manifest.ts'
@@ -40,9 +41,6 @@ import { setToolEnabled } from './set-tool-enabled.ts'
 import { signingKeys } from './signing-keys.ts'
 import { createTeam, deleteTeam, listTeams, setAgentTeams } from './teams.ts'
 import { updatePolicy } from './update-policy.ts'
-
-/** One operation of `admin`; authentication is done, authorization is its own. */
-export type Operation = (parts: Parts, by: Principal, data: unknown) => Promise<Result<unknown>>
 
 /** `POST {admin}/{operation}`. */
 const OPERATIONS = new Map<string, Operation>(

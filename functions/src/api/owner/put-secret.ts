@@ -17,7 +17,7 @@ import {
 } from '../../policies/secret-doc.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { namedSecret } from './named-secret.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z
   .strictObject({

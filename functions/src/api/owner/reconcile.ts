@@ -4,7 +4,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { reconcileChain } from '../../proof/reconcile.ts'
 import { logs } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId}` → `{closed}`: does at once for one agent what the schedule does for all. */
 export const reconcile: Operation = async (parts, by, data) => {

@@ -6,7 +6,7 @@ import { id, label, parse, seq } from '../../http/parse.ts'
 import { findOpening } from '../../proof/opening.ts'
 import { logs } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * `{agentId, seq, reason?}` → `{call, receipt}`: erases the arguments of the invocation whose intent is number `seq`, and says so on

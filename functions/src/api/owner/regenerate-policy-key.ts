@@ -7,7 +7,7 @@ import { policyPaths } from '../../store/policy-documents.ts'
 import { MANAGERS, managedPolicy } from '../../policies/managed.ts'
 import { logs } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{policyId}` → `{key}`. The old key fails from its next use on. Errors: policy_not_found, permission_denied. */
 export const regeneratePolicyKey: Operation = async (parts, by, data) => {

@@ -3,7 +3,7 @@ import { fail, ok } from '@vitrine/core/result'
 import { roleIn } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { logs, paths, type OwnerKeyDoc } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{keyId}` → `{keyId}`. One's own keys, and as owner or admin those of the organization. Errors: key_not_found. */
 export const revokeOwnerKey: Operation = async (parts, by, data) => {

@@ -6,7 +6,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse } from '../../http/parse.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { logs, paths } from '../../store/documents.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId}` → `{key}`. The old key fails from its next use on. */
 export const rotateAgentKey: Operation = async (parts, by, data) => {

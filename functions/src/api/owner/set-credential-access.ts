@@ -4,7 +4,7 @@ import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { id, parse, toolName } from '../../http/parse.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.union([
   z.strictObject({ agentId: id, name: toolName, allowed: z.boolean() }),

@@ -5,7 +5,7 @@ import { id, parse } from '../../http/parse.ts'
 import type { Write } from '../../ledger/plan.ts'
 import { logs, paths, ROLES, type MemberDoc, type Role } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 const schema = z.strictObject({ orgId: id.optional(), uid: id, role: z.enum(ROLES).nullable() })

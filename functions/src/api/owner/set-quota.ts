@@ -7,7 +7,7 @@ import { id, parse } from '../../http/parse.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { ownerUsage } from '../../ledger/owner-usage.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({
   ownerUid: id.optional(),

@@ -4,7 +4,7 @@ import { manageableAgent } from '../../auth/owner.ts'
 import { id, parse, toolName } from '../../http/parse.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 /** `{agentId, name, enabled}` → `{name, enabled}`. Disabled tools stay, so that the audit trail can still be read. Errors: agent_not_found, tool_not_found. */
 export const setToolEnabled: Operation = async (parts, by, data) => {

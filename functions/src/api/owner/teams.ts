@@ -10,7 +10,7 @@ import { checkTeams } from '../../policies/settings.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 import { ensurePersonalOrg } from './personal-org.ts'
 
 /** `{orgId?, name}` → `{teamId}`. Errors: org_not_found, permission_denied. */

@@ -4,7 +4,7 @@ import type { Builtins } from '@vitrine/core/policy/policy'
 import { id, label, parse } from '../../http/parse.ts'
 import { changePolicy } from '../../policies/change.ts'
 import { builtins, servers, teams } from '../../policies/schema.ts'
-import type { Operation } from './operations.ts'
+import type { Operation } from './operation.ts'
 
 const schema = z.strictObject({
   policyId: id,

@@ -1,7 +1,7 @@
 import { FieldValue } from 'firebase-admin/firestore'
 import * as z from 'zod'
 import { ok, type Result } from '@vitrine/core/result'
-import { answered } from '../../invoke/deadline.ts'
+import { answered } from '../../store/answered.ts'
 import { id, parse } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { policyPaths } from '../../store/policy-documents.ts'

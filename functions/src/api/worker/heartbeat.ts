@@ -15,7 +15,7 @@ import {
   type ServerStatus,
 } from '@vitrine/core/policy/policy'
 import { ok, type Result } from '@vitrine/core/result'
-import { answered } from '../../invoke/deadline.ts'
+import { answered } from '../../store/answered.ts'
 import { id, parse, toolName } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { policyPaths, type WorkerState } from '../../store/policy-documents.ts'

@@ -1,5 +1,5 @@
 import type { DispatchKey } from '@vitrine/core/policy/policy'
-import { answered } from '../../invoke/deadline.ts'
+import { answered } from '../../store/answered.ts'
 import type { Parts } from '../../parts.ts'
 import { DISPATCH_KEYS, type DispatchKeyDoc } from '../../store/policy-documents.ts'
 

@@ -13,7 +13,7 @@ import {
   type ServerConfig,
 } from '@vitrine/core/policy/policy'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { answered } from '../../invoke/deadline.ts'
+import { answered } from '../../store/answered.ts'
 import { id, parse, toolName } from '../../http/parse.ts'
 import type { Write } from '../../ledger/plan.ts'
 import { diffTools, toolsByName, toolsHash } from '../../manifest/diff.ts'

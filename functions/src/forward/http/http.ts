@@ -9,7 +9,8 @@ import { kindOf, toAnswer } from '../../answers/answer.ts'
 import { toPieces } from '../../answers/pieces.ts'
 import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded } from '../../egress/body.ts'
 import { buildRequest } from './request.ts'
-import type { Forward, ForwardOutcome, ForwardRequest, SerializedAnswer } from '../forward.ts'
+import type { SerializedAnswer } from '../../answers/read.ts'
+import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
 
 type Unanswered = Extract<ForwardOutcome, { answered: false }>
 

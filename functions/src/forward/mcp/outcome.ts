@@ -3,7 +3,7 @@ import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './exchange.ts'
 import { abortOf } from '../../egress/abort.ts'
 import type { ForwardOutcome } from '../forward.ts'
-import type { ReadResult } from '../../answers/read.ts'
+import { isGood, type ReadResult } from '../../answers/read.ts'
 
 /**
  * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
@@ -38,11 +38,6 @@ export function outcomeOfRead({ ok, answer }: ReadResult): ForwardOutcome {
   return answer === null
     ? { answered: false, status: 200, code: 'upstream_invalid', sent: true }
     : { answered: true, status: 200, ok, answer }
-}
-
-/** A call is done and well when the tool says no error and the server asks for nothing more (`input_required`, 2026-07-28). */
-export function isGood(result: JsonObject): boolean {
-  return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
 }
 
 function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
 import { LOG_COMMAND, SERVER_LOG_BYTES_MAX, type CallBody } from '@vitrine/core/policy/policy'
 import { collect, decoded } from '../../egress/body.ts'
-import type { LiveWorker } from '../../policies/find.ts'
+import type { LiveWorker } from './worker.ts'
 import type { SignCall } from './token.ts'
 
 /** Asks a worker for the last lines that a server wrote to stderr, credentials taken out; null when it does not say. */

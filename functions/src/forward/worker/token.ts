@@ -8,7 +8,7 @@ import {
   type CallBody,
   type CallClaims,
 } from '@vitrine/core/policy/policy'
-import { answered } from '../../invoke/deadline.ts'
+import { answered } from '../../store/answered.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
 
 export interface TokenRequest {

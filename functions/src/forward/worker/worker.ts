@@ -3,19 +3,38 @@ import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
-import type { CallBody } from '@vitrine/core/policy/policy'
+import type { CallBody, Sealed, ServerState } from '@vitrine/core/policy/policy'
 import type { Piece } from '@vitrine/core/tool'
-import type { LiveWorker, WorkerRoute } from '../../policies/find.ts'
 import type { SignCall } from './token.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
+import { isGood } from '../../answers/read.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
-import { isGood, outcomeOfRead } from '../mcp/outcome.ts'
+import { outcomeOfRead } from '../mcp/outcome.ts'
+
+/** A worker that serves the policy and was seen lately. */
+export interface LiveWorker {
+  instanceId: string
+  url: string
+  /** Of the server that is meant; undefined before the worker has said anything of it. */
+  state: ServerState | undefined
+}
+
+/** A server of a tool policy, and the workers that serve it. */
+export interface ServedTool {
+  policyId: string
+  slug: string
+  workers: LiveWorker[]
+  /** The user that the call is made for. */
+  user?: string
+  /** Values of the user's variables, as ciphertext. */
+  userSecrets?: Record<string, Sealed>
+}
 
 /** One call as the worker's token and body tell it. */
 export interface WorkerCall {
-  route: WorkerRoute
+  route: ServedTool
   agentId: string
   /** Id of the invocation. */
   call: string

@@ -1,6 +1,6 @@
 import { base64ToBytes } from '../bytes.ts'
-import { ED25519_KEY_BYTES } from './ed25519.ts'
-import { ED25519, parseVerifierKey, tlogError, type TlogError } from '../log/note.ts'
+import { ED25519_KEY_BYTES } from '../keys/ed25519.ts'
+import { ED25519, parseVerifierKey, tlogError, type TlogError } from './note.ts'
 import type { Result } from '../result.ts'
 
 /** An operator's key as somebody wrote it down. */

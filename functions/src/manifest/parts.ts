@@ -1,0 +1,12 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import type { OpenCredential } from '../kms/credential.ts'
+import type { Append } from '../ledger/ledger.ts'
+import type { CheckManifest } from './check.ts'
+
+/** What comparing a server's list with its pin, and recording the difference, needs. */
+export interface ManifestParts {
+  db: Firestore
+  append: Append
+  openCredential: OpenCredential
+  checkManifest: CheckManifest
+}

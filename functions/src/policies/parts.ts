@@ -1,0 +1,12 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import type { Append } from '../ledger/ledger.ts'
+import type { Load } from '../store/load.ts'
+
+/** What reading and changing tool policies and their secrets needs. */
+export interface PolicyParts {
+  db: Firestore
+  load: Load
+  append: Append
+  /** GCP project, part of every resource path that a secret is bound to. */
+  project: string
+}
