@@ -32,7 +32,7 @@ const OPTIONS = [
 
 /** What the worker's own environment says about how to reach the registry; all else stays here. */
 const PASSED_ON = [
-  /^npm_config_(?:(?:@[^:]+:)?registry|proxy|https_proxy|http_proxy|noproxy|cafile|ca|strict_ssl|userconfig|globalconfig|fetch_\w+)$/i,
+  /^npm_config_(?:(?:@[^:]+:)?registry|proxy|https_proxy|http_proxy|noproxy|cafile|ca|strict_ssl|userconfig|globalconfig|prefer_offline|fetch_\w+)$/i,
   /^npm_config_\/\//i,
   /^(?:https?_proxy|no_proxy|all_proxy)$/i,
   /^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/,
