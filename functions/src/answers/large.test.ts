@@ -178,6 +178,15 @@ describe('an answer read in the thread', () => {
   })
 })
 
+/**
+ * Resolves when the thread waits for its next message. A reply is here before the code that sent it has returned, and until then
+ * what that code works with is still in use.
+ */
+async function untilIdle({ performance }: Worker): Promise<void> {
+  const { idle } = performance.eventLoopUtilization()
+  await expect.poll(() => performance.eventLoopUtilization().idle).toBeGreaterThan(idle)
+}
+
 describe('the thread', () => {
   /** The id of the thread that read it, or why it was not read. */
   function order(read: ReadLarge, what: string): Promise<number | string> {
@@ -269,6 +278,7 @@ describe('the thread', () => {
     thread.postMessage({ kind: 'body', unread: { contentType: 'application/json', bytes }, secrets: SECRETS })
     const [reply] = (await once(thread, 'message')) as [{ read: SerializedAnswer }]
     expect(reply.read.redactions).toBe(2 * SPELLINGS.length)
+    await untilIdle(thread)
     // The snapshot is of what is reachable.
     expect(await found()).toEqual([])
     await thread.terminate()
