@@ -1,27 +1,77 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What takes a second alone may take ten on a machine that is shared. */
 const WAIT_MS = 20_000
+
+const UNIT = [
+  '{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts',
+  'scripts/**/*.test.ts',
+  'test/vectors/**/*.test.ts',
+]
+/** Of these, what starts processes or threads. */
+const PROCESS = [
+  'functions/src/answers/large*.test.ts',
+  'scripts/**/*.test.ts',
+  'verify/src/cli.test.ts',
+  'worker/src/{install,server}/**/*.test.ts',
+]
+
+/** What takes longest, so that no core is idle at the end. On a fresh clone vitest has no times to go by. */
+const LONG = [
+  'test/worker/connect.test.ts',
+  'test/stack/start.test.ts',
+  'test/faults/kill.test.ts',
+  'worker/src/install/install.test.ts',
+  'worker/src/server/containment.test.ts',
+  'worker/src/server/pool.test.ts',
+  'test/e2e/fuzz.test.ts',
+  'verify/src/fuzz.test.ts',
+  'test/worker/node.test.ts',
+  'test/worker/several.test.ts',
+]
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = LONG.findIndex((file) => moduleId.endsWith(file))
+      return at === -1 ? LONG.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
+
+// Vitest's own workers and every process that a test starts compile a module once, not once each.
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '.cache/compile')
 
 export default defineConfig({
   test: {
     // Most system tests wait for other processes; on two cores vitest would run one file at a time.
     maxWorkers: 3,
+    sequence: { sequencer: LongFirst },
     projects: [
       {
+        // Pure code, whose modules the files of one worker share: to load them again for each file takes longer than the tests.
         test: {
           name: 'unit',
-          include: [
-            '{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts',
-            'scripts/**/*.test.ts',
-            'test/vectors/**/*.test.ts',
-          ],
+          include: UNIT,
+          exclude: PROCESS,
+          isolate: false,
           testTimeout: 60_000,
           expect: { poll: { timeout: WAIT_MS } },
         },
       },
       {
-        // What crosses a process: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
+        test: {
+          name: 'process',
+          include: PROCESS,
+          testTimeout: 60_000,
+          expect: { poll: { timeout: WAIT_MS } },
+        },
+      },
+      {
+        // What needs the whole: one stack (Firestore and Auth emulators, local KMS, functions) for all files.
         test: {
           name: 'system',
           include: ['test/**/*.test.ts'],

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { build } from './build.ts'
 import { ROOT } from './stack/paths.ts'
 
@@ -10,23 +11,34 @@ import { ROOT } from './stack/paths.ts'
 const REPORT = '.cache/test-report.json'
 
 const CHECKS: Readonly<Record<string, string[]>> = {
-  eslint: ['.', '--max-warnings=0'],
-  prettier: ['--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier', '.'],
   tsc: ['--noEmit', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.cache/tsc.tsbuildinfo'],
+  prettier: ['--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier', '.'],
+  eslint: ['.', '--max-warnings=0'],
 }
 
 /** Names of what failed. */
 async function testAll(args: readonly string[]): Promise<string[]> {
   process.chdir(ROOT)
+  // Every process that a test starts compiles a module once, not once each; so do vitest and the checks.
+  process.env['NODE_COMPILE_CACHE'] ??= join(ROOT, '.cache/compile')
   await mkdir('.cache', { recursive: true })
   await rm(REPORT, { force: true })
   await build()
   const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`, ...args]
-  if (args.length > 0) return run('vitest', vitest)
-  const checks = await Promise.all(Object.entries(CHECKS).map(([command, options]) => run(command, options)))
-  const failed = await run('vitest', vitest)
+  const stop = stopAsked()
+  if (args.length > 0) return run('vitest', vitest, 'inherit', stop)
+  // Tests often wait for other processes; the checks use that time, one after the other.
+  const [checks, tests] = await Promise.all([runChecks(stop), run('vitest', vitest, 'inherit', stop)])
   await printSkipped()
-  return [...checks.flat(), ...failed]
+  return [...checks, ...tests]
+}
+
+async function runChecks(stop: AbortSignal): Promise<string[]> {
+  const failed: string[] = []
+  for (const [command, options] of Object.entries(CHECKS)) {
+    if (!stop.aborted) failed.push(...(await run(command, options, 'whole', stop)))
+  }
+  return failed
 }
 
 interface Report {
@@ -48,17 +60,29 @@ async function printSkipped(): Promise<void> {
 }
 
 /** A terminal's Ctrl-C reaches the commands by itself; what is sent to this process alone, or to npm, has to be passed on. */
-const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const
+function stopAsked(): AbortSignal {
+  const asked = new AbortController()
+  for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect']) process.once(event, () => asked.abort())
+  return asked.signal
+}
 
-/** Runs a command of node_modules/.bin, its output going to the terminal. */
-function run(command: string, args: readonly string[]): Promise<string[]> {
+/** Runs a command of node_modules/.bin; its output goes to the terminal as it comes, or whole at its end. */
+function run(
+  command: string,
+  args: readonly string[],
+  output: 'inherit' | 'whole',
+  stop: AbortSignal,
+): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit' })
-    const stop = (): boolean => child.kill('SIGTERM')
-    for (const event of STOPS) process.once(event, stop)
+    const child = spawn(command, args, { stdio: output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'] })
+    const said: Buffer[] = []
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk))
+    const end = (): boolean => child.kill('SIGTERM')
+    stop.addEventListener('abort', end)
     child.once('error', reject)
-    child.once('exit', (code) => {
-      for (const event of STOPS) process.removeListener(event, stop)
+    child.once('close', (code) => {
+      stop.removeEventListener('abort', end)
+      process.stdout.write(Buffer.concat(said))
       resolve(code === 0 ? [] : [command])
     })
   })

@@ -1,13 +1,27 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { ServerEvent } from '@vitrine/core/policy/policy'
 import type { CallOutcome, ExecutableServer, Pool, PoolCall, ServerTools } from './api.ts'
 import type { PoolLimits } from './bounds.ts'
 import { createPool } from './pool.ts'
 import { listProcesses, readProcess, variableOf } from './proc.ts'
 
-const MISBEHAVING = join(import.meta.dirname, 'misbehaving.fixture.ts')
+const MISBEHAVING = withoutTypes(join(import.meta.dirname, 'misbehaving.fixture.ts'))
+
+/** A server starts without node's compile cache, and there it would take longer to strip the types than to do all the rest. */
+function withoutTypes(file: string): string {
+  const folder = join(import.meta.dirname, '../../../.cache/fixtures')
+  mkdirSync(folder, { recursive: true })
+  const script = join(folder, `${basename(file, '.ts')}.mjs`)
+  // Other files of tests do the same at the same time.
+  const part = `${script}.${process.pid}`
+  writeFileSync(part, stripTypeScriptTypes(readFileSync(file, 'utf8')))
+  renameSync(part, script)
+  return script
+}
 
 /** A server of the misbehaving kind. */
 export function misbehaving(slug: string, mode = 'good', more: Partial<ExecutableServer> = {}): ExecutableServer {
