@@ -95,7 +95,7 @@ function roomRules(name, room, floor, above) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/node_modules/**', '**/lib/**', '**/dist/**', '.local/**', '.cache/**'] },
+  { ignores: ['**/node_modules/**', '*/lib/**', '**/dist/**', '.local/**', '.cache/**'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.base],

@@ -41,6 +41,10 @@ export const TIMEOUT_MS_MAX = 60_000
 /** An intent this old without an outcome has lost its process: the longest call, and the wait for its record. */
 export const RECONCILE_AFTER_MS = TIMEOUT_MS_MAX + 5_000
 export const MANIFEST_TIMEOUT_MS = 5_000
+/** How old a look at a server's list of tools may be at most. */
+export const MANIFEST_AGE_MS_MAX = 3_600_000
+/** ID tokens of Firebase have about 1,000 characters, custom claims included. */
+export const USER_TOKEN_LENGTH_MAX = 8_192
 
 /** Invocations a month for an owner who never set a quota. */
 export const QUOTA_DEFAULT = 10_000
@@ -77,5 +81,7 @@ export const WORKERS_PER_POLICY_MAX = 50
 export const SERVER_EVENTS_MAX = 100
 export const SERVER_ERROR_LENGTH_MAX = 500
 
-/** A page of listAudit. */
+/** A page of listAudit, a term that it filters by, and what stands for the next page. */
 export const AUDIT_PAGE_MAX = 500
+export const AUDIT_TERM_LENGTH_MAX = 200
+export const PAGE_TOKEN_LENGTH_MAX = 500

@@ -1,6 +1,6 @@
-/** Names that people choose and ids that we make. */
+/** Names that people choose and ids that Vitrine makes. */
 
-const TOOL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}$/
+export const TOOL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}$/
 
 /** `[a-z0-9][a-z0-9_-]{0,62}` without a double underscore, which separates a server from its command. */
 export function isToolName(text: string): boolean {
@@ -13,15 +13,22 @@ export function splitCallName(text: string): { name: string; command?: string } 
   return at < 0 ? { name: text } : { name: text.slice(0, at), command: text.slice(at + 2) }
 }
 
-/** A command of an MCP server: 1 to 128 of these characters (MCP 2025-11-25, server/tools, "Tool Names"). */
-export function isCommand(text: string): boolean {
-  return /^[A-Za-z0-9_.-]{1,128}$/.test(text)
+/** Ids of agents, organizations and keys, and names of secrets: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
+export const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/
+
+export function isId(text: string): boolean {
+  return ID.test(text)
 }
 
-/** Ids of agents, organizations and keys: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
-export function isId(text: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(text)
+/** MCP allows 1 to 128 of these (specification 2025-11-25, server/tools, "Tool Names"). */
+export const COMMAND = /^[A-Za-z0-9_.-]{1,128}$/
+
+export function isCommand(text: string): boolean {
+  return COMMAND.test(text)
 }
+
+/** A tool, or one command of it: `server__command`, split at the first double underscore. */
+export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[A-Za-z0-9_.-]{1,128})?$/
 
 /** The billing month of an instant, `YYYY-MM` in UTC. */
 export function monthOf(timestamp: string): string {

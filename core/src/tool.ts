@@ -5,6 +5,10 @@ import type { JsonValue } from './json/value.ts'
 export const TOOL_KINDS = ['http', 'mcp'] as const
 export type ToolKind = (typeof TOOL_KINDS)[number]
 
+/** What happens to commands that an MCP server changed after they were pinned: refused, or only recorded. */
+export const MANIFEST_POLICIES = ['block', 'warn'] as const
+export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
+
 export const HTTP_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export type HttpMethod = (typeof HTTP_METHODS)[number]
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { callAudience, type CallBody } from '../../core/src/policy/policy.ts'
+import { callAudience } from '../../core/src/policy/call-token.ts'
+import type { CallBody } from '../../core/src/policy/worker-protocol.ts'
 import { claimsFor, newSigner, tokenFor, type Signer } from '../../worker/src/dispatch/token.fixture.ts'
 import type { StackInfo } from '../stack/info.ts'
 import type { Request } from './load.ts'

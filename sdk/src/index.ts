@@ -27,17 +27,9 @@ export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
 export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
-export type {
-  Builtin,
-  EnvVar,
-  HealthCheck,
-  NodeServerConfig,
-  PackageServerConfig,
-  Pin,
-  ServerConfig,
-  ServerLimits,
-  ServerState,
-} from '@vitrine/core/policy/policy'
+export type { Builtin, EnvVar, HealthCheck, NodeServerConfig, PackageServerConfig, ServerConfig, ServerLimits } from '@vitrine/core/policy/server-config'
+export type { Pin } from '@vitrine/core/policy/pin'
+export type { ServerState } from '@vitrine/core/policy/worker-protocol'
 export type {
   Approval,
   CreatePolicyInput,

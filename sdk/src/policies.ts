@@ -1,14 +1,7 @@
 import type { JsonValue } from '@vitrine/core/json/value'
-import type {
-  Builtin,
-  Builtins,
-  EnvVar,
-  HealthCheck,
-  Pin,
-  ServerConfig,
-  ServerLimits,
-  ServerState,
-} from '@vitrine/core/policy/policy'
+import type { Builtin, Builtins, EnvVar, HealthCheck, ServerConfig, ServerLimits } from '@vitrine/core/policy/server-config'
+import type { Pin } from '@vitrine/core/policy/pin'
+import type { ServerState } from '@vitrine/core/policy/worker-protocol'
 import type { Call, CallOptions } from './call.ts'
 import * as check from './check.ts'
 import type { OwnedTool } from './tools.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isErrorCode } from '@vitrine/core/errors'
-import { lockfileDigest } from '@vitrine/core/policy/policy'
+import { lockfileDigest } from '@vitrine/core/policy/pin'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'

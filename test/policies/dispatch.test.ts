@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { DispatchKey } from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Piece } from '@vitrine/core/tool'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'

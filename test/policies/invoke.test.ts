@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { DispatchKey } from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { checkChain } from '../e2e/chain.ts'
 import {
   admin,

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { importJWK, jwtVerify, type JWTPayload } from 'jose'
-import type { CallBody, DispatchKey } from '@vitrine/core/policy/policy'
+import type { CallBody, DispatchKey } from '@vitrine/core/policy/worker-protocol'
 
 /** A worker's HTTP side that says what a test wants it to say. */
 export interface StubWorker {

@@ -1,7 +1,7 @@
 import { FieldValue } from 'firebase-admin/firestore'
 import { describe, expect, it } from 'vitest'
 import { LOCKFILE_BYTES_MAX } from '@vitrine/core/limits'
-import { lockfileDigest } from '@vitrine/core/policy/policy'
+import { lockfileDigest } from '@vitrine/core/policy/pin'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, db, done, failed, newAgent } from '../e2e/world.ts'
 import {

@@ -1,6 +1,7 @@
-import { admin, call, done, newAgent, newOwner, type Agent, type Owner } from '../e2e/world.ts'
-import { lockfileDigest, type ConnectAnswer, type HeartbeatAnswer, type Pin } from '@vitrine/core/policy/policy'
 import type { Answer } from '../../scripts/stack/rpc.ts'
+import type { Answer as AnswerOf } from '@vitrine/core/api/contract'
+import { admin, call, done, newAgent, newOwner, type Agent, type Owner } from '../e2e/world.ts'
+import { lockfileDigest, type Pin } from '@vitrine/core/policy/pin'
 
 /** Tool policies through the functions, as owners and workers use them. */
 
@@ -73,11 +74,15 @@ export function worker(operation: string, data: object, key: string): Promise<An
   return call(`worker/${operation}`, data, { bearer: key })
 }
 
-export function connect(key: string, url = 'http://127.0.0.1:18080', instanceId = 'w1'): Promise<ConnectAnswer> {
+export function connect(
+  key: string,
+  url = 'http://127.0.0.1:18080',
+  instanceId = 'w1',
+): Promise<AnswerOf<'worker/connect'>> {
   return done(worker('connect', { instanceId, url }, key))
 }
 
-export function beat(key: string, more: object = {}): Promise<HeartbeatAnswer> {
+export function beat(key: string, more: object = {}): Promise<AnswerOf<'worker/heartbeat'>> {
   return done(
     worker(
       'heartbeat',

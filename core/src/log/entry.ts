@@ -3,31 +3,33 @@ import { canonicalize } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 
 /** What happened. `tool.invoke.intent` is durable before a tool is called, `tool.invoke` closes it with the outcome. */
-export type Action =
-  | 'tool.register'
-  | 'tool.update'
-  | 'tool.enable'
-  | 'tool.disable'
-  | 'tool.invoke.intent'
-  | 'tool.invoke'
-  | 'tool.deny'
-  | 'tool.getCredential'
-  | 'tool.reconcile'
-  | 'tool.manifestChanged'
-  | 'agent.enable'
-  | 'agent.disable'
-  | 'key.create'
-  | 'key.rotate'
-  | 'key.revoke'
-  | 'quota.update'
-  | 'quota.release'
-  | 'policy.update'
-  | 'connector.connect'
-  | 'connector.event'
-  | 'secret.put'
-  | 'secret.delete'
-  | 'redaction'
-  | 'checkpoint'
+export const ACTIONS = [
+  'tool.register',
+  'tool.update',
+  'tool.enable',
+  'tool.disable',
+  'tool.invoke.intent',
+  'tool.invoke',
+  'tool.deny',
+  'tool.getCredential',
+  'tool.reconcile',
+  'tool.manifestChanged',
+  'agent.enable',
+  'agent.disable',
+  'key.create',
+  'key.rotate',
+  'key.revoke',
+  'quota.update',
+  'quota.release',
+  'policy.update',
+  'connector.connect',
+  'connector.event',
+  'secret.put',
+  'secret.delete',
+  'redaction',
+  'checkpoint',
+] as const
+export type Action = (typeof ACTIONS)[number]
 
 /** Scalars only, so that an entry survives Firestore unchanged. Numbers are integers. */
 export type Meta = Record<string, string | number | boolean>

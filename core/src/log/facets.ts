@@ -14,7 +14,8 @@ export interface EntryFilter {
 /** Fixed order, so that a pair has one spelling. */
 const TERMS = ['action', 'actor', 'outcome', 'tool'] as const
 
-export type Outcome = 'ok' | 'failed' | 'denied' | 'unknown'
+export const OUTCOMES = ['ok', 'failed', 'denied', 'unknown'] as const
+export type Outcome = (typeof OUTCOMES)[number]
 
 export function outcomeOf(entry: Entry): Outcome | undefined {
   switch (entry.action) {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { isCommand, splitCallName } from '../names.ts'
+import { splitCallName } from '../names.ts'
+import { isCommand } from '../names.ts'
 import { block, list, noneTwice, serverName } from './fields.ts'
 import { parseYaml, type Parsed } from './file.ts'
 

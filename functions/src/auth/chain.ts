@@ -1,23 +1,13 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import { ok, type Result } from '@vitrine/core/result'
-import { id } from '../http/parse.ts'
 import { logs } from '../store/documents.ts'
 import { orgWithRole, readableAgent, type Principal } from './owner.ts'
 
 /** How a request names a chain: an agent's, or an organization's own. */
-export const chainFields = { agentId: id.optional(), orgId: id.optional() }
-
 interface ChainName {
   agentId?: string | undefined
   orgId?: string | undefined
 }
-
-/** For zod's `refine`. */
-export function namesOne({ agentId, orgId }: ChainName): boolean {
-  return (agentId === undefined) !== (orgId === undefined)
-}
-
-export const NAMES_ONE = 'Give agentId or orgId, one of them.'
 
 export interface ReadableChain {
   log: string

@@ -1,8 +1,9 @@
+import type { Role } from '@vitrine/core/api/organization'
 import type { Auth } from 'firebase-admin/auth'
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/log/entry'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc, type Role } from '../store/documents.ts'
+import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc } from '../store/documents.ts'
 import { readBearer, type Bearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
-import { id, label, month, parse, toolName } from './parse.ts'
+import { id, label, month, toolName } from '@vitrine/core/shapes'
+import { parse } from './parse.ts'
 
 const schema = z.strictObject({
   agentId: id,

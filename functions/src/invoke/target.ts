@@ -1,7 +1,8 @@
+import { CALL_NAME } from '@vitrine/core/names'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { isCommand, splitCallName } from '@vitrine/core/names'
+import { splitCallName } from '@vitrine/core/names'
+import { isCommand } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { callName } from '../http/parse.ts'
 import { definitionOf, pinnedOf } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
 
@@ -22,7 +23,7 @@ type Addressed = Pick<ToolDoc, 'name' | 'manifest' | 'manifestHash'> & { kind: T
 
 /** Errors: invalid_name. */
 export function parseToolAddress(text: string): Result<ToolAddress> {
-  return callName.safeParse(text).success ? ok(splitCallName(text)) : fail('invalid_name', undefined, { field: 'name' })
+  return CALL_NAME.test(text) ? ok(splitCallName(text)) : fail('invalid_name', undefined, { field: 'name' })
 }
 
 /**

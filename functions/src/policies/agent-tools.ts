@@ -1,5 +1,6 @@
+import type { JsonObject } from '@vitrine/core/json/value'
 import type { JsonValue } from '@vitrine/core/json/value'
-import { isCommandEnabled } from '@vitrine/core/policy/policy'
+import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { answered } from '../store/answered.ts'
 import type { PolicyParts } from './parts.ts'
 import { policyPaths, type Route, type ServerDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
@@ -12,7 +13,7 @@ export interface PolicyTool {
   kind: 'worker'
   url: ''
   /** `{tools}`: the enabled commands of the approved list; null before a worker has brought the server up. */
-  manifest: JsonValue
+  manifest: JsonObject | null
 }
 
 /** The tools that an agent has by its policies, by name: the very servers that Routes.find finds. */

@@ -1,4 +1,6 @@
-import type { Pin, ServerConfig, ServerState } from '@vitrine/core/policy/policy'
+import type { Pin } from '@vitrine/core/policy/pin'
+import type { ServerConfig } from '@vitrine/core/policy/server-config'
+import type { ServerState } from '@vitrine/core/policy/worker-protocol'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { breakerState, type BreakerState } from '../store/breaker-state.ts'
 import { breakerOf, sinceOf } from './circuits.ts'

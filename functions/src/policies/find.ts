@@ -1,6 +1,7 @@
 import type { DocumentData } from 'firebase-admin/firestore'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
-import { isCommandEnabled, type EnvVar, type Sealed, type ServerConfig } from '@vitrine/core/policy/policy'
+import { isCommandEnabled, type EnvVar, type ServerConfig } from '@vitrine/core/policy/server-config'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import type { LiveWorker, ServedTool } from '../forward/worker/worker.ts'
 import { judge } from '../manifest/verdict.ts'

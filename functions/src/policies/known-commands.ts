@@ -1,5 +1,5 @@
 import { isCommand } from '@vitrine/core/names'
-import { isCommandEnabled, type ServerConfig } from '@vitrine/core/policy/policy'
+import { isCommandEnabled, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { pinnedOf } from '../manifest/pinned.ts'
 import type { Load } from '../store/load.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type ToolRoutesDoc } from '../store/policy-documents.ts'

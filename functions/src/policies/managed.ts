@@ -1,8 +1,8 @@
+import type { Role } from '@vitrine/core/api/organization'
 import type { DocumentSnapshot } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { roleIn, type Principal } from '../auth/owner.ts'
 import type { PolicyParts } from './parts.ts'
-import type { Role } from '../store/documents.ts'
 import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
 
 export const MANAGERS: readonly Role[] = ['owner', 'admin']

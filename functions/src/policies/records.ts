@@ -1,4 +1,5 @@
-import { isNodeServer, type Pin, type ServerConfig } from '@vitrine/core/policy/policy'
+import { isNodeServer, type ServerConfig } from '@vitrine/core/policy/server-config'
+import type { Pin } from '@vitrine/core/policy/pin'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 

@@ -1,10 +1,9 @@
-import type { Sealed } from '@vitrine/core/policy/policy'
+import { path } from '../store/path.ts'
+import type { SecretScope } from '@vitrine/core/api/organization'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** An org, team or user secret. `owner` is the team's id or the user's uid, empty for the organization's own. */
-export const SECRET_SCOPES = ['org', 'team', 'user'] as const
-export type SecretScope = (typeof SECRET_SCOPES)[number]
-
 export interface SecretName {
   orgId: string
   scope: SecretScope
@@ -19,9 +18,10 @@ export type SecretDoc = SecretName & SecretForm
 
 export const secretPaths = {
   secrets: (orgId: string) => `orgs/${orgId}/secrets`,
-  secret: ({ orgId, scope, owner, name }: SecretName) => `orgs/${orgId}/secrets/${scope}:${owner}:${name}`,
+  secret: ({ orgId, scope, owner, name }: SecretName) =>
+    path<SecretDoc>(`orgs/${orgId}/secrets/${scope}:${owner}:${name}`),
   /** Counts changes, so that workers hear of them. */
-  revision: (orgId: string) => `orgs/${orgId}/state/secrets`,
+  revision: (orgId: string) => path<{ revision: number }>(`orgs/${orgId}/state/secrets`),
 }
 
 /** What a secret's ciphertext is bound to (DESIGN.md section 6). */

@@ -3,7 +3,8 @@ import { orgWithRole, type Principal } from '../auth/owner.ts'
 import type { PolicyParts } from './parts.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 import { MANAGERS, READERS } from './managed.ts'
-import type { SecretName, SecretScope } from './secret-doc.ts'
+import type { SecretScope } from '@vitrine/core/api/organization'
+import type { SecretName } from './secret-doc.ts'
 
 export interface ScopedRequest {
   orgId: string

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isExactVersion, isPackageName } from '@vitrine/core/policy/policy'
+import { isExactVersion, isPackageName } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**

@@ -1,7 +1,7 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/log/entry'
 import { POLICY_BYTES_MAX } from '@vitrine/core/limits'
-import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/policy/policy'
+import { isNodeServer, type Builtins, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ToolPolicyDoc } from '../store/policy-documents.ts'

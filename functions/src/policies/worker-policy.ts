@@ -1,11 +1,5 @@
-import {
-  isNodeServer,
-  type EnvVar,
-  type ServerConfig,
-  type WorkerEnv,
-  type WorkerPolicy,
-  type WorkerServer,
-} from '@vitrine/core/policy/policy'
+import { isNodeServer, type EnvVar, type ServerConfig } from '@vitrine/core/policy/server-config'
+import type { WorkerEnv, WorkerPolicy, WorkerServer } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { PolicyParts } from './parts.ts'
 import { pinFor } from './records.ts'

@@ -1,5 +1,6 @@
+import type { Answer } from '@vitrine/core/api/contract'
 import { hexToBytes, utf8 } from '@vitrine/core/bytes'
-import { hashEntryText, type Entry } from '@vitrine/core/log/entry'
+import { hashEntryText } from '@vitrine/core/log/entry'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -10,12 +11,7 @@ import { readProof } from './tile-store.ts'
 import { logError } from '../lib/log-error.ts'
 import type { ProofParts } from './parts.ts'
 
-export interface ProvenEntry {
-  entry: Entry
-  /** c2sp.org/tlog-proof; its extra data is the canonical form of the entry, so that it stands alone. */
-  proof: string
-  checkpointSize: number
-}
+export type ProvenEntry = Answer<'getReceipt'>
 
 /**
  * The receipt of an entry, from the segment that holds it, the newest signed checkpoint and at most two tiles a level.

@@ -1,7 +1,11 @@
+import { path } from './path.ts'
+import type { Quota } from '@vitrine/core/log/meter'
+import type { Usage } from '@vitrine/core/log/segment'
 import type { Opening } from '@vitrine/core/log/commitment'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { segmentId } from '@vitrine/core/log/segment'
-import type { AuthScheme, HttpMethod, ToolKind } from '@vitrine/core/tool'
+import type { Role } from '@vitrine/core/api/organization'
+import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
 /** Documents as they stand in Firestore (DESIGN.md section 5). Times are Firestore timestamps, written as Date. */
 
@@ -56,9 +60,6 @@ export interface ToolDoc {
   breaker: BreakerDoc | null
 }
 
-export const MANIFEST_POLICIES = ['block', 'warn'] as const
-export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
-
 /** There while the circuit of a tool is open or being probed; times in milliseconds since 1970. */
 export interface BreakerDoc {
   openUntilMs: number
@@ -83,9 +84,6 @@ export const TOOL_DEFAULTS = {
 export function toolFrom(data: object | undefined): ToolDoc | undefined {
   return data && { ...TOOL_DEFAULTS, ...(data as ToolDoc) }
 }
-
-export const ROLES = ['owner', 'admin', 'member', 'auditor'] as const
-export type Role = (typeof ROLES)[number]
 
 export interface OrgDoc {
   name: string
@@ -163,19 +161,25 @@ export interface OpeningsDoc {
   openings: Record<string, Opening>
 }
 
+/** What a chain has spent in one month: the segment's own totals, as of its entry `seq`. */
+export interface UsageDoc extends Usage {
+  orgId: string
+  seq: number
+}
+
 export const paths = {
-  agent: (agentId: string) => `agents/${agentId}`,
-  tool: (agentId: string, name: string) => `agents/${agentId}/tools/${name}`,
-  idempotency: (agentId: string, keyHash: string) => `agents/${agentId}/idempotency/${keyHash}`,
-  usage: (log: string, month: string) => `${log}/usage/${month}`,
-  checkpoint: (log: string, size: number) => `${log}/checkpoints/${size}`,
-  tile: (log: string, level: number, index: number) => `${log}/tiles/${level}-${index}`,
-  openings: (log: string, first: number) => `${log}/openings/${segmentId(first)}`,
-  org: (orgId: string) => `orgs/${orgId}`,
-  member: (orgId: string, uid: string) => `orgs/${orgId}/members/${uid}`,
-  owner: (uid: string) => `owners/${uid}`,
-  quota: (uid: string, month: string) => `owners/${uid}/quota/${month}`,
-  ownerKey: (keyId: string) => `ownerKeys/${keyId}`,
+  agent: (agentId: string) => path<AgentDoc>(`agents/${agentId}`),
+  tool: (agentId: string, name: string) => path<ToolDoc>(`agents/${agentId}/tools/${name}`),
+  idempotency: (agentId: string, keyHash: string) => path<IdempotencyDoc>(`agents/${agentId}/idempotency/${keyHash}`),
+  usage: (log: string, month: string) => path<UsageDoc>(`${log}/usage/${month}`),
+  checkpoint: (log: string, size: number) => path<CheckpointDoc>(`${log}/checkpoints/${size}`),
+  tile: (log: string, level: number, index: number) => path<TileDoc>(`${log}/tiles/${level}-${index}`),
+  openings: (log: string, first: number) => path<OpeningsDoc>(`${log}/openings/${segmentId(first)}`),
+  org: (orgId: string) => path<OrgDoc>(`orgs/${orgId}`),
+  member: (orgId: string, uid: string) => path<MemberDoc>(`orgs/${orgId}/members/${uid}`),
+  owner: (uid: string) => path<OwnerDoc>(`owners/${uid}`),
+  quota: (uid: string, month: string) => path<Quota>(`owners/${uid}/quota/${month}`),
+  ownerKey: (keyId: string) => path<OwnerKeyDoc>(`ownerKeys/${keyId}`),
 }
 
 /** The chains' names are the paths of what they belong to. */

@@ -1,13 +1,20 @@
 import type { DocumentData, Firestore } from 'firebase-admin/firestore'
 import { coalesceMany } from '../lib/coalesce.ts'
 import { answered } from './answered.ts'
+import type { Path } from './path.ts'
 
-/** Reads documents by path in one round trip, shared with concurrent callers. What comes back is shared too: don't change it. */
-export type Load = (paths: string[]) => Promise<(DocumentData | undefined)[]>
+/**
+ * Reads documents by path in one round trip, shared with concurrent callers; undefined where there is none. What comes back is shared too:
+ * don't change it.
+ */
+export type Load = <const Docs extends readonly object[]>(
+  paths: readonly [...{ [I in keyof Docs]: Path<Docs[I]> }],
+) => Promise<{ [I in keyof Docs]: Docs[I] | undefined }>
 
 export function createLoad(db: Firestore): Load {
-  return coalesceMany(async (paths) => {
+  const load = coalesceMany<DocumentData>(async (paths) => {
     const snapshots = await answered(db.getAll(...paths.map((path) => db.doc(path))))
     return new Map(snapshots.flatMap((snapshot) => (snapshot.exists ? [[snapshot.ref.path, snapshot.data()!]] : [])))
   })
+  return load as unknown as Load
 }

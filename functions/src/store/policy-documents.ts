@@ -1,5 +1,8 @@
+import { path } from './path.ts'
 import type { Timestamp } from 'firebase-admin/firestore'
-import type { Builtins, Pinned, ServerConfig, ServerState } from '@vitrine/core/policy/policy'
+import type { Builtins, ServerConfig } from '@vitrine/core/policy/server-config'
+import type { Pinned } from '@vitrine/core/policy/pin'
+import type { ServerState } from '@vitrine/core/policy/worker-protocol'
 import type { BreakerDoc } from './documents.ts'
 
 /** Documents of tool policies as they stand in Firestore (DESIGN.md section 5). Times are written as Date and read as Timestamp. */
@@ -103,14 +106,16 @@ export const DISPATCH_KEYS = 'dispatchKeys'
 
 export const policyPaths = {
   policies: (orgId: string) => `orgs/${orgId}/toolPolicies`,
-  policy: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}`,
-  server: (orgId: string, policyId: string, slug: string) => `orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`,
+  policy: (orgId: string, policyId: string) => path<ToolPolicyDoc>(`orgs/${orgId}/toolPolicies/${policyId}`),
+  server: (orgId: string, policyId: string, slug: string) =>
+    path<ServerDoc>(`orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`),
   lockfile: (orgId: string, policyId: string, slug: string) =>
-    `orgs/${orgId}/toolPolicies/${policyId}/lockfiles/${slug}`,
-  workers: (orgId: string, policyId: string) => `orgs/${orgId}/toolPolicies/${policyId}/state/workers`,
-  key: (policyId: string) => `toolKeys/${policyId}`,
-  routes: (orgId: string, slug: string) => `orgs/${orgId}/toolRoutes/${slug}`,
+    path<LockfileDoc>(`orgs/${orgId}/toolPolicies/${policyId}/lockfiles/${slug}`),
+  workers: (orgId: string, policyId: string) =>
+    path<WorkersDoc>(`orgs/${orgId}/toolPolicies/${policyId}/state/workers`),
+  key: (policyId: string) => path<ToolKeyDoc>(`toolKeys/${policyId}`),
+  routes: (orgId: string, slug: string) => path<ToolRoutesDoc>(`orgs/${orgId}/toolRoutes/${slug}`),
   teams: (orgId: string) => `orgs/${orgId}/teams`,
-  team: (orgId: string, teamId: string) => `orgs/${orgId}/teams/${teamId}`,
-  dispatchKey: (kid: string) => `${DISPATCH_KEYS}/${kid}`,
+  team: (orgId: string, teamId: string) => path<TeamDoc>(`orgs/${orgId}/teams/${teamId}`),
+  dispatchKey: (kid: string) => path<DispatchKeyDoc>(`${DISPATCH_KEYS}/${kid}`),
 }

@@ -1,4 +1,4 @@
-import { isSecretName } from '@vitrine/core/policy/policy'
+import { isId } from '@vitrine/core/names'
 
 /**
  * What a value under `credentials` of worker.yaml means:
@@ -20,7 +20,7 @@ export function parseCredential(text: string): Credential | { problem: string } 
   }
   if (text.startsWith('secret:')) {
     const secret = text.slice('secret:'.length)
-    return isSecretName(secret)
+    return isId(secret)
       ? { from: 'secret', secret }
       : { problem: 'Behind secret: stands the name of a secret, like secret:search-api-key.' }
   }

@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { envNameProblem, type HealthCheck, type ServerLimits } from '@vitrine/core/policy/policy'
+import { envNameProblem } from '@vitrine/core/policy/env-names'
+import type { HealthCheck, ServerLimits } from '@vitrine/core/policy/server-config'
 import { block, flag, list, noneTwice, serverName, text, whole } from '@vitrine/core/yaml/fields'
 import { parseYaml, type Parsed } from '@vitrine/core/yaml/file'
 import type { Problem } from '@vitrine/core/yaml/problems'

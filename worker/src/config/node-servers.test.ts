@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy/policy'
+import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy/worker-protocol'
 import type { ExecutableServer } from '../server/api.ts'
 import type { NodeServer } from './node-config.ts'
 import { nodeServers } from './node-servers.ts'

@@ -1,4 +1,4 @@
-import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy/policy'
+import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy/worker-protocol'
 import type { AbsentServer, ExecutableServer } from '../server/api.ts'
 import type { NodeServer } from './node-config.ts'
 

@@ -1,14 +1,6 @@
+import type { Answer, Input } from '@vitrine/core/api/contract'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
-import type {
-  ConnectAnswer,
-  ConnectRequest,
-  DispatchKey,
-  HeartbeatAnswer,
-  HeartbeatRequest,
-  LockfileAnswer,
-  LockfileRequest,
-  ReportRequest,
-} from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
@@ -16,10 +8,10 @@ import { fail, ok, type Result } from '@vitrine/core/result'
  * connector key is not valid any more; unavailable when it does not answer, or with something else than an answer.
  */
 export interface ControlClient {
-  connect(data: ConnectRequest): Promise<Result<ConnectAnswer>>
-  heartbeat(data: HeartbeatRequest): Promise<Result<HeartbeatAnswer>>
-  report(data: ReportRequest): Promise<Result<unknown>>
-  lockfile(data: LockfileRequest): Promise<Result<string>>
+  connect(data: Input<'worker/connect'>): Promise<Result<Answer<'worker/connect'>>>
+  heartbeat(data: Input<'worker/heartbeat'>): Promise<Result<Answer<'worker/heartbeat'>>>
+  report(data: Input<'worker/report'>): Promise<Result<unknown>>
+  lockfile(data: Input<'worker/lockfile'>): Promise<Result<string>>
   keys(): Promise<Result<DispatchKey[]>>
   disconnect(data: { instanceId: string }): Promise<Result<unknown>>
 }
@@ -57,7 +49,7 @@ export function controlClient({ url, key }: ControlClientOptions): ControlClient
     heartbeat: (data) => call('heartbeat', data),
     report: (data) => call('report', data),
     async lockfile(data) {
-      const answer = await call<LockfileAnswer>('lockfile', data)
+      const answer = await call<Answer<'worker/lockfile'>>('lockfile', data)
       if (!answer.ok) return answer
       return typeof answer.value.lockfile === 'string'
         ? ok(answer.value.lockfile)

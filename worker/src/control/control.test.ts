@@ -1,8 +1,9 @@
+import type { Answer, Input } from '@vitrine/core/api/contract'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { ConnectAnswer, HeartbeatRequest, ServerStatus, WorkerPolicy } from '@vitrine/core/policy/policy'
+import type { ServerStatus, WorkerPolicy } from '@vitrine/core/policy/worker-protocol'
 import { controlClient } from './client.ts'
 import { createControl, type Control } from './control.ts'
 
@@ -35,7 +36,7 @@ beforeEach(async () => {
   states = []
   lines = []
   replies = {
-    connect: () => result({ policy: policyOf(1), heartbeatMs: 5, keys: [] } satisfies ConnectAnswer),
+    connect: () => result({ policy: policyOf(1), heartbeatMs: 5, keys: [] } satisfies Answer<'worker/connect'>),
     heartbeat: () => result({}),
     report: () => result({}),
     disconnect: () => result({}),
@@ -107,10 +108,10 @@ function count(operation: string): number {
   return asked.filter((one) => one.operation === operation).length
 }
 
-function beats(): HeartbeatRequest[] {
+function beats(): Input<'worker/heartbeat'>[] {
   return asked
     .filter(({ operation }) => operation === 'heartbeat')
-    .map(({ data }) => data as unknown as HeartbeatRequest)
+    .map(({ data }) => data as unknown as Input<'worker/heartbeat'>)
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ERRORS } from '@vitrine/core/errors'
-import type { DispatchKey, ServerEvent, ServerStatus, WorkerPolicy } from '@vitrine/core/policy/policy'
+import type { DispatchKey, ServerEvent, ServerStatus, WorkerPolicy } from '@vitrine/core/policy/worker-protocol'
 import type { Failure } from '@vitrine/core/result'
 import { logWarning } from '../log.ts'
 import { backoffMs } from './backoff.ts'

@@ -1,12 +1,13 @@
+import type { Input } from '@vitrine/core/api/contract'
 import { ERRORS } from '@vitrine/core/errors'
 import { SERVER_ERROR_LENGTH_MAX, SERVER_EVENTS_MAX } from '@vitrine/core/limits'
-import type { ReportRequest, ServerEvent } from '@vitrine/core/policy/policy'
+import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
 import type { Failure } from '@vitrine/core/result'
 import { logWarning } from '../log.ts'
 import type { ControlClient } from './client.ts'
 import { isRevoked, textOf } from './failure.ts'
 
-export type ToolsReport = Omit<ReportRequest, 'instanceId'>
+export type ToolsReport = Omit<Input<'worker/report'>, 'instanceId'>
 
 /** What the control plane has yet to be told; bounded, for it may be away for long. */
 export interface Outbox {

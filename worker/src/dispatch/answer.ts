@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
-import type { CallAnswer } from '@vitrine/core/policy/policy'
+import type { CallAnswer } from '@vitrine/core/policy/worker-protocol'
 import type { Failure, Result } from '@vitrine/core/result'
 
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }

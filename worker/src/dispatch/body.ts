@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
-import { isCommand } from '@vitrine/core/names'
-import { isSlug, type CallBody, type Sealed } from '@vitrine/core/policy/policy'
+import { isCommand, isToolName } from '@vitrine/core/names'
+import type { CallBody, Sealed } from '@vitrine/core/policy/worker-protocol'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
@@ -14,7 +14,7 @@ const sealed: z.ZodType<Sealed> = z.union([
 
 const shape = z.strictObject({
   call: z.string().min(1).max(256),
-  server: z.string().refine(isSlug),
+  server: z.string().refine(isToolName),
   command: z.string().refine(isCommand),
   arguments: z.record(z.string(), z.unknown()),
   timeoutMs: z.number().int().min(1),

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { LOG_COMMAND, type CallBody, type Sealed } from '@vitrine/core/policy/policy'
+import { LOG_COMMAND, type CallBody, type Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { CallOutcome, PoolCall } from '../server/api.ts'
 import { createDispatch, type Dispatch } from './http-server.ts'
 import { createKeyRing } from './key-ring.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { DispatchKey } from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createKeyRing, type KeyRing } from './key-ring.ts'
 import { newSigner } from './token.fixture.ts'

@@ -1,5 +1,5 @@
 import type { CryptoKey } from 'jose'
-import type { DispatchKey } from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** The public keys that calls may be signed with. Every instance of the control plane has one of its own, and they come and go. */

@@ -1,5 +1,6 @@
 import { SignJWT, type JWTPayload } from 'jose'
-import { callAudience, callDigest, type CallBody, type CallClaims, type DispatchKey } from '@vitrine/core/policy/policy'
+import { callAudience, callDigest, type CallClaims } from '@vitrine/core/policy/call-token'
+import type { CallBody, DispatchKey } from '@vitrine/core/policy/worker-protocol'
 
 /** The control plane's side of a call, for tests. */
 

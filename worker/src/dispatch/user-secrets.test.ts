@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Sealed } from '@vitrine/core/policy/policy'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { areOfUser } from './user-secrets.ts'
 
 const whose = { orgId: 'acme', user: 'u1' }

@@ -1,4 +1,5 @@
-import { isSecretName, type Sealed } from '@vitrine/core/policy/policy'
+import { isId } from '@vitrine/core/names'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 
 /** Whose secrets may come with a call. */
 export interface Whose {
@@ -28,7 +29,7 @@ function isOfUser(sealed: Sealed, orgId: string, user: string): boolean {
     sealed.resource,
     `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`,
     '#enc',
-    isSecretName,
+    isId,
   )
 }
 

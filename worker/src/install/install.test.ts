@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { canonicalize } from '@vitrine/core/json/jcs'
-import { lockfileDigest, type Pin } from '@vitrine/core/policy/policy'
+import { lockfileDigest, type Pin } from '@vitrine/core/policy/pin'
 import { createInstaller, type GetLockfile, type Installed, type Installer, type PackageRequest } from './install.ts'
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })

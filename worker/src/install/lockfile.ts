@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { LOCKFILE_BYTES_MAX } from '@vitrine/core/limits'
-import { isExactVersion, isIntegrity, lockfileDigest, type Pinned } from '@vitrine/core/policy/policy'
+import { isExactVersion, isIntegrity, lockfileDigest, type Pinned } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /** By package path, `node_modules/a/node_modules/b`: what npm's lockfile says of it (lockfileVersion 3), as far as FIELDS. */

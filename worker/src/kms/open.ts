@@ -1,6 +1,6 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { decryptWith } from '@vitrine/core/keys/kms'
-import type { Sealed } from '@vitrine/core/policy/policy'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readSecret } from './secret-manager.ts'
 

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
-import type { Pin, Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy/policy'
+import type { Pin } from '@vitrine/core/policy/pin'
+import type { Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vitrine/core/policy/worker-protocol'
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import type { Containment } from './containment.ts'

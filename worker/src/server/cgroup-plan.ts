@@ -1,5 +1,5 @@
 import { dirname, join, relative } from 'node:path'
-import type { ServerLimits } from '@vitrine/core/policy/policy'
+import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { NPROC_MAX } from './bounds.ts'
 
 /** What is to be done with control groups, decided from texts (cgroups(7), proc_pid_cgroup(5), the kernel's cgroup-v1 and cgroup-v2 guides). */

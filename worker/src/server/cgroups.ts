@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ServerLimits } from '@vitrine/core/policy/policy'
+import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { KERNEL_FILES, killIn, pidsIn, PROCS, readIn, removeGroup, type CgroupFiles } from './cgroup-files.ts'
 import {
   CONTROLLERS,

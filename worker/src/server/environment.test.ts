@@ -1,4 +1,4 @@
-import type { Sealed, WorkerEnv } from '@vitrine/core/policy/policy'
+import type { Sealed, WorkerEnv } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok } from '@vitrine/core/result'
 import { expect, test } from 'vitest'
 import { resolveEnvironment } from './environment.ts'

@@ -1,4 +1,4 @@
-import type { Sealed, WorkerEnv } from '@vitrine/core/policy/policy'
+import type { Sealed, WorkerEnv } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 export interface Environment {

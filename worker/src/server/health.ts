@@ -1,4 +1,4 @@
-import type { HealthCheck } from '@vitrine/core/policy/policy'
+import type { HealthCheck } from '@vitrine/core/policy/server-config'
 import type { Session } from './session.ts'
 
 /**

@@ -1,4 +1,5 @@
-import type { HealthCheck, ServerEvent, ServerState } from '@vitrine/core/policy/policy'
+import type { HealthCheck } from '@vitrine/core/policy/server-config'
+import type { ServerEvent, ServerState } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from './backoff.ts'

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@vitrine/core/json/value'
-import type { Sealed } from '@vitrine/core/policy/policy'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, type Result } from '@vitrine/core/result'
 import type { RunnableServer } from './api.ts'
 import type { PoolLimits } from './bounds.ts'

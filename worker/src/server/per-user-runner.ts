@@ -1,4 +1,4 @@
-import type { Sealed } from '@vitrine/core/policy/policy'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from './backoff.ts'

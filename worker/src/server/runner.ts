@@ -1,4 +1,4 @@
-import type { ServerStatus } from '@vitrine/core/policy/policy'
+import type { ServerStatus } from '@vitrine/core/policy/worker-protocol'
 import type { CallOutcome, PoolCall } from './api.ts'
 import type { Keeper } from './keeper.ts'
 import type { Holder } from './slots.ts'

@@ -8,7 +8,7 @@ import {
 import { randomUUID } from 'node:crypto'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
-import type { HealthCheck } from '@vitrine/core/policy/policy'
+import type { HealthCheck } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { CallOutcome, PoolCall } from './api.ts'
 import { CALLS_PER_PROCESS_MAX, TOOL_PAGES_MAX, TOOLS_MAX } from './bounds.ts'

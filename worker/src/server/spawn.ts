@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
-import type { ServerLimits } from '@vitrine/core/policy/policy'
+import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { FILE_BYTES_MAX, NICENESS, NPROC_MAX, OPEN_FILES_MAX } from './bounds.ts'
 import type { Containment } from './containment.ts'
 

@@ -1,4 +1,4 @@
-import type { Pin } from '@vitrine/core/policy/policy'
+import type { Pin } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { GetLockfile, Installer } from '../install/install.ts'
 import type { RunnableServer } from './api.ts'

@@ -1,5 +1,5 @@
 import { canonicalize } from '@vitrine/core/json/jcs'
-import type { Sealed } from '@vitrine/core/policy/policy'
+import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Keeper } from './keeper.ts'
 import type { Holder } from './slots.ts'
 

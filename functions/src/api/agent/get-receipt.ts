@@ -1,18 +1,18 @@
-import * as z from 'zod'
+import type { Answer } from '@vitrine/core/api/contract'
 import { fail, type Result } from '@vitrine/core/result'
 import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
 import type { Call } from '../../http/callable.ts'
-import { parse, seq } from '../../http/parse.ts'
+import { parseRequest } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { logs, paths, type AgentDoc } from '../../store/documents.ts'
-import { readReceipt, type ProvenEntry } from '../../proof/receipt.ts'
+import { readReceipt } from '../../proof/receipt.ts'
 
 /** getReceipt: the proof that an entry of the agent's own chain is on record. Errors: those of readReceipt, agent_disabled. */
-export async function getReceipt(parts: Parts, call: Call): Promise<Result<ProvenEntry>> {
+export async function getReceipt(parts: Parts, call: Call): Promise<Result<Answer<'getReceipt'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
-  const request = parse(z.strictObject({ seq }), call.data)
+  const request = parseRequest('getReceipt', call.data)
   if (!request.ok) return request
   const [agentDoc] = await parts.load([paths.agent(key.value.id)])
   const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)

@@ -1,11 +1,11 @@
-import * as z from 'zod'
+import type { Answer } from '@vitrine/core/api/contract'
+import { parseRequest } from '../../http/parse.ts'
 import { decide } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
 import { deny } from '../../invoke/deny.ts'
 import type { Call } from '../../http/callable.ts'
-import { parse, toolName } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { logs, paths, type AgentDoc, type OrgDoc, type ToolDoc } from '../../store/documents.ts'
 
@@ -16,10 +16,10 @@ const META = { operation: 'getToolCredential' }
  * getToolCredential: the escape hatch for tools that cannot be dispatched. Every access is on the chain before the
  * credential leaves; an agent that may see only some of a tool's commands gets none; it can be switched off per tool and per organization. invokeTool is the better way.
  */
-export async function getToolCredential(parts: Parts, call: Call): Promise<Result<{ token: string }>> {
+export async function getToolCredential(parts: Parts, call: Call): Promise<Result<Answer<'getToolCredential'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
-  const request = parse(z.strictObject({ name: toolName }), call.data)
+  const request = parseRequest('getToolCredential', call.data)
   if (!request.ok) return request
   const { name } = request.value
   const [agentDoc, toolDoc] = await parts.load([paths.agent(key.value.id), paths.tool(key.value.id, name)])

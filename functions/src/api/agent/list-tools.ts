@@ -1,31 +1,24 @@
-import * as z from 'zod'
-import type { JsonValue } from '@vitrine/core/json/value'
+import type { Answer } from '@vitrine/core/api/contract'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { decide, isVisible } from '@vitrine/core/policy/decide'
+import { parseRequest } from '../../http/parse.ts'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { isObject } from '../../args/keywords.ts'
 import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
 import { answered } from '../../store/answered.ts'
 import type { Call } from '../../http/callable.ts'
-import { parse } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { paths, type AgentDoc, type ToolDoc } from '../../store/documents.ts'
 import { policyTools } from '../../policies/agent-tools.ts'
 
-export interface ListedTool {
-  name: string
-  kind: ToolDoc['kind'] | 'worker'
-  /** Empty for a server of a tool policy. */
-  url: string
-  /** What an MCP server says of itself and its tools; null for HTTP tools and servers that could not be asked. */
-  manifest: JsonValue
-}
+export type ListedTool = Answer<'listTools'>['tools'][number]
 
 /** listTools: what this agent may invoke right now. The ciphertext is not even read. */
-export async function listTools(parts: Parts, call: Call): Promise<Result<{ tools: ListedTool[] }>> {
+export async function listTools(parts: Parts, call: Call): Promise<Result<Answer<'listTools'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
-  const request = parse(z.strictObject({}), call.data ?? {})
+  const request = parseRequest('listTools', call.data)
   if (!request.ok) return request
   const [agentDoc] = await parts.load([paths.agent(key.value.id)])
   const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
@@ -58,7 +51,7 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<{ tool
 /** The tool, with the commands alone that the agent may call. */
 function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
   const { name, manifest } = tool
-  if (!isObject(manifest) || !Array.isArray(manifest['tools']) || isVisible(agent, name, 'whole')) return tool
+  if (manifest === null || !Array.isArray(manifest['tools']) || isVisible(agent, name, 'whole')) return tool
   const tools = manifest['tools'].filter(
     (command) =>
       isObject(command) && typeof command['name'] === 'string' && isVisible(agent, name, { command: command['name'] }),
@@ -66,11 +59,6 @@ function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
   return { ...tool, manifest: { ...manifest, tools } }
 }
 
-export function toListed({
-  name,
-  kind,
-  url,
-  manifest,
-}: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>): ListedTool {
-  return { name, kind, url, manifest: manifest === null ? null : (JSON.parse(manifest) as JsonValue) }
+export function toListed({ name, kind, url, manifest }: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>) {
+  return { name, kind, url, manifest: manifest === null ? null : (JSON.parse(manifest) as JsonObject) }
 }

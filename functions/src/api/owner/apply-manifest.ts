@@ -1,28 +1,16 @@
-import * as z from 'zod'
-import { parseManifest, type ManifestTool } from '@vitrine/core/yaml/agent-manifest'
 import { utf8 } from '@vitrine/core/bytes'
-import { AGENT_MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
-import { fail, ok, type Result } from '@vitrine/core/result'
 import { sha256Hex } from '@vitrine/core/keys/sha256-node'
-import { describeProblems, type Problem } from '@vitrine/core/yaml/problems'
+import { type Result, fail, ok } from '@vitrine/core/result'
+import { type ManifestTool, parseManifest } from '@vitrine/core/yaml/agent-manifest'
+import { type Problem, describeProblems } from '@vitrine/core/yaml/problems'
 import { manageableAgent } from '../../auth/owner.ts'
-import { id, parse } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { knownCommands } from '../../policies/known-commands.ts'
-import { logs, paths, type AgentDoc } from '../../store/documents.ts'
+import { type AgentDoc, logs, paths } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import type { Operation } from './operation.ts'
+import type { OwnerOperation } from './operation.ts'
 
 const FILE = 'agent.yaml'
-const SIZE_MESSAGE = `The manifest is larger than ${AGENT_MANIFEST_BYTES_MAX / 1024} KiB.`
-
-const schema = z.strictObject({
-  agentId: id,
-  manifest: z
-    .string()
-    .refine((text) => Buffer.byteLength(text) <= AGENT_MANIFEST_BYTES_MAX, SIZE_MESSAGE)
-    .refine((text) => text.isWellFormed(), 'Holds a lone surrogate.'),
-})
 
 /** What a manifest asks for, and the place of each entry in the file. */
 interface Asked {
@@ -36,10 +24,8 @@ interface Asked {
  * in the tool's pinned list, where there is one. Errors: agent_not_found; invalid_argument and tool_not_found, both with a line
  * `agent.yaml:{line}:{column} …` for every problem and these as `details.problems`.
  */
-export const applyManifest: Operation = async (parts, by, data) => {
-  const request = parse(schema, data)
-  if (!request.ok) return request
-  const { agentId, manifest } = request.value
+export const applyManifest: OwnerOperation<'applyManifest'> = async (parts, by, request) => {
+  const { agentId, manifest } = request
   return retryConflicts(async () => {
     // Who may not change the agent is told so first: reading a file costs more than looking.
     const managed = await manageableAgent(parts.db, by, agentId)

@@ -1,44 +1,27 @@
-import * as z from 'zod'
+import type { Answer, Request } from '@vitrine/core/api/contract'
+import type { JsonObject } from '@vitrine/core/json/value'
+import { parseRequest } from '../../http/parse.ts'
 import type { Meta } from '@vitrine/core/log/entry'
-import type { JsonValue } from '@vitrine/core/json/value'
-import {
-  CALLS_PER_TOOL_MAX,
-  MANIFEST_TIMEOUT_MS,
-  REDACT_RULES_MAX,
-  RESPONSE_BYTES_MAX,
-  URL_LENGTH_MAX,
-} from '@vitrine/core/limits'
-import { checkPointer } from '@vitrine/core/scrub/redact-pointer'
+import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
-import { HTTP_METHODS, TOOL_KINDS, type AuthScheme } from '@vitrine/core/tool'
+import { type AuthScheme } from '@vitrine/core/tool'
 import { authenticateOwner, manageableAgent, type Principal } from '../../auth/owner.ts'
 import { credentialResource } from '../../kms/credential.ts'
 import { checkReachable } from '../../egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress/target.ts'
 import type { Call } from '../../http/callable.ts'
-import { id, parse, toolName } from '../../http/parse.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
 import { pinOf } from '../../manifest/pin.ts'
 import type { Parts } from '../../parts.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import { logs, MANIFEST_POLICIES, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
-
-export interface Registered {
-  name: string
-  kind: ToolDoc['kind']
-  url: string
-  manifest: JsonValue
-  created: boolean
-  /** What the owner ought to know; only when there is something. */
-  warnings?: string[]
-}
+import { logs, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
 
 /**
  * registerTool: creates or updates a registration. The document and its audit entry are one commit. An update without
  * `authToken` keeps the stored credential, null removes it; other fields that are left out keep their stored value too.
  */
-export async function registerTool(parts: Parts, call: Call): Promise<Result<Registered>> {
+export async function registerTool(parts: Parts, call: Call): Promise<Result<Answer<'registerTool'>>> {
   const principal = await authenticateOwner(parts.auth, parts.db, call.authorization)
   if (!principal.ok) return principal
   const request = parseRegistration(parts, call.data)
@@ -78,7 +61,7 @@ async function record(
   tool: ToolDoc,
   stored: ToolDoc | undefined,
   version: unknown,
-): Promise<Result<Registered>> {
+): Promise<Result<Answer<'registerTool'>>> {
   const now = new Date()
   const path = paths.tool(agentId, tool.name)
   const { name, kind, url } = tool
@@ -104,7 +87,7 @@ async function record(
     name,
     kind,
     url,
-    manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonValue),
+    manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonObject),
     created: !stored,
   })
 }
@@ -113,39 +96,6 @@ function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
   if (tool.authTokenEnc === null) return stored?.authTokenEnc ? 'removed' : 'none'
   return stored?.authTokenEnc && Buffer.from(stored.authTokenEnc).equals(tool.authTokenEnc) ? 'kept' : 'set'
 }
-
-const MANIFEST_AGE_MS_MAX = 3_600_000
-
-const authSchema = z.discriminatedUnion('scheme', [
-  z.strictObject({ scheme: z.literal('bearer') }),
-  z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
-  z.strictObject({ scheme: z.literal('header'), name: z.string() }),
-  z.strictObject({ scheme: z.literal('query'), name: z.string() }),
-])
-
-const schema = z.strictObject({
-  agentId: id,
-  name: toolName,
-  kind: z.enum(TOOL_KINDS),
-  url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
-  authToken: z.string().nullable().optional(),
-  auth: authSchema.optional(),
-  method: z.enum(HTTP_METHODS).optional(),
-  headers: z.record(z.string(), z.string()).optional(),
-  enabled: z.boolean().optional(),
-  credentialAccess: z.boolean().optional(),
-  responseBytesMax: z.number().int().min(1).max(RESPONSE_BYTES_MAX).optional(),
-  concurrencyMax: z.number().int().min(1).max(CALLS_PER_TOOL_MAX).optional(),
-  idempotent: z.boolean().optional(),
-  redact: z
-    .array(
-      z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
-    )
-    .max(REDACT_RULES_MAX)
-    .optional(),
-  manifestPolicy: z.enum(MANIFEST_POLICIES).optional(),
-  manifestMaxAgeMs: z.number().int().min(0).max(MANIFEST_AGE_MS_MAX).optional(),
-})
 
 const HTTP_ONLY = ['method'] as const
 const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
@@ -159,10 +109,10 @@ const OPTIONS = [
   'manifestMaxAgeMs',
 ] as const
 
-type Registration = z.infer<typeof schema>
+type Registration = Request<'registerTool'>
 
 function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
-  const parsed = parse(schema, data)
+  const parsed = parseRequest('registerTool', data)
   if (!parsed.ok) return parsed
   const request = parsed.value
   const foreign = (request.kind === 'mcp' ? HTTP_ONLY : MCP_ONLY).find((field) => request[field] !== undefined)

@@ -1,28 +1,21 @@
+import type { WorkerOperation } from './operation.ts'
 import { FieldValue } from 'firebase-admin/firestore'
-import * as z from 'zod'
-import { HEARTBEAT_MS, URL_LENGTH_MAX, WORKERS_PER_POLICY_MAX, WORKER_LIVE_MS } from '@vitrine/core/limits'
-import type { ConnectAnswer } from '@vitrine/core/policy/policy'
+import { HEARTBEAT_MS, WORKERS_PER_POLICY_MAX, WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { checkUrl } from '../../egress/target.ts'
-import { id, parse } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { policyPaths, type WorkersDoc } from '../../store/policy-documents.ts'
 import { logs } from '../../store/documents.ts'
-import { connectorActor, type Connector } from '../../auth/connector.ts'
+import { connectorActor } from '../../auth/connector.ts'
 import { dispatchKeys } from './keys.ts'
 import { currentPolicy, workerPolicy } from '../../policies/worker-policy.ts'
 
 /** Registrations that nobody has renewed for this long are taken away by whoever connects next. */
 const FORGOTTEN_AFTER_MS = 10 * 60_000
 
-const schema = z.strictObject({ instanceId: id, url: z.string().max(URL_LENGTH_MAX, 'invalid_url') })
-
-/** `{instanceId, url}` → ConnectAnswer. Errors: invalid_url, blocked_url, policy_not_found. */
-export async function connect(parts: Parts, by: Connector, data: unknown): Promise<Result<ConnectAnswer>> {
-  const request = parse(schema, data)
-  if (!request.ok) return request
-  const { instanceId } = request.value
-  const url = workerUrl(parts, request.value.url)
+export const connect: WorkerOperation<'connect'> = async (parts, by, request) => {
+  const { instanceId } = request
+  const url = workerUrl(parts, request.url)
   if (!url.ok) return url
   const current = await currentPolicy(parts, by)
   if (!current.ok) return current

@@ -1,22 +1,10 @@
-import * as z from 'zod'
+import type { Request } from '@vitrine/core/api/contract'
+import type { WorkerOperation } from './operation.ts'
 import type { Draft } from '@vitrine/core/log/entry'
-import {
-  LIVENESS_WRITE_MS,
-  POLICY_SERVERS_MAX,
-  SERVER_ERROR_LENGTH_MAX,
-  SERVER_EVENTS_MAX,
-  URL_LENGTH_MAX,
-} from '@vitrine/core/limits'
-import {
-  SERVER_EVENTS,
-  SERVER_STATES,
-  type HeartbeatAnswer,
-  type ServerEvent,
-  type ServerStatus,
-} from '@vitrine/core/policy/policy'
-import { ok, type Result } from '@vitrine/core/result'
+import { LIVENESS_WRITE_MS } from '@vitrine/core/limits'
+import { type ServerEvent, type ServerStatus } from '@vitrine/core/policy/worker-protocol'
+import { ok } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
-import { id, parse, toolName } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
 import { policyPaths, type WorkerState } from '../../store/policy-documents.ts'
 import { logs } from '../../store/documents.ts'
@@ -24,43 +12,19 @@ import { connectorActor, type Connector } from '../../auth/connector.ts'
 import { workerUrl } from './connect.ts'
 import { currentPolicy, workerPolicy } from '../../policies/worker-policy.ts'
 
-const told = z
-  .string()
-  .max(SERVER_ERROR_LENGTH_MAX)
-  .refine((text) => text.isWellFormed(), 'Holds a lone surrogate.')
+type Heartbeat = Request<'worker/heartbeat'>
 
-const schema = z.strictObject({
-  instanceId: id,
-  url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
-  policyVersion: z.number().int().min(0),
-  // Twice as many as a policy has: while one follows another, servers of both are there.
-  servers: z
-    .array(z.strictObject({ slug: toolName, state: z.enum(SERVER_STATES), error: told.optional() }))
-    .max(2 * POLICY_SERVERS_MAX),
-  events: z
-    .array(z.strictObject({ slug: toolName, type: z.enum(SERVER_EVENTS), detail: told.optional() }))
-    .max(SERVER_EVENTS_MAX)
-    .default([]),
-})
-
-type Heartbeat = z.infer<typeof schema>
-
-/**
- * HeartbeatRequest → HeartbeatAnswer. That the worker lives is written down now and then, what its servers do at once.
- * Errors: invalid_url, blocked_url, policy_not_found, ledger_unavailable (events are on record or refused).
- */
-export async function heartbeat(parts: Parts, by: Connector, data: unknown): Promise<Result<HeartbeatAnswer>> {
-  const request = parse(schema, data)
-  if (!request.ok) return request
-  const url = workerUrl(parts, request.value.url)
+/** That the worker lives is written down now and then, what its servers do at once; events are on record or refused. */
+export const heartbeat: WorkerOperation<'heartbeat'> = async (parts, by, request) => {
+  const url = workerUrl(parts, request.url)
   if (!url.ok) return url
   const current = await currentPolicy(parts, by)
   if (!current.ok) return current
-  const beat = { ...request.value, url: url.value }
+  const beat = { ...request, url: url.value }
 
   if (beat.events.length > 0) {
     const appended = await parts.append(logs.org(by.orgId), by.orgId, {
-      drafts: beat.events.map((event) => eventDraft(by, beat.instanceId, event as ServerEvent)),
+      drafts: beat.events.map((event) => eventDraft(by, beat.instanceId, event)),
     })
     if (!appended.ok) return appended
   }
@@ -82,7 +46,7 @@ async function writeState(
   before: WorkerState | undefined,
 ): Promise<void> {
   const now = new Date()
-  const state = { url: beat.url, policyVersion: beat.policyVersion, servers: statesOf(beat.servers as ServerStatus[]) }
+  const state = { url: beat.url, policyVersion: beat.policyVersion, servers: statesOf(beat.servers) }
   const isFresh = before !== undefined && now.getTime() - before.seenAt.toMillis() < LIVENESS_WRITE_MS
   if (isFresh && isSame(state, before)) return
   await answered(

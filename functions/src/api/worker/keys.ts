@@ -1,4 +1,4 @@
-import type { DispatchKey } from '@vitrine/core/policy/policy'
+import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { answered } from '../../store/answered.ts'
 import type { Parts } from '../../parts.ts'
 import { DISPATCH_KEYS, type DispatchKeyDoc } from '../../store/policy-documents.ts'

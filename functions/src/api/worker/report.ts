@@ -1,20 +1,12 @@
-import * as z from 'zod'
+import type { Request } from '@vitrine/core/api/contract'
+import type { WorkerOperation } from './operation.ts'
 import type { Draft } from '@vitrine/core/log/entry'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
-import { LOCKFILE_BYTES_MAX, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
-import {
-  isExactVersion,
-  isIntegrity,
-  isLockfileDigest,
-  isNodeServer,
-  lockfileDigest,
-  pinDifference,
-  type Pin,
-  type ServerConfig,
-} from '@vitrine/core/policy/policy'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { isExactVersion, lockfileDigest, pinDifference, type Pin } from '@vitrine/core/policy/pin'
+import { isNodeServer, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
-import { id, parse, toolName } from '../../http/parse.ts'
 import type { Write } from '../../ledger/plan.ts'
 import { diffTools, toolsByName, toolsHash } from '../../manifest/diff.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
@@ -24,20 +16,6 @@ import { pinOf, recordFor } from '../../policies/records.ts'
 import { logs } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { connectorActor, type Connector } from '../../auth/connector.ts'
-
-const schema = z.strictObject({
-  instanceId: id,
-  slug: toolName,
-  version: z.string().refine(isExactVersion, 'Must be an exact version.').optional(),
-  integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.').optional(),
-  dependencies: z.string().refine(isLockfileDigest, 'Must be a SHA-256 in hex.').optional(),
-  resolvedAt: z.iso.datetime().optional(),
-  lockfile: z
-    .string()
-    .refine((text) => Buffer.byteLength(text) <= LOCKFILE_BYTES_MAX, 'upstream_too_large')
-    .optional(),
-  tools: z.array(z.record(z.string(), z.unknown())),
-})
 
 interface Report {
   instanceId: string
@@ -52,30 +30,24 @@ interface Report {
 }
 
 /**
- * ReportRequest → `{}`. The first report of a server pins its tools and, where it is a package, its version, integrity and dependencies, of
- * which it brings the lockfile. Later these have to be those; other tools wait for the owner's approval. Errors: server_not_found, pin_mismatch
- * (recorded, each one once), invalid_argument for a package without a version or a server of the node with one, and for a new pin
- * without its lockfile, upstream_too_large, policy_not_found.
+ * The first report of a server pins its tools and, where it is a package, its version, integrity and dependencies, of which it brings the
+ * lockfile. Later these have to be those; other tools wait for the owner's approval. `pin_mismatch` is recorded, each one once.
  */
-export async function report(parts: Parts, by: Connector, data: unknown): Promise<Result<Record<string, never>>> {
-  const parsed = parseReport(data)
-  if (!parsed.ok) return parsed
-  const done = await retryConflicts(() => record(parts, by, parsed.value))
+export const report: WorkerOperation<'report'> = async (parts, by, request) => {
+  const reported = readReport(request)
+  if (!reported.ok) return reported
+  const done = await retryConflicts(() => record(parts, by, reported.value))
   return done.ok ? ok({}) : done
 }
 
-function parseReport(data: unknown): Result<Report> {
-  const request = parse(schema, data)
-  if (!request.ok) return request
-  // zod rebuilds objects; tools are hashed and stored as they came.
-  const tools = (data as { tools: unknown[] }).tools
+function readReport(request: Request<'worker/report'>): Result<Report> {
+  const { instanceId, slug, tools, lockfile = null } = request
   const checked = checkJson(tools, 'tools')
   if (!checked.ok) return checked
   const manifest = JSON.stringify({ tools })
   if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX)
     return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
-  const { instanceId, slug, lockfile = null } = request.value
-  const installed = parsePin(request.value)
+  const installed = parsePin(request)
   if (!installed.ok) return installed
   if (lockfile !== null && lockfileDigest(lockfile) !== installed.value?.dependencies) {
     return fail('invalid_argument', 'lockfile: Is not what dependencies says.', { field: 'lockfile' })
@@ -86,12 +58,12 @@ function parseReport(data: unknown): Result<Report> {
     installed: installed.value,
     lockfile,
     manifest,
-    manifestHash: toolsHash(toolsByName(tools as JsonObject[])),
+    manifestHash: toolsHash(toolsByName(tools)),
   })
 }
 
 /** All of a pin or nothing. */
-function parsePin({ version, integrity, dependencies, resolvedAt }: z.infer<typeof schema>): Result<Pin | null> {
+function parsePin({ version, integrity, dependencies, resolvedAt }: Request<'worker/report'>): Result<Pin | null> {
   const fields = { version, integrity, dependencies, resolvedAt }
   const missing = Object.entries(fields).find(([, value]) => value === undefined)?.[0]
   if (missing === undefined) return ok(fields as Pin)

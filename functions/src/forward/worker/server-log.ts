@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Dispatcher } from 'undici'
-import { LOG_COMMAND, SERVER_LOG_BYTES_MAX, type CallBody } from '@vitrine/core/policy/policy'
+import { LOG_COMMAND, SERVER_LOG_BYTES_MAX, type CallBody } from '@vitrine/core/policy/worker-protocol'
 import { collect, decoded } from '../../egress/body.ts'
 import type { LiveWorker } from './worker.ts'
 import type { SignCall } from './token.ts'

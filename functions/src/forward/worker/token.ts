@@ -5,9 +5,9 @@ import {
   callDigest,
   TOKEN_ISSUER,
   TOKEN_SECONDS_MAX,
-  type CallBody,
   type CallClaims,
-} from '@vitrine/core/policy/policy'
+} from '@vitrine/core/policy/call-token'
+import type { CallBody } from '@vitrine/core/policy/worker-protocol'
 import { answered } from '../../store/answered.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
 

@@ -1,55 +1,46 @@
-import * as z from 'zod'
+import type { Request } from '@vitrine/core/api/contract'
 import { SECRETS_PER_SCOPE_MAX, TOKEN_BYTES_MAX } from '@vitrine/core/limits'
-import { fail, ok, type Result } from '@vitrine/core/result'
-import { id, parse } from '../../http/parse.ts'
+import { type Result, fail, ok } from '@vitrine/core/result'
+import { type Principal, orgWithRole } from '../../auth/owner.ts'
 import type { Parts } from '../../parts.ts'
-import { secretName } from '../../policies/schema.ts'
+import { MANAGERS, READERS } from '../../policies/managed.ts'
 import { recordSecret } from '../../policies/secret-change.ts'
-import { checkTeam } from '../../policies/secret-scope.ts'
 import {
+  type SecretForm,
+  type SecretName,
   checkForm,
   secretPaths,
   secretResource,
-  SECRET_SCOPES,
   toSecretDoc,
-  type SecretForm,
-  type SecretName,
 } from '../../policies/secret-doc.ts'
+import { type ScopedRequest, checkTeam, ownSecret } from '../../policies/secret-scope.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import { namedSecret } from './named-secret.ts'
-import type { Operation } from './operation.ts'
+import type { OwnerOperation } from './operation.ts'
+import { ensurePersonalOrg } from './organization.ts'
 
-const schema = z
-  .strictObject({
-    orgId: id.optional(),
-    scope: z.enum(SECRET_SCOPES),
-    team: id.optional(),
-    name: secretName,
-    value: z.string().optional(),
-    env: z.string().max(128).optional(),
-    secretManager: z.string().max(512).optional(),
-  })
-  .refine(
-    ({ value, env, secretManager }) => [value, env, secretManager].filter((form) => form !== undefined).length === 1,
-    'Give value, env or secretManager, one of them.',
-  )
+/** The secret that an owner means, in their own organization unless another is named. Errors: those of ownSecret. */
+export async function namedSecret(
+  parts: Parts,
+  by: Principal,
+  request: Omit<ScopedRequest, 'orgId'> & { orgId?: string | undefined },
+): Promise<Result<SecretName>> {
+  return ownSecret(parts, by, { ...request, orgId: request.orgId ?? (await ensurePersonalOrg(parts, by)) })
+}
 
-type PutSecret = z.infer<typeof schema>
+type PutSecret = Request<'admin/putSecret'>
 
 /**
  * `{orgId?, scope, team?, name, value | env | secretManager}` → `{scope, team?, name, created}`: sets a secret of the organization, of a
  * team (for owners and admins), or of oneself. A value is sealed at once and never comes back. Errors: org_not_found,
  * permission_denied, team_not_found, token_too_large, kms_unavailable.
  */
-export const putSecret: Operation = async (parts, by, data) => {
-  const request = parse(schema, data)
-  if (!request.ok) return request
-  const found = await namedSecret(parts, by, request.value)
+export const putSecret: OwnerOperation<'putSecret'> = async (parts, by, request) => {
+  const found = await namedSecret(parts, by, request)
   if (!found.ok) return found
   const secret = found.value
   const team = await checkTeam(parts, secret)
   if (!team.ok) return team
-  const form = await formOf(parts, request.value, secret)
+  const form = await formOf(parts, request, secret)
   if (!form.ok) return form
   const doc = toSecretDoc(secret, form.value)
 
@@ -114,4 +105,46 @@ async function checkRoom({ db }: Parts, { orgId, scope, owner }: SecretName): Pr
   return count.data().count < SECRETS_PER_SCOPE_MAX
     ? ok(null)
     : fail('invalid_argument', `There are at most ${SECRETS_PER_SCOPE_MAX} secrets in one scope.`)
+}
+
+/**
+ * `{orgId?}` → `{secrets: [{scope, team?, name}]}`: those that the caller may change, by name and scope. What they hold, or where that is, is
+ * not even read. Errors: org_not_found, permission_denied.
+ */
+export const listSecrets: OwnerOperation<'listSecrets'> = async (parts, by, request) => {
+  const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
+  const org = await orgWithRole(parts.db, by, orgId, READERS)
+  if (!org.ok) return org
+  const named = parts.db.collection(secretPaths.secrets(orgId)).select('scope', 'owner', 'name')
+  const [own, shared] = await Promise.all([
+    named.where('scope', '==', 'user').where('owner', '==', by.uid).get(),
+    MANAGERS.includes(org.value.role) ? named.where('scope', 'in', ['org', 'team']).get() : undefined,
+  ])
+  const found = [...(shared?.docs ?? []), ...own.docs].map((doc) => doc.data() as Omit<SecretName, 'orgId'>)
+  return ok({
+    secrets: found.map(({ scope, owner, name }) => ({ scope, ...(scope === 'team' && { team: owner }), name })),
+  })
+}
+
+/** `{orgId?, scope, team?, name}` → `{scope, team?, name}`. Errors: org_not_found, permission_denied, secret_not_found. */
+export const deleteSecret: OwnerOperation<'deleteSecret'> = async (parts, by, request) => {
+  const found = await namedSecret(parts, by, request)
+  if (!found.ok) return found
+  const secret = found.value
+
+  return retryConflicts(async () => {
+    const snapshot = await parts.db.doc(secretPaths.secret(secret)).get()
+    if (!snapshot.exists) return fail('secret_not_found')
+    const appended = await recordSecret(
+      parts,
+      by,
+      'secret.delete',
+      secret,
+      {},
+      { op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime },
+    )
+    return appended.ok
+      ? ok({ scope: secret.scope, ...(secret.scope === 'team' && { team: secret.owner }), name: secret.name })
+      : appended
+  })
 }

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { callDigest } from './call-token.ts'
+import { envNameProblem } from './env-names.ts'
+import { isCommandEnabled } from './server-config.ts'
 import {
-  callDigest,
-  envNameProblem,
-  isCommandEnabled,
   isExactVersion,
   isIntegrity,
   isLockfileDigest,
   isPackageName,
-  isSecretName,
   isVersionSpec,
   lockfileDigest,
   pinDifference,
-} from './policy.ts'
+} from './pin.ts'
+import { isId } from '../names.ts'
 
 describe('isPackageName', () => {
   it.each(['a', 'left-pad', '@modelcontextprotocol/server-github', 'a.b_c'])('takes %s', (name) => {
@@ -161,8 +161,8 @@ describe('envNameProblem', () => {
 })
 
 it('names secrets so that their ids cannot run into one another', () => {
-  for (const name of ['github', 'A-1_b']) expect(isSecretName(name)).toBe(true)
-  for (const name of ['', 'a:b', 'a/b', '..', '-a', 'a b', 'a\n']) expect(isSecretName(name)).toBe(false)
+  for (const name of ['github', 'A-1_b']) expect(isId(name)).toBe(true)
+  for (const name of ['', 'a:b', 'a/b', '..', '-a', 'a b', 'a\n']) expect(isId(name)).toBe(false)
 })
 
 it('binds a call to all of its body, whatever the order', () => {

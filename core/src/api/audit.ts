@@ -1,0 +1,181 @@
+import * as z from 'zod'
+import { AUDIT_PAGE_MAX, AUDIT_TERM_LENGTH_MAX, PAGE_TOKEN_LENGTH_MAX } from '../limits.ts'
+import { ACTIONS } from '../log/entry.ts'
+import { OUTCOMES } from '../log/facets.ts'
+import { count, id, json, label, seq, sha256, time, timestamp } from '../shapes.ts'
+import { operation } from './operation.ts'
+import { receipt } from './tools.ts'
+
+/** A chain is an agent's, or an organization's own. */
+const chain = { agentId: id.optional(), orgId: id.optional() }
+
+function namesOne({ agentId, orgId }: { agentId?: string | undefined; orgId?: string | undefined }): boolean {
+  return (agentId === undefined) !== (orgId === undefined)
+}
+const NAMES_ONE = 'Give agentId or orgId, one of them.'
+
+export const entry = z
+  .strictObject({
+    v: z.literal(1),
+    log: z.string().describe('The chain: `agents/{agentId}` or `orgs/{orgId}`.'),
+    seq,
+    prev: sha256.describe('Hash of the entry before; 64 zeros at the start.'),
+    ts: timestamp,
+    action: z.enum(ACTIONS),
+    actor: z.string().describe('`agent:{id}`, `user:{uid}`, `worker:{policyId}` or `system:{name}`.'),
+    target: z.string().describe("What it was done to: a tool's name, or the id of an agent, key or owner."),
+    call: z.string().describe('Shared by the entries of one invocation; empty for anything else.'),
+    meta: z.record(z.string(), z.union([z.string(), z.int(), z.boolean()])),
+  })
+  .meta({ id: 'Entry' })
+
+const proof = z.strictObject({
+  entry,
+  proof: z.string().describe('A c2sp.org/tlog-proof with the entry in it: this text alone is the receipt to keep.'),
+  checkpointSize: count.describe('How many entries the checkpoint covers.'),
+})
+
+const term = z.string().min(1).max(AUDIT_TERM_LENGTH_MAX)
+const invocation = z.strictObject({ agentId: id, seq: seq.describe('Of the intent.') })
+
+export const auditOperations = {
+  'admin/listAudit': operation({
+    method: 'audit.list',
+    callers: ['owner', 'auditor'],
+    summary: 'Lists one page of entries, newest first, of one agent or of a whole organization.',
+    request: z
+      .strictObject({
+        ...chain,
+        tool: term.optional(),
+        action: z.enum(ACTIONS).optional(),
+        actor: term.optional(),
+        outcome: z.enum(OUTCOMES).optional(),
+        from: time.optional().describe('Inclusive.'),
+        to: time.optional().describe('Inclusive.'),
+        pageSize: z.int().min(1).max(AUDIT_PAGE_MAX).default(100),
+        pageToken: z.string().max(PAGE_TOKEN_LENGTH_MAX).optional(),
+      })
+      .refine(namesOne, NAMES_ONE),
+    response: z.strictObject({
+      entries: z.array(entry),
+      nextPageToken: z
+        .string()
+        .nullable()
+        .describe('Null after the last page. A page may be empty and yet have a next one.'),
+    }),
+    errors: ['agent_not_found', 'org_not_found'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123', tool: 'search', outcome: 'failed', from: '2026-01-01T00:00:00Z' },
+  }),
+  'admin/reconcile': operation({
+    method: 'audit.reconcile',
+    callers: ['owner'],
+    summary: "Closes an agent's calls whose process died, as a schedule does every few minutes.",
+    request: z.strictObject({ agentId: id }),
+    response: z.strictObject({ closed: count }),
+    errors: ['agent_not_found'],
+    effect: 'change',
+    example: { agentId: 'agt_0123456789abcdef0123' },
+  }),
+  'admin/checkpoint': operation({
+    method: 'audit.checkpoint',
+    callers: ['owner'],
+    summary: 'Signs a chain as it is now, as a schedule does every few minutes.',
+    request: z.strictObject(chain).refine(namesOne, NAMES_ONE),
+    response: z.strictObject({
+      log: z.string(),
+      size: count.describe('How many entries it covers.'),
+      root: sha256.describe('Their Merkle root (RFC 6962).'),
+      note: z
+        .string()
+        .describe('The signed note (c2sp.org/tlog-checkpoint): this text alone is the checkpoint to keep.'),
+      vkey: z.string().describe("The chain's verifier key (c2sp.org/signed-note)."),
+    }),
+    errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'chain_broken', 'kms_unavailable'],
+    effect: 'change',
+    example: { agentId: 'agt_0123456789abcdef0123' },
+  }),
+  getReceipt: operation({
+    method: null,
+    callers: ['agent'],
+    summary: "Proves that an entry is on the agent's own chain, once a checkpoint covers it.",
+    request: z.strictObject({ seq }),
+    response: proof,
+    errors: ['agent_disabled', 'receipt_not_found', 'receipt_pending', 'chain_broken'],
+    effect: 'read',
+    example: { seq: 0 },
+  }),
+  'admin/getReceipt': operation({
+    method: null,
+    callers: ['owner', 'auditor'],
+    summary: 'Proves that an entry is on a chain, once a checkpoint covers it.',
+    request: z.strictObject({ ...chain, seq }).refine(namesOne, NAMES_ONE),
+    response: proof,
+    errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'receipt_pending', 'chain_broken'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123', seq: 0 },
+  }),
+  'admin/getOpening': operation({
+    method: 'audit.getOpening',
+    callers: ['owner'],
+    summary: 'Shows what opens the `argsCommit` of an invocation: its arguments, redacted, as canonical JSON.',
+    request: invocation,
+    response: z.strictObject({ salt: sha256, args: z.string() }),
+    errors: ['agent_not_found', 'receipt_not_found', 'opening_not_found'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123', seq: 1 },
+  }),
+  'admin/redact': operation({
+    method: 'audit.redact',
+    callers: ['owner'],
+    summary: 'Erases the arguments of an invocation for good, on record. The chain still verifies.',
+    request: invocation.extend({ reason: label.optional() }),
+    response: z.strictObject({ call: z.string(), receipt }),
+    errors: ['agent_not_found', 'receipt_not_found', 'opening_not_found'],
+    effect: 'destroy',
+    example: { agentId: 'agt_0123456789abcdef0123', seq: 1, reason: 'asked for by the customer' },
+  }),
+  'admin/signingKeys': operation({
+    method: 'audit.signingKeys',
+    callers: ['owner', 'auditor'],
+    summary: 'Lists the keys that sign checkpoints, earlier versions first. For anybody signed in.',
+    request: z.strictObject({}),
+    response: z.strictObject({
+      keys: z.array(
+        z.strictObject({
+          name: z.string().describe('Resource name of the KMS key version.'),
+          publicKey: z.string().describe('Ed25519, 32 bytes in base64.'),
+          pem: z.string(),
+        }),
+      ),
+    }),
+    errors: ['kms_unavailable'],
+    effect: 'read',
+    example: {},
+  }),
+  exportAudit: operation({
+    method: null,
+    callers: ['owner', 'auditor'],
+    summary: 'Streams a chain, or all chains of an organization, as the lines of JSON that `vitrine-verify` reads.',
+    request: z
+      .strictObject({
+        ...chain,
+        resume: z
+          .strictObject({
+            log: z.string().max(200),
+            size: count,
+            seq: z.int().min(-1),
+            chains: count.default(0),
+            entries: count.default(0),
+          })
+          .optional()
+          .describe('Where a broken export goes on.'),
+      })
+      .refine(namesOne, NAMES_ONE),
+    response: json,
+    answer: 'lines',
+    errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'chain_broken', 'kms_unavailable'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123' },
+  }),
+}

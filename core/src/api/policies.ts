@@ -1,0 +1,227 @@
+import * as z from 'zod'
+import { isIntegrity } from '../policy/pin.ts'
+import { BUILTINS, builtins, envSource, server, servers, slug, versionSpec } from '../policy/server-config.ts'
+import { SERVER_STATES } from '../policy/worker-protocol.ts'
+import { id, json, jsonObject, label, sha256, teams, timestamp, toolName } from '../shapes.ts'
+import { operation } from './operation.ts'
+import { breakerState } from './tools.ts'
+
+const orgId = id.optional().describe("The caller's own organization when left out.")
+const version = z.int().min(1)
+const policyVersion = z.strictObject({ policyId: id, version: version.describe('Counts changes.') })
+const forTeams = teams.describe("Whose agents may use it; all of the organization's when empty.")
+const ofServer = z.strictObject({ policyId: id, slug })
+
+const toolPolicy = z.strictObject({
+  policyId: id,
+  orgId: id,
+  name: label,
+  teams: forTeams,
+  builtins: z.record(z.enum(BUILTINS), z.boolean()),
+  servers: z.array(server),
+  version,
+})
+
+export const pin = z
+  .strictObject({
+    version: z.string().describe('Exact.'),
+    integrity: z.string().refine(isIntegrity).describe('Subresource integrity, as npm states it.'),
+    dependencies: sha256.describe('Of the lockfile that it was installed by.'),
+    resolvedAt: timestamp.describe("By the worker's clock; nothing is compared with it."),
+  })
+  .meta({ id: 'Pin' })
+
+export const policyOperations = {
+  'admin/createPolicy': operation({
+    method: 'policies.create',
+    callers: ['owner'],
+    summary: 'Makes a tool policy and its connector key, which is shown this once. For owners and admins.',
+    request: z.strictObject({
+      orgId,
+      name: label,
+      teams: forTeams.default([]),
+      builtins: builtins.default({}),
+      servers: servers.default([]),
+    }),
+    response: z.strictObject({ policyId: id, key: z.string() }),
+    errors: ['org_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
+    effect: 'change',
+    example: { name: 'trial', servers: [{ slug: 'everything', package: '@modelcontextprotocol/server-everything' }] },
+  }),
+  'admin/getPolicy': operation({
+    method: 'policies.get',
+    callers: ['owner'],
+    summary: 'Shows a tool policy, the pins and circuits of its servers, and the workers that serve it. For members.',
+    request: z.strictObject({ policyId: id }),
+    response: z.strictObject({
+      policy: toolPolicy,
+      servers: z.array(
+        z.strictObject({
+          slug: toolName,
+          pinned: pin.nullable().describe('Null until a worker has brought it up, and for servers of the node.'),
+          manifestHash: sha256.nullable(),
+          manifestPendingHash: sha256.nullable().describe('Set while a changed list waits for approval.'),
+          breaker: breakerState,
+        }),
+      ),
+      workers: z.array(
+        z.strictObject({
+          instanceId: id,
+          live: z.boolean(),
+          seenAt: timestamp,
+          servers: z.array(
+            z.strictObject({ slug: toolName, state: z.enum(SERVER_STATES), error: z.string().optional() }),
+          ),
+        }),
+      ),
+    }),
+    errors: ['policy_not_found'],
+    effect: 'read',
+    example: { policyId: 'pol_0123456789abcdef0123' },
+  }),
+  'admin/listPolicies': operation({
+    method: 'policies.list',
+    callers: ['owner'],
+    summary: 'Lists the tool policies of an organization by name. For members.',
+    request: z.strictObject({ orgId }),
+    response: z.strictObject({ policies: z.array(toolPolicy) }),
+    errors: ['org_not_found'],
+    effect: 'read',
+    example: {},
+  }),
+  'admin/updatePolicy': operation({
+    method: 'policies.update',
+    callers: ['owner'],
+    summary:
+      'Changes a tool policy; what is left out stays. A server whose package or version becomes another loses its pin. For owners and admins.',
+    request: z.strictObject({
+      policyId: id,
+      name: label.optional(),
+      teams: forTeams.optional(),
+      builtins: builtins.optional().describe('Those named are switched, the others stay.'),
+      servers: servers.optional().describe('In place of all that there were.'),
+      version: version.optional().describe('Changes this version alone; `conflict` when it is not the current one.'),
+    }),
+    response: policyVersion,
+    errors: ['policy_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
+    effect: 'change',
+    example: { policyId: 'pol_0123456789abcdef0123', name: 'trial 2', version: 1 },
+  }),
+  'admin/deletePolicy': operation({
+    method: 'policies.delete',
+    callers: ['owner'],
+    summary:
+      'Deletes a tool policy: its key fails from the next call on and its tools are gone. For owners and admins.',
+    request: z.strictObject({ policyId: id }),
+    response: z.strictObject({ policyId: id }),
+    errors: ['policy_not_found'],
+    effect: 'destroy',
+    example: { policyId: 'pol_0123456789abcdef0123' },
+  }),
+  'admin/assignPolicy': operation({
+    method: 'policies.assign',
+    callers: ['owner'],
+    summary:
+      'Sets the teams whose agents may use a tool policy; with none, all of the organization. For owners and admins.',
+    request: z.strictObject({ policyId: id, teams }),
+    response: policyVersion,
+    errors: ['policy_not_found', 'team_not_found', 'slug_taken'],
+    effect: 'change',
+    example: { policyId: 'pol_0123456789abcdef0123', teams: [] },
+  }),
+  'admin/regeneratePolicyKey': operation({
+    method: 'policies.regenerateKey',
+    callers: ['owner'],
+    summary: 'Makes a new connector key; the old one fails from the next call on. For owners and admins.',
+    request: z.strictObject({ policyId: id }),
+    response: z.strictObject({ key: z.string() }),
+    errors: ['policy_not_found'],
+    effect: 'destroy',
+    example: { policyId: 'pol_0123456789abcdef0123' },
+  }),
+  'admin/importServer': operation({
+    method: 'policies.importServer',
+    callers: ['owner'],
+    summary:
+      "Reads a registry's server.json as a server of a policy; with `policyId` it is added. For owners and admins.",
+    request: z.strictObject({
+      policyId: id.optional().describe('Added to this policy; without one it is only read.'),
+      serverJson: json.describe("A registry's server.json, schema 2025-12-11.") as unknown as z.ZodType<
+        unknown,
+        unknown
+      >,
+      slug: slug.optional(),
+      args: z.array(z.string()).optional().describe('In place of the arguments that the file says.'),
+      sources: z
+        .record(z.string(), envSource)
+        .default({})
+        .describe("By variable. A secret that is not named here is the organization's secret of the variable's name."),
+    }),
+    response: z.strictObject({ server, policyId: id.optional(), version: version.optional() }),
+    errors: ['policy_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
+    effect: 'change',
+    example: {
+      serverJson: {
+        name: 'io.github.acme/weather',
+        version: '1.0.0',
+        packages: [{ registryType: 'npm', identifier: 'weather-mcp', version: '1.0.0', transport: { type: 'stdio' } }],
+      },
+    },
+  }),
+  'admin/moveServerPin': operation({
+    method: 'policies.moveServerPin',
+    callers: ['owner'],
+    summary:
+      "Takes a server's pin away, so that `version` and what it depends on are resolved anew. For owners and admins.",
+    request: ofServer.extend({ version: versionSpec }),
+    response: policyVersion,
+    errors: ['policy_not_found', 'server_not_found', 'invalid_name'],
+    effect: 'change',
+    example: { policyId: 'pol_0123456789abcdef0123', slug: 'everything', version: 'latest' },
+  }),
+  'admin/getServerManifest': operation({
+    method: 'policies.getServerManifest',
+    callers: ['owner'],
+    summary:
+      'Shows what a server lists, as approved and as it waits for approval; null before it was first up. For members.',
+    request: ofServer,
+    response: z.strictObject({
+      slug: toolName,
+      manifest: jsonObject.nullable().describe('`{tools}` as approved.'),
+      manifestHash: sha256.nullable(),
+      pending: jsonObject.nullable(),
+      pendingHash: sha256.nullable(),
+    }),
+    errors: ['policy_not_found', 'server_not_found', 'invalid_name'],
+    effect: 'read',
+    example: { policyId: 'pol_0123456789abcdef0123', slug: 'everything' },
+  }),
+  'admin/approveServerManifest': operation({
+    method: 'policies.approveServerManifest',
+    callers: ['owner'],
+    summary: 'Approves the list of this hash, if it is the one that waits. For owners and admins.',
+    request: ofServer.extend({ manifestHash: sha256 }),
+    response: ofServer.extend({ manifestHash: sha256 }),
+    errors: ['policy_not_found', 'server_not_found', 'manifest_not_found', 'invalid_name'],
+    effect: 'change',
+    example: { policyId: 'pol_0123456789abcdef0123', slug: 'everything', manifestHash: '0'.repeat(64) },
+  }),
+  'admin/getServerLog': operation({
+    method: 'policies.getServerLog',
+    callers: ['owner'],
+    summary: 'Shows what a server last wrote to stderr at each worker, credentials taken out. For owners and admins.',
+    request: ofServer,
+    response: z.strictObject({
+      slug: toolName,
+      workers: z.array(
+        z.strictObject({
+          instanceId: id,
+          lines: z.array(z.string()).nullable().describe('Null where the worker did not answer.'),
+        }),
+      ),
+    }),
+    errors: ['policy_not_found', 'server_not_found', 'invalid_name'],
+    effect: 'read',
+    example: { policyId: 'pol_0123456789abcdef0123', slug: 'everything' },
+  }),
+}

@@ -1,0 +1,339 @@
+import * as z from 'zod'
+import {
+  CALLS_PER_TOOL_MAX,
+  IDEMPOTENCY_KEY_LENGTH_MAX,
+  MANIFEST_AGE_MS_MAX,
+  REDACT_RULES_MAX,
+  RESPONSE_BYTES_MAX,
+  TIMEOUT_MS_DEFAULT,
+  URL_LENGTH_MAX,
+  USER_TOKEN_LENGTH_MAX,
+} from '../limits.ts'
+import { checkPointer } from '../scrub/redact-pointer.ts'
+import { id, json, jsonObject, seq, sha256, timestamp, toolName } from '../shapes.ts'
+import { HTTP_METHODS, MANIFEST_POLICIES, TOOL_KINDS } from '../tool.ts'
+import { operation } from './operation.ts'
+
+const auth = z
+  .discriminatedUnion('scheme', [
+    z.strictObject({ scheme: z.literal('bearer') }),
+    z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
+    z.strictObject({ scheme: z.literal('header'), name: z.string() }),
+    z.strictObject({ scheme: z.literal('query'), name: z.string() }),
+  ])
+  .meta({ id: 'AuthScheme' })
+
+/** A manifest is what an MCP server says of itself and its tools, `{tools}` among it. */
+const manifest = jsonObject.nullable()
+const policy = z.enum(MANIFEST_POLICIES)
+
+export const breakerState = z
+  .strictObject({ state: z.enum(['closed', 'open', 'half_open']), until: timestamp.optional() })
+  .describe(
+    'The circuit opens when at least half of ten or more calls in half a minute failed; `half_open` lets one call through to try.',
+  )
+
+/** Where an invocation is in the audit log. */
+export const receipt = z
+  .strictObject({ log: z.string(), seq, hash: sha256.describe('Of the entry, hex.') })
+  .meta({ id: 'EntryReceipt' })
+
+const listed = {
+  name: toolName,
+  kind: z.enum([...TOOL_KINDS, 'worker']).describe('`worker` for a server of a tool policy.'),
+  url: z.string().describe('Empty for a server of a tool policy.'),
+  manifest: manifest.describe('What an MCP server says of its tools; null when it has said nothing yet.'),
+}
+
+const settings = {
+  enabled: z.boolean(),
+  credentialAccess: z.boolean().describe('Whether the agent may read the credential itself.'),
+  responseBytesMax: z
+    .int()
+    .min(1)
+    .max(RESPONSE_BYTES_MAX)
+    .describe('Bytes of an answer after decoding; 10 MiB unless set.'),
+  concurrencyMax: z
+    .int()
+    .min(1)
+    .max(CALLS_PER_TOOL_MAX)
+    .describe('Calls at the same time in one instance; 512 unless set.'),
+  idempotent: z
+    .boolean()
+    .describe(
+      'Calling twice does what calling once does: a call that failed in passing is tried again, within its deadline.',
+    ),
+  redact: z
+    .array(
+      z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
+    )
+    .max(REDACT_RULES_MAX)
+    .describe('JSON pointers into the arguments; what they point to is not kept with the audit log.'),
+}
+const mcpSettings = {
+  manifestPolicy: policy.describe('For `mcp`: what happens to commands that the server changes after registration.'),
+  manifestMaxAgeMs: z
+    .int()
+    .min(0)
+    .max(MANIFEST_AGE_MS_MAX)
+    .describe(
+      "For `mcp`: how old a look at the server's list of tools may be; 0, the default, looks before every call.",
+    ),
+}
+
+const registration = z
+  .strictObject({
+    agentId: id,
+    name: toolName,
+    kind: z.enum(TOOL_KINDS),
+    url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
+    authToken: z
+      .string()
+      .nullable()
+      .describe('The credential for the tool, at most 8 KiB. Left out on an update it stays as it is; null removes it.')
+      .meta({ secret: true }),
+    auth: auth.describe('How the credential is sent; as a bearer token unless set.'),
+    method: z
+      .enum(HTTP_METHODS)
+      .describe('For `http`; POST unless set. GET and DELETE put the arguments into the query.'),
+    headers: z.record(z.string(), z.string()).describe('Sent with every call.'),
+    ...settings,
+    ...mcpSettings,
+  })
+  .partial()
+  .required({ agentId: true, name: true, kind: true, url: true })
+
+const invocation = z.strictObject({
+  name: z.string().describe("A tool's name, or `{tool}__{command}` for one command of an MCP server."),
+  args: jsonObject.default({}).describe('At most 256 KiB as JSON.'),
+  timeoutMs: z
+    .int()
+    .min(1)
+    .default(TIMEOUT_MS_DEFAULT)
+    .describe('How long the tool may take; more than 60,000 counts as 60,000.'),
+  idempotencyKey: z
+    .string()
+    .min(1)
+    .max(IDEMPOTENCY_KEY_LENGTH_MAX)
+    .refine((key) => key.isWellFormed(), 'Holds a lone surrogate.')
+    .optional()
+    .describe('The same key for the same tool runs once in 24 hours. The tool gets it as `Idempotency-Key`.'),
+  userToken: z
+    .string()
+    .min(1)
+    .max(USER_TOKEN_LENGTH_MAX)
+    .optional()
+    .describe("ID token of the user that the call is made for: a tool policy's server runs with that user's secrets."),
+})
+
+const pieces = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text'), text: z.string() }),
+  z.strictObject({ type: z.literal('binary'), base64: z.string() }),
+  z.strictObject({
+    type: z.literal('event'),
+    event: z.string().optional(),
+    id: z.string().optional(),
+    data: z.string(),
+  }),
+  z.strictObject({
+    type: z.literal('progress'),
+    progress: z.number(),
+    total: z.number().optional(),
+    message: z.string().optional(),
+  }),
+])
+
+const toolOfAgent = z.strictObject({ agentId: id, name: toolName })
+const credentialAccess = z.union([
+  z.strictObject({ agentId: id, name: toolName, allowed: z.boolean() }),
+  z.strictObject({ orgId: id, allowed: z.boolean() }),
+])
+const definitions = z.array(jsonObject)
+
+export const toolOperations = {
+  registerTool: operation({
+    method: 'tools.register',
+    callers: ['owner'],
+    summary: 'Registers a tool for an agent, or updates it: what is left out keeps its stored value.',
+    request: registration,
+    response: z.strictObject({
+      name: toolName,
+      kind: z.enum(TOOL_KINDS),
+      url: z.string(),
+      manifest,
+      created: z.boolean().describe('False when the name was registered already and has been updated.'),
+      warnings: z
+        .array(z.string())
+        .optional()
+        .describe('What the owner ought to know, such as a host name that does not resolve at present.'),
+    }),
+    errors: ['agent_not_found', 'invalid_name', 'invalid_url', 'blocked_url', 'token_too_large', 'kms_unavailable'],
+    effect: 'change',
+    example: {
+      agentId: 'agt_0123456789abcdef0123',
+      name: 'search',
+      kind: 'http',
+      url: 'https://search.example.com/query',
+      authToken: 'sk-…',
+      auth: { scheme: 'header', name: 'x-api-key' },
+      method: 'GET',
+      headers: { accept: 'application/json' },
+      redact: ['/customer/email'],
+    },
+  }),
+  listTools: operation({
+    method: 'tools.list',
+    callers: ['agent'],
+    summary: 'Lists the tools that the agent may invoke now.',
+    request: z.strictObject({}),
+    response: z.strictObject({ tools: z.array(z.strictObject(listed)) }),
+    errors: ['agent_disabled'],
+    effect: 'read',
+    example: {},
+  }),
+  invokeTool: operation({
+    method: 'tools.invoke',
+    callers: ['agent'],
+    summary: 'Calls a tool, once. What the tool answers is the result, whatever its status.',
+    request: invocation,
+    response: z.strictObject({
+      status: z.int().describe('HTTP status of the tool; 200 for MCP.'),
+      ok: z.boolean().describe("The tool's own verdict. A tool's failure is an answer, not an error."),
+      result: json.describe('Null for a repeated idempotency key, and where it was streamed.'),
+      resultDigest: z
+        .string()
+        .optional()
+        .describe('With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785).'),
+      replayed: z.literal(true).optional().describe('An earlier invocation with this idempotency key called the tool.'),
+      receipt: receipt.extend({
+        pending: z.literal(true).optional().describe('The outcome could not be recorded yet; it will be.'),
+      }),
+    }),
+    pieces,
+    errors: [
+      'agent_disabled',
+      'args_invalid',
+      'args_too_large',
+      'call_running',
+      'circuit_open',
+      'connection_required',
+      'idempotency_key_reused',
+      'invalid_name',
+      'kms_unavailable',
+      'manifest_changed',
+      'outcome_unknown',
+      'quota_exceeded',
+      'schema_unusable',
+      'secret_missing',
+      'tool_not_found',
+      'too_many_calls',
+      'worker_absent',
+    ],
+    effect: 'change',
+    example: { name: 'github__create_issue', args: { title: 'It rains' }, timeoutMs: 30_000 },
+  }),
+  getToolCredential: operation({
+    method: 'tools.getCredential',
+    callers: ['agent'],
+    summary: "Hands out a tool's credential where the owner allows that. Each reading is in the audit log.",
+    request: z.strictObject({ name: toolName }),
+    response: z.strictObject({ token: z.string() }),
+    errors: [
+      'agent_disabled',
+      'credential_access_disabled',
+      'invalid_name',
+      'kms_unavailable',
+      'no_credential',
+      'tool_not_found',
+    ],
+    effect: 'read',
+    example: { name: 'search' },
+  }),
+  'admin/listTools': operation({
+    method: 'tools.listAll',
+    callers: ['owner'],
+    summary: "Lists an agent's tools with their settings, disabled ones too; never a credential.",
+    request: z.strictObject({ agentId: id }),
+    response: z.strictObject({
+      tools: z.array(
+        z.strictObject({
+          name: toolName,
+          kind: z.enum(TOOL_KINDS),
+          url: z.string(),
+          manifest,
+          method: z.enum(HTTP_METHODS).optional().describe('For `http`.'),
+          auth,
+          headers: z.record(z.string(), z.string()),
+          hasCredential: z.boolean(),
+          ...settings,
+          manifestPolicy: policy.optional().describe('For `mcp`, like the three below.'),
+          manifestMaxAgeMs: z.int().optional(),
+          manifestHash: sha256.nullable().optional(),
+          manifestPendingHash: sha256
+            .nullable()
+            .optional()
+            .describe('Of a list that differs from the pinned one and waits for approval.'),
+          breaker: breakerState,
+        }),
+      ),
+    }),
+    errors: ['agent_not_found'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123' },
+  }),
+  'admin/setToolEnabled': operation({
+    method: 'tools.setEnabled',
+    callers: ['owner'],
+    summary: 'Disables a tool or enables it again. A disabled tool looks to the agent as if it did not exist.',
+    request: toolOfAgent.extend({ enabled: z.boolean() }),
+    response: z.strictObject({ name: toolName, enabled: z.boolean() }),
+    errors: ['agent_not_found', 'invalid_name', 'tool_not_found'],
+    effect: 'change',
+    example: { agentId: 'agt_0123456789abcdef0123', name: 'search', enabled: false },
+  }),
+  'admin/setCredentialAccess': operation({
+    method: 'tools.setCredentialAccess',
+    callers: ['owner'],
+    summary:
+      'Says whether getToolCredential may hand out the credential of a tool, or any of an organization. Both must allow it.',
+    request: credentialAccess,
+    response: credentialAccess,
+    errors: ['agent_not_found', 'invalid_name', 'org_not_found', 'tool_not_found'],
+    effect: 'change',
+    example: { agentId: 'agt_0123456789abcdef0123', name: 'search', allowed: false },
+  }),
+  'admin/getManifestDiff': operation({
+    method: 'tools.manifestDiff',
+    callers: ['owner'],
+    summary: "Shows how an MCP server's tools differ from the pinned ones; whole tool objects.",
+    request: toolOfAgent,
+    response: z.strictObject({
+      name: toolName,
+      policy,
+      pinnedHash: sha256.nullable(),
+      liveHash: sha256.nullable().describe('Null when nothing waits for approval.'),
+      added: definitions,
+      removed: definitions,
+      changed: z.array(
+        z.strictObject({
+          name: z.string(),
+          before: z.union([jsonObject, definitions]).describe('A list where the server names the tool more than once.'),
+          after: z.union([jsonObject, definitions]),
+        }),
+      ),
+    }),
+    errors: ['agent_not_found', 'invalid_name', 'tool_not_found'],
+    effect: 'read',
+    example: { agentId: 'agt_0123456789abcdef0123', name: 'github' },
+  }),
+  'admin/approveManifest': operation({
+    method: 'tools.approveManifest',
+    callers: ['owner'],
+    summary: 'Pins the list that waits for approval, if it has this hash.',
+    request: toolOfAgent.extend({ manifestHash: sha256.describe('The `liveHash` of getManifestDiff.') }),
+    response: z.strictObject({ name: toolName, manifestHash: sha256 }),
+    errors: ['agent_not_found', 'invalid_name', 'manifest_not_found', 'tool_not_found'],
+    effect: 'change',
+    example: { agentId: 'agt_0123456789abcdef0123', name: 'github', manifestHash: '0'.repeat(64) },
+  }),
+}

@@ -1,0 +1,138 @@
+import * as z from 'zod'
+import {
+  POLICY_SERVERS_MAX,
+  SERVER_ARGS_MAX,
+  SERVER_ARG_LENGTH_MAX,
+  SERVER_COMMANDS_MAX,
+  SERVER_ENV_MAX,
+  SERVER_ENV_VALUE_LENGTH_MAX,
+} from '../limits.ts'
+import { command, id, processText, secretName, toolName, unique } from '../shapes.ts'
+import { envNameProblem } from './env-names.ts'
+import { isPackageName, isVersionSpec } from './pin.ts'
+
+/** What owners write into a tool policy. Every object is strict: an unknown field is an error that names its path. */
+
+export const BUILTINS = ['web_search', 'web_answers', 'web_fetch', 'code_executor'] as const
+export type Builtin = (typeof BUILTINS)[number]
+export type Builtins = Record<Builtin, boolean>
+
+const BUILTIN_NAMES: readonly string[] = BUILTINS
+
+export const slug = toolName.refine((text) => !BUILTIN_NAMES.includes(text), 'Is the name of a built-in tool.')
+const packageName = z
+  .string({
+    error: ({ input }) =>
+      input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined,
+  })
+  .refine(isPackageName, 'Must be the name of an npm package.')
+export const versionSpec = z.string().refine(isVersionSpec, 'Must be an exact version, a range or a dist-tag of npm.')
+
+export const envName = z.string().superRefine((name, context) => {
+  const problem = envNameProblem(name)
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem })
+})
+
+const SOURCES = {
+  static: { source: z.literal('static'), value: processText(SERVER_ENV_VALUE_LENGTH_MAX) },
+  org_secret: { source: z.literal('org_secret'), secret: secretName },
+  team_secret: { source: z.literal('team_secret'), secret: secretName, team: id },
+  user_secret: { source: z.literal('user_secret'), secret: secretName },
+  oauth: { source: z.literal('oauth'), provider: secretName },
+}
+
+/** Where the value of a variable comes from; `user_secret` and `oauth` are of the user that a call is made for. */
+export const envSource = z.discriminatedUnion('source', [
+  z.strictObject(SOURCES.static),
+  z.strictObject(SOURCES.org_secret),
+  z.strictObject(SOURCES.team_secret),
+  z.strictObject(SOURCES.user_secret),
+  z.strictObject(SOURCES.oauth),
+])
+
+const envVar = z
+  .discriminatedUnion('source', [
+    z.strictObject({ name: envName, ...SOURCES.static }),
+    z.strictObject({ name: envName, ...SOURCES.org_secret }),
+    z.strictObject({ name: envName, ...SOURCES.team_secret }),
+    z.strictObject({ name: envName, ...SOURCES.user_secret }),
+    z.strictObject({ name: envName, ...SOURCES.oauth }),
+  ])
+  .meta({ id: 'EnvVar' })
+export type EnvVar = z.output<typeof envVar>
+
+const healthCheck = z.strictObject({
+  intervalSeconds: z.int().min(5).max(3600).default(60),
+  timeoutSeconds: z.int().min(1).max(60).default(5),
+  method: z.enum(['tools/list', 'ping']).default('tools/list'),
+})
+export type HealthCheck = z.output<typeof healthCheck>
+
+/** Of each process. */
+const limits = z.strictObject({
+  memoryMb: z.int().min(64).max(8192).default(512),
+  cpuMillicores: z.int().min(100).max(8000).default(1000),
+})
+export type ServerLimits = z.output<typeof limits>
+
+const common = {
+  slug: slug.describe('The name of the tool that agents see.'),
+  env: unique(z.array(envVar).max(SERVER_ENV_MAX), ({ name }) => name, 'name').default([]),
+  commands: unique(z.array(command).max(SERVER_COMMANDS_MAX), (name) => name)
+    .nullable()
+    .default(null)
+    .describe('Commands that agents may use; null for all that the server offers.'),
+  enabled: z.boolean().default(true),
+}
+
+const packageServer = z.strictObject({
+  ...common,
+  package: packageName.describe('npm package.'),
+  version: versionSpec
+    .default('latest')
+    .describe('An exact version, a range or a dist-tag; it is resolved once and pinned.'),
+  args: z.array(processText(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
+  healthCheck: healthCheck.prefault({}),
+  limits: limits.prefault({}),
+  node: z.undefined().optional(),
+})
+
+const ofPackages = z.undefined('A server of the node has none: what is run for it is in worker.yaml.').optional()
+
+const nodeServer = z.strictObject({
+  ...common,
+  node: z
+    .literal(true)
+    .describe('The worker brings the server: what is run is in its worker.yaml, under the same name.'),
+  healthCheck: healthCheck.nullable().default(null).describe('null for what worker.yaml says.'),
+  limits: limits.nullable().default(null).describe('null for what worker.yaml says.'),
+  package: ofPackages,
+  version: ofPackages,
+  args: ofPackages,
+})
+
+/** An MCP server of a tool policy, from npm or from the worker's node. Servers are spoken to over stdio. */
+export const server = z
+  .discriminatedUnion('node', [packageServer, nodeServer], {
+    error: ({ code }) => (code === 'invalid_union' ? 'Must be true, or left out.' : undefined),
+  })
+  .meta({ id: 'Server' })
+export const servers = unique(z.array(server).max(POLICY_SERVERS_MAX), ({ slug: name }) => name, 'slug')
+export const builtins = z.partialRecord(z.enum(BUILTINS), z.boolean())
+
+export type PackageServerConfig = z.output<typeof packageServer>
+export type NodeServerConfig = z.output<typeof nodeServer>
+export type ServerConfig = z.output<typeof server>
+
+/** Whether a worker has to have this server in its worker.yaml. */
+export function isNodeServer<T extends { slug: string }>(config: T): config is Extract<T, { node: true }> {
+  return (config as { node?: unknown }).node === true
+}
+
+/** Whether agents may use this command of a server; it does not say whether the server has it. */
+export function isCommandEnabled(
+  { enabled, commands }: Pick<ServerConfig, 'enabled' | 'commands'>,
+  name: string,
+): boolean {
+  return enabled && (commands === null || commands.includes(name))
+}

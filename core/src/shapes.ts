@@ -1,0 +1,66 @@
+import * as z from 'zod'
+import type { JsonObject, JsonValue } from './json/value.ts'
+import { LABEL_LENGTH_MAX, TEAMS_PER_ORG_MAX } from './limits.ts'
+import { CALL_NAME, COMMAND, ID, TOOL_NAME } from './names.ts'
+
+/** Shapes that several requests and files share. A check that has an error code of its own names it as its message. */
+
+export const id = z.string().regex(ID, 'Must be an id.')
+export const toolName = z.string().regex(TOOL_NAME, 'invalid_name')
+export const command = z.string().regex(COMMAND, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_", "." and "-".')
+/** A tool, or one command of it: `server__command`. */
+export const callName = z.string().regex(CALL_NAME, 'invalid_name')
+export const label = z
+  .string()
+  .trim()
+  .min(1)
+  .max(LABEL_LENGTH_MAX)
+  .regex(/^\P{Cc}*$/u, 'Must not hold control characters.')
+export const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'Must be YYYY-MM.')
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in hex.')
+export const seq = z.int().min(0)
+export const count = z.int().min(0)
+/** RFC 3339, as `Date.toISOString` writes it. */
+export const timestamp = z.iso.datetime()
+/** RFC 3339 with `Z` or an offset. */
+export const time = z.iso.datetime({ offset: true })
+export const secretName = z
+  .string()
+  .regex(ID, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_" and "-", with a letter or digit first.')
+export const teams = unique(z.array(id).max(TEAMS_PER_ORG_MAX), (teamId) => teamId)
+
+/** JSON as it came: zod neither copies nor checks it. */
+export const json = z.unknown().meta({ id: 'JsonValue' }) as unknown as z.ZodType<JsonValue, JsonValue>
+/** A JSON object as it came; `object` as input, so that callers may pass values of interface types. */
+export const jsonObject = z
+  .custom<JsonObject>(isObject, 'Must be a JSON object.')
+  .meta({ id: 'JsonObject' }) as unknown as z.ZodType<JsonObject, object>
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Text that a process can be passed: the system ends an argument or variable at the first NUL. */
+export function processText(lengthMax: number) {
+  return z
+    .string()
+    .max(lengthMax)
+    .refine((text) => text.isWellFormed() && !text.includes('\0'), 'Must be text without NUL or lone surrogates.')
+}
+
+/** A list without repetitions; the issue points to the second of two equal items. */
+export function unique<Item extends z.ZodType>(
+  list: z.ZodArray<Item>,
+  keyOf: (item: z.output<Item>) => string,
+  field?: string,
+) {
+  return list.superRefine((items, context) => {
+    const seen = new Set<string>()
+    for (const [index, item] of items.entries()) {
+      const key = keyOf(item)
+      const path = field === undefined ? [index] : [index, field]
+      if (seen.has(key)) context.addIssue({ code: 'custom', path, message: 'Is there twice.' })
+      seen.add(key)
+    }
+  })
+}

@@ -1,0 +1,106 @@
+import { bytesToBase64 } from '@vitrine/core/bytes'
+import { formatVerifierKey } from '@vitrine/core/log/note'
+import { fail, ok } from '@vitrine/core/result'
+import { FieldValue } from 'firebase-admin/firestore'
+import { readableChain } from '../../auth/chain.ts'
+import { manageableAgent, orgWithRole, readableAgent } from '../../auth/owner.ts'
+import { type Scope, findEntries, readPageToken } from '../../ledger/query.ts'
+import { checkpointChain } from '../../proof/checkpoint.ts'
+import { findOpening } from '../../proof/opening.ts'
+import { readReceipt } from '../../proof/receipt.ts'
+import { reconcileChain } from '../../proof/reconcile.ts'
+import { chainKey, originOf } from '../../proof/sign.ts'
+import { logs } from '../../store/documents.ts'
+import { retryConflicts } from '../../store/retry.ts'
+import type { OwnerOperation } from './operation.ts'
+
+/**
+ * `{agentId | orgId, tool?, action?, actor?, outcome?, from?, to?, pageSize?, pageToken?}` → `{entries, nextPageToken}`,
+ * newest first. With `orgId` over all chains of the organization, for owners, admins and auditors; with `agentId` over
+ * that agent's chain. `from` and `to` (RFC 3339) are inclusive.
+ */
+export const listAudit: OwnerOperation<'listAudit'> = async (parts, by, request) => {
+  const { agentId, orgId, from, to, pageSize, pageToken, ...filter } = request
+  const scope: Scope = agentId !== undefined ? { log: logs.agent(agentId) } : { orgId: orgId! }
+  const cursor = pageToken === undefined ? undefined : readPageToken(pageToken, scope)
+  if (cursor === null) return fail('invalid_argument', 'pageToken: Not one of ours.', { field: 'pageToken' })
+  const allowed =
+    agentId !== undefined
+      ? await readableAgent(parts.db, by, agentId)
+      : await orgWithRole(parts.db, by, orgId!, ['owner', 'admin', 'auditor'])
+  return allowed.ok ? ok(await findEntries(parts.db, scope, { filter, from, to, pageSize, cursor })) : allowed
+}
+
+/** `{agentId}` → `{closed}`: does at once for one agent what the schedule does for all. */
+export const reconcile: OwnerOperation<'reconcile'> = async (parts, by, request) => {
+  const { agentId } = request
+  const managed = await manageableAgent(parts.db, by, agentId)
+  return managed.ok
+    ? ok({ closed: await reconcileChain(parts, logs.agent(agentId), managed.value.agent.orgId) })
+    : managed
+}
+
+/**
+ * `{agentId | orgId}` → `{log, size, root, note, vkey}`: does at once for one chain what the schedule does for all. For those
+ * who manage it. `vkey` is the verifier key (c2sp.org/signed-note) under which the chain's notes are signed now.
+ */
+export const checkpoint: OwnerOperation<'checkpoint'> = async (parts, by, request) => {
+  const chain = await readableChain(parts.db, by, request)
+  if (!chain.ok) return chain
+  if (!chain.value.manages) return fail('permission_denied')
+  const { log } = chain.value
+  const signed = await checkpointChain(parts, chain.value)
+  if (!signed.ok) return signed
+  if (!signed.value) return fail('receipt_not_found', 'The chain has no entries.')
+  const keys = await parts.signer.keys()
+  if (!keys.ok) return keys
+  const { size, root, note } = signed.value
+  return ok({ log, size, root, note, vkey: formatVerifierKey(chainKey(originOf(parts, log), keys.value.current)) })
+}
+
+/** `{agentId | orgId, seq}` → `{entry, proof, checkpointSize}`, for all who may read the chain. */
+export const getReceipt: OwnerOperation<'getReceipt'> = async (parts, by, request) => {
+  const chain = await readableChain(parts.db, by, request)
+  return chain.ok ? readReceipt(parts, chain.value.log, request.seq) : chain
+}
+
+/** `{agentId, seq}` → `{salt, args}` of the intent with that number: what its `argsCommit` commits to. For those who manage the agent. */
+export const getOpening: OwnerOperation<'getOpening'> = async (parts, by, request) => {
+  const managed = await manageableAgent(parts.db, by, request.agentId)
+  if (!managed.ok) return managed
+  const found = await findOpening(parts, logs.agent(request.agentId), request.seq)
+  return found.ok ? ok(found.value.opening) : found
+}
+
+/**
+ * `{agentId, seq, reason?}` → `{call, receipt}`: erases the arguments of the invocation whose intent is number `seq`, and says so on
+ * the chain. The chain still verifies: it holds a commitment alone, which nobody can open now. Errors: receipt_not_found,
+ * opening_not_found (no invocation, or erased before).
+ */
+export const redact: OwnerOperation<'redact'> = async (parts, by, request) => {
+  const { agentId, reason = '' } = request
+  const log = logs.agent(agentId)
+
+  return retryConflicts(async () => {
+    const managed = await manageableAgent(parts.db, by, agentId)
+    if (!managed.ok) return managed
+    const found = await findOpening(parts, log, request.seq)
+    if (!found.ok) return found
+    const { call, path, version } = found.value
+    const appended = await parts.append(log, managed.value.agent.orgId, {
+      drafts: [{ action: 'redaction', actor: by.actor, target: call, call: '', meta: { ...by.via, reason } }],
+      writes: () => [{ op: 'update', path, data: { [`openings.${call}`]: FieldValue.delete() }, version }],
+    })
+    return appended.ok ? ok({ call, receipt: appended.value.receipts[0]! }) : appended
+  })
+}
+
+/** `{}` → `{keys: [{name, publicKey, pem}]}`: what signs checkpoints, earlier key versions first. For anybody who is signed in. */
+export const signingKeys: OwnerOperation<'signingKeys'> = async (parts) => {
+  const keys = await parts.signer.keys()
+  return keys.ok
+    ? ok({
+        keys: keys.value.all.map(({ name, publicKey, pem }) => ({ name, publicKey: bytesToBase64(publicKey), pem })),
+      })
+    : keys
+}

@@ -1,0 +1,175 @@
+import type { JsonObject } from '@vitrine/core/json/value'
+import { type ServerConfig, isNodeServer } from '@vitrine/core/policy/server-config'
+import { type Result, fail, ok } from '@vitrine/core/result'
+import { parse } from '../../http/parse.ts'
+import { changePolicy } from '../../policies/change.ts'
+import { liveWorkers } from '../../policies/find.ts'
+import { MANAGERS, READERS, managedPolicy } from '../../policies/managed.ts'
+import { server, servers } from '@vitrine/core/policy/server-config'
+import type { Request } from '@vitrine/core/api/contract'
+import { type ImportedServer, readServerJson } from '../../policies/server-json.ts'
+import { logs } from '../../store/documents.ts'
+import { type ServerDoc, type WorkersDoc, policyPaths } from '../../store/policy-documents.ts'
+import { retryConflicts } from '../../store/retry.ts'
+import type { OwnerOperation } from './operation.ts'
+
+/**
+ * `{policyId?, serverJson, slug?, args?, sources?}` → `{server}`, and `{server, policyId, version}` when it was added to a policy: what
+ * a registry's server.json comes to as a server of a policy. `sources` says per variable where its value comes from; a secret
+ * without one comes from the organization's secret of the variable's name. Errors: invalid_argument with the path of what
+ * cannot be taken; those of updatePolicy.
+ */
+export const importServer: OwnerOperation<'importServer'> = async (parts, by, request) => {
+  const { policyId, serverJson, slug: name, args, sources } = request
+  const imported = readServerJson(serverJson, args)
+  if (!imported.ok) return imported
+  const config = configOf(imported.value, name, sources)
+  if (!config.ok) return config
+  if (policyId === undefined) return ok({ server: config.value })
+
+  const changed = await changePolicy(parts, by, policyId, {
+    change: 'server.import',
+    meta: { server: config.value.slug },
+    edit: ({ policy: { name: policyName, teams, builtins, servers: before } }) => {
+      const after = parse(servers, [...before, config.value])
+      return after.ok ? ok({ name: policyName, teams, builtins, servers: after.value }) : after
+    },
+  })
+  return changed.ok ? ok({ server: config.value, ...changed.value }) : changed
+}
+
+type Sources = Request<'admin/importServer'>['sources']
+
+function configOf(imported: ImportedServer, name: string | undefined, sources: Sources): Result<ServerConfig> {
+  const added = Object.entries(sources).filter(([variable]) => !imported.env.some((item) => item.name === variable))
+  const env: unknown[] = []
+  for (const { name: variable, isSecret, value } of imported.env) {
+    const chosen = Object.hasOwn(sources, variable) ? sources[variable] : undefined
+    if (chosen?.source === 'static' && isSecret) {
+      return fail('invalid_argument', `sources.${variable}: A secret is named, not written down.`, {
+        field: `sources.${variable}`,
+      })
+    }
+    if (chosen === undefined && !isSecret && value === null) {
+      return fail(
+        'invalid_argument',
+        `sources.${variable}: The variable has no default; say where its value comes from.`,
+        { field: `sources.${variable}` },
+      )
+    }
+    env.push({
+      name: variable,
+      ...(chosen ?? (isSecret ? { source: 'org_secret', secret: variable } : { source: 'static', value })),
+    })
+  }
+  // Optional variables without a default are not among those above; the caller may give them a value all the same.
+  env.push(...added.map(([variable, chosen]) => ({ name: variable, ...chosen })))
+  const config = parse(server, {
+    slug: name ?? slugOf(imported.name),
+    package: imported.package,
+    version: imported.version,
+    args: imported.args,
+    env,
+  })
+  return config.ok ? ok(config.value) : config
+}
+
+/** `io.github.acme/server-weather` → `server-weather`. */
+function slugOf(name: string): string {
+  const own = name.slice(name.lastIndexOf('/') + 1).toLowerCase()
+  return own
+    .replaceAll(/[^a-z0-9_-]+/g, '-')
+    .replaceAll(/_{2,}/g, '_')
+    .replace(/^[_-]+/, '')
+    .slice(0, 63)
+}
+
+/**
+ * `{policyId, slug, version}` → `{policyId, version}`: takes the pin of a server away, so that workers resolve `version` and
+ * what it depends on anew, and what they then find is pinned. Errors: policy_not_found, permission_denied, server_not_found, invalid_argument for a server of
+ * the node, which has no version.
+ */
+export const moveServerPin: OwnerOperation<'moveServerPin'> = async (parts, by, request) => {
+  const { policyId, slug: name, version } = request
+  return changePolicy(parts, by, policyId, {
+    change: 'server.move',
+    meta: { server: name, spec: version },
+    unpin: [name],
+    edit: ({ policy: { name: policyName, teams, builtins, servers } }) => {
+      const moved = servers.find((server) => server.slug === name)
+      if (!moved) return fail('server_not_found')
+      if (isNodeServer(moved))
+        return fail('invalid_argument', 'slug: A server of the node has no version.', { field: 'slug' })
+      return ok({
+        name: policyName,
+        teams,
+        builtins,
+        servers: servers.map((server) => (server === moved ? { ...moved, version } : server)),
+      })
+    },
+  })
+}
+
+/**
+ * `{policyId, slug}` → `{slug, manifest, manifestHash, pending, pendingHash}`: the approved list of a server's tools, and the one that
+ * waits for approval. All null before a worker has brought the server up. Errors: policy_not_found, permission_denied, server_not_found.
+ */
+export const getServerManifest: OwnerOperation<'getServerManifest'> = async (parts, by, request) => {
+  const { policyId, slug: name } = request
+  const managed = await managedPolicy(parts, by, policyId, READERS)
+  if (!managed.ok) return managed
+  const { orgId, policy } = managed.value
+  if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
+  const doc = (await parts.db.doc(policyPaths.server(orgId, policyId, name)).get()).data() as ServerDoc | undefined
+  const parsed = (text: string | null | undefined) => (text ? (JSON.parse(text) as JsonObject) : null)
+  return ok({
+    slug: name,
+    manifest: parsed(doc?.manifest),
+    manifestHash: doc?.manifestHash ?? null,
+    pending: parsed(doc?.manifestPending),
+    pendingHash: doc?.manifestPendingHash ?? null,
+  })
+}
+
+/**
+ * `{policyId, slug, manifestHash}` → `{policyId, slug, manifestHash}`: the changed list of this hash is the approved one from now on.
+ * Errors: policy_not_found, permission_denied, server_not_found, manifest_not_found.
+ */
+export const approveServerManifest: OwnerOperation<'approveServerManifest'> = async (parts, by, request) => {
+  const { policyId, slug: name, manifestHash } = request
+
+  return retryConflicts(async () => {
+    const managed = await managedPolicy(parts, by, policyId, MANAGERS)
+    if (!managed.ok) return managed
+    const { orgId, policy } = managed.value
+    if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
+    const snapshot = await parts.db.doc(policyPaths.server(orgId, policyId, name)).get()
+    const doc = snapshot.data() as ServerDoc | undefined
+    if (!doc || doc.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
+    const change = { manifest: doc.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
+    const meta = { ...by.via, change: 'manifest.approve', server: name, from: doc.manifestHash, to: manifestHash }
+    const appended = await parts.append(logs.org(orgId), orgId, {
+      drafts: [{ action: 'policy.update', actor: by.actor, target: policyId, call: '', meta }],
+      writes: () => [{ op: 'update', path: snapshot.ref.path, data: change, version: snapshot.updateTime }],
+    })
+    return appended.ok ? ok({ policyId, slug: name, manifestHash }) : appended
+  })
+}
+
+/**
+ * `{policyId, slug}` → `{slug, workers: [{instanceId, lines}]}`: what the server last wrote to stderr at each worker that lives, credentials taken
+ * out; `lines` is null where the worker did not answer. Errors: policy_not_found, permission_denied, server_not_found.
+ */
+export const getServerLog: OwnerOperation<'getServerLog'> = async (parts, by, request) => {
+  const { policyId, slug: name } = request
+  const managed = await managedPolicy(parts, by, policyId, MANAGERS)
+  if (!managed.ok) return managed
+  const { orgId, policy } = managed.value
+  if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
+  const workers = (await parts.db.doc(policyPaths.workers(orgId, policyId)).get()).data() as WorkersDoc | undefined
+  const read = liveWorkers(workers, name, Date.now()).map(async (worker) => ({
+    instanceId: worker.instanceId,
+    lines: await parts.readServerLog(worker, { policyId, slug: name, actor: by.actor }),
+  }))
+  return ok({ slug: name, workers: await Promise.all(read) })
+}

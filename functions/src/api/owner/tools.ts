@@ -1,0 +1,218 @@
+import type { Request } from '@vitrine/core/api/contract'
+import type { Principal } from '../../auth/owner.ts'
+import type { Parts } from '../../parts.ts'
+import type { JsonObject } from '@vitrine/core/json/value'
+import { fail, ok } from '@vitrine/core/result'
+import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
+import { breakerState } from '../../store/breaker-state.ts'
+import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
+import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
+import { type ToolDoc, logs, paths, toolFrom } from '../../store/documents.ts'
+import { retryConflicts } from '../../store/retry.ts'
+import { toListed } from '../agent/list-tools.ts'
+import type { OwnerOperation } from './operation.ts'
+
+/** The ciphertext is not even read. */
+const FIELDS = [
+  'name',
+  'kind',
+  'url',
+  'manifest',
+  'method',
+  'auth',
+  'headers',
+  'enabled',
+  'credentialAccess',
+  'kmsKey',
+  'responseBytesMax',
+  'concurrencyMax',
+  'idempotent',
+  'redact',
+  'manifestPolicy',
+  'manifestMaxAgeMs',
+  'manifestHash',
+  'manifestPendingHash',
+  'breaker',
+] as const satisfies readonly (keyof ToolDoc)[]
+
+/** `{agentId}` → `{tools}`, disabled ones too, with their settings and whether there is a credential; never the credential. */
+export const listTools: OwnerOperation<'listTools'> = async (parts, by, request) => {
+  const managed = await manageableAgent(parts.db, by, request.agentId)
+  if (!managed.ok) return managed
+  const found = await parts.db
+    .collection(`${paths.agent(request.agentId)}/tools`)
+    .select(...FIELDS)
+    .get()
+  return ok({ tools: found.docs.map((doc) => describe(toolFrom(doc.data())!)) })
+}
+
+function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
+  const { kind, method, auth, headers, enabled, credentialAccess, kmsKey, breaker } = tool
+  const {
+    responseBytesMax,
+    concurrencyMax,
+    idempotent,
+    redact,
+    manifestPolicy,
+    manifestMaxAgeMs,
+    manifestHash,
+    manifestPendingHash,
+  } = tool
+  return {
+    ...toListed(tool),
+    ...(kind === 'http' ? { method } : { manifestPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash }),
+    auth,
+    headers,
+    enabled,
+    credentialAccess,
+    hasCredential: kmsKey !== null,
+    responseBytesMax,
+    concurrencyMax,
+    idempotent,
+    redact,
+    breaker: breakerState(breaker, Date.now()),
+  }
+}
+
+/** `{agentId, name, enabled}` → `{name, enabled}`. Disabled tools stay, so that the audit trail can still be read. Errors: agent_not_found, tool_not_found. */
+export const setToolEnabled: OwnerOperation<'setToolEnabled'> = async (parts, by, request) => {
+  const { agentId, name, enabled } = request
+  const managed = await manageableAgent(parts.db, by, agentId)
+  if (!managed.ok) return managed
+
+  return retryConflicts(async () => {
+    const tool = await parts.db.doc(paths.tool(agentId, name)).get()
+    if (!tool.exists) return fail('tool_not_found')
+    const appended = await parts.append(logs.agent(agentId), managed.value.agent.orgId, {
+      drafts: [
+        { action: enabled ? 'tool.enable' : 'tool.disable', actor: by.actor, target: name, call: '', meta: by.via },
+      ],
+      writes: () => [
+        { op: 'update', path: tool.ref.path, data: { enabled, updatedAt: new Date() }, version: tool.updateTime },
+      ],
+    })
+    return appended.ok ? ok({ name, enabled }) : appended
+  })
+}
+
+/**
+ * Switches getToolCredential on or off, for one tool (`{agentId, name, allowed}`) or a whole organization
+ * (`{orgId, allowed}`, owners and admins only) → the same. Both must allow it.
+ */
+export const setCredentialAccess: OwnerOperation<'setCredentialAccess'> = async (parts, by, request) => {
+  const target = request
+  const found = await locate(parts, by, target)
+  if (!found.ok) return found
+  const { log, orgId, path, action, name } = found.value
+
+  return retryConflicts(async () => {
+    const doc = await parts.db.doc(path).get()
+    if (!doc.exists) return fail('tool_not_found')
+    const appended = await parts.append(log, orgId, {
+      drafts: [
+        { action, actor: by.actor, target: name, call: '', meta: { ...by.via, credentialAccess: target.allowed } },
+      ],
+      writes: () => [
+        {
+          op: 'update',
+          path,
+          data: { credentialAccess: target.allowed, updatedAt: new Date() },
+          version: doc.updateTime,
+        },
+      ],
+    })
+    return appended.ok ? ok(target) : appended
+  })
+}
+
+async function locate(parts: Parts, by: Principal, target: Request<'admin/setCredentialAccess'>) {
+  if ('orgId' in target) {
+    const { orgId } = target
+    const org = await orgWithRole(parts.db, by, orgId, ['owner', 'admin'])
+    return org.ok
+      ? ok({ log: logs.org(orgId), orgId, path: paths.org(orgId), action: 'policy.update' as const, name: orgId })
+      : org
+  }
+  const { agentId, name } = target
+  const managed = await manageableAgent(parts.db, by, agentId)
+  if (!managed.ok) return managed
+  return ok({
+    log: logs.agent(agentId),
+    orgId: managed.value.agent.orgId,
+    path: paths.tool(agentId, name),
+    action: 'tool.update' as const,
+    name,
+  })
+}
+
+/**
+ * `{agentId, name}` → `{name, policy, pinnedHash, liveHash, added, removed, changed: [{name, before, after}]}`: what a server lists
+ * otherwise than it was pinned, whole tool objects; empty, and `liveHash` null, when nothing waits for approval.
+ * Errors: agent_not_found, tool_not_found.
+ */
+export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, by, request) => {
+  const { agentId, name } = request
+  const managed = await manageableAgent(parts.db, by, agentId)
+  if (!managed.ok) return managed
+  const tool = toolFrom((await parts.db.doc(paths.tool(agentId, name)).get()).data())
+  if (!tool) return fail('tool_not_found')
+  const before: ToolsByName = pinnedOf(tool)?.commands ?? new Map()
+  const after = pendingOf(tool)?.commands ?? before
+  const { added, removed, changed } = diffTools(before, after)
+  return ok({
+    name,
+    policy: tool.manifestPolicy,
+    pinnedHash: tool.manifestHash,
+    liveHash: tool.manifestPendingHash,
+    added: added.flatMap((command) => after.get(command)!),
+    removed: removed.flatMap((command) => before.get(command)!),
+    changed: changed.map((command) => ({
+      name: command,
+      before: shown(before.get(command)!),
+      after: shown(after.get(command)!),
+    })),
+  })
+}
+
+/** A list may have a name twice; then all of them are shown. */
+function shown(definitions: JsonObject[]): JsonObject | JsonObject[] {
+  return definitions.length === 1 ? definitions[0]! : definitions
+}
+
+/**
+ * `{agentId, name, manifestHash}` → `{name, manifestHash}`: pins the list that waits for approval, if it is the one of that hash: what
+ * the owner looked at and nothing that came after. Errors: agent_not_found, tool_not_found, manifest_not_found.
+ */
+export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, by, request) => {
+  const { agentId, name, manifestHash } = request
+  const managed = await manageableAgent(parts.db, by, agentId)
+  if (!managed.ok) return managed
+
+  return retryConflicts(async () => {
+    const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
+    const tool = toolFrom(snapshot.data())
+    if (!tool) return fail('tool_not_found')
+    if (tool.manifestPending === null || tool.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
+    const pins = { manifest: tool.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
+    const appended = await parts.append(logs.agent(agentId), managed.value.agent.orgId, {
+      drafts: [
+        {
+          action: 'tool.update',
+          actor: by.actor,
+          target: name,
+          call: '',
+          meta: { ...by.via, manifest: 'approved', manifestHash },
+        },
+      ],
+      writes: () => [
+        {
+          op: 'update',
+          path: snapshot.ref.path,
+          data: { ...pins, updatedAt: new Date() },
+          version: snapshot.updateTime,
+        },
+      ],
+    })
+    return appended.ok ? ok({ name, manifestHash }) : appended
+  })
+}

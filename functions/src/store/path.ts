@@ -1,0 +1,34 @@
+import type { DocumentReference, Firestore, Timestamp } from 'firebase-admin/firestore'
+
+declare const kept: unique symbol
+
+/** The path of a document below the database, and the type of what is stored there. */
+export type Path<Doc extends object> = string & { readonly [kept]?: Doc }
+
+/** The one place where a path gets its type: what is written there is checked where it is written. */
+export function path<Doc extends object>(text: string): Path<Doc> {
+  return text
+}
+
+/** A document as read now. `version` makes a later write conditional on nobody else having written in between. */
+export interface Read<Doc extends object> {
+  data: Doc | undefined
+  version: Timestamp | undefined
+}
+
+export async function read<Doc extends object>(db: Firestore, at: Path<Doc>): Promise<Read<Doc>> {
+  const snapshot = await db.doc(at).get()
+  return { data: snapshot.data() as Doc | undefined, version: snapshot.updateTime }
+}
+
+/** Several documents in one round trip, in the order of their paths. */
+export async function readAll<const Docs extends readonly object[]>(
+  db: Firestore,
+  paths: readonly [...{ [I in keyof Docs]: Path<Docs[I]> }],
+): Promise<{ [I in keyof Docs]: Read<Docs[I]> }> {
+  if (paths.length === 0) return [] as unknown as { [I in keyof Docs]: Read<Docs[I]> }
+  const snapshots = await db.getAll(...(paths as readonly string[]).map((at): DocumentReference => db.doc(at)))
+  return snapshots.map((snapshot) => ({ data: snapshot.data(), version: snapshot.updateTime })) as unknown as {
+    [I in keyof Docs]: Read<Docs[I]>
+  }
+}
