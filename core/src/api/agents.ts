@@ -6,7 +6,6 @@ import { operation } from './operation.ts'
 
 const agentYaml = z
   .string()
-  .min(1)
   .refine(
     (text) => utf8(text).length <= AGENT_MANIFEST_BYTES_MAX,
     `The manifest is larger than ${AGENT_MANIFEST_BYTES_MAX / 1024} KiB.`,

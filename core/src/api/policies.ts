@@ -146,10 +146,7 @@ export const policyOperations = {
       "Reads a registry's server.json as a server of a policy; with `policyId` it is added. For owners and admins.",
     request: z.strictObject({
       policyId: id.optional().describe('Added to this policy; without one it is only read.'),
-      serverJson: json.describe("A registry's server.json, schema 2025-12-11.") as unknown as z.ZodType<
-        unknown,
-        unknown
-      >,
+      serverJson: json.describe("A registry's server.json, schema 2025-12-11."),
       slug: slug.optional(),
       args: z.array(z.string()).optional().describe('In place of the arguments that the file says.'),
       sources: z

@@ -24,7 +24,7 @@ export async function authenticateConnector(
     return fail('permission_denied', 'This call takes a connector key.')
   const { id: policyId, secret } = bearer.value.key
   const [data] = await load([policyPaths.key(policyId)])
-  const key = data as ToolKeyDoc | undefined
+  const key = data
   if (!matchesHash(secret, key?.hash) || !key) return fail('invalid_key')
   return ok({ orgId: key.orgId, policyId })
 }

@@ -1,9 +1,9 @@
 import type { JsonObject } from '@vitrine/core/json/value'
 import type { JsonValue } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
-import { answered } from '../store/answered.ts'
-import type { PolicyParts } from './parts.ts'
-import { policyPaths, type Route, type ServerDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
+import { answered } from '../invoke/deadline.ts'
+import type { Parts } from '../parts.ts'
+import { policyPaths, type Route, type ToolPolicyDoc } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
 
@@ -35,9 +35,7 @@ export async function policyTools(
     return policyId && server && server.enabled ? [{ policyId, server }] : []
   })
   if (mine.length === 0) return []
-  const docs = (await load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug)))) as (
-    ServerDoc | undefined
-  )[]
+  const docs = await load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug)))
   return mine
     .map(({ server }, i): PolicyTool => {
       const stored = recordFor(server, docs[i])

@@ -20,14 +20,14 @@ export async function knownCommands(
   const [toolDoc, routes] = await load([paths.tool(id, slug), policyPaths.routes(orgId, slug)])
   const tool = toolFrom(toolDoc)
   if (tool) return tool.kind === 'http' ? [] : namesOf(tool)
-  const route = routeFor((routes as ToolRoutesDoc | undefined)?.routes ?? [], teams)
+  const route = routeFor(routes?.routes ?? [], teams)
   if (!route) return undefined
   const [policy, stored] = await load([
     policyPaths.policy(orgId, route.policyId),
     policyPaths.server(orgId, route.policyId, slug),
   ])
-  const server = (policy as ToolPolicyDoc | undefined)?.servers.find((candidate) => candidate.slug === slug)
-  return server && commandsOf(server, stored as ServerDoc | undefined)
+  const server = policy?.servers.find((candidate) => candidate.slug === slug)
+  return server && commandsOf(server, stored)
 }
 
 /** A server may be switched off for now; its commands stay what they are. */

@@ -26,10 +26,10 @@ export async function currentPolicy(
     secretPaths.revision(orgId),
   ])
   if (!doc || !workers) return fail('policy_not_found')
-  const policy = doc as ToolPolicyDoc
+  const policy = doc
   // Both only grow, so their sum grows with either.
   const version = policy.revision + ((secrets as { revision: number } | undefined)?.revision ?? 0)
-  return ok({ doc: policy, version, workers: workers as WorkersDoc })
+  return ok({ doc: policy, version, workers: workers })
 }
 
 /** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */

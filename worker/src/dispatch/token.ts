@@ -1,6 +1,12 @@
 import { errors, jwtVerify, type CryptoKey } from 'jose'
 import * as z from 'zod'
-import { callAudience, callDigest, TOKEN_ISSUER, TOKEN_SECONDS_MAX, type CallClaims } from '@vitrine/core/policy/call-token'
+import {
+  callAudience,
+  callDigest,
+  TOKEN_ISSUER,
+  TOKEN_SECONDS_MAX,
+  type CallClaims,
+} from '@vitrine/core/policy/call-token'
 import type { CallBody } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 

@@ -25,12 +25,7 @@ function isOfUser(sealed: Sealed, orgId: string, user: string): boolean {
     return isBetween(sealed.secretManager, `secrets/vitrine-${orgId}-`, '', (rest) =>
       /^\w+(?:\/versions\/\w+)?$/.test(rest),
     )
-  return isBetween(
-    sealed.resource,
-    `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`,
-    '#enc',
-    isId,
-  )
+  return isBetween(sealed.resource, `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`, '#enc', isId)
 }
 
 /** `projects/{project}/{prefix}{rest}{suffix}`. No rest holds a ':' or a '-' where its prefix could go on: ids that begin alike stay apart. */

@@ -1,6 +1,15 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isExactVersion, isIntegrity, isLockfileDigest, isPackageName, isVersionSpec, pinDifference, type Pin, type Pinned } from '@vitrine/core/policy/pin'
+import {
+  isExactVersion,
+  isIntegrity,
+  isLockfileDigest,
+  isPackageName,
+  isVersionSpec,
+  pinDifference,
+  type Pin,
+  type Pinned,
+} from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { withLock } from './lock.ts'
 import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'

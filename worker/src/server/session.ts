@@ -157,14 +157,9 @@ function sessionOf({
       try {
         return { ok: true, result: secrets.object(await callTool(request)) }
       } catch (error) {
-        if (error instanceof ProtocolError && error.code === INVALID_ANSWER)
-          return refused('upstream_invalid', 'The server did not answer in the protocol.')
-        if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
-        if (signal.aborted) return abortedOutcome(signal)
-        // Whose the long line was can't be known when there are several.
-        if (transport.tooLong && session.inFlight === 1)
-          return refused('upstream_too_large', 'The answer of the server is too large.')
-        return refused('upstream_interrupted', 'The server ended during the call.')
+        // Which call the long line answers can't be known when there are several.
+        const tooLong = transport.tooLong && session.inFlight === 1
+        return failure(error, signal, { tooLong, secrets })
       } finally {
         session.inFlight--
         session.usedAt = Date.now()
@@ -191,6 +186,19 @@ function sessionOf({
       })
   })
   return session
+}
+
+function failure(
+  error: unknown,
+  signal: AbortSignal,
+  { tooLong, secrets }: { tooLong: boolean; secrets: Parts['secrets'] },
+): CallOutcome {
+  if (error instanceof ProtocolError && error.code === INVALID_ANSWER)
+    return refused('upstream_invalid', 'The server did not answer in the protocol.')
+  if (error instanceof ProtocolError) return { ok: true, result: secrets.object(rpcErrorResult(error)) }
+  if (signal.aborted) return abortedOutcome(signal)
+  if (tooLong) return refused('upstream_too_large', 'The answer of the server is too large.')
+  return refused('upstream_interrupted', 'The server ended during the call.')
 }
 
 function isTool(value: unknown): value is JsonObject & { name: string } {

@@ -15,7 +15,7 @@ export async function getReceipt(parts: Parts, call: Call): Promise<Result<Answe
   const request = parseRequest('getReceipt', call.data)
   if (!request.ok) return request
   const [agentDoc] = await parts.load([paths.agent(key.value.id)])
-  const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
+  const agent = authenticateAgent(key.value, agentDoc)
   if (!agent.ok) return agent
   return agent.value.disabled
     ? fail('agent_disabled')

@@ -7,7 +7,7 @@ import { readAgentKey } from '../../auth/bearer.ts'
 import { deny } from '../../invoke/deny.ts'
 import type { Call } from '../../http/callable.ts'
 import type { Parts } from '../../parts.ts'
-import { logs, paths, type AgentDoc, type OrgDoc, type ToolDoc } from '../../store/documents.ts'
+import { logs, paths } from '../../store/documents.ts'
 
 /** Tells a refused reading of a credential from a refused invocation. */
 const META = { operation: 'getToolCredential' }
@@ -23,14 +23,14 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   if (!request.ok) return request
   const { name } = request.value
   const [agentDoc, toolDoc] = await parts.load([paths.agent(key.value.id), paths.tool(key.value.id, name)])
-  const authenticated = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
+  const authenticated = authenticateAgent(key.value, agentDoc)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
 
-  const decision = decide(agent, name, 'whole', toolDoc as ToolDoc | undefined)
+  const decision = decide(agent, name, 'whole', toolDoc)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, META)
   const tool = decision.value
-  const [org] = (await parts.load([paths.org(agent.orgId)])) as [OrgDoc | undefined]
+  const [org] = await parts.load([paths.org(agent.orgId)])
   if (!tool.credentialAccess || org?.credentialAccess !== true) {
     return deny(parts, agent, name, 'credential_access_disabled', { code: 'credential_access_disabled' }, META)
   }

@@ -21,7 +21,7 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
   const request = parseRequest('listTools', call.data)
   if (!request.ok) return request
   const [agentDoc] = await parts.load([paths.agent(key.value.id)])
-  const agent = authenticateAgent(key.value, agentDoc as AgentDoc | undefined)
+  const agent = authenticateAgent(key.value, agentDoc)
   if (!agent.ok) return agent
   if (agent.value.disabled) return fail('agent_disabled')
   const [found, ofPolicies] = await Promise.all([

@@ -5,5 +5,5 @@ import { policyPaths, type LockfileDoc } from '../../store/policy-documents.ts'
 /** What belongs to the pin of a server; `server_not_found` when nothing is pinned. */
 export const lockfile: WorkerOperation<'lockfile'> = async ({ load }, { orgId, policyId }, { slug }) => {
   const [doc] = await load([policyPaths.lockfile(orgId, policyId, slug)])
-  return doc ? ok({ lockfile: (doc as LockfileDoc).lockfile }) : fail('server_not_found')
+  return doc ? ok({ lockfile: doc.lockfile }) : fail('server_not_found')
 }
