@@ -2,7 +2,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { readBearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
 import type { Load } from '../store/load.ts'
-import { policyPaths, type ToolKeyDoc } from '../store/policy-documents.ts'
+import { policyPaths } from '../store/policy-documents.ts'
 
 /** A process that holds a policy's connector key. */
 export interface Connector {

@@ -5,7 +5,7 @@ import { readAgentKey } from '../../auth/bearer.ts'
 import type { Call } from '../../http/callable.ts'
 import { parseRequest } from '../../http/parse.ts'
 import type { Parts } from '../../parts.ts'
-import { logs, paths, type AgentDoc } from '../../store/documents.ts'
+import { logs, paths } from '../../store/documents.ts'
 import { readReceipt } from '../../proof/receipt.ts'
 
 /** getReceipt: the proof that an entry of the agent's own chain is on record. Errors: those of readReceipt, agent_disabled. */

@@ -1,6 +1,6 @@
 import type { WorkerOperation } from './operation.ts'
 import { fail, ok } from '@vitrine/core/result'
-import { policyPaths, type LockfileDoc } from '../../store/policy-documents.ts'
+import { policyPaths } from '../../store/policy-documents.ts'
 
 /** What belongs to the pin of a server; `server_not_found` when nothing is pinned. */
 export const lockfile: WorkerOperation<'lockfile'> = async ({ load }, { orgId, policyId }, { slug }) => {
