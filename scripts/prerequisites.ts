@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util'
 import { getPrerequisites } from './stack/prerequisites.ts'
 
 const { values } = parseArgs({ options: { yes: { type: 'boolean', default: false } } })
-const isCi = !['', '0', 'false'].includes(process.env['CI'] ?? '')
 const machine = { env: process.env, isRoot: process.getuid?.() === 0 }
 const terminal = {
   input: process.stdin,
@@ -11,7 +10,7 @@ const terminal = {
   isTty: process.stdin.isTTY && process.stderr.isTTY,
 }
 
-getPrerequisites(machine, terminal, values.yes || isCi).then(
+getPrerequisites(machine, terminal, values.yes).then(
   () => process.exit(0),
   (error: unknown) => {
     console.error(`vitrine: ${error instanceof Error ? error.message : String(error)}`)

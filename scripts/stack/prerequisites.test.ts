@@ -176,6 +176,17 @@ describe('what may run', () => {
     expect(output).not.toContain('[y/N]')
   })
 
+  test.each(['true', '1'])('CI=%s does the same', async (CI) => {
+    const { error, ran } = await get({}, machine({ env: { ...machine().env, CI } }))
+    expect({ error, ran }).toEqual({ error: undefined, ran: RAN })
+  })
+
+  test.each(['', '0', 'false'])('CI=%s does not', async (CI) => {
+    const { error, ran } = await get({}, machine({ env: { ...machine().env, CI } }))
+    expect(ran).toEqual([])
+    expect(error).toMatch(/^Missing: /)
+  })
+
   test.each(['y', 'Y', 'yes', ' yes '])('the answer %j runs them', async (answer) => {
     const { error, output, ran } = await get({ answer })
     expect({ error, ran }).toEqual({ error: undefined, ran: RAN })
@@ -189,8 +200,8 @@ describe('what may run', () => {
     expect(error).toMatch(/^Missing: .*\. Run: apt-get update && apt-get satisfy .* && npx firebase/)
   })
 
-  test('--yes does not cover sudo: without a person nothing runs', async () => {
-    const { error, ran } = await get({ yes: true }, machine({ isRoot: false }))
+  test.each([{ CI: 'true' }, {}])('--yes and CI do not cover sudo: without a person nothing runs', async (ci) => {
+    const { error, ran } = await get({ yes: true }, machine({ isRoot: false, env: { ...machine().env, ...ci } }))
     expect(ran).toEqual([])
     expect(error).toMatch(/Run: sudo apt-get update && .* \(--yes does not cover sudo\)$/)
   })

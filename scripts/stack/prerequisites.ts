@@ -37,7 +37,7 @@ interface Missing {
 const SUDO = 'sudo'
 
 /**
- * Resolves when nothing is missing any more. `yes` answers the question, unless a command runs with sudo.
+ * Resolves when nothing is missing any more. `yes` and CI answer the question, unless a command runs with sudo.
  * Errors: one line that says what to run.
  */
 export async function getPrerequisites(machine: Machine, terminal: Terminal, yes: boolean): Promise<void> {
@@ -67,7 +67,7 @@ async function permission(
   if (needsSudo && onPath(SUDO, env).length === 0)
     throw new Error(`${problem} There is no ${SUDO}; run as root: ${instead.replaceAll(`${SUDO} `, '')}`)
   const list = commands.map((command) => `  ${asTyped(command)}\n`).join('')
-  if (yes && !needsSudo) return void output.write(`vitrine: ${problem} Running:\n${list}`)
+  if ((yes || isCi(env)) && !needsSudo) return void output.write(`vitrine: ${problem} Running:\n${list}`)
   if (!isTty) {
     const hint = needsSudo ? `--yes does not cover ${SUDO}` : 'or add "-- --yes" to the npm command'
     throw new Error(`${problem} Run: ${instead} (${hint})`)
@@ -124,6 +124,11 @@ function emulatorFor(env: NodeJS.ProcessEnv, manager: PackageManager | undefined
 function hasOwnUpdater(sdk: string): boolean {
   const file = join(sdk, 'lib/googlecloudsdk/core/config.json')
   return !existsSync(file) || !/"disable_updater":\s*true/.test(readFileSync(file, 'utf8'))
+}
+
+/** CI services set CI to true or 1; some tools turn it off with false or 0. */
+function isCi({ CI = '' }: NodeJS.ProcessEnv): boolean {
+  return !['', '0', 'false'].includes(CI)
 }
 
 /** A closed terminal (Ctrl-C, Ctrl-D) means no. */
