@@ -49,9 +49,9 @@ function install() {
   if (!existsSync(join(bin, 'node'))) fail('npm ci left no node_modules/.bin/node: remove node_modules and try again.')
 }
 
-/** Help and unit tests need neither Java nor the emulator. */
+/** Help and the tests without a stack need neither Java nor the emulator. */
 function needsStack() {
-  return !args.includes('--help') && !/--project[= ]unit/.test(args.join(' '))
+  return !args.includes('--help') && !/--project[= ](unit|process)/.test(args.join(' '))
 }
 
 function getPrerequisites() {

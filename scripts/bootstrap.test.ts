@@ -48,7 +48,7 @@ test('runs no script when something is missing', () => {
   })
 })
 
-test.each([['--help'], ['--project', 'unit'], ['--project=unit', 'core']])(
+test.each([['--help'], ['--project', 'unit'], ['--project=process', 'core']])(
   '%s %s runs without Java and the emulator',
   (...args) => {
     const given = args.filter((arg) => arg !== undefined)
