@@ -1,5 +1,6 @@
-// Runs a script of this repository on a fresh clone: `node scripts/bootstrap.mjs scripts/start.ts [args]`.
-// Installs what is missing, then hands over to the Node 24 that the lockfile pins (the host's may be 20). No dependencies.
+// Runs a script of this repository on a fresh clone: `node scripts/bootstrap.mjs scripts/start.ts [--yes] [args]`.
+// Installs the npm packages, gets Java and the emulator when they are missing (--yes answers the question), and runs the
+// script with the Node 24 that the lockfile pins: this file runs on the host's Node, 20 or later, and before any package is there.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -9,16 +10,18 @@ import { fileURLToPath } from 'node:url'
 const NODE_MAJOR_MIN = 20
 const root = fileURLToPath(new URL('..', import.meta.url))
 const bin = join(root, 'node_modules', '.bin')
-const [script, ...args] = process.argv.slice(2)
+const [script, ...given] = process.argv.slice(2)
+const args = given.filter((arg) => arg !== '--yes')
 
 if (script === undefined) fail('usage: node scripts/bootstrap.mjs <script.ts> [arguments]')
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   fail(`Node ${process.versions.node} is too old: install Node ${NODE_MAJOR_MIN} or later.`)
 }
 if (!isInstalled()) install()
+if (needsStack()) getPrerequisites()
 run()
 
-/** Whether npm's own record of what it installed has the versions that package-lock.json asks for. */
+/** Whether the versions in package-lock.json are those in npm's own record of what it has installed. */
 function isInstalled() {
   const record = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(record) || !existsSync(join(bin, 'node'))) return false
@@ -46,21 +49,39 @@ function install() {
   if (!existsSync(join(bin, 'node'))) fail('npm ci left no node_modules/.bin/node: remove node_modules and try again.')
 }
 
+/** Help and the tests without a stack need neither Java nor the emulator. */
+function needsStack() {
+  return !args.includes('--help') && !/--project[= ](unit|process)/.test(args.join(' '))
+}
+
+function getPrerequisites() {
+  const yes = given.filter((arg) => arg === '--yes')
+  const { error, status } = spawnSync(join(bin, 'node'), [join(root, 'scripts/prerequisites.ts'), ...yes], {
+    stdio: 'inherit',
+    env: environment(),
+  })
+  if (error) fail(`scripts/prerequisites.ts cannot be run: ${error.message}`)
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+function environment() {
+  return { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
+}
+
 function run() {
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` }
-  // The channel tells the child when this process is killed.
+  // The IPC channel closes when this process is killed: that tells the script to stop.
   const child = spawn(join(bin, 'node'), [join(root, script), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    env,
+    env: environment(),
   })
   child.on('error', (error) => fail(`${script} cannot be run: ${error.message}`))
-  // The child decides when to end; it may get a terminal's Ctrl-C twice, from the terminal and from here.
+  // The script decides when to end. It may receive a terminal's Ctrl-C twice: from the terminal and from here.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   if (process.env.npm_lifecycle_event) endWithParent(child)
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
 }
 
-/** npm forwards signals, but cannot when it is killed. */
+/** Stops the script when npm is killed: npm forwards signals, but not SIGKILL. */
 function endWithParent(child) {
   const parent = process.ppid
   const timer = setInterval(() => {

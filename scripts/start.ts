@@ -27,6 +27,7 @@ const HELP = `npm start [-- options]: builds and runs Vitrine on this machine; C
 ${Object.values(PORTS)
   .map(({ flag, variable, port }) => `  --${flag} <n>`.padEnd(26) + `or ${variable} (default ${port})`)
   .join('\n')}
+  --yes              gets Java and the emulator without asking when they are missing
   --help`
 
 /** Signals that arrive this soon after the first are the same Ctrl-C: it comes from the terminal, npm and bootstrap.mjs. */

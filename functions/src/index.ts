@@ -9,7 +9,9 @@ import { admin as adminOperation } from './api/owner/operations.ts'
 import { createBreaker } from './invoke/breaker.ts'
 import { checkpointAll } from './proof/checkpoint.ts'
 import { credentialOpener } from './kms/credential.ts'
+import { createArgsChecker } from './args/check-args.ts'
 import { createDispatcher } from './egress/agent.ts'
+import { endFloods } from './egress/flood.ts'
 import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './api/owner/export-audit.ts'
 import { httpForward } from './forward/http/http.ts'
@@ -20,15 +22,18 @@ import { createGate } from './invoke/gate.ts'
 import { getToolCredential as readCredential } from './api/agent/get-tool-credential.ts'
 import { callable, type Call } from './http/callable.ts'
 import { withoutDomains } from './http/no-domains.ts'
+import { keepBodiesUnread } from './http/own-body.ts'
 import { streamed } from './http/streamed.ts'
 import { invoke } from './invoke/invoke.ts'
-import { kmsClient } from './kms/client.ts'
+import { lazyKmsClient } from './kms/client.ts'
 import { createSigner } from './kms/signer.ts'
 import { createVault } from './kms/vault.ts'
 import { createLedgerStore } from './ledger/firestore-store.ts'
 import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './api/agent/list-tools.ts'
 import { manifestChecker } from './manifest/check.ts'
+import { createManifests } from './manifest/pinned.ts'
+import { createVerdicts } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './api/agent/get-receipt.ts'
 import { createReclaim } from './ledger/reclaim.ts'
@@ -46,11 +51,14 @@ import { createCallSigner } from './forward/worker/token.ts'
 /** The composition root of the functions: the only place that reads the environment and connects the parts. */
 
 withoutDomains()
+keepBodiesUnread()
+endFloods()
 const env = environment(process.env)
 const app = initializeApp({ projectId: env.project })
 const db = getFirestore(app)
 db.settings(RECONNECT)
-const vault = createVault(() => kmsClient(env.kmsEmulatorHost), env.kmsKey)
+const kms = lazyKmsClient(env.kmsEmulatorHost)
+const vault = createVault(kms, env.kmsKey)
 const append = createLedger(createLedgerStore(db))
 const dispatcher = createDispatcher({ policy: env.egress })
 
@@ -61,6 +69,9 @@ const answerThread = new URL(
 )
 
 const load = createLoad(db)
+const openCredential = credentialOpener(vault, env.project)
+const manifests = createManifests()
+const checkManifest = manifestChecker({ dispatcher, egress: env.egress })
 const signCall = createCallSigner(db)
 
 const parts: Parts = {
@@ -70,19 +81,21 @@ const parts: Parts = {
   append,
   reclaim: createReclaim(db, append),
   vault,
-  openCredential: credentialOpener(vault, env.project),
+  openCredential,
   forward: {
     http: httpForward({ dispatcher, egress: env.egress }),
     mcp: mcpForward({ dispatcher, egress: env.egress }),
   },
   largeAnswers: createLargeAnswers({ entry: answerThread }),
   gate: createGate(createBreaker(), createSlots()),
-  checkManifest: manifestChecker({ dispatcher, egress: env.egress }),
+  manifests,
+  verdicts: createVerdicts({ db, append, openCredential, checkManifest, manifests }),
+  checkArgs: createArgsChecker(),
   dispatcher,
   project: env.project,
   egress: env.egress,
   reconcileAfterMs: env.reconcileAfterMs,
-  signer: createSigner(() => kmsClient(env.kmsEmulatorHost), env.signingKey),
+  signer: createSigner(kms, env.signingKey),
   publisher: createPublisher(env, dispatcher),
   witnesses: env.witnesses,
   secretEnv: env.secretEnv,

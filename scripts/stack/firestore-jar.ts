@@ -1,6 +1,8 @@
+/** Finds the jar of the Firestore emulator. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { onPath } from './search-path.ts'
 
 export interface FirestoreJar {
   file: string
@@ -19,30 +21,43 @@ const SDK_FOLDERS = [
   '/snap/google-cloud-cli/current',
 ]
 
-/**
- * Finds the Firestore emulator: `FIRESTORE_EMULATOR_JAR`, then what the Firebase CLI downloaded, then the Google Cloud SDK.
- * Errors: not found; the message names the ways to get it.
- */
+/** Finds the emulator. Errors: not found, or a wrong FIRESTORE_EMULATOR_JAR; the message says what to do. */
 export function findFirestoreJar(
   env: NodeJS.ProcessEnv = process.env,
   sdkFolders: readonly string[] = SDK_FOLDERS,
 ): FirestoreJar {
+  const jar = lookForFirestoreJar(env, sdkFolders)
+  if (jar !== null) return jar
+  throw new Error(
+    'The Firestore emulator is missing: run "npx firebase setup:emulators:firestore" (needs Java 21) or "gcloud components install cloud-firestore-emulator", or set FIRESTORE_EMULATOR_JAR.',
+  )
+}
+
+/**
+ * Looks at FIRESTORE_EMULATOR_JAR, then for what the Firebase CLI has downloaded, then in a Google Cloud SDK. Null when there is none.
+ * Errors: a wrong FIRESTORE_EMULATOR_JAR.
+ */
+export function lookForFirestoreJar(
+  env: NodeJS.ProcessEnv,
+  sdkFolders: readonly string[] = SDK_FOLDERS,
+): FirestoreJar | null {
   const named = env['FIRESTORE_EMULATOR_JAR']
   if (named) {
     if (!existsSync(named)) throw new Error(`FIRESTORE_EMULATOR_JAR=${named} does not exist: correct or unset it.`)
     return named.endsWith('cloud-firestore-emulator.jar') ? fromSdk(named) : fromFirebase(named)
   }
-  const home = env['HOME'] ?? homedir()
-  const downloaded = newestIn(env['FIREBASE_EMULATORS_PATH'] ?? join(home, '.cache/firebase/emulators'))
+  const downloaded = newestIn(downloadFolder(env))
   if (downloaded !== null) return fromFirebase(downloaded)
-  const installed = [...sdksOnPath(env['PATH'] ?? ''), ...sdkFolders, join(home, 'google-cloud-sdk')].map((sdk) =>
+  const installed = [...sdksOnPath(env), ...sdkFolders, join(homeOf(env), 'google-cloud-sdk')].map((sdk) =>
     join(sdk, IN_SDK),
   )
   const found = installed.find((file) => existsSync(file))
-  if (found !== undefined) return fromSdk(found)
-  throw new Error(
-    'The Firestore emulator is missing: run "npx firebase setup:emulators:firestore" (needs Java 21) or "gcloud components install cloud-firestore-emulator", or set FIRESTORE_EMULATOR_JAR.',
-  )
+  return found === undefined ? null : fromSdk(found)
+}
+
+/** Where the Firebase CLI puts emulators. */
+export function downloadFolder(env: NodeJS.ProcessEnv): string {
+  return env['FIREBASE_EMULATORS_PATH'] ?? join(homeOf(env), '.cache/firebase/emulators')
 }
 
 /** The SDK's jar has no Main-Class. */
@@ -61,10 +76,11 @@ function newestIn(folder: string): string | null {
   return newest === undefined ? null : join(folder, newest)
 }
 
-function sdksOnPath(path: string): string[] {
-  const commands = path
-    .split(delimiter)
-    .filter((folder) => folder !== '')
-    .map((folder) => join(folder, 'gcloud'))
-  return commands.filter((file) => existsSync(file)).map((file) => dirname(dirname(realpathSync(file))))
+/** The folders of the Google Cloud SDKs whose `gcloud` is on PATH. */
+export function sdksOnPath(env: NodeJS.ProcessEnv): string[] {
+  return onPath('gcloud', env).map((file) => dirname(dirname(realpathSync(file))))
+}
+
+function homeOf(env: NodeJS.ProcessEnv): string {
+  return env['HOME'] ?? homedir()
 }

@@ -38,7 +38,9 @@ test('JAVA_HOME wins, and is not passed over when it is wrong or too old', async
   const command = await fakeJava('home/bin/java', '11.0.2')
   const env = { PATH: join(dir, 'path'), JAVA_HOME: join(dir, 'home') }
   expect(await findJava(11, env, [])).toEqual({ command, version: 11 })
-  await expect(findJava(21, env, [])).rejects.toThrow(/^Java 11 at JAVA_HOME=.* is too old\. Install Java 21/)
+  await expect(findJava(21, env, [])).rejects.toThrow(
+    /^Java 11 at JAVA_HOME=.* is too old\. Correct or unset JAVA_HOME; Java 21 or later/,
+  )
   await expect(findJava(11, { ...env, JAVA_HOME: '/nowhere' }, [])).rejects.toThrow(
     /^There is no working Java at JAVA_HOME=\/nowhere/,
   )

@@ -7,7 +7,7 @@ import { hashEntry, type Entry } from '@vitrine/core/log/entry'
 import { fail, ok } from '@vitrine/core/result'
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import { checkpointAll, checkpointChain, type Chain } from '../../functions/src/proof/checkpoint.ts'
-import { kmsClient } from '../../functions/src/kms/client.ts'
+import { lazyKmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { TileDoc } from '../../functions/src/store/documents.ts'
@@ -152,7 +152,7 @@ describe('signers', () => {
   it('store no signature that does not verify', async () => {
     const chain = newChain()
     await fill(parts, chain, 1)
-    const real = await kmsClient(stack().kms)
+    const real = await lazyKmsClient(stack().kms)()
     const damaged = {
       getPublicKey: real.getPublicKey.bind(real),
       asymmetricSign: async (request: { name: string; data: Uint8Array }) => {
@@ -172,7 +172,7 @@ describe('signers', () => {
 
 describe('a key that is rotated', () => {
   it('signs with its new version what was signed with the old one so far', async () => {
-    const kms = await kmsClient(stack().kms)
+    const kms = await lazyKmsClient(stack().kms)()
     const keyRing = signingKey().split('/cryptoKeys/')[0]!
     const cryptoKey = {
       purpose: 'ASYMMETRIC_SIGN' as const,
@@ -213,7 +213,7 @@ describe('a key that is rotated', () => {
   })
 
   it('is unavailable when the version that signs is switched off, or there is none', async () => {
-    const kms = await kmsClient(stack().kms)
+    const kms = await lazyKmsClient(stack().kms)()
     reported()
     expect(await createSigner(async () => kms, `${signingKey()}00`).keys()).toMatchObject({
       error: { code: 'kms_unavailable' },

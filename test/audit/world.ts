@@ -13,7 +13,7 @@ import { chainKey, originOf } from '../../functions/src/proof/sign.ts'
 import type { SignedCheckpoint } from '../../functions/src/proof/checkpoint-store.ts'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
-import { kmsClient } from '../../functions/src/kms/client.ts'
+import { lazyKmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
 import { createLedger } from '../../functions/src/ledger/ledger.ts'
@@ -33,7 +33,7 @@ export function auditParts(changes: Partial<Parts> = {}): Parts {
   const parts: Partial<Parts> = {
     db,
     append: createLedger(createLedgerStore(db)),
-    signer: createSigner(() => kmsClient(kms), signingKey()),
+    signer: createSigner(lazyKmsClient(kms), signingKey()),
     dispatcher: createDispatcher({ policy: readEgressPolicy({ VITRINE_EGRESS_ALLOW: LOOPBACK }) }),
     project,
     publisher: undefined,

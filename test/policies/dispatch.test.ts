@@ -10,6 +10,7 @@ import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward
 import { workerForward } from '../../functions/src/forward/worker/worker.ts'
 import { createLoad, type Load } from '../../functions/src/store/load.ts'
 import { policyTools } from '../../functions/src/policies/agent-tools.ts'
+import { createManifests } from '../../functions/src/manifest/pinned.ts'
 import { createRoutes, workerVerdict, type Routes, type WorkerTool } from '../../functions/src/policies/find.ts'
 import { createCallSigner } from '../../functions/src/forward/worker/token.ts'
 import { deadUrl } from '../e2e/upstream.ts'
@@ -104,7 +105,7 @@ describe('[policies.route] a name', () => {
 
   it('lets enabled and approved commands through, and no others', async () => {
     const { routes } = counted()
-    const verdict = async (command: string) => workerVerdict((await find(routes, agent()))!, command)
+    const verdict = async (command: string) => workerVerdict(createManifests(), (await find(routes, agent()))!, command)
     expect(await verdict('anything')).toEqual({ ok: true, value: undefined })
     await done(report(policy.key, 'github', TOOLS))
     expect(await verdict('echo')).toMatchObject({ ok: true })

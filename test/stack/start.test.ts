@@ -186,7 +186,7 @@ describe('what is wrong is said in one line', () => {
     const cli = await startCli(dir, { env: { JAVA_HOME: '/nowhere' } })
     await expectOneLine(
       cli,
-      'There is no working Java at JAVA_HOME=/nowhere: correct or unset JAVA_HOME. Install Java 11 or later (Debian: apt-get install default-jre-headless).',
+      'There is no working Java at JAVA_HOME=/nowhere. Correct or unset JAVA_HOME; Java 11 or later is needed.',
     )
   })
 
@@ -198,7 +198,7 @@ describe('what is wrong is said in one line', () => {
     const cli = await startCli(dir, { env: { JAVA_HOME: home } })
     await expectOneLine(
       cli,
-      `Java 8 at JAVA_HOME=${home} is too old. Install Java 11 or later (Debian: apt-get install default-jre-headless).`,
+      `Java 8 at JAVA_HOME=${home} is too old. Correct or unset JAVA_HOME; Java 11 or later is needed.`,
     )
   })
 

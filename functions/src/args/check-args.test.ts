@@ -7,20 +7,17 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { checkArgs } from './check-args.ts'
+import { createArgsChecker } from './check-args.ts'
 
 let made = 0
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-/** A registration of a server with one command `c`. */
-function toolWith(inputSchema: unknown) {
-  return { manifest: JSON.stringify({ tools: [{ name: 'c', inputSchema }] }), manifestHash: `hash-${made++}` }
-}
+const checkArgs = createArgsChecker()
 
 function check(inputSchema: unknown, args: JsonObject = {}) {
-  return checkArgs(toolWith(inputSchema), 'c', args)
+  return checkArgs(inputSchema as JsonValue, `schema-${made++}`, args)
 }
 
 /** `[code, message]`, or 'ok'. */
@@ -252,16 +249,6 @@ describe('arguments', () => {
     }
   })
 
-  it('need no schema: not for a tool without a manifest, a command without one, or no command', async () => {
-    expect(await checkArgs({ manifest: null, manifestHash: null }, 'c', { a: 1 })).toEqual({
-      ok: true,
-      value: undefined,
-    })
-    expect(await check(undefined, { a: 1 })).toEqual({ ok: true, value: undefined })
-    expect(await checkArgs(toolWith(false), 'other', {})).toEqual({ ok: true, value: undefined })
-    expect(await checkArgs(toolWith(false), undefined, {})).toEqual({ ok: true, value: undefined })
-  })
-
   it('of names that objects inherit are told from those', async () => {
     expect(await said({ required: ['constructor', 'toString'] })).toMatchObject([
       'args_invalid',
@@ -325,13 +312,13 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
   ])('%s', async (_name, schema) => {
     expect(await said(schema)).toMatchObject([
       'schema_unusable',
-      expect.stringMatching(/^The input schema of "c" cannot be used: /),
+      expect.stringMatching(/^The input schema of this command cannot be used: /),
     ])
   })
 
   it('saying what is wrong with it', async () => {
     const why = async (schema: object) =>
-      ((await said(schema)) as string[])[1]!.slice('The input schema of "c" cannot be used: '.length)
+      ((await said(schema)) as string[])[1]!.slice('The input schema of this command cannot be used: '.length)
     expect(await why({ allOf: [{ $ref: '#/$defs/a' }], $defs: { a: { not: { $ref: '#/$defs/a' } } } })).toBe(
       'a schema in it applies to a value by way of itself.',
     )
@@ -350,7 +337,7 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
     }
     expect(await said(schema, { c: [] })).toEqual([
       'schema_unusable',
-      'The input schema of "c" cannot be used: checking these arguments against it failed.',
+      'The input schema of this command cannot be used: checking these arguments against it failed.',
     ])
   })
 
@@ -422,7 +409,7 @@ describe('a check ends', () => {
   ])('%s', async (_name, schema, args) => {
     expect(await said(schema, args)).toEqual([
       'schema_unusable',
-      'The input schema of "c" cannot be used: checking these arguments against it takes too long.',
+      'The input schema of this command cannot be used: checking these arguments against it takes too long.',
     ])
   })
 
@@ -460,24 +447,17 @@ describe('a check ends', () => {
 })
 
 describe('validators', () => {
-  it('are kept by manifest and command', async () => {
-    const manifest = JSON.stringify({
-      tools: [
-        { name: 'a', inputSchema: { required: ['x'] } },
-        { name: 'b', inputSchema: { required: ['y'] } },
-      ],
-    })
-    const tool = { manifest, manifestHash: 'of both' }
+  it('are kept by key', async () => {
     for (let round = 0; round < 2; round++) {
-      expect(await checkArgs(tool, 'a', { y: 1 })).toMatchObject({
+      expect(await checkArgs({ required: ['x'] }, 'a', { y: 1 })).toMatchObject({
         error: { message: "args must have required property 'x'" },
       })
-      expect(await checkArgs(tool, 'b', { x: 1 })).toMatchObject({
+      expect(await checkArgs({ required: ['y'] }, 'b', { x: 1 })).toMatchObject({
         error: { message: "args must have required property 'y'" },
       })
     }
-    const other = { manifest: JSON.stringify({ tools: [{ name: 'a', inputSchema: {} }] }), manifestHash: 'of another' }
-    expect(await checkArgs(other, 'a', { y: 1 })).toMatchObject({ ok: true })
+    expect(await checkArgs({}, 'a', { y: 1 })).toMatchObject({ ok: false })
+    expect(await checkArgs({}, 'another', { y: 1 })).toMatchObject({ ok: true })
   })
 
   it('are let go of: 2,000 schemas leave no more than those that are kept', { timeout: 120_000 }, async () => {

@@ -2,7 +2,7 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import type { Schema } from './keywords.ts'
 import type { SchemaDocument } from './document.ts'
 
-/** Schemas and properties that apply to one and the same value, counted as often as they are come to. */
+/** Schemas and properties that apply to one and the same value, counted once per visit. */
 const IN_PLACE_MAX = 10_000
 /** The sum over all schemas. For `unevaluated…` code is made that carries every property through all of them. */
 const CARRIED_MAX = 20_000

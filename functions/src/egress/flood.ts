@@ -24,34 +24,38 @@ interface Watched {
   body: number
 }
 
-/** Connections with a request under way. */
-const watched = new Map<Socket, Watched>()
-const byRequest = new WeakMap<object, Watched>()
-let looking: NodeJS.Timeout | undefined
-
 /**
- * Connections on which a response grows without end are ended. undici tells on diagnostics channels which connection a request goes out on,
+ * Ends connections on which a response grows without end. undici tells on diagnostics channels which connection a request goes out on,
  * and what comes of its body; with one request at a time on a connection, what that reads from then on belongs to the request.
+ *
+ * Call it once, before the first request.
  */
-subscribe('undici:client:sendHeaders', (message) => {
-  const { request, socket } = message as { request: object; socket: Socket }
-  if (!watched.has(socket)) socket.once('close', () => watched.delete(socket))
-  const entry = { before: socket.bytesRead, body: 0 }
-  watched.set(socket, entry)
-  byRequest.set(request, entry)
-  looking ??= setInterval(look, LOOK_MS).unref()
-})
-subscribe('undici:request:bodyChunkReceived', (message) => {
-  const { request, chunk } = message as { request: object; chunk: Uint8Array }
-  const entry = byRequest.get(request)
-  if (entry) entry.body += chunk.length
-})
+export function endFloods(): void {
+  /** Connections with a request under way. */
+  const watched = new Map<Socket, Watched>()
+  const byRequest = new WeakMap<object, Watched>()
+  let looking: NodeJS.Timeout | undefined
 
-function look(): void {
-  for (const [socket, { before, body }] of watched) {
-    if (socket.bytesRead - before - body > OVERHEAD_BYTES_MAX) socket.destroy(flooded('The answer is a flood.'))
+  subscribe('undici:client:sendHeaders', (message) => {
+    const { request, socket } = message as { request: object; socket: Socket }
+    if (!watched.has(socket)) socket.once('close', () => watched.delete(socket))
+    const entry = { before: socket.bytesRead, body: 0 }
+    watched.set(socket, entry)
+    byRequest.set(request, entry)
+    looking ??= setInterval(look, LOOK_MS).unref()
+  })
+  subscribe('undici:request:bodyChunkReceived', (message) => {
+    const { request, chunk } = message as { request: object; chunk: Uint8Array }
+    const entry = byRequest.get(request)
+    if (entry) entry.body += chunk.length
+  })
+
+  function look(): void {
+    for (const [socket, { before, body }] of watched) {
+      if (socket.bytesRead - before - body > OVERHEAD_BYTES_MAX) socket.destroy(flooded('The answer is a flood.'))
+    }
+    if (watched.size > 0) return
+    clearInterval(looking)
+    looking = undefined
   }
-  if (watched.size > 0) return
-  clearInterval(looking)
-  looking = undefined
 }

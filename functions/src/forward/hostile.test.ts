@@ -7,10 +7,13 @@ import type { Endpoint, Piece } from '@vitrine/core/tool'
 import { echoes } from '../../../test/support/hostile-echo.ts'
 import { startHostileUpstream, type HostileUpstream } from '../../../test/support/hostile-upstream.ts'
 import { createDispatcher } from '../egress/agent.ts'
+import { endFloods } from '../egress/flood.ts'
 import { readEgressPolicy } from '../egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from './forward.ts'
 import { httpForward } from './http/http.ts'
 import { mcpForward } from './mcp/mcp.ts'
+
+endFloods()
 
 /** For what never ends by itself. */
 const DEADLINE_MS = 1_000

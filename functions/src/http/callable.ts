@@ -3,7 +3,6 @@ import { ERRORS } from '@vitrine/core/errors'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import { eventStream, wantsEventStream } from './event-stream.ts'
-import './own-body.ts'
 import { endWithJson } from './raw-json.ts'
 
 /** One request, free of HTTP: what handlers work on. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { BreakerDoc } from '../store/documents.ts'
 
 /** A circuit opens when at least half of the calls within the window failed, and there were this many. */
@@ -10,7 +11,7 @@ const OPEN_MS_MIN = 10_000
 const OPEN_MS_MAX = 300_000
 /** A probe that has not come back by then was lost with its call. */
 const PROBE_MS_MAX = 90_000
-/** Tools of which counts are kept; the longest unused goes first. */
+/** Tools that are counted. */
 const TOOLS_MAX = 10_000
 
 /** How a call ended, as far as it tells about the tool. `nothing`: it was cut off by its caller, or never reached the tool because of us. */
@@ -47,7 +48,7 @@ interface Counts {
 }
 
 export function createBreaker(): Breaker {
-  const tools = new Map<string, Counts>()
+  const tools = new LRUCache<string, Counts>({ max: TOOLS_MAX })
 
   function countsOf(tool: string, nowMs: number): Counts {
     const counts = tools.get(tool) ?? {
@@ -57,9 +58,7 @@ export function createBreaker(): Breaker {
       open: null,
       probeSinceMs: -Infinity,
     }
-    tools.delete(tool)
     tools.set(tool, counts)
-    if (tools.size > TOOLS_MAX) tools.delete(tools.keys().next().value!)
     const halves = Math.floor((nowMs - counts.sinceMs) / (WINDOW_MS / 2))
     if (halves > 0) {
       counts.before = halves === 1 ? counts.now : none()

@@ -8,7 +8,7 @@ import { authenticateAgent } from '../auth/agent.ts'
 import { readAgentKey } from '../auth/bearer.ts'
 import { claimedUid } from '../auth/claimed-uid.ts'
 import { byIdToken } from '../auth/owner.ts'
-import { gatedOf, identityOf, liveVerdict, storedVerdict, type Callee } from './callee.ts'
+import { argsVerdict, gatedOf, identityOf, liveVerdict, storedVerdict, type Callee } from './callee.ts'
 import type { Credential } from '../kms/credential.ts'
 import { startDeadline } from './deadline.ts'
 import { deny } from './deny.ts'
@@ -26,7 +26,6 @@ import { guardOf, guardPath, keyHeader, replay } from './idempotency.ts'
 import { commandMeta, parseInvoke, type InvokeRequest } from './request.ts'
 import { lapTimer, timed, type LapTimer } from '../lib/laps.ts'
 import type { InvokeParts } from './parts.ts'
-import { checkArgs } from '../args/check-args.ts'
 import { notForwarded, settle } from './settle.ts'
 import { paths, toolFrom, type AgentDoc } from '../store/documents.ts'
 import { isRepeatable, resolveTarget } from './target.ts'
@@ -77,7 +76,8 @@ export async function invoke(parts: InvokeParts, call: Call): Promise<Result<Inv
   const decision = decide<Callee>(agent, name, 'any', found)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value
-  const target = resolveTarget(tool, request.address, request.args)
+  const pinned = parts.manifests.pinnedOf(tool)
+  const target = resolveTarget(tool, pinned, request.address, request.args)
   if (!target.ok) return target
   const { command } = target.value
   const granted = decide(agent, name, command === undefined ? 'whole' : { command }, tool)
@@ -94,7 +94,7 @@ export async function invoke(parts: InvokeParts, call: Call): Promise<Result<Inv
       commandMeta(request),
     )
   if (tool.kind === 'worker' && tool.unusable) return { ok: false, error: tool.unusable }
-  const fits = await checkArgs(tool, target.value.command, target.value.args)
+  const fits = await argsVerdict(parts, tool, pinned, target.value)
   if (!fits.ok) return fits
 
   const guard = keyPath && idempotencyKey !== undefined ? guardOf(keyPath, idempotencyKey, target.value) : undefined
@@ -215,7 +215,7 @@ async function run(
     signal: deadline.signal,
   }
   const { outcome, tries } = await withRetries(senderOf(parts, dispatch, opened, deadline.atMs), forwardRequest, {
-    idempotent: isRepeatable(tool, command),
+    idempotent: isRepeatable(tool, parts.manifests.pinnedOf(tool), command),
     deadlineMs: deadline.atMs,
   })
   await pieces?.end()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json/value'
+import { pinnedOf } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
 import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
 
@@ -57,8 +58,8 @@ describe('resolveTarget', () => {
 
   it('hands an http tool its arguments as they are, and knows no commands of it', () => {
     const args = { command: 'x', arguments: {} }
-    expect(resolveTarget(http, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
-    expect(resolveTarget(http, { name: 'tool', command: 'x' }, {})).toMatchObject({
+    expect(resolveTarget(http, null, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
+    expect(resolveTarget(http, null, { name: 'tool', command: 'x' }, {})).toMatchObject({
       ok: false,
       error: { code: 'tool_not_found' },
     })
@@ -110,7 +111,7 @@ describe('resolveTarget', () => {
       { command: 'only', args: { command: 'b', extra: 1 } },
     ],
   ])('finds the command of an MCP server %s', (_where, tool, address, args, target) => {
-    expect(resolveTarget(tool, address, args)).toEqual({ ok: true, value: target })
+    expect(resolveTarget(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: target })
   })
 
   it.each<[string, ToolDoc, JsonObject]>([
@@ -121,7 +122,7 @@ describe('resolveTarget', () => {
     ['the command cannot be one', mcp('a', 'b'), { command: 'a b' }],
     ['its arguments are none', mcp('a', 'b'), { command: 'a', arguments: [] }],
   ])('asks for the command when %s', (_why, tool, args) => {
-    expect(resolveTarget(tool, { name: 'tool' }, args)).toMatchObject({
+    expect(resolveTarget(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({
       ok: false,
       error: {
         code: 'invalid_argument',

@@ -1,9 +1,7 @@
-import { CALL_NAME } from '@vitrine/core/names'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { splitCallName } from '@vitrine/core/names'
-import { isCommand } from '@vitrine/core/names'
+import { CALL_NAME, isCommand, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { definitionOf, pinnedOf } from '../manifest/pinned.ts'
+import { definitionOf, type Pinned } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
 
 /** A tool's name as an agent writes it: `github`, or one command of an MCP server, `github__create_issue`. */
@@ -19,7 +17,7 @@ export interface Target {
 }
 
 /** What of a tool decides where a call of it goes. */
-type Addressed = Pick<ToolDoc, 'name' | 'manifest' | 'manifestHash'> & { kind: ToolDoc['kind'] | 'worker' }
+type Addressed = Pick<ToolDoc, 'name'> & { kind: ToolDoc['kind'] | 'worker' }
 
 /** Errors: invalid_name. */
 export function parseToolAddress(text: string): Result<ToolAddress> {
@@ -32,11 +30,16 @@ export function parseToolAddress(text: string): Result<ToolAddress> {
  * one of the registration's own name. An HTTP tool takes its arguments as they are. Errors: invalid_argument, and
  * tool_not_found for a command of a tool that has none.
  */
-export function resolveTarget(tool: Addressed, address: ToolAddress, args: JsonObject): Result<Target> {
+export function resolveTarget(
+  tool: Addressed,
+  pinned: Pinned | null,
+  address: ToolAddress,
+  args: JsonObject,
+): Result<Target> {
   if (tool.kind === 'http') return address.command === undefined ? ok({ args }) : fail('tool_not_found')
   if (address.command !== undefined) return ok({ command: address.command, args })
   if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
-  const only = impliedCommand(tool)
+  const only = impliedCommand(tool.name, pinned)
   if (only !== undefined) return ok({ command: only, args })
   return fail(
     'invalid_argument',
@@ -55,20 +58,24 @@ function isAggregated(args: JsonObject): args is { command: string; arguments?: 
   )
 }
 
-function impliedCommand(tool: Addressed): string | undefined {
-  const commands = pinnedOf(tool)?.commands
+function impliedCommand(toolName: string, pinned: Pinned | null): string | undefined {
+  const commands = pinned?.commands
   const [only] = commands?.size === 1 ? commands.keys() : []
   if (only !== undefined && isCommand(only)) return only
-  return commands?.has(tool.name) ? tool.name : undefined
+  return commands?.has(toolName) ? toolName : undefined
 }
 
 /**
  * Whether a call may be made twice for one: the owner says so, or the server of its command does (MCP 2025-03-26, `readOnlyHint` and
  * `idempotentHint`), as pinned.
  */
-export function isRepeatable(tool: Addressed & Pick<ToolDoc, 'idempotent'>, command: string | undefined): boolean {
+export function isRepeatable(
+  tool: Pick<ToolDoc, 'idempotent'>,
+  pinned: Pinned | null,
+  command: string | undefined,
+): boolean {
   if (tool.idempotent) return true
-  const annotations = command !== undefined ? definitionOf(pinnedOf(tool), command)?.['annotations'] : undefined
+  const annotations = command !== undefined ? definitionOf(pinned, command)?.['annotations'] : undefined
   return isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
 }
 

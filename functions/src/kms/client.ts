@@ -1,15 +1,13 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { RECONNECT } from '../lib/reconnect.ts'
 
-let client: Promise<KeyManagementServiceClient> | undefined
-
 /**
- * The Cloud KMS client, made on first use: its import takes longer than all other modules together and listTools never
- * needs it. `KMS_EMULATOR_HOST` (host:port) names a local stand-in, as FIRESTORE_EMULATOR_HOST does for Firestore.
+ * Gives the Cloud KMS client, which is made on first use: its import takes longer than all other modules together and listTools never
+ * needs it. `emulatorHost` (host:port) names a local stand-in, as FIRESTORE_EMULATOR_HOST does for Firestore.
  */
-export function kmsClient(emulatorHost: string | undefined): Promise<KeyManagementServiceClient> {
-  client ??= connect(emulatorHost)
-  return client
+export function lazyKmsClient(emulatorHost: string | undefined): () => Promise<KeyManagementServiceClient> {
+  let client: Promise<KeyManagementServiceClient> | undefined
+  return () => (client ??= connect(emulatorHost))
 }
 
 async function connect(emulatorHost: string | undefined): Promise<KeyManagementServiceClient> {

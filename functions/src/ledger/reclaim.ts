@@ -1,4 +1,5 @@
 import type { Firestore } from 'firebase-admin/firestore'
+import { LRUCache } from 'lru-cache'
 import { spendable, type Quota } from '@vitrine/core/log/meter'
 import { monthOf } from '@vitrine/core/names'
 import type { Append } from './ledger.ts'
@@ -22,7 +23,7 @@ const OWNERS_MAX = 1_000
  */
 export function createReclaim(db: Firestore, append: Append, now: () => number = Date.now): Reclaim {
   const underWay = new Map<string, Promise<boolean>>()
-  const fruitlessUntilMs = new Map<string, number>()
+  const fruitlessUntilMs = new LRUCache<string, number>({ max: OWNERS_MAX })
 
   async function reclaim(ownerUid: string): Promise<boolean> {
     const month = monthOf(new Date(now()).toISOString())
@@ -39,7 +40,6 @@ export function createReclaim(db: Firestore, append: Append, now: () => number =
     // Whoever asks may have been refused just before units came back on somebody else's account.
     const quota = (await db.doc(paths.quota(ownerUid, month)).get()).data() as Quota | undefined
     const hasUnits = quota === undefined || quota.leased < quota.limit
-    if (fruitlessUntilMs.size >= OWNERS_MAX) fruitlessUntilMs.clear()
     if (!hasUnits) fruitlessUntilMs.set(ownerUid, now() + FRUITLESS_MS)
     return hasUnits
   }

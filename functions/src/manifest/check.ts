@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -8,7 +9,6 @@ import { abortOf, unlessAborted } from '../egress/abort.ts'
 import { mcpConnector } from '../forward/mcp/connect.ts'
 import { mcpConnections } from '../forward/mcp/connections.ts'
 import { openLease } from '../forward/mcp/exchange.ts'
-import { weightedLru } from '../lib/weighted-lru.ts'
 import { paths, type ToolDoc } from '../store/documents.ts'
 import { listManifest, notListed } from './fetch.ts'
 import { pinOf, type Pin } from './pin.ts'
@@ -34,7 +34,10 @@ export function manifestChecker(network: {
 }): CheckManifest & { close(): void } {
   const connections = mcpConnections(mcpConnector(network))
   const shared = coalesce<Result<Pin>>()
-  const recent = weightedLru<{ live: Pin; atMs: number }>(KEPT_LENGTH_MAX)
+  const recent = new LRUCache<string, { live: Pin; atMs: number }>({
+    maxSize: KEPT_LENGTH_MAX,
+    sizeCalculation: ({ live }) => live.manifest.length,
+  })
 
   async function look(key: string, tool: ToolDoc, { token, scrubber }: Credential): Promise<Result<Pin>> {
     const atMs = Date.now()
@@ -45,7 +48,7 @@ export function manifestChecker(network: {
       if (!opened.ok) return notListed(opened.outcome)
       const listed = await listManifest(opened.connection, openLease(tool, token, scrubber), signal)
       const live = listed.ok ? pinOf(listed.value, scrubber) : listed
-      if (live.ok && tool.manifestMaxAgeMs > 0) recent.set(key, { live: live.value, atMs }, live.value.manifest.length)
+      if (live.ok && tool.manifestMaxAgeMs > 0) recent.set(key, { live: live.value, atMs })
       // The server may have forgotten the session, or speak another revision by now.
       if (live.ok || live.error.code !== 'upstream_invalid' || again || signal.aborted) return live
       connections.drop(request, opened.connection)

@@ -2,6 +2,7 @@ import type { Firestore } from 'firebase-admin/firestore'
 import type { OpenCredential } from '../kms/credential.ts'
 import type { Append } from '../ledger/ledger.ts'
 import type { CheckManifest } from './check.ts'
+import type { Manifests } from './pinned.ts'
 
 /** What comparing a server's list with its pin, and recording the difference, needs. */
 export interface ManifestParts {
@@ -9,4 +10,5 @@ export interface ManifestParts {
   append: Append
   openCredential: OpenCredential
   checkManifest: CheckManifest
+  manifests: Manifests
 }

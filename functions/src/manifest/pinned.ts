@@ -1,5 +1,5 @@
+import { LRUCache } from 'lru-cache'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { weightedLru } from '../lib/weighted-lru.ts'
 import type { ToolDoc } from '../store/documents.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 
@@ -11,33 +11,53 @@ export interface Pinned {
   hash: string
 }
 
+/** Reads the manifests of registrations. */
+export interface Manifests {
+  /** The one that the registration is pinned to; null where there is none. */
+  pinnedOf(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>): Pinned | null
+  /** The one that waits for approval. */
+  pendingOf(tool: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null
+}
+
 /** Length of all texts that are kept parsed; an object takes some times that. */
 const LENGTH_MAX = 16 * 1024 * 1024
 
-const parsed = weightedLru<{ text: string; pinned: Pinned }>(LENGTH_MAX)
+/** Parses a manifest once for all calls while it stays. */
+export function createManifests(): Manifests {
+  const parsed = new LRUCache<string, { text: string; pinned: Pinned }>({
+    maxSize: LENGTH_MAX,
+    sizeCalculation: ({ text }) => text.length,
+  })
 
-/** The manifest that a registration is pinned to; null where there is none. Parsed once for all calls while it stays. */
-export function pinnedOf({ manifest, manifestHash }: Pick<ToolDoc, 'manifest' | 'manifestHash'>): Pinned | null {
-  return manifest === null ? null : parsedManifest(manifest, manifestHash)
+  function read(text: string, hash: string | null): Pinned {
+    const key = hash ?? text
+    const known = parsed.get(key)
+    if (known?.text === text) return known.pinned
+    const pinned = parseManifest(text)
+    parsed.set(key, { text, pinned })
+    return pinned
+  }
+
+  return {
+    pinnedOf: ({ manifest, manifestHash }) => (manifest === null ? null : read(manifest, manifestHash)),
+    pendingOf: ({ manifestPending, manifestPendingHash }) =>
+      manifestPending === null ? null : read(manifestPending, manifestPendingHash),
+  }
 }
 
-/** The one that waits for approval. */
-export function pendingOf({
-  manifestPending,
-  manifestPendingHash,
-}: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null {
-  return manifestPending === null ? null : parsedManifest(manifestPending, manifestPendingHash)
+/** The same, parsed anew: for what owners and workers do, which is rare. */
+export function pinnedOf({ manifest }: Pick<ToolDoc, 'manifest'>): Pinned | null {
+  return manifest === null ? null : parseManifest(manifest)
 }
 
-function parsedManifest(text: string, hash: string | null): Pinned {
-  const key = hash ?? text
-  const known = parsed.get(key)
-  if (known?.text === text) return known.pinned
+export function pendingOf({ manifestPending }: Pick<ToolDoc, 'manifestPending'>): Pinned | null {
+  return manifestPending === null ? null : parseManifest(manifestPending)
+}
+
+function parseManifest(text: string): Pinned {
   const { tools } = JSON.parse(text) as { tools?: JsonValue }
   const commands = toolsByName(Array.isArray(tools) ? tools : [])
-  const pinned = { commands, hash: toolsHash(commands) }
-  parsed.set(key, { text, pinned }, text.length)
-  return pinned
+  return { commands, hash: toolsHash(commands) }
 }
 
 /** The first definition of a command, as the server sent it. */

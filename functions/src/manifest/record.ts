@@ -9,7 +9,7 @@ import { logs, paths, toolFrom, type ToolDoc } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
 import type { Pin } from './pin.ts'
-import { pinnedOf } from './pinned.ts'
+import type { Manifests, Pinned } from './pinned.ts'
 
 /** What a registration is pinned to, and what waits for approval. */
 export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
@@ -17,11 +17,8 @@ export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending'
 /** In an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
 
-const shared = coalesce<Result<Pins>>()
-
 /** Whether `live` says anything that the document does not have yet. */
-export function isNews(tool: Pins, live: Pin): boolean {
-  const pinned = pinnedOf(tool)
+export function isNews(tool: Pins, pinned: Pinned | null, live: Pin): boolean {
   if (pinned === null) return true
   return pinned.hash === live.manifestHash
     ? tool.manifestPendingHash !== null
@@ -33,33 +30,39 @@ export function isNews(tool: Pins, live: Pin): boolean {
  * pinned, one that differs waits for approval, and nothing waits any more when the server went back. Each of them once, however many
  * calls and processes find it at the same time. Gives the pins that hold then. Errors: conflict, ledger_unavailable.
  */
-export function recordManifest(
-  parts: { db: Firestore; append: Append },
-  agentId: string,
-  tool: ToolDoc,
-  live: Pin,
-): Promise<Result<Pins>> {
-  const path = paths.tool(agentId, tool.name)
-  return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
-    retryConflicts(async () => {
-      const snapshot = await answered(parts.db.doc(path).get())
-      const stored = toolFrom(snapshot.data())
-      // Registered anew or gone meanwhile: this look was at another registration.
-      if (!stored || stored.version !== tool.version) return ok(tool)
-      if (!isNews(stored, live)) return ok(stored)
-      const { meta, pins } = changeTo(stored, live)
-      const appended = await parts.append(logs.agent(agentId), stored.orgId, {
-        drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
-        writes: () => [{ op: 'update', path, data: pins, version: snapshot.updateTime }],
-      })
-      return appended.ok ? ok({ ...stored, ...pins }) : appended
-    }),
-  )
+export type RecordManifest = (agentId: string, tool: ToolDoc, live: Pin) => Promise<Result<Pins>>
+
+export function manifestRecorder(parts: { db: Firestore; append: Append; manifests: Manifests }): RecordManifest {
+  const { db, append, manifests } = parts
+  const shared = coalesce<Result<Pins>>()
+
+  return (agentId, tool, live) => {
+    const path = paths.tool(agentId, tool.name)
+    return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
+      retryConflicts(async () => {
+        const snapshot = await answered(db.doc(path).get())
+        const stored = toolFrom(snapshot.data())
+        // Registered anew or gone meanwhile: this look was at another registration.
+        if (!stored || stored.version !== tool.version) return ok(tool)
+        const pinned = manifests.pinnedOf(stored)
+        if (!isNews(stored, pinned, live)) return ok(stored)
+        const { meta, pins } = changeTo(stored, pinned, live)
+        const appended = await append(logs.agent(agentId), stored.orgId, {
+          drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
+          writes: () => [{ op: 'update', path, data: pins, version: snapshot.updateTime }],
+        })
+        return appended.ok ? ok({ ...stored, ...pins }) : appended
+      }),
+    )
+  }
 }
 
-function changeTo(stored: Pins, { manifest, manifestHash, commands }: Pin): { meta: Meta; pins: Pins } {
+function changeTo(
+  stored: Pins,
+  pinned: Pinned | null,
+  { manifest, manifestHash, commands }: Pin,
+): { meta: Meta; pins: Pins } {
   const nothingPending = { manifestPending: null, manifestPendingHash: null }
-  const pinned = pinnedOf(stored)
   if (pinned === null)
     return {
       meta: { first: true, manifestHash, ...counts(new Map(), commands) },
@@ -80,7 +83,7 @@ function counts(before: ToolsByName, after: ToolsByName): Meta {
   return { added: diff.added.length, removed: diff.removed.length, changed: diff.changed.length, names: namesOf(diff) }
 }
 
-/** `+added -removed ~changed`, as many as fit. What is no name of a command only counts: the server may write anything there. */
+/** `+added -removed ~changed`, as many as fit. Invalid command names are counted, not listed: the server may write anything there. */
 function namesOf({ added, removed, changed }: ManifestDiff): string {
   const marked = Object.entries({ '~': changed, '+': added, '-': removed }).flatMap(([mark, names]) =>
     names.filter(isCommand).map((name) => mark + name),

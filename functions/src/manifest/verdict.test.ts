@@ -6,7 +6,8 @@ import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Item, Write } from '../ledger/plan.ts'
 import { TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
 import { pinOf, type Pin } from './pin.ts'
-import { judge, knownVerdict, manifestVerdict, standingVerdict } from './verdict.ts'
+import { createManifests } from './pinned.ts'
+import { createVerdicts, judge, knownVerdict } from './verdict.ts'
 
 const scrubber = createScrubber(null, { scheme: 'bearer' })
 
@@ -43,6 +44,8 @@ function toolWith(pinned: Pin | null, changes: Partial<ToolDoc> = {}): ToolDoc {
   }
 }
 
+const manifests = createManifests()
+
 /** One tool document and the chain beside it. `before` runs ahead of a commit, as another process would. */
 function world(tool: ToolDoc, live: Result<Pin>) {
   let version = 0
@@ -76,34 +79,29 @@ function world(tool: ToolDoc, live: Result<Pin>) {
       return Promise.resolve(state.live)
     },
     openCredential: () => Promise.resolve(ok({ token: null, scrubber })),
+    manifests,
   }
+  const verdicts = createVerdicts(parts)
   const verdict = async (name: string | undefined, as = state.stored) => {
-    const result = await manifestVerdict(
-      parts,
-      'agent',
-      as,
-      name,
-      { token: null, scrubber },
-      new AbortController().signal,
-    )
+    const result = await verdicts.live('agent', as, name, { token: null, scrubber }, new AbortController().signal)
     return result.ok ? 'ok' : result.error.code
   }
-  return { state, parts, verdict }
+  return { state, verdicts, verdict }
 }
 
 const codeOf = (result: Result<void>) => (result.ok ? 'ok' : result.error.code)
 
 it('judges a command by what both lists say of it', () => {
   const judged = (name: string, tool = toolWith(PINNED)) =>
-    judge(tool, name, pin([command('a', 'otherwise'), command('new')]).commands)
+    judge(manifests.pinnedOf(tool), name, pin([command('a', 'otherwise'), command('new')]).commands)
   expect(['a', 'b', 'new', 'none'].map((name) => judged(name))).toEqual(['changed', 'changed', 'changed', 'unknown'])
-  expect(judge(toolWith(PINNED), 'b', CHANGED.commands)).toBe('ok')
+  expect(judge(manifests.pinnedOf(toolWith(PINNED)), 'b', CHANGED.commands)).toBe('ok')
 })
 
 describe('what the document says alone', () => {
   it('while nothing waits: pinned commands go, others are not there', () => {
     const tool = toolWith(PINNED)
-    expect(['a', 'b', 'new', 'toString'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual([
+    expect(['a', 'b', 'new', 'toString'].map((name) => codeOf(knownVerdict(manifests, tool, name)))).toEqual([
       'ok',
       'ok',
       'tool_not_found',
@@ -113,19 +111,19 @@ describe('what the document says alone', () => {
 
   it('while a list waits: what it has otherwise, more or less is refused', () => {
     const tool = toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash })
-    expect(['a', 'b', 'new', 'none'].map((name) => codeOf(knownVerdict(tool, name)))).toEqual([
+    expect(['a', 'b', 'new', 'none'].map((name) => codeOf(knownVerdict(manifests, tool, name)))).toEqual([
       'manifest_changed',
       'ok',
       'manifest_changed',
       'tool_not_found',
     ])
-    expect(codeOf(knownVerdict({ ...tool, manifestPolicy: 'warn' }, 'a'))).toBe('ok')
+    expect(codeOf(knownVerdict(manifests, { ...tool, manifestPolicy: 'warn' }, 'a'))).toBe('ok')
   })
 
   it('of what has no pins: nothing', () => {
-    expect(codeOf(knownVerdict(toolWith(null), 'a'))).toBe('ok')
-    expect(codeOf(knownVerdict(toolWith(PINNED, { kind: 'http' }), 'a'))).toBe('ok')
-    expect(codeOf(knownVerdict(toolWith(PINNED), undefined))).toBe('ok')
+    expect(codeOf(knownVerdict(manifests, toolWith(null), 'a'))).toBe('ok')
+    expect(codeOf(knownVerdict(manifests, toolWith(PINNED, { kind: 'http' }), 'a'))).toBe('ok')
+    expect(codeOf(knownVerdict(manifests, toolWith(PINNED), undefined))).toBe('ok')
   })
 })
 
@@ -273,8 +271,8 @@ describe('a look at the server', () => {
 
 describe('a refusal that stands in the document', () => {
   const waiting = { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }
-  const standing = async ({ state, parts }: ReturnType<typeof world>, name: string) =>
-    codeOf(await standingVerdict(parts, 'agent', state.stored, name))
+  const standing = async ({ state, verdicts }: ReturnType<typeof world>, name: string) =>
+    codeOf(await verdicts.stored('agent', state.stored, name))
   let found: ReturnType<typeof world>
   beforeEach(() => {
     found = world(toolWith(PINNED, waiting), ok(CHANGED))

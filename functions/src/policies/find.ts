@@ -1,11 +1,12 @@
 import type { DocumentData } from 'firebase-admin/firestore'
+import { LRUCache } from 'lru-cache'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { isCommandEnabled, type EnvVar, type ServerConfig } from '@vitrine/core/policy/server-config'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import type { LiveWorker, ServedTool } from '../forward/worker/worker.ts'
 import { judge } from '../manifest/verdict.ts'
-import { pendingOf, pinnedOf } from '../manifest/pinned.ts'
+import type { Manifests } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from './circuits.ts'
 import {
   policyPaths,
@@ -62,13 +63,7 @@ const GUESSES_MAX = 10_000
 
 export function createRoutes(load: Load, project: string, now: () => number = Date.now): Routes {
   /** Paths that the last call of an agent's tool needed, those of its user's secrets by their names. */
-  const guesses = new Map<string, { paths: string[]; orgId: string; userSecrets: string[] }>()
-
-  function remember(key: string, guess: { paths: string[]; orgId: string; userSecrets: string[] }): void {
-    guesses.delete(key)
-    guesses.set(key, guess)
-    if (guesses.size > GUESSES_MAX) guesses.delete(guesses.keys().next().value!)
-  }
+  const guesses = new LRUCache<string, { paths: string[]; orgId: string; userSecrets: string[] }>({ max: GUESSES_MAX })
 
   return {
     guess(agentId, slug, user) {
@@ -109,7 +104,7 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
-      remember(`${agentId}/${slug}`, {
+      guesses.set(`${agentId}/${slug}`, {
         paths: [routesPath, ...ofPolicy],
         orgId,
         userSecrets: personal.map(({ secret }) => secret),
@@ -231,11 +226,11 @@ export function liveWorkers(doc: WorkersDoc | undefined, slug: string, nowMs: nu
  * Whether the stored documents let this command through, before anything is charged. Errors: tool_not_found for one that is switched off,
  * or that no list of the server has; manifest_changed for one that waits for approval. Before the server was first up nothing is known of it.
  */
-export function workerVerdict(tool: WorkerTool, command: string): Result<void> {
+export function workerVerdict({ pinnedOf, pendingOf }: Manifests, tool: WorkerTool, command: string): Result<void> {
   if (!isCommandEnabled(tool, command)) return fail('tool_not_found')
   const pinned = pinnedOf(tool)
   if (pinned === null) return ok(undefined)
-  const judgement = judge(tool, command, (pendingOf(tool) ?? pinned).commands)
+  const judgement = judge(pinned, command, (pendingOf(tool) ?? pinned).commands)
   if (judgement === 'ok') return ok(undefined)
   return judgement === 'changed' ? fail('manifest_changed', undefined, { command }) : fail('tool_not_found')
 }

@@ -5,6 +5,7 @@ import {
   type PriorDiscovery,
   type Tool,
 } from '@modelcontextprotocol/client'
+import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
@@ -49,7 +50,7 @@ const noValidation: jsonSchemaValidator = {
 /** Connects clients through `dispatcher` and remembers which servers speak which era, so that only the first connection has to ask. */
 export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; egress: EgressPolicy }): Connector {
   const fetch = exchangeFetch(dispatcher, egress)
-  const verdicts = new Map<string, { prior: PriorDiscovery; at: number }>()
+  const verdicts = new LRUCache<string, PriorDiscovery>({ max: VERDICTS_MAX, ttl: VERDICT_AGE_MS_MAX })
 
   async function connectAs(prior: PriorDiscovery | null, exchange: Exchange): Promise<Connection> {
     const transport = exchangeTransport(new URL(exchange.lease.endpoint.url), fetch)
@@ -76,17 +77,15 @@ export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; e
     async connect(exchange) {
       const server = serverOf(exchange.lease.endpoint)
       const known = verdicts.get(server)
-      if (known && Date.now() - known.at < VERDICT_AGE_MS_MAX) {
+      if (known) {
         try {
-          return await connectAs(known.prior, exchange)
+          return await connectAs(known, exchange)
         } catch (error) {
           if (!mayBeOfAnotherEra(exchange)) throw error
         }
       }
       const connection = await connectAs(null, exchange)
-      verdicts.delete(server)
-      verdicts.set(server, { prior: verdictOf(connection), at: Date.now() })
-      if (verdicts.size > VERDICTS_MAX) verdicts.delete(verdicts.keys().next().value!)
+      verdicts.set(server, verdictOf(connection))
       return connection
     },
     forget: (endpoint) => void verdicts.delete(serverOf(endpoint)),

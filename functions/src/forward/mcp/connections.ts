@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { abortOf } from '../../egress/abort.ts'
 import type { ForwardOutcome, ForwardRequest } from '../forward.ts'
 import type { Connection, Connector } from './connect.ts'
@@ -35,27 +36,14 @@ interface Attempt {
  * one is enough, and calls that still use it are not disturbed.
  */
 export function mcpConnections(connector: Connector): Connections {
-  const open = new Map<string, { connection: Connection; usedAt: number }>()
+  const open = new LRUCache<string, Connection>({ max: CONNECTIONS_MAX, ttl: IDLE_MS_MAX, updateAgeOnGet: true })
   const attempts = new Set<Attempt>()
-
-  function cached(key: string): Connection | undefined {
-    const now = Date.now()
-    for (const [other, { usedAt }] of open) {
-      if (now - usedAt < IDLE_MS_MAX && open.size <= CONNECTIONS_MAX) break
-      open.delete(other)
-    }
-    const entry = open.get(key)
-    if (!entry) return undefined
-    open.delete(key)
-    open.set(key, { ...entry, usedAt: now })
-    return entry.connection
-  }
 
   function start({ connection: key, endpoint, credential, scrubber }: ForwardRequest): Attempt {
     const exchange = newExchange(openLease(endpoint, credential, scrubber))
     const done = connector.connect(exchange).then(
       (connection): Opened => {
-        open.set(key, { connection, usedAt: Date.now() })
+        open.set(key, connection)
         return { ok: true, connection }
       },
       (): Opened => ({ ok: false, outcome: outcomeOf(exchange, exchange.lease.stop.signal) }),
@@ -77,7 +65,7 @@ export function mcpConnections(connector: Connector): Connections {
 
   return {
     async open(request) {
-      const connection = cached(request.connection)
+      const connection = open.get(request.connection)
       if (connection) return { ok: true, connection }
       // Only those with the same credential share an attempt: whether it is good enough is between its owner and the server.
       const shared = [...attempts].find(
@@ -86,7 +74,7 @@ export function mcpConnections(connector: Connector): Connections {
       return wait(shared ?? start(request), request.signal)
     },
     drop(request, connection) {
-      if (open.get(request.connection)?.connection !== connection) return
+      if (open.peek(request.connection) !== connection) return
       open.delete(request.connection)
       connector.forget(request.endpoint)
     },

@@ -1,4 +1,5 @@
 import { createParser } from 'eventsource-parser'
+import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
@@ -46,7 +47,7 @@ export interface WorkerCall {
 const WORKERS_TRIED_MAX = 3
 /** One that could not be connected to is asked last for so long: it may still be registered, and is never busy. */
 const ABSENT_MS = 10_000
-/** Addresses remembered as absent; the oldest goes first. */
+/** Addresses remembered as absent. */
 const ABSENT_MAX = 1_000
 
 const ABSENT: ForwardOutcome = { answered: false, status: 0, code: 'worker_absent', sent: false }
@@ -87,12 +88,11 @@ export function workerForward({
   sign: SignCall
 }): (call: WorkerCall) => Forward {
   const underWay = new Map<string, number>()
-  const absentUntil = new Map<string, number>()
+  const absent = new LRUCache<string, true>({ max: ABSENT_MAX, ttl: ABSENT_MS })
 
   function note({ url }: LiveWorker, { isAbsent }: Tried): void {
-    absentUntil.delete(url)
-    if (isAbsent) absentUntil.set(url, Date.now() + ABSENT_MS)
-    if (absentUntil.size > ABSENT_MAX) absentUntil.delete(absentUntil.keys().next().value!)
+    if (isAbsent) absent.set(url, true)
+    else absent.delete(url)
   }
 
   async function offered(
@@ -127,7 +127,7 @@ export function workerForward({
       let last = ABSENT
       for (const worker of inOrder(route.workers, {
         underWay,
-        isAbsent: ({ url }) => (absentUntil.get(url) ?? 0) > Date.now(),
+        isAbsent: ({ url }) => absent.has(url),
       }).slice(0, WORKERS_TRIED_MAX)) {
         if (request.signal.aborted) return { answered: false, status: 0, code: abortOf(request.signal), sent: false }
         const tried = await offered(worker, call, bodyOf(call, request, ++tries), request)
