@@ -37,7 +37,7 @@ const FLOORS = {
     ['bytes.ts', 'errors.ts', 'limits.ts', 'names.ts'],
     ['result.ts'],
     ['json'],
-    ['keys', 'tool.ts'],
+    ['keys', 'shapes.ts', 'tool.ts'],
     ['log', 'policy', 'scrub', 'yaml'],
     ['api'],
   ],
