@@ -172,23 +172,35 @@ describe('a store that is down', () => {
     expect(store.entries(LOG).map(({ target }) => target)).toEqual(['a', 'c'])
   })
 
-  it('says so when what was given up turns out to stand, and only then', async () => {
-    store.fault = (nth) => (nth >= 1 && nth <= 4 ? 'lost' : undefined)
-    const landed: string[] = []
-    const items = ['first', 'hasty', 'patient'].map((target) =>
-      itemOf(target, { landedLate: () => landed.push(target) }),
-    )
-    const results = await Promise.all([append(items[0]!), append(items[1]!, 20), append(items[2]!)])
-    expect(results.map(({ ok }) => ok)).toEqual([true, false, true])
-    expect(landed).toEqual(['hasty'])
-  })
+  describe('that loses a commit of which one caller gives up', () => {
+    // The patience of callers is what the clock of the test says; the ledger's own waits are real.
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+    afterEach(() => void vi.useRealTimers())
 
-  it('keeps what it has sent once: a commit of unknown fate is repeated as it was, whoever gave up', async () => {
-    store.fault = (nth) => (nth >= 1 && nth <= 4 ? 'lost' : undefined)
-    const items = ['a', 'b', 'c'].map((target) => itemOf(target))
-    const results = await Promise.all([append(items[0]!), append(items[1]!, 20), append(items[2]!)])
-    expect(results.map(({ ok }) => ok)).toEqual([true, false, true])
-    expect(store.entries(LOG).map(({ target }) => target)).toEqual(['a', 'b', 'c'])
+    /** The second commit, which holds `hasty` and `patient`, is lost four times, and `hasty` gives up at the first. */
+    async function appendThree(items: Item[]): Promise<boolean[]> {
+      store.fault = (nth) => {
+        if (nth === 1) vi.advanceTimersByTime(20)
+        return nth >= 1 && nth <= 4 ? 'lost' : undefined
+      }
+      const [first, hasty, patient] = items
+      const results = await Promise.all([append(first!), append(hasty!, 20), append(patient!)])
+      return results.map(({ ok }) => ok)
+    }
+
+    it('says so when what was given up turns out to be written, and only then', async () => {
+      const landed: string[] = []
+      const items = ['first', 'hasty', 'patient'].map((target) =>
+        itemOf(target, { landedLate: () => landed.push(target) }),
+      )
+      expect(await appendThree(items)).toEqual([true, false, true])
+      expect(landed).toEqual(['hasty'])
+    })
+
+    it('repeats the commit as it was, whoever gave up', async () => {
+      expect(await appendThree(['a', 'b', 'c'].map((target) => itemOf(target)))).toEqual([true, false, true])
+      expect(store.entries(LOG).map(({ target }) => target)).toEqual(['a', 'b', 'c'])
+    })
   })
 })
 
