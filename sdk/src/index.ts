@@ -1,6 +1,7 @@
+import type { Answer, Input, OperationPath } from '@vitrine/core/api/contract'
 import { createAgents, type Agents } from './agents.ts'
 import { createAudit, type Audit } from './audit.ts'
-import { createCall } from './call.ts'
+import { createCall, type CallOptions } from './call.ts'
 import { readOptions, type VitrineOptions } from './options.ts'
 import { createOrgs, type Orgs } from './orgs.ts'
 import { createOwnerKeys, type OwnerKeys } from './owner-keys.ts'
@@ -27,7 +28,15 @@ export type { ExportResume } from './export-point.ts'
 export type { VitrineOptions } from './options.ts'
 export type { Orgs, Role } from './orgs.ts'
 export type { OwnerKeys } from './owner-keys.ts'
-export type { Builtin, EnvVar, HealthCheck, NodeServerConfig, PackageServerConfig, ServerConfig, ServerLimits } from '@vitrine/core/policy/server-config'
+export type {
+  Builtin,
+  EnvVar,
+  HealthCheck,
+  NodeServerConfig,
+  PackageServerConfig,
+  ServerConfig,
+  ServerLimits,
+} from '@vitrine/core/policy/server-config'
 export type { Pin } from '@vitrine/core/policy/pin'
 export type { ServerState } from '@vitrine/core/policy/worker-protocol'
 export type {
@@ -79,12 +88,22 @@ export class Vitrine {
   readonly secrets: Secrets
   readonly teams: Teams
   readonly audit: Audit
+  /**
+   * Any operation of the contract by its path, `registerTool` or `admin/createAgent`: what the methods above are made of. Not for answers that
+   * are streams (`tools.stream`, `audit.export`).
+   */
+  readonly request: <Path extends OperationPath>(
+    path: Path,
+    input: Input<Path>,
+    options?: CallOptions,
+  ) => Promise<Answer<Path>>
 
   /** Throws VitrineError: invalid_argument, invalid_url, malformed_key. */
   constructor(options: VitrineOptions) {
     const settings = readOptions(options)
     const call = createCall(settings)
     const stream = createStream(settings)
+    this.request = (path, input, options) => call(path, input, {}, options)
     this.tools = createTools(call, stream)
     this.agents = createAgents(call)
     this.orgs = createOrgs(call)
