@@ -57,6 +57,9 @@ export const REQUIREMENTS = {
   'manifest.changed': 'A command that its server changed is refused until the owner approves it; unchanged ones go on.',
   'manifest.warn': 'Where the owner only wants to be warned, changes are recorded and calls go on.',
   'manifest.first-use': 'What could not be asked at registration is pinned by the first call.',
+  'log.lines':
+    'Each request, denial and egress refusal leaves one log line that says whose it is and why, and no line holds a secret.',
+  'log.metrics': 'Every documented metric is counted from lines that the functions really write.',
   'egress.registration': 'No URL gets a tool to where tools may not be, in whatever notation.',
   'egress.dial': 'What counts is the address that is dialled: hops, changed names and mixed answers are checked there.',
   'egress.policy':

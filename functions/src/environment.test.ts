@@ -28,4 +28,10 @@ describe('environment', () => {
       'VITRINE_EGRESS_ALLOW: "localhost"',
     )
   })
+
+  it('reads which log lines are written, everything where it says nothing', () => {
+    expect(environment({ GCLOUD_PROJECT: 'acme' }).log).toBe('info')
+    expect(environment({ GCLOUD_PROJECT: 'acme', VITRINE_LOG: 'errors' }).log).toBe('errors')
+    expect(() => environment({ GCLOUD_PROJECT: 'acme', VITRINE_LOG: 'debug' })).toThrow('VITRINE_LOG')
+  })
 })

@@ -1,5 +1,6 @@
 import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
 import { readEgressPolicy, type EgressPolicy } from './egress/policy.ts'
+import { LOG_LEVELS, type LogLevel } from './lib/log.ts'
 import type { Witness } from './proof/parts.ts'
 import { readWitnesses } from './proof/publishers.ts'
 
@@ -23,6 +24,8 @@ export interface Environment {
   witnesses: Witness[]
   /** Variables of the tools workers that secrets may name. */
   secretEnv: ReadonlySet<string>
+  /** Which log lines are written. */
+  log: LogLevel
 }
 
 /** Throws when the project is not named, when a variable does not read, or when something that only a local stack may do is asked for elsewhere. */
@@ -49,6 +52,7 @@ export function environment(env: Record<string, string | undefined>): Environmen
       `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],
     checkpointDir,
+    log: readLogLevel(env['VITRINE_LOG']),
     witnesses: readWitnesses(env['VITRINE_WITNESSES']),
     secretEnv: new Set(
       (env['VITRINE_SECRET_ENV'] ?? '')
@@ -57,4 +61,10 @@ export function environment(env: Record<string, string | undefined>): Environmen
         .filter((name) => name !== ''),
     ),
   }
+}
+
+function readLogLevel(text: string | undefined): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === (text?.trim() || 'info'))
+  if (!level) throw new Error(`VITRINE_LOG is one of ${LOG_LEVELS.join(', ')}`)
+  return level
 }

@@ -4,7 +4,7 @@ import { getFirestore } from 'firebase-admin/firestore'
 import { onSchedule } from 'firebase-functions/v2/scheduler'
 import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
-import type { Result } from '@vitrine/core/result'
+import { ok, type Result } from '@vitrine/core/result'
 import { admin as adminOperation } from './api/owner/operations.ts'
 import { createBreaker } from './invoke/breaker.ts'
 import { checkpointAll } from './proof/checkpoint.ts'
@@ -36,6 +36,7 @@ import { createManifests } from './manifest/pinned.ts'
 import { createVerdicts } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './api/agent/get-receipt.ts'
+import { countingAppends, logRequest, startLog } from './lib/log.ts'
 import { createReclaim } from './ledger/reclaim.ts'
 import { reconcileAll } from './proof/reconcile.ts'
 import { RECONNECT } from './lib/reconnect.ts'
@@ -54,12 +55,15 @@ withoutDomains()
 keepBodiesUnread()
 endFloods()
 const env = environment(process.env)
+// The console outlives a reader that goes away, which a write to stdout does not.
+const log = startLog({ level: env.log, project: env.project, write: (text) => console.log(text) })
+process.on('exit', log.flush)
 const app = initializeApp({ projectId: env.project })
 const db = getFirestore(app)
 db.settings(RECONNECT)
 const kms = lazyKmsClient(env.kmsEmulatorHost)
 const vault = createVault(kms, env.kmsKey)
-const append = createLedger(createLedgerStore(db))
+const append = countingAppends(createLedger(createLedgerStore(db)))
 const dispatcher = createDispatcher({ policy: env.egress })
 
 /** Beside this file, in the bundle too. */
@@ -108,45 +112,46 @@ setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu
 
 /** One function under a service account of its own: registerTool may encrypt only, dispatch may decrypt only. */
 function serve(
+  name: string,
   serviceAccount: string,
   operation: (parts: Parts, call: Call) => Promise<Result<unknown>>,
   options: HttpsOptions = {},
 ): HttpsFunction {
   return onRequest(
     { cors: true, serviceAccount: `${serviceAccount}@`, ...options },
-    callable((call) => operation(parts, call)),
+    callable(name, (call) => operation(parts, call)),
   )
 }
 
-export const registerTool = serve('vitrine-register', register)
-export const listTools = serve('vitrine-read', list)
+export const registerTool = serve('registerTool', 'vitrine-register', register)
+export const listTools = serve('listTools', 'vitrine-read', list)
 // Longer than the longest deadline of a call and the time to record it; room for as many large answers as there are calls, and for reading the
 // worst of them (forward/json-weight.ts).
-export const invokeTool = serve('vitrine-dispatch', invoke, { timeoutSeconds: 90, memory: '2GiB', concurrency: 40 })
-export const getToolCredential = serve('vitrine-dispatch', readCredential)
-export const getReceipt = serve('vitrine-read', readReceipt)
+export const invokeTool = serve('invokeTool', 'vitrine-dispatch', invoke, {
+  timeoutSeconds: 90,
+  memory: '2GiB',
+  concurrency: 40,
+})
+export const getToolCredential = serve('getToolCredential', 'vitrine-dispatch', readCredential)
+export const getReceipt = serve('getReceipt', 'vitrine-read', readReceipt)
 /** An export may be long and its reader slow; each holds a page of segments in memory. */
 export const exportAudit = onRequest(
   { cors: true, serviceAccount: 'vitrine-read@', timeoutSeconds: 3600, concurrency: 10 },
-  streamed('application/jsonl; charset=utf-8', (call) => exportBundle(parts, call)),
+  streamed('exportAudit', 'application/jsonl; charset=utf-8', (call) => exportBundle(parts, call)),
 )
-export const admin = serve('vitrine-admin', adminOperation)
+export const admin = serve('admin', 'vitrine-admin', adminOperation)
 
 /** For tools workers, by their connector key. It neither encrypts nor decrypts: secrets pass through as they are stored. */
-export const worker = serve('vitrine-connect', workerOperation)
+export const worker = serve('worker', 'vitrine-connect', workerOperation)
 
 /** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
 export const reconcile = onSchedule(
   { schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 },
-  async () => {
-    await reconcileAll(parts)
-  },
+  () => logRequest('reconcile', {}, async () => ok(await reconcileAll(parts))),
 )
 
 /** Signs the heads of chains that grew. Idempotent; it may run beside anything, itself included. */
 export const checkpoint = onSchedule(
   { schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 },
-  async () => {
-    await checkpointAll(parts)
-  },
+  () => logRequest('checkpoint', {}, async () => ok(await checkpointAll(parts))),
 )

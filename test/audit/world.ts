@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { initializeApp } from 'firebase-admin/app'
 import { getFirestore } from 'firebase-admin/firestore'
-import { vi } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { hexToBytes } from '@vitrine/core/bytes'
 import type { LogTrust } from '@vitrine/core/log/checkpoint'
 import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
@@ -17,6 +18,7 @@ import { lazyKmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
 import { createLedger } from '../../functions/src/ledger/ledger.ts'
+import type { LogLine } from '../../functions/src/lib/log.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { CheckpointDoc } from '../../functions/src/store/documents.ts'
 import { LOOPBACK } from '../../scripts/stack/services.ts'
@@ -100,11 +102,11 @@ export async function trustOf(parts: Parts, log: string): Promise<LogTrust> {
   return { origin, logKeys: [chainKey(origin, current)] }
 }
 
-/** What the parts report to the log from now on, instead of printing it. */
+/** What the parts report to the log from now on until the test ends. */
 export function reported(): string[] {
-  const lines: string[] = []
-  vi.spyOn(console, 'error').mockImplementation(
-    (line: string) => void lines.push((JSON.parse(line) as { message: string }).message),
-  )
-  return lines
+  const messages: string[] = []
+  const take = (line: unknown): void => void messages.push((line as LogLine).message)
+  subscribe('vitrine:log', take)
+  onTestFinished(() => void unsubscribe('vitrine:log', take))
+  return messages
 }

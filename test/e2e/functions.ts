@@ -9,6 +9,8 @@ import { stack } from '../stack/stack.ts'
 /** A second process of the functions on the stack's emulators. */
 export interface Functions {
   baseUrl: string
+  /** What the process wrote, until it is stopped. */
+  logFile: string
   /** Resolves with the exit code or the signal that ended it. */
   exited: Promise<number | NodeJS.Signals>
   /** SIGKILL. */
@@ -26,6 +28,7 @@ export async function startFunctions(env: NodeJS.ProcessEnv = {}): Promise<Funct
   await untilReady(child, service)
   return {
     baseUrl: `http://127.0.0.1:${functions}/${project}/${REGION}`,
+    logFile: service.logFile,
     exited: child.exited,
     async stop() {
       child.kill('SIGKILL')

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { AuthScheme } from '@vitrine/core/tool'
 import { toAnswer, toResult } from './answer.ts'
 import { bodyCodeOf } from '../egress/body.ts'
 import { digestOf } from './digest.ts'
+import { loggedLines } from '../lib/log.fixture.ts'
 import type { SerializedAnswer } from './read.ts'
 import { createLargeAnswers, type LargeAnswers, type ReadLarge } from './large.ts'
 
@@ -21,7 +22,6 @@ const SECRETS = { credential: CREDENTIAL, auth: AUTH, digested: true }
 const made: LargeAnswers[] = []
 afterEach(async () => {
   await Promise.all(made.splice(0).map((large) => large.close()))
-  vi.restoreAllMocks()
 })
 
 function answers(entry: URL, idleMs = 60_000): LargeAnswers {
@@ -245,13 +245,13 @@ describe('the thread', () => {
     ['exit', 'internal'],
     ['memory', 'upstream_too_large'],
   ])('that breaks (%s) costs one call its answer', async (how, code) => {
-    const logged = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const logged = loggedLines()
     const read = answers(FIXTURE).reader(SECRETS, never())
     const all = await Promise.all(['read', how, 'read', how, 'read'].map((what) => order(read, what)))
     expect([all[1], all[3]]).toEqual([code, code])
     expect(new Set([all[0], all[2], all[4]]).size).toBe(3)
-    expect(logged).toHaveBeenCalledTimes(how === 'memory' ? 0 : 2)
-    expect(JSON.stringify(logged.mock.calls)).not.toContain(CREDENTIAL.slice(0, 7))
+    expect(logged).toHaveLength(how === 'memory' ? 0 : 2)
+    expect(JSON.stringify(logged)).not.toContain(CREDENTIAL.slice(0, 7))
   })
 
   it('ends when nothing is to do for a while', async () => {
@@ -262,7 +262,6 @@ describe('the thread', () => {
   })
 
   it('that has no module costs each call its answer', async () => {
-    vi.spyOn(console, 'error').mockImplementation(() => undefined)
     const read = answers(new URL('../forward/nowhere.ts', import.meta.url)).reader(SECRETS, never())
     expect(await Promise.all([order(read, 'read'), order(read, 'read')])).toEqual(['internal', 'internal'])
   })

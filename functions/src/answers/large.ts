@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Worker } from 'node:worker_threads'
-import { logError } from '../lib/log-error.ts'
+import { logError } from '../lib/log.ts'
 import { unlessAborted } from '../egress/abort.ts'
 import type { Reply } from './thread.ts'
 import { bodyError } from '../egress/body.ts'

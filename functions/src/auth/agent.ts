@@ -1,5 +1,6 @@
 import type { ParsedKey } from '@vitrine/core/keys/key'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { describeRequest } from '../lib/log.ts'
 import type { AgentDoc } from '../store/documents.ts'
 import { matchesHash } from './secret.ts'
 
@@ -13,5 +14,6 @@ export interface Agent extends AgentDoc {
  */
 export function authenticateAgent(key: ParsedKey, doc: AgentDoc | undefined): Result<Agent> {
   if (!matchesHash(key.secret, doc?.keyHash) || !doc) return fail('invalid_key')
+  describeRequest({ principal: { kind: 'agent', id: key.id }, agentId: key.id })
   return ok({ ...doc, id: key.id })
 }

@@ -1,6 +1,7 @@
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readBearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
+import { describeRequest } from '../lib/log.ts'
 import type { Load } from '../store/load.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 
@@ -26,6 +27,7 @@ export async function authenticateConnector(
   const [data] = await load([policyPaths.key(policyId)])
   const key = data
   if (!matchesHash(secret, key?.hash) || !key) return fail('invalid_key')
+  describeRequest({ principal: { kind: 'worker', id: policyId } })
   return ok({ orgId: key.orgId, policyId })
 }
 

@@ -3,6 +3,7 @@ import type { Auth } from 'firebase-admin/auth'
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/log/entry'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { describeRequest } from '../lib/log.ts'
 import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc } from '../store/documents.ts'
 import { readBearer, type Bearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
@@ -26,7 +27,11 @@ export async function authenticateOwner(
 ): Promise<Result<Principal>> {
   const bearer = readBearer(authorization)
   if (!bearer.ok) return bearer
-  return bearer.value.type === 'key' ? byOwnerKey(db, bearer.value.key) : byIdToken(auth, bearer.value.token)
+  const owner = await (bearer.value.type === 'key'
+    ? byOwnerKey(db, bearer.value.key)
+    : byIdToken(auth, bearer.value.token))
+  if (owner.ok) describeRequest({ principal: { kind: 'user', id: owner.value.uid } })
+  return owner
 }
 
 /** Codes of firebase-admin that say nothing of the token: Firebase Auth could not be asked. */
@@ -82,6 +87,7 @@ export async function readableAgent(
   const agent = snapshot.data() as AgentDoc | undefined
   const role = agent && (await roleIn(db, principal, agent.orgId))
   if (!agent || !role || (role === 'member' && agent.ownerUid !== principal.uid)) return fail('agent_not_found')
+  describeRequest({ agentId })
   return ok({ agent, version: snapshot.updateTime, role })
 }
 

@@ -1,7 +1,8 @@
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import { CALLS_PER_TOOL_MAX, RESPONSE_HEADERS_BYTES_MAX } from '@vitrine/core/limits'
-import { decideAnswer, decidePlace } from './decide.ts'
+import { logEgressRefusal } from '../lib/log.ts'
+import { decideAnswer, decidePlace, portOf, type Refusal } from './decide.ts'
 import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
 import { readInSlices } from './turns.ts'
@@ -55,7 +56,7 @@ function guarded(policy: EgressPolicy, lookup: LookupAll): buildConnector.connec
   const [plain, secure] = [speaking('http:'), speaking('https:')]
   return (target, callback) => {
     const verdict = decidePlace(target, policy)
-    if (!verdict.allowed) return callback(blocked(verdict.reason), null)
+    if (!verdict.allowed) return callback(blocked(verdict), null)
     const connect = target.protocol === 'https:' ? secure : plain
     connect(target, (error, socket) => {
       if (error) callback(error, null)
@@ -76,13 +77,34 @@ function guardedLookup(protocol: string, policy: EgressPolicy, lookup: LookupAll
         addresses.map(({ address }) => address),
         policy,
       )
-      if (!verdict.allowed) callback(blocked(verdict.reason), '', 0)
+      if (!verdict.allowed) callback(blocked(verdict), '', 0)
       else if (options.all) callback(null, addresses)
       else callback(null, first.address, first.family)
     })
   }
 }
 
-function blocked(reason: string): Error {
-  return Object.assign(new Error(`Blocked by the egress guard: ${reason}.`), { code: BLOCKED })
+interface Blocked extends Error {
+  code: typeof BLOCKED
+  refusal: Refusal
+}
+
+function blocked(refusal: Refusal): Blocked {
+  return Object.assign(new Error(`Blocked by the egress guard: ${refusal.reason}.`), {
+    code: BLOCKED,
+    refusal,
+  } as const)
+}
+
+/** Logs why a request to `url` was not let out, if that is why it failed. */
+export function logIfBlocked({ protocol, hostname, port }: URL, error: unknown): void {
+  const { code, refusal } = error as Partial<Blocked>
+  if (code !== BLOCKED || !refusal) return
+  const { reason, address } = refusal
+  logEgressRefusal({
+    host: hostname,
+    port: portOf({ protocol, port }),
+    ...(address !== undefined && { address }),
+    reason,
+  })
 }

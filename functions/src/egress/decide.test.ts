@@ -24,13 +24,22 @@ describe('decideAnswer', () => {
   })
 })
 
+it('names the address of an answer that may not be dialled', () => {
+  const place = { protocol: 'https:', hostname: 'a.example' }
+  expect(decideAnswer(place, ['93.184.216.34', '10.0.0.1'], STRICT)).toMatchObject({
+    allowed: false,
+    address: '10.0.0.1',
+  })
+})
+
 describe('decidePlace', () => {
   it('knows the default port of a protocol', () => {
     const policy = readEgressPolicy({ VITRINE_EGRESS_PORTS: '443', VITRINE_EGRESS_ALLOW: '127.0.0.1' })
     expect(decidePlace({ protocol: 'https:', hostname: '127.0.0.1', port: '' }, policy)).toEqual({ allowed: true })
     expect(decidePlace({ protocol: 'http:', hostname: '127.0.0.1', port: '' }, policy)).toMatchObject({
       allowed: false,
-      reason: 'port 80',
+      reason: 'closed port',
+      hint: expect.stringContaining('Port 80'),
     })
   })
 

@@ -13,16 +13,21 @@ export interface Place {
   port: string
 }
 
-/** `reason` is for logs and tests; `hint` is what a caller is told, where that says more than that the URL is blocked. */
-export type Verdict = { allowed: true } | { allowed: false; reason: string; hint?: string }
+/** `reason` and the `address` that a name resolved to are for logs; `hint` is what a caller is told, where that says more than that the URL is blocked. */
+export type Verdict = { allowed: true } | Refusal
+export type Refusal = { allowed: false; reason: string; hint?: string; address?: string }
 
 const ALLOWED: Verdict = { allowed: true }
 const PLAIN_HTTP = refused('plain http', 'Plain http is only for addresses that the operator allows; use https.')
 
+export function portOf({ protocol, port }: Pick<Place, 'protocol' | 'port'>): number {
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+}
+
 /** What can be said before a name is resolved; for an address that is everything. */
 export function decidePlace({ protocol, hostname, port }: Place, policy: EgressPolicy): Verdict {
-  const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
-  if (!isOpenPort(number, policy)) return refused(`port ${number}`, `Port ${number} is not one that tools may use.`)
+  const number = portOf({ protocol, port })
+  if (!isOpenPort(number, policy)) return refused('closed port', `Port ${number} is not one that tools may use.`)
   return decideHost(protocol, bare(hostname), policy)
 }
 
@@ -41,7 +46,7 @@ export function decideAnswer(
   const needsListed = classifyName(bare(hostname)) === 'local'
   for (const address of addresses) {
     const verdict = decideAddress(protocol, address, policy, needsListed)
-    if (!verdict.allowed) return verdict
+    if (!verdict.allowed) return { ...verdict, address }
   }
   return ALLOWED
 }

@@ -16,7 +16,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 /**
  * The next hop; null when the response is an answer, which 300, 304 and a redirect without a Location are.
- * Errors: blocked_url for a place that tools may not reach, upstream_redirect for anything that is no place.
+ * Errors: blocked_url for a place that tools may not reach, with that in `details.place` and as the server wrote it in `details.location`; upstream_redirect for anything that is no place.
  */
 export function nextHop(
   { statusCode, headers: { location } }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
@@ -27,8 +27,12 @@ export function nextHop(
   if (Array.isArray(location)) return fail('upstream_redirect')
   // Bytes beyond ASCII are not allowed, and where they occur they are UTF-8.
   const text = Buffer.from(location, 'latin1').toString()
-  const checked = checkPlace(absolute(text.replaceAll(' ', '%20'), from.url), policy)
-  if (!checked.ok) return fail(checked.error.code === 'blocked_url' ? 'blocked_url' : 'upstream_redirect')
+  const place = absolute(text.replaceAll(' ', '%20'), from.url)
+  const checked = checkPlace(place, policy)
+  if (!checked.ok)
+    return checked.error.code === 'blocked_url'
+      ? fail('blocked_url', undefined, { place, location: text })
+      : fail('upstream_redirect')
   return ok({ url: new URL(checked.value), method: methodAfter(statusCode, from.method), location: text })
 }
 

@@ -1,9 +1,11 @@
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
-import { fail } from '@vitrine/core/result'
+import { fail, type Failure } from '@vitrine/core/result'
+import { logEgressRefusal } from '../lib/log.ts'
 import { abortOf, unlessAborted } from './abort.ts'
-import { BLOCKED } from './agent.ts'
+import { BLOCKED, logIfBlocked } from './agent.ts'
+import { decidePlace, portOf } from './decide.ts'
 import { FLOODED, flooded } from './flood.ts'
 import type { EgressPolicy } from './policy.ts'
 import { nextHop, type Hop } from './redirect.ts'
@@ -96,7 +98,10 @@ export async function guardedRequest(
     const step = hasTooManyHeaders(response) ? fail('upstream_too_large') : nextHop(response, journey, policy)
     if (step.ok && step.value === null) return response
     discard(response)
-    if (!step.ok) throw failure(step.error.code, journey)
+    if (!step.ok) {
+      if (step.error.code === 'blocked_url') logBlockedHop(step.error, request, policy)
+      throw failure(step.error.code, journey)
+    }
     const refusal = hops === REDIRECTS_MAX ? 'upstream_redirect' : follow(journey, step.value!, request)
     if (refusal !== null) throw failure(refusal, journey)
   }
@@ -123,8 +128,19 @@ async function send(
     // undici heeds the signal once the request is on the wire; this does while it still resolves and connects.
     return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
   } catch (error) {
+    if (!signal.aborted) logIfBlocked(journey.url, error)
     throw failure(signal.aborted ? abortOf(signal) : codeOf(error), journey, error)
   }
+}
+
+/** A server may put the credential into the name of a host. */
+function logBlockedHop({ details }: Failure, { scrubber }: OutgoingRequest, policy: EgressPolicy): void {
+  const { place, location } = details as { place: string; location: string }
+  const url = new URL(place)
+  const verdict = decidePlace(url, policy)
+  if (verdict.allowed) return
+  const isClean = [location, url.hostname].every((text) => scrubber.text(text).count === 0)
+  logEgressRefusal({ ...(isClean && { host: url.hostname }), port: portOf(url), reason: verdict.reason })
 }
 
 /** Moves on to the next hop, or says why not. */

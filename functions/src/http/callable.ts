@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
+import { logError, logRequest } from '../lib/log.ts'
 import { eventStream, wantsEventStream } from './event-stream.ts'
 import { endWithJson } from './raw-json.ts'
 
@@ -29,16 +30,21 @@ export type FrameworkRequest = IncomingMessage & { path?: string }
  * in the protocol's streaming form where the request accepts `text/event-stream`.
  * Firebase's own onCall is no use here: it rejects every bearer token that is not an ID token.
  */
-export function callable(handler: Handler): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
-  return async (req, res) => {
-    const stream = wantsEventStream(req.headers.accept) ? eventStream(res) : undefined
-    const result = await readCall(req, res)
-      .then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call))
-      .catch(thrown)
-    if (!result.ok) replyError(res, result.error, stream?.end)
-    else if (stream) stream.end(200, { result: result.value })
-    else reply(res, 200, { result: result.value })
-  }
+export function callable(
+  name: string,
+  handler: Handler,
+): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
+  return (req, res) =>
+    logRequest(name, req.headers, async () => {
+      const stream = wantsEventStream(req.headers.accept) ? eventStream(res) : undefined
+      const result = await readCall(req, res)
+        .then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call))
+        .catch(thrown)
+      if (!result.ok) replyError(res, result.error, stream?.end)
+      else if (stream) stream.end(200, { result: result.value })
+      else reply(res, 200, { result: result.value })
+      return result
+    })
 }
 
 function thrown(error: unknown): Result<never> {
@@ -75,12 +81,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */
 export function unexpected(error: unknown): Failure {
-  console.error(
-    JSON.stringify({
-      severity: 'ERROR',
-      message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    }),
-  )
+  logError(error instanceof Error ? (error.stack ?? error.message) : String(error))
   return { code: isTransient(error) ? 'unavailable' : 'internal' }
 }
 

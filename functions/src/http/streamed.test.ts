@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { fail, ok } from '@vitrine/core/result'
+import { loggedLines } from '../lib/log.fixture.ts'
 import { streamed, type StreamHandler } from './streamed.ts'
 
 const servers: Server[] = []
@@ -12,11 +13,10 @@ afterEach(() => {
     server.closeAllConnections()
     server.close()
   }
-  vi.restoreAllMocks()
 })
 
 async function serve(handler: StreamHandler): Promise<IncomingMessage> {
-  const serveOne = streamed('application/jsonl', handler)
+  const serveOne = streamed('exportAudit', 'application/jsonl', handler)
   const server = createServer((req, res: ServerResponse) => void serveOne(req, res))
   servers.push(server)
   server.listen(0, '127.0.0.1')
@@ -54,7 +54,6 @@ describe('an answer in pieces', () => {
   ] satisfies [string, StreamHandler, number, string][])(
     "%s is answered as a callable's",
     async (_, handler, status, code) => {
-      vi.spyOn(console, 'error').mockImplementation(() => undefined)
       const response = await serve(handler)
       expect(response.statusCode).toBe(status)
       expect(JSON.parse(await text(response))).toMatchObject({ error: { details: { code } } })
@@ -62,15 +61,18 @@ describe('an answer in pieces', () => {
   )
 
   it('that fails later is seen to be broken, and is logged', async () => {
-    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const log = loggedLines()
     const response = await serve(async () => ok(pieces('a\n', new Error('lost'))))
     expect(response.statusCode).toBe(200)
     await expect(text(response)).rejects.toThrow('aborted')
-    await vi.waitFor(() => expect(log).toHaveBeenCalledWith(expect.stringContaining('lost')), { timeout: 20_000 })
+    const failure = { severity: 'ERROR', message: expect.stringContaining('lost') }
+    await vi.waitFor(() => expect(log).toMatchObject([failure, { event: 'request', code: 'internal' }]), {
+      timeout: 20_000,
+    })
   })
 
   it('is made no faster than it is read, and no further once the reader has gone', async () => {
-    const log = vi.spyOn(console, 'error').mockImplementation(() => undefined)
+    const log = loggedLines()
     const many = 10_000
     let made = 0
     let ended = false
@@ -87,6 +89,6 @@ describe('an answer in pieces', () => {
     await vi.waitFor(() => expect(ended).toBe(true), { timeout: 20_000 })
     // What the buffers of two sockets take, of 640 MB.
     expect(made).toBeLessThan(many / 10)
-    expect(log).not.toHaveBeenCalled()
+    await vi.waitFor(() => expect(log).toMatchObject([{ event: 'request', code: 'cancelled' }]), { timeout: 20_000 })
   })
 })

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Result } from '@vitrine/core/result'
-import { logError } from '../lib/log-error.ts'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { logError, logRequest } from '../lib/log.ts'
 import { readCall, replyError, unexpected, type Call, type FrameworkRequest } from './callable.ts'
 
 const CALLER_GONE = 'ERR_STREAM_PREMATURE_CLOSE'
@@ -16,27 +16,42 @@ export type StreamHandler = (call: Call) => Promise<Result<AsyncGenerator<string
  * generator is ended.
  */
 export function streamed(
+  name: string,
   contentType: string,
   handler: StreamHandler,
 ): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
-  return async (req, res) => {
+  return (req, res) =>
+    logRequest(name, req.headers, async () => {
+      const sent = await send(req, res, contentType, handler)
+      if (!sent.ok && !res.headersSent) replyError(res, sent.error)
+      return sent
+    })
+}
+
+async function send(
+  req: FrameworkRequest,
+  res: ServerResponse,
+  contentType: string,
+  handler: StreamHandler,
+): Promise<Result<void>> {
+  try {
     const call = await readCall(req, res)
-    if (!call.ok) return replyError(res, call.error)
-    try {
-      const answer = await handler(call.value)
-      if (!answer.ok) return replyError(res, answer.error)
-      const first = await answer.value.next()
-      res.writeHead(200, {
-        'content-type': contentType,
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-      })
-      await pipeline(Readable.from(resumed(first, answer.value), { objectMode: false }), res)
-    } catch (error) {
-      if (!res.headersSent) replyError(res, unexpected(error))
-      else if ((error as { code?: unknown }).code !== CALLER_GONE)
-        logError(`An answer broke off: ${error instanceof Error ? error.stack : String(error)}`)
-    }
+    if (!call.ok) return call
+    const answer = await handler(call.value)
+    if (!answer.ok) return answer
+    const first = await answer.value.next()
+    res.writeHead(200, {
+      'content-type': contentType,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    await pipeline(Readable.from(resumed(first, answer.value), { objectMode: false }), res)
+    return ok(undefined)
+  } catch (error) {
+    if (!res.headersSent) return { ok: false, error: unexpected(error) }
+    if ((error as { code?: unknown }).code === CALLER_GONE) return fail('cancelled')
+    logError(`An answer broke off: ${error instanceof Error ? error.stack : String(error)}`)
+    return fail('internal')
   }
 }
 

@@ -2,6 +2,7 @@ import type { DenyReason } from '@vitrine/core/policy/decide'
 import type { Meta } from '@vitrine/core/log/entry'
 import type { Failure, Result } from '@vitrine/core/result'
 import type { Agent } from '../auth/agent.ts'
+import { logDenial } from '../lib/log.ts'
 import type { InvokeParts } from './parts.ts'
 import { logs } from '../store/documents.ts'
 
@@ -20,6 +21,7 @@ export async function deny(
   error: Failure,
   meta: Meta,
 ): Promise<Result<never>> {
+  logDenial(reason, error.code)
   const draft = {
     action: 'tool.deny' as const,
     actor: `agent:${agent.id}`,

@@ -24,6 +24,7 @@ import type { Call } from '../http/callable.ts'
 import { rawJson } from '../http/raw-json.ts'
 import { guardOf, guardPath, keyHeader, replay } from './idempotency.ts'
 import { commandMeta, parseInvoke, type InvokeRequest } from './request.ts'
+import { describeRequest } from '../lib/log.ts'
 import { lapTimer, timed, type LapTimer } from '../lib/laps.ts'
 import type { InvokeParts } from './parts.ts'
 import { notForwarded, settle } from './settle.ts'
@@ -73,6 +74,7 @@ export async function invoke(parts: InvokeParts, call: Call): Promise<Result<Inv
     (agent.disabled
       ? undefined
       : await parts.routes.find({ agent, slug: name, ...(user.value !== undefined && { user: user.value }) }, known))
+  if (found) describeRequest({ tool: name })
   const decision = decide<Callee>(agent, name, 'any', found)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, commandMeta(request))
   const tool = decision.value

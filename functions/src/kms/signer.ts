@@ -3,7 +3,7 @@ import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { crc32c } from '@vitrine/core/keys/crc'
 import { verifyEd25519 } from '@vitrine/core/keys/ed25519'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { logError } from '../lib/log-error.ts'
+import { logError } from '../lib/log.ts'
 
 export interface SigningKey {
   /** Resource name of the KMS key version. */

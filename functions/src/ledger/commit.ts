@@ -6,6 +6,7 @@ import type { Quota } from '@vitrine/core/log/meter'
 import { monthEnd } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/core/log/segment'
+import { logError } from '../lib/log.ts'
 import { planSegment, unitsMissing, type Appended, type Item, type Plan } from './plan.ts'
 
 export interface VersionedQuota extends Quota {
@@ -190,6 +191,6 @@ function answer(
 /** A store that does not answer is tried again; what cannot be hashed or stored will not get better. */
 function failedTurn(error: unknown): Turn {
   if (!(error instanceof TypeError || error instanceof RangeError)) return { next: 'again' }
-  console.error(JSON.stringify({ severity: 'ERROR', message: error.stack }))
+  logError(error.stack ?? error.message)
   return { next: 'refused', code: 'internal' }
 }

@@ -1,7 +1,7 @@
 import { parseNote } from '@vitrine/core/log/note'
 import { isSignedDoc, unfinished } from './checkpoint-store.ts'
 import { originOf } from './sign.ts'
-import { logError } from '../lib/log-error.ts'
+import { logError } from '../lib/log.ts'
 import type { ProofParts } from './parts.ts'
 import { paths } from '../store/documents.ts'
 

@@ -8,7 +8,7 @@ import { formatTlogProof } from '@vitrine/core/log/tlog-proof'
 import { segmentWith } from './chain.ts'
 import { newestSigned } from './checkpoint-store.ts'
 import { readProof } from './tile-store.ts'
-import { logError } from '../lib/log-error.ts'
+import { logError } from '../lib/log.ts'
 import type { ProofParts } from './parts.ts'
 
 export type ProvenEntry = Answer<'getReceipt'>

@@ -11,7 +11,7 @@ import {
 } from '@vitrine/core/log/note'
 import { newestSigned, type SignedCheckpoint } from './checkpoint-store.ts'
 import { readProof } from './tile-store.ts'
-import { logError } from '../lib/log-error.ts'
+import { logError } from '../lib/log.ts'
 import type { ProofParts, Witness } from './parts.ts'
 import { paths, type CheckpointDoc } from '../store/documents.ts'
 import { sendText } from './send.ts'

@@ -6,6 +6,7 @@ import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
 import { deny } from '../../invoke/deny.ts'
 import type { Call } from '../../http/callable.ts'
+import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { logs, paths } from '../../store/documents.ts'
 
@@ -27,6 +28,7 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
 
+  if (toolDoc) describeRequest({ tool: name })
   const decision = decide(agent, name, 'whole', toolDoc)
   if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, META)
   const tool = decision.value

@@ -2,6 +2,7 @@ import { fail, type Result } from '@vitrine/core/result'
 import { authenticateOwner, type Principal } from '../../auth/owner.ts'
 import type { Call } from '../../http/callable.ts'
 import { parseRequest } from '../../http/parse.ts'
+import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { createAgent, disableAgent, rotateAgentKey, setAgentTeams } from './agents.ts'
 import { applyManifest } from './apply-manifest.ts'
@@ -79,6 +80,7 @@ function isOperation(name: string): name is OwnerOperationName {
 export async function admin(parts: Parts, call: Call): Promise<Result<unknown>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')
+  describeRequest({ operation: name })
   const by = await authenticateOwner(parts.auth, parts.db, call.authorization)
   return by.ok ? run(name, parts, by.value, call.data) : by
 }

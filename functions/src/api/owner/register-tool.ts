@@ -13,6 +13,7 @@ import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress
 import type { Call } from '../../http/callable.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
 import { pinOf } from '../../manifest/pin.ts'
+import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { logs, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
@@ -83,6 +84,7 @@ async function record(
     ],
   })
   if (!appended.ok) return appended
+  describeRequest({ tool: name })
   return ok({
     name,
     kind,

@@ -1,4 +1,5 @@
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { describeRequest } from '../../lib/log.ts'
 import { authenticateConnector, type Connector } from '../../auth/connector.ts'
 import type { Call } from '../../http/callable.ts'
 import { parseRequest } from '../../http/parse.ts'
@@ -30,6 +31,7 @@ function isOperation(name: string): name is WorkerOperationName {
 export async function worker(parts: Parts, call: Call): Promise<Result<unknown>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')
+  describeRequest({ operation: name })
   const by = await authenticateConnector(parts, call.authorization)
   return by.ok ? run(name, parts, by.value, call.data) : by
 }

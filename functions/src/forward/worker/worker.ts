@@ -8,6 +8,7 @@ import type { CallBody, Sealed, ServerState } from '@vitrine/core/policy/worker-
 import type { Piece } from '@vitrine/core/tool'
 import type { SignCall } from './token.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
+import { logIfBlocked } from '../../egress/agent.ts'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
 import { isGood } from '../../answers/read.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
@@ -194,9 +195,9 @@ async function post(
   request: ForwardRequest,
 ): Promise<Tried> {
   const { signal } = request
+  const url = new URL(`${worker.url}/call`)
   let response: Dispatcher.ResponseData
   try {
-    const url = new URL(`${worker.url}/call`)
     const headers = {
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
@@ -215,6 +216,7 @@ async function post(
     )
   } catch (error) {
     if (signal.aborted) return ended({ answered: false, status: 0, code: abortOf(signal), sent: true })
+    logIfBlocked(url, error)
     // Before a connection is made nothing can have been sent; afterwards there is no telling.
     const sent = !isConnectError(error)
     return sent
