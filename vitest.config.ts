@@ -10,9 +10,10 @@ const UNIT = [
   'scripts/**/*.test.ts',
   'test/vectors/**/*.test.ts',
 ]
-/** Of these, what starts processes or threads. */
+/** Of these, what starts processes or threads, or changes the process that it is loaded into. */
 const PROCESS = [
   'functions/src/answers/large*.test.ts',
+  'functions/src/index.test.ts',
   'scripts/**/*.test.ts',
   'verify/src/cli.test.ts',
   'worker/src/{install,server}/**/*.test.ts',
