@@ -57,7 +57,11 @@ export function describeRequest(fields: Omit<RequestRecord, 'function'>): void {
 }
 
 /** Does the work of one request and writes its line. */
-export function logRequest(name: string, headers: IncomingHttpHeaders, work: () => Promise<Result<unknown>>): Promise<void> {
+export function logRequest(
+  name: string,
+  headers: IncomingHttpHeaders,
+  work: () => Promise<Result<unknown>>,
+): Promise<void> {
   const traceId = traceIdOf(headers)
   const record: RequestRecord = { function: name, ...(traceId !== undefined && { traceId }) }
   const startedMs = performance.now()
@@ -82,7 +86,9 @@ export function logRequest(name: string, headers: IncomingHttpHeaders, work: () 
 }
 
 /** The function, with its time counted as the request's `appendMs`. */
-export function countingAppends<A extends unknown[], R>(append: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+export function countingAppends<A extends unknown[], R>(
+  append: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R> {
   return async (...args) => {
     const record = requests.getStore()
     const startedMs = performance.now()
@@ -109,7 +115,14 @@ export function startLog({
     if (waiting.length > 0) write(waiting.splice(0).join('\n'))
   }
   function take(message: unknown): void {
-    const { severity, event, message: text, traceId, function: name, ...fields } = message as LogLine & Partial<RequestRecord>
+    const {
+      severity,
+      event,
+      message: text,
+      traceId,
+      function: name,
+      ...fields
+    } = message as LogLine & Partial<RequestRecord>
     if (level === 'errors' && severity !== 'ERROR') return
     if (waiting.length === 0) setImmediate(flush)
     const line = {
