@@ -88,6 +88,8 @@ export async function authService(
     name: 'auth',
     command: process.execPath,
     args: [
+      '--require',
+      join(ROOT, 'scripts/stack/lazy-schemas.cjs'),
       join(ROOT, 'node_modules/firebase-tools/lib/bin/firebase.js'),
       'emulators:start',
       '--only',
