@@ -25,7 +25,7 @@ export async function startCli(
   const chosen = ports ?? (await freePorts(FLAGS.length))
   const flags = FLAGS.flatMap((flag, i) => [flag, String(chosen[i])])
   const child = spawn(process.execPath, [join(ROOT, 'scripts/start.ts'), '--dir', dir, ...flags], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, npm_config_prefer_offline: 'true', ...env },
   })
   let stdout = ''
   let stderr = ''

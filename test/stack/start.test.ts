@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import type { StackInfo } from '../../scripts/stack/info.ts'
 import { ROOT } from '../../scripts/stack/paths.ts'
 import { freePorts, HOST, isFree } from '../../scripts/stack/ports.ts'
 import { post } from '../../scripts/stack/rpc.ts'
+import { CACHE } from '../worker/world.ts'
 import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cli.ts'
 
 const execFileAsync = promisify(execFile)
@@ -18,6 +19,9 @@ const execFileAsync = promisify(execFile)
 let dir: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'vitrine-start-'))
+  // The demo's packages are those of other tests.
+  for (const folder of [CACHE, join(dir, 'worker')]) await mkdir(folder, { recursive: true })
+  await symlink(CACHE, join(dir, 'worker/cache'))
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 

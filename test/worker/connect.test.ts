@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
 import {
+  CACHE,
   callWorker,
   eventually,
   newPolicy,
@@ -97,6 +98,8 @@ test(
     const cache = await mkdtemp(join(tmpdir(), 'vitrine-worker-cache-'))
     // As users of their own, servers read what is there.
     await chmod(cache, 0o755)
+    // It is installed anew; only what npm has fetched before is not fetched again.
+    await symlink(join(CACHE, 'npm'), join(cache, 'npm'))
     const second = await readyWorker(policy, { VITRINE_CACHE_DIR: cache })
     expect((await second.health()).servers).toMatchObject([
       { slug: 'memory', state: 'ready', version: pinned!.version },

@@ -34,8 +34,8 @@ export interface Policy {
   key: string
 }
 
-/** Shared by the workers of all tests: packages are fetched once. */
-const CACHE = join(ROOT, '.cache/worker-tests')
+/** Shared by the workers of all tests: packages are fetched and installed once. */
+export const CACHE = join(ROOT, '.cache/worker-tests')
 const VERSION = '2026.8.31'
 
 const running = new Set<Worker>()

@@ -39,11 +39,16 @@ const packed: typeof published = {}
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-install-'))
   ran = join(base, 'script-ran')
-  for (const version of ['1.0.0', '2.0.0']) await pack(NAME, version)
-  await pack(NAME, '1.1.0', { [DEPENDENCY]: '^1.0.0' })
-  await pack(NAME, '3.0.0', { elsewhere: 'git+https://127.0.0.1:1/x.git' })
-  for (const version of ['1.0.0', '1.0.1']) await pack(DEPENDENCY, version, { [INNER]: '>=1' })
-  for (const version of ['1.0.0', '1.0.1']) await pack(INNER, version)
+  await pack([
+    [NAME, '1.0.0'],
+    [NAME, '1.1.0', { [DEPENDENCY]: '^1.0.0' }],
+    [NAME, '2.0.0'],
+    [NAME, '3.0.0', { elsewhere: 'git+https://127.0.0.1:1/x.git' }],
+    [DEPENDENCY, '1.0.0', { [INNER]: '>=1' }],
+    [DEPENDENCY, '1.0.1', { [INNER]: '>=1' }],
+    [INNER, '1.0.0'],
+    [INNER, '1.0.1'],
+  ])
   registry = createServer((request, response) => {
     asked.push(request.url!)
     const { port } = registry.address() as AddressInfo
@@ -89,26 +94,27 @@ afterEach(() => {
   asked.length = 0
 })
 
-async function pack(name: string, version: string, dependencies?: Record<string, string>): Promise<void> {
-  const folder = join(base, `source-${name}-${version}`)
-  await mkdir(folder)
+async function pack(releases: [name: string, version: string, dependencies?: Record<string, string>][]): Promise<void> {
   const scripts = Object.fromEntries(
     ['preinstall', 'install', 'postinstall', 'prepare'].map((script) => [script, `touch ${ran}`]),
   )
-  await writeFile(
-    join(folder, 'package.json'),
-    JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }),
-  )
-  await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
-  const { stdout } = await promisify(execFile)(
-    'npm',
-    ['pack', '--json', '--ignore-scripts', '--pack-destination', base],
-    { cwd: folder },
-  )
-  const [made] = JSON.parse(stdout) as { filename: string; integrity: string }[]
-  packed[name] = {
-    ...packed[name],
-    [version]: { file: made!.filename, integrity: made!.integrity, ...(dependencies && { dependencies }) },
+  const folders: string[] = []
+  for (const [name, version, dependencies] of releases) {
+    const folder = join(base, `source-${name}-${version}`)
+    folders.push(folder)
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'package.json'),
+      JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }),
+    )
+    await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
+  }
+  const options = ['--json', '--ignore-scripts', '--pack-destination', base]
+  const { stdout } = await promisify(execFile)('npm', ['pack', ...options, ...folders], { cwd: base })
+  const made = JSON.parse(stdout) as { name: string; version: string; filename: string; integrity: string }[]
+  for (const [name, version, dependencies] of releases) {
+    const { filename, integrity } = made.find((one) => one.name === name && one.version === version)!
+    packed[name] = { ...packed[name], [version]: { file: filename, integrity, ...(dependencies && { dependencies }) } }
   }
 }
 
@@ -128,6 +134,12 @@ async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed
   const done = await createInstaller({ cacheDir }).install({ package: NAME, version })
   if (!done.ok) throw new Error(done.error.message)
   return done.value
+}
+let first: Promise<Installed> | undefined
+/** What the first release that anybody installed was; made once, for tests that only need what is pinned of it. */
+function installedThen(): Promise<Installed> {
+  online()
+  return (first ??= emptyCache().then((cacheDir) => installed(cacheDir)))
 }
 /** What the control plane makes of a report. */
 function pinTo(
@@ -251,8 +263,7 @@ describe('an installation', () => {
 
 describe('what is pinned', () => {
   test('is installed into an empty cache with the dependencies of then, whatever was published since', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     for (const name of [DEPENDENCY, INNER]) {
       publish(name, '1.0.1')
       // npm prefers what is not deprecated.
@@ -295,8 +306,7 @@ describe('what is pinned', () => {
   })
 
   test('is not taken from a folder of an older cache', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     const cacheDir = await emptyCache()
     const old = join(cacheDir, 'packages', `${NAME}@1.1.0`)
     await mkdir(old, { recursive: true })
@@ -318,8 +328,7 @@ describe('an installation is refused', () => {
   })
 
   test('when the integrity is not the pinned one, in the cache and before it gets there', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     const cacheDir = await emptyCache()
     const wrong = pinTo(then, { integrity: packed[NAME]!['2.0.0']!.integrity })
     expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
@@ -329,8 +338,7 @@ describe('an installation is refused', () => {
   })
 
   test('when the lockfile is another than the pinned one', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     publish(INNER, '1.0.1')
     const now = await installed(await emptyCache())
     const cacheDir = await emptyCache()
@@ -342,8 +350,7 @@ describe('an installation is refused', () => {
   })
 
   test('when the lockfile leaves something out, or leaves open what it is', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     const { [`node_modules/${INNER}`]: inner, ...others } = JSON.parse(then.lockfile) as Record<
       string,
       Record<string, unknown>
@@ -382,8 +389,7 @@ describe('an installation is refused', () => {
       },
     ],
   ])('when a dependency %s, with what to do about it', async (_what, code, change) => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     change()
     const cacheDir = await emptyCache()
     const done = await createInstaller({ cacheDir }).install(pinTo(then))
@@ -398,8 +404,7 @@ describe('an installation is refused', () => {
   })
 
   test('when the control plane has no lockfile to send', async () => {
-    online()
-    const then = await installed(await emptyCache())
+    const then = await installedThen()
     const { pin } = pinTo(then).pinned!
     const lockfile: GetLockfile = async () => ({ ok: false, error: { code: 'unavailable' } })
     expect(
@@ -434,6 +439,8 @@ describe('an installation is refused', () => {
 describe('an installation fails', () => {
   test('when what comes is not what the registry announces', async () => {
     online()
+    // npm asks again before it says so.
+    vi.stubEnv('npm_config_fetch_retries', '0')
     published[NAME]!['2.0.0']!.file = packed[NAME]!['1.0.0']!.file
     const done = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
     expect(done).toMatchObject({

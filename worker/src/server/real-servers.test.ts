@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -15,6 +15,11 @@ let base: string
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-real-'))
   await chmod(base, 0o755)
+  // It is installed anew; only what npm has fetched before (for test/worker/world.ts too) is not fetched again.
+  const fetched = join(import.meta.dirname, '../../../.cache/worker-tests/npm')
+  for (const folder of [fetched, join(base, 'cache')]) await mkdir(folder, { recursive: true })
+  await symlink(fetched, join(base, 'cache/npm'))
+  vi.stubEnv('npm_config_prefer_offline', 'true')
 })
 afterAll(() => rm(base, { recursive: true }))
 
