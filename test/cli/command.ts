@@ -12,7 +12,7 @@ export interface Ended {
 
 export interface Setting {
   cwd: string
-  /** All of the environment but PATH. */
+  /** All of the environment but where programs are and what is compiled already. */
   env?: Record<string, string>
   stdin?: string
 }
@@ -32,7 +32,8 @@ async function runNode(
   args: readonly string[],
   { cwd, env = {}, stdin = '' }: Setting,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [script, ...args], { cwd, env: { PATH: process.env['PATH'], ...env } })
+  const { PATH, NODE_COMPILE_CACHE } = process.env
+  const child = spawn(process.execPath, [script, ...args], { cwd, env: { PATH, NODE_COMPILE_CACHE, ...env } })
   const exited = new Promise<number | null>((resolve, reject) => {
     child.once('close', resolve)
     child.once('error', reject)

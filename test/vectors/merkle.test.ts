@@ -62,18 +62,15 @@ const FAMILIES: Record<string, (vector: Vector) => boolean> = {
 
 describe.runIf(vectors !== undefined)('standard Merkle vectors', () => {
   const files = vectors === undefined ? [] : listVectors('merkle', 'testdata')
-  let run = 0
 
-  it.each(files)('%s', (file) => {
-    const vector = JSON.parse(readVector('merkle', 'testdata', file).toString()) as Vector
-    const verify = FAMILIES[file.split('/')[0]!]
-    expect(verify, 'a family of vectors that no verifier is known for').toBeDefined()
-    expect(verify!(vector), vector.desc).toBe(!vector.wantErr)
-    run += 1
-  })
-
-  it('were all run', () => {
-    expect(run).toBe(files.length)
-    expect(run).toBeGreaterThan(500)
+  it('hold, each as it says', () => {
+    expect(files.length).toBeGreaterThan(500)
+    const surprises = files.flatMap((file) => {
+      const vector = JSON.parse(readVector('merkle', 'testdata', file).toString()) as Vector
+      const verify = FAMILIES[file.split('/')[0]!]
+      if (verify === undefined) return [`${file}: a family of vectors that no verifier is known for`]
+      return verify(vector) === !vector.wantErr ? [] : [`${file}: ${vector.desc}`]
+    })
+    expect(surprises).toEqual([])
   })
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { LookupAll } from './lookup.ts'
 import { readEgressPolicy, STRICT } from './policy.ts'
 import { checkReachable } from './reachable.ts'
@@ -36,11 +36,15 @@ async function checked({ url, resolves }: Bypass, policy: typeof STRICT): Promis
   return result.ok ? 'ok' : result.error.code
 }
 
-describe('registering', () => {
-  it.each(BYPASSES)('$url ($why): $strict without an allow-list', async (bypass) =>
-    expect(await checked(bypass, STRICT)).toBe(bypass.strict),
-  )
-  it.each(BYPASSES)('$url ($why): $listed where loopback is listed', async (bypass) =>
-    expect(await checked(bypass, LISTED)).toBe(bypass.listed),
-  )
+it.each([
+  { where: 'without an allow-list', policy: STRICT, field: 'strict' as const },
+  { where: 'where loopback is listed', policy: LISTED, field: 'listed' as const },
+])('registering $where', async ({ policy, field }) => {
+  expect(BYPASSES.length).toBeGreaterThan(500)
+  const surprises: string[] = []
+  for (const bypass of BYPASSES) {
+    const found = await checked(bypass, policy)
+    if (found !== bypass[field]) surprises.push(`${bypass.url} (${bypass.why}): ${found} instead of ${bypass[field]}`)
+  }
+  expect(surprises).toEqual([])
 })
