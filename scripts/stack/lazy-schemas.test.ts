@@ -6,7 +6,9 @@ import { expect, it, vi } from 'vitest'
 const require = createRequire(import.meta.url)
 const ofCli = createRequire(require.resolve('firebase-tools/package.json'))
 const { compileRunner } = ofCli('exegesis') as { compileRunner(api: object, options: object): Promise<unknown> }
-const Ajv = createRequire(ofCli.resolve('exegesis'))('ajv') as { prototype: { compile(schema: { properties?: object }): unknown } }
+const Ajv = createRequire(ofCli.resolve('exegesis'))('ajv') as {
+  prototype: { compile(schema: { properties?: object }): unknown }
+}
 
 const schema = { type: 'object', properties: { email: { type: 'string' } } }
 const operation = {
