@@ -114,7 +114,7 @@ setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu
 function serve(
   name: string,
   serviceAccount: string,
-  operation: (parts: Parts, call: Call) => Promise<Result<unknown>>,
+  operation: (parts: Parts, call: Call) => Promise<Result<object>>,
   options: HttpsOptions = {},
 ): HttpsFunction {
   return onRequest(

@@ -19,7 +19,7 @@ export interface Call {
   emit?: (piece: unknown) => Promise<void>
 }
 
-export type Handler = (call: Call) => Promise<Result<unknown>>
+export type Handler = (call: Call) => Promise<Result<object>>
 
 /** What functions-framework adds to a request. */
 export type FrameworkRequest = IncomingMessage & { path?: string }

@@ -61,7 +61,7 @@ export async function createCheckpoint(
   )
 }
 
-async function createAlone(db: Firestore, path: string, checkpoint: CheckpointDoc): Promise<Result<unknown>> {
+async function createAlone(db: Firestore, path: string, checkpoint: CheckpointDoc): Promise<Result<object>> {
   try {
     return ok(await db.doc(path).create({ ...checkpoint, at: new Date() }))
   } catch (error) {
@@ -75,7 +75,7 @@ function createRecorded(
   log: string,
   path: string,
   checkpoint: CheckpointDoc,
-): Promise<Result<unknown>> {
+): Promise<Result<object>> {
   const { orgId, size, root } = checkpoint
   return parts.append(logs.org(orgId), orgId, {
     drafts: [{ action: 'checkpoint', actor: 'system:checkpoint', target: log, call: '', meta: { size, root } }],

@@ -1,3 +1,4 @@
+import type { Answer } from '@vitrine/core/api/contract'
 import { fail, type Result } from '@vitrine/core/result'
 import { authenticateOwner, type Principal } from '../../auth/owner.ts'
 import type { Call } from '../../http/callable.ts'
@@ -77,7 +78,7 @@ function isOperation(name: string): name is OwnerOperationName {
 }
 
 /** admin: what owners do apart from registering tools. Errors: unknown_operation, those of authentication and of the operation. */
-export async function admin(parts: Parts, call: Call): Promise<Result<unknown>> {
+export async function admin(parts: Parts, call: Call): Promise<Result<Answer<`admin/${OwnerOperationName}`>>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')
   describeRequest({ operation: name })
@@ -90,7 +91,7 @@ async function run<Name extends OwnerOperationName>(
   parts: Parts,
   by: Principal,
   data: unknown,
-): Promise<Result<unknown>> {
+): Promise<Result<Answer<`admin/${Name}`>>> {
   const request = parseRequest(`admin/${name}`, data)
   return request.ok ? OPERATIONS[name](parts, by, request.value) : request
 }

@@ -1,3 +1,4 @@
+import type { Answer } from '@vitrine/core/api/contract'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { describeRequest } from '../../lib/log.ts'
 import { authenticateConnector, type Connector } from '../../auth/connector.ts'
@@ -28,7 +29,7 @@ function isOperation(name: string): name is WorkerOperationName {
 }
 
 /** worker: what a tools worker asks of the control plane. Errors: unknown_operation, those of authentication and of the operation. */
-export async function worker(parts: Parts, call: Call): Promise<Result<unknown>> {
+export async function worker(parts: Parts, call: Call): Promise<Result<Answer<`worker/${WorkerOperationName}`>>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')
   describeRequest({ operation: name })
@@ -41,7 +42,7 @@ async function run<Name extends WorkerOperationName>(
   parts: Parts,
   by: Connector,
   data: unknown,
-): Promise<Result<unknown>> {
+): Promise<Result<Answer<`worker/${Name}`>>> {
   const request = parseRequest(`worker/${name}`, data)
   return request.ok ? OPERATIONS[name](parts, by, request.value) : request
 }

@@ -82,7 +82,7 @@ interface Consequence {
   refused?: Result<never>
 }
 
-async function record(parts: Parts, by: Connector, reported: Report): Promise<Result<unknown>> {
+async function record(parts: Parts, by: Connector, reported: Report): Promise<Result<null>> {
   const { orgId, policyId } = by
   const { db } = parts
   const [policySnapshot, snapshot] = await answered(
