@@ -2,147 +2,112 @@ import { describe, expect, it } from 'vitest'
 import { ERRORS, isErrorCode, type CallableStatus, type ErrorCode } from './errors.ts'
 import { ARGS_BYTES_MAX, TOKEN_BYTES_MAX } from './limits.ts'
 
-type Row = [http: number, callable: CallableStatus, jsonRpc: number, retryable: boolean, message: string]
+type Row = [http: number, callable: CallableStatus, retryable: boolean, message: string]
 
 // Clients match on every one of these: a change here is a change of the wire format.
 const PINNED: Record<ErrorCode, Row> = {
-  invalid_json: [400, 'INVALID_ARGUMENT', -32700, false, 'The body is not JSON.'],
-  invalid_request: [400, 'INVALID_ARGUMENT', -32600, false, 'The body must be a JSON object {"data": {…}}.'],
-  invalid_argument: [400, 'INVALID_ARGUMENT', -32602, false, 'An argument is missing, unknown or of the wrong type.'],
+  invalid_json: [400, 'INVALID_ARGUMENT', false, 'The body is not JSON.'],
+  invalid_request: [400, 'INVALID_ARGUMENT', false, 'The body must be a JSON object {"data": {…}}.'],
+  invalid_argument: [400, 'INVALID_ARGUMENT', false, 'An argument is missing, unknown or of the wrong type.'],
   invalid_name: [
     400,
     'INVALID_ARGUMENT',
-    -32602,
     false,
     'A tool name is 1 to 63 of a-z, 0-9, "_" and "-", starts with a letter or digit and has no "__".',
   ],
   invalid_url: [
     400,
     'INVALID_ARGUMENT',
-    -32602,
     false,
     'The URL must be http or https, absolute, and without credentials in it.',
   ],
-  blocked_url: [400, 'INVALID_ARGUMENT', -32602, false, 'The URL points to an address that tools may not reach.'],
-  args_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The arguments are larger than 256 KiB.'],
-  token_too_large: [413, 'INVALID_ARGUMENT', -32602, false, 'The credential is larger than 8 KiB.'],
-  request_too_large: [413, 'INVALID_ARGUMENT', -32600, false, 'The request body is too large.'],
-  method_not_allowed: [405, 'INVALID_ARGUMENT', -32600, false, 'Use POST.'],
-  unknown_operation: [404, 'NOT_FOUND', -32601, false, 'There is no such operation.'],
-  unauthenticated: [401, 'UNAUTHENTICATED', -32015, false, 'Send "Authorization: Bearer" with a key or an ID token.'],
-  malformed_key: [401, 'UNAUTHENTICATED', -32015, false, 'The key is malformed; was it copied whole?'],
-  invalid_key: [
-    401,
-    'UNAUTHENTICATED',
-    -32015,
-    false,
-    'The key or token is not valid (unknown, rotated, revoked or expired).',
-  ],
-  permission_denied: [403, 'PERMISSION_DENIED', -32003, false, 'This identity may not do that.'],
-  agent_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such agent.'],
-  agent_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'This agent is disabled.'],
-  org_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such organization.'],
-  key_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such key.'],
-  tool_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool.'],
-  receipt_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such entry.'],
-  receipt_pending: [409, 'FAILED_PRECONDITION', -32009, true, 'No checkpoint covers this entry yet.'],
+  blocked_url: [400, 'INVALID_ARGUMENT', false, 'The URL points to an address that tools may not reach.'],
+  args_too_large: [413, 'INVALID_ARGUMENT', false, 'The arguments are larger than 256 KiB.'],
+  token_too_large: [413, 'INVALID_ARGUMENT', false, 'The credential is larger than 8 KiB.'],
+  request_too_large: [413, 'INVALID_ARGUMENT', false, 'The request body is too large.'],
+  method_not_allowed: [405, 'INVALID_ARGUMENT', false, 'Use POST.'],
+  unknown_operation: [404, 'NOT_FOUND', false, 'There is no such operation.'],
+  unauthenticated: [401, 'UNAUTHENTICATED', false, 'Send "Authorization: Bearer" with a key or an ID token.'],
+  malformed_key: [401, 'UNAUTHENTICATED', false, 'The key is malformed; was it copied whole?'],
+  invalid_key: [401, 'UNAUTHENTICATED', false, 'The key or token is not valid (unknown, rotated, revoked or expired).'],
+  permission_denied: [403, 'PERMISSION_DENIED', false, 'This identity may not do that.'],
+  agent_not_found: [404, 'NOT_FOUND', false, 'There is no such agent.'],
+  agent_disabled: [403, 'PERMISSION_DENIED', false, 'This agent is disabled.'],
+  org_not_found: [404, 'NOT_FOUND', false, 'There is no such organization.'],
+  key_not_found: [404, 'NOT_FOUND', false, 'There is no such key.'],
+  tool_not_found: [404, 'NOT_FOUND', false, 'There is no such tool.'],
+  receipt_not_found: [404, 'NOT_FOUND', false, 'There is no such entry.'],
+  receipt_pending: [409, 'FAILED_PRECONDITION', true, 'No checkpoint covers this entry yet.'],
   opening_not_found: [
     404,
     'NOT_FOUND',
-    -32004,
     false,
     'There is no opening: the entry is no invocation, or its arguments have been erased.',
   ],
-  no_credential: [404, 'NOT_FOUND', -32004, false, 'This tool has no credential.'],
-  credential_access_disabled: [403, 'PERMISSION_DENIED', -32003, false, 'Reading this credential is switched off.'],
-  policy_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such tool policy.'],
-  server_not_found: [404, 'NOT_FOUND', -32004, false, 'The policy has no server of that name.'],
-  team_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such team.'],
-  secret_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no such secret.'],
-  slug_taken: [409, 'ALREADY_EXISTS', -32009, false, 'Another policy for the same agents has a server of that name.'],
-  pin_mismatch: [409, 'FAILED_PRECONDITION', -32009, false, 'This is not the version of the package that is pinned.'],
-  secret_missing: [409, 'FAILED_PRECONDITION', -32009, false, 'A secret that the tool needs has not been set.'],
-  connection_required: [409, 'FAILED_PRECONDITION', -32009, false, 'The tool acts for a user: connect your account.'],
-  quota_exceeded: [429, 'RESOURCE_EXHAUSTED', -32010, true, 'The monthly quota of tool invocations is used up.'],
-  args_invalid: [400, 'INVALID_ARGUMENT', -32602, false, "The arguments do not fit the tool's input schema."],
+  no_credential: [404, 'NOT_FOUND', false, 'This tool has no credential.'],
+  credential_access_disabled: [403, 'PERMISSION_DENIED', false, 'Reading this credential is switched off.'],
+  policy_not_found: [404, 'NOT_FOUND', false, 'There is no such tool policy.'],
+  server_not_found: [404, 'NOT_FOUND', false, 'The policy has no server of that name.'],
+  team_not_found: [404, 'NOT_FOUND', false, 'There is no such team.'],
+  secret_not_found: [404, 'NOT_FOUND', false, 'There is no such secret.'],
+  slug_taken: [409, 'ALREADY_EXISTS', false, 'Another policy for the same agents has a server of that name.'],
+  pin_mismatch: [409, 'FAILED_PRECONDITION', false, 'This is not the version of the package that is pinned.'],
+  secret_missing: [409, 'FAILED_PRECONDITION', false, 'A secret that the tool needs has not been set.'],
+  connection_required: [409, 'FAILED_PRECONDITION', false, 'The tool acts for a user: connect your account.'],
+  quota_exceeded: [429, 'RESOURCE_EXHAUSTED', true, 'The monthly quota of tool invocations is used up.'],
+  args_invalid: [400, 'INVALID_ARGUMENT', false, "The arguments do not fit the tool's input schema."],
   schema_unusable: [
     400,
     'FAILED_PRECONDITION',
-    -32602,
     false,
     "The tool's input schema cannot be checked against, so nothing is forwarded.",
   ],
   manifest_changed: [
     409,
     'FAILED_PRECONDITION',
-    -32009,
     false,
     'The server changed this command after it was approved; the owner has to approve it again.',
   ],
-  manifest_not_found: [404, 'NOT_FOUND', -32004, false, 'There is no changed manifest of that hash to approve.'],
+  manifest_not_found: [404, 'NOT_FOUND', false, 'There is no changed manifest of that hash to approve.'],
   too_many_calls: [
     429,
     'RESOURCE_EXHAUSTED',
-    -32010,
     true,
     'Too many calls of this tool or agent are under way; try again shortly.',
   ],
-  idempotency_key_reused: [
-    422,
-    'FAILED_PRECONDITION',
-    -32602,
-    false,
-    'This idempotency key was used with other arguments.',
-  ],
-  call_running: [409, 'ABORTED', -32009, true, 'The call with this idempotency key has not ended yet.'],
+  idempotency_key_reused: [422, 'FAILED_PRECONDITION', false, 'This idempotency key was used with other arguments.'],
+  call_running: [409, 'ABORTED', true, 'The call with this idempotency key has not ended yet.'],
   outcome_unknown: [
     409,
     'FAILED_PRECONDITION',
-    -32009,
     false,
     'The call with this idempotency key was cut off; whether the tool did its work is not known.',
   ],
-  upstream_redirect: [
-    502,
-    'UNAVAILABLE',
-    -32011,
-    false,
-    'The tool redirected too often, or to where its calls may not go.',
-  ],
-  circuit_open: [503, 'UNAVAILABLE', -32011, true, 'The tool failed too often lately and is not called for a while.'],
-  worker_absent: [503, 'UNAVAILABLE', -32011, true, 'No worker that runs the tool can be reached.'],
-  conflict: [409, 'ABORTED', -32009, true, 'Somebody else changed this at the same time; read it again and retry.'],
-  upstream_unreachable: [502, 'UNAVAILABLE', -32011, true, 'The tool could not be reached.'],
-  upstream_timeout: [504, 'DEADLINE_EXCEEDED', -32012, true, 'The tool did not answer in time.'],
-  upstream_interrupted: [502, 'UNAVAILABLE', -32011, true, 'The tool began to answer and broke off.'],
-  upstream_too_large: [502, 'UNAVAILABLE', -32011, false, 'The answer of the tool is too large.'],
-  upstream_invalid: [
-    502,
-    'UNAVAILABLE',
-    -32011,
-    false,
-    'The tool did not answer in the protocol it was registered for.',
-  ],
-  cancelled: [499, 'CANCELLED', -32013, true, 'The caller went away.'],
-  kms_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The key service does not answer; nothing was forwarded.'],
+  upstream_redirect: [502, 'UNAVAILABLE', false, 'The tool redirected too often, or to where its calls may not go.'],
+  circuit_open: [503, 'UNAVAILABLE', true, 'The tool failed too often lately and is not called for a while.'],
+  worker_absent: [503, 'UNAVAILABLE', true, 'No worker that runs the tool can be reached.'],
+  conflict: [409, 'ABORTED', true, 'Somebody else changed this at the same time; read it again and retry.'],
+  upstream_unreachable: [502, 'UNAVAILABLE', true, 'The tool could not be reached.'],
+  upstream_timeout: [504, 'DEADLINE_EXCEEDED', true, 'The tool did not answer in time.'],
+  upstream_interrupted: [502, 'UNAVAILABLE', true, 'The tool began to answer and broke off.'],
+  upstream_too_large: [502, 'UNAVAILABLE', false, 'The answer of the tool is too large.'],
+  upstream_invalid: [502, 'UNAVAILABLE', false, 'The tool did not answer in the protocol it was registered for.'],
+  cancelled: [499, 'CANCELLED', true, 'The caller went away.'],
+  kms_unavailable: [503, 'UNAVAILABLE', true, 'The key service does not answer; nothing was forwarded.'],
   credential_unreadable: [
     500,
     'INTERNAL',
-    -32603,
     false,
     'The stored credential does not decrypt in this place; register it again.',
   ],
-  ledger_unavailable: [503, 'UNAVAILABLE', -32014, true, 'The audit log cannot be written; nothing was forwarded.'],
-  chain_broken: [500, 'INTERNAL', -32603, false, 'The audit chain does not verify; no checkpoint of it was signed.'],
-  unavailable: [503, 'UNAVAILABLE', -32014, true, 'A service that this depends on does not answer.'],
-  internal: [500, 'INTERNAL', -32603, false, 'Something is wrong on our side.'],
+  ledger_unavailable: [503, 'UNAVAILABLE', true, 'The audit log cannot be written; nothing was forwarded.'],
+  chain_broken: [500, 'INTERNAL', false, 'The audit chain does not verify; no checkpoint of it was signed.'],
+  unavailable: [503, 'UNAVAILABLE', true, 'A service that this depends on does not answer.'],
+  internal: [500, 'INTERNAL', false, 'Something is wrong on our side.'],
 }
 
 it('is the whole table, row by row', () => {
-  const rows = Object.entries(ERRORS).map(([code, e]) => [
-    code,
-    [e.http, e.callable, e.jsonRpc, e.retryable, e.message],
-  ])
+  const rows = Object.entries(ERRORS).map(([code, e]) => [code, [e.http, e.callable, e.retryable, e.message]])
   expect(Object.fromEntries(rows)).toEqual(PINNED)
 })
 
@@ -162,16 +127,9 @@ const HTTP: Record<CallableStatus, number[]> = {
   DEADLINE_EXCEEDED: [504],
 }
 
-/** JSON-RPC 2.0 section 5.1, without the server errors. */
-const RESERVED = [-32700, -32600, -32601, -32602, -32603]
-
 describe.each(Object.entries(ERRORS))('%s', (code, info) => {
   it('means the same by HTTP and by callable status', () => {
     expect(HTTP[info.callable]).toContain(info.http)
-  })
-
-  it('has a JSON-RPC code of the standard or of ours', () => {
-    expect(RESERVED.includes(info.jsonRpc) || (info.jsonRpc <= -32000 && info.jsonRpc >= -32019)).toBe(true)
   })
 
   it('says one plain sentence', () => {

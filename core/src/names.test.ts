@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isId, isToolName, monthEnd, monthOf } from './names.ts'
+import { isCommand, isId, isSha256, isToolName, monthEnd, monthOf } from './names.ts'
 
 describe('a tool name', () => {
   it.each(['a', '0', 'search', 'create_issue', 'a-b_c', 'a-_-b', 'a_', 'a--b', 'a'.repeat(63)])('may be %s', (name) => {
@@ -55,4 +55,14 @@ describe('a month', () => {
     expect(monthEnd(month)).toBe(end)
     expect(monthOf(end)).not.toBe(month)
   })
+})
+
+it('knows a SHA-256 in lower-case hex', () => {
+  expect(isSha256('0123456789abcdef'.repeat(4))).toBe(true)
+  for (const text of ['', 'A'.repeat(64), 'a'.repeat(63), `${'a'.repeat(64)}\n`]) expect(isSha256(text)).toBe(false)
+})
+
+it('knows the names that MCP allows for a command', () => {
+  for (const name of ['a', 'Create.Issue-2', '_', 'c'.repeat(128)]) expect(isCommand(name)).toBe(true)
+  for (const name of ['', 'a b', 'a/b', 'a\n', '\u00e9', 'c'.repeat(129)]) expect(isCommand(name)).toBe(false)
 })

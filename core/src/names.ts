@@ -30,6 +30,13 @@ export function isCommand(text: string): boolean {
 /** A tool, or one command of it: `server__command`, split at the first double underscore. */
 export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[A-Za-z0-9_.-]{1,128})?$/
 
+/** A SHA-256 as it is written everywhere here: 64 hex digits, in lower case. */
+export const SHA256 = /^[0-9a-f]{64}$/
+
+export function isSha256(text: string): boolean {
+  return SHA256.test(text)
+}
+
 /** The billing month of an instant, `YYYY-MM` in UTC. */
 export function monthOf(timestamp: string): string {
   return timestamp.slice(0, 7)

@@ -1,7 +1,7 @@
 import * as z from 'zod'
-import type { JsonObject, JsonValue } from './json/value.ts'
+import { isObject, type JsonObject, type JsonValue } from './json/value.ts'
 import { LABEL_LENGTH_MAX, TEAMS_PER_ORG_MAX } from './limits.ts'
-import { CALL_NAME, COMMAND, ID, TOOL_NAME } from './names.ts'
+import { CALL_NAME, COMMAND, ID, SHA256, TOOL_NAME } from './names.ts'
 
 /** Shapes that several requests and files share. A check that has an error code of its own names it as its message. */
 
@@ -17,7 +17,7 @@ export const label = z
   .max(LABEL_LENGTH_MAX)
   .regex(/^\P{Cc}*$/u, 'Must not hold control characters.')
 export const month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'Must be YYYY-MM.')
-export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'Must be a SHA-256 in hex.')
+export const sha256 = z.string().regex(SHA256, 'Must be a SHA-256 in hex.')
 export const seq = z.int().min(0)
 export const count = z.int().min(0)
 /** RFC 3339, as `Date.toISOString` writes it. */
@@ -35,10 +35,6 @@ export const json = z.unknown().meta({ id: 'JsonValue' }) as unknown as z.ZodTyp
 export const jsonObject = z
   .custom<JsonObject>(isObject, 'Must be a JSON object.')
   .meta({ id: 'JsonObject' }) as unknown as z.ZodType<JsonObject, object>
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** Text that a process can be passed: the system ends an argument or variable at the first NUL. */
 export function processText(lengthMax: number) {

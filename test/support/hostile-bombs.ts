@@ -17,13 +17,11 @@ async function make(): Promise<Record<string, Buffer>> {
   return {
     gzip,
     'gzip-gzip': zlib.gzipSync(gzip, { level: 9 }),
-    deflate: await compressed(zlib.createDeflate({ level: 9 })),
     br: await compressed(zlib.createBrotliCompress({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } })),
-    zstd: await compressed(zlib.createZstdCompress()),
   }
 }
 
-async function compressed(coder: zlib.Gzip | zlib.Deflate | zlib.BrotliCompress | zlib.ZstdCompress): Promise<Buffer> {
+async function compressed(coder: zlib.Gzip | zlib.BrotliCompress): Promise<Buffer> {
   const block = Buffer.alloc(1024 * 1024)
   const zeros = Readable.from(Array.from({ length: BOMB_BYTES / block.length }, () => block))
   const parts: Buffer[] = []

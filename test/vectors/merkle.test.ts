@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { base64ToBytes } from '@vitrine/core/bytes'
-import {
-  verifyConsistency,
-  verifyInclusion,
-  verifySubtreeConsistency,
-  verifySubtreeInclusion,
-} from '@vitrine/core/log/merkle'
+import { verifyConsistency, verifyInclusion, verifySubtreeConsistency } from '@vitrine/core/log/merkle'
 import { listVectors, readVector, vectors } from './files.ts'
 
 /** One file: numbers are sizes and indexes, other strings are base64. */
@@ -40,15 +35,6 @@ const FAMILIES: Record<string, (vector: Vector) => boolean> = {
       root2: hash(v, 'root2'),
       proof: proofOf(v),
     }),
-  subtreeinclusion: (v) =>
-    verifySubtreeInclusion({
-      index: count(v, 'leafIdx'),
-      start: count(v, 'start'),
-      end: count(v, 'end'),
-      leafHash: hash(v, 'leafHash'),
-      root: hash(v, 'root'),
-      proof: proofOf(v),
-    }),
   subtreeconsistency: (v) =>
     verifySubtreeConsistency({
       start: count(v, 'start'),
@@ -60,11 +46,14 @@ const FAMILIES: Record<string, (vector: Vector) => boolean> = {
     }),
 }
 
+/** Nothing here proves that a leaf is in a subtree. */
+const UNUSED = /^subtreeinclusion\//
+
 describe.runIf(vectors !== undefined)('standard Merkle vectors', () => {
-  const files = vectors === undefined ? [] : listVectors('merkle', 'testdata')
+  const files = vectors === undefined ? [] : listVectors('merkle', 'testdata').filter((file) => !UNUSED.test(file))
 
   it('hold, each as it says', () => {
-    expect(files.length).toBeGreaterThan(500)
+    expect(files.length).toBeGreaterThan(300)
     const surprises = files.flatMap((file) => {
       const vector = JSON.parse(readVector('merkle', 'testdata', file).toString()) as Vector
       const verify = FAMILIES[file.split('/')[0]!]

@@ -1,3 +1,4 @@
+import { isSha256 } from '@vitrine/core/names'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@vitrine/core/bytes'
@@ -102,6 +103,6 @@ function receiptOf(file: string, value: unknown): BareReceipt | undefined {
     Number.isSafeInteger(seq) &&
     (seq as number) >= 0 &&
     typeof hash === 'string' &&
-    /^[0-9a-f]{64}$/.test(hash)
+    isSha256(hash)
   return isReceipt ? { file, log, seq: seq as number, hash } : undefined
 }

@@ -1,3 +1,4 @@
+import { isObject } from '@vitrine/core/json/value'
 import { parsePublicKey } from '@vitrine/core/log/public-key'
 import { parseVerifierKey } from '@vitrine/core/log/note'
 import { verifyReceipt, type Receipt, type ReceiptProof, type VerifiedReceipt } from '../../../sdk/src/index.ts'
@@ -113,8 +114,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { canonicalize } from './jcs.ts'
-import { checkJson } from './value.ts'
+import { checkJson, isObject } from './value.ts'
 import { JSON_DEPTH_MAX } from '../limits.ts'
 
 function problemOf(value: unknown): string {
@@ -111,4 +111,9 @@ it('accepts nothing that cannot be hashed', () => {
     expect(checkJson(value).ok).toBe(true)
     expect(canonicalize(value)).toBe(canonicalize(JSON.parse(JSON.stringify(value))))
   }
+})
+
+it('tells objects from everything else', () => {
+  expect([{}, { a: 1 }, Object.create(null)].map(isObject)).toEqual([true, true, true])
+  expect([null, undefined, [], 'text', 1, true, () => 1].some(isObject)).toBe(false)
 })

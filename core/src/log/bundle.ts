@@ -1,8 +1,8 @@
 import { base64ToBytes } from '../bytes.ts'
 import { canonicalize } from '../json/jcs.ts'
 import type { Action, Entry } from './entry.ts'
-import type { JsonValue } from '../json/value.ts'
-import { isId } from '../names.ts'
+import { isObject, type JsonValue } from '../json/value.ts'
+import { isId, isSha256 } from '../names.ts'
 import type { Result } from '../result.ts'
 
 /**
@@ -165,7 +165,7 @@ type Check = (value: unknown) => boolean
 const isText: Check = (value) => typeof value === 'string'
 const isName: Check = (value) => typeof value === 'string' && value !== ''
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0
-const isHex32: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+const isHex32: Check = (value) => typeof value === 'string' && isSha256(value)
 const isMonth: Check = (value) => typeof value === 'string' && /^[0-9]{4}-(?:0[1-9]|1[0-2])$/.test(value)
 const isV1: Check = (value) => value === 1
 const isBoolean: Check = (value) => typeof value === 'boolean'
@@ -293,10 +293,6 @@ function isPublicKey(value: unknown): boolean {
   } catch {
     return false
   }
-}
-
-function isObject(value: unknown): value is Record<string, JsonValue> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function differenceOf(text: string, canonical: string): string {

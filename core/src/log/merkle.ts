@@ -177,17 +177,6 @@ export function verifyConsistency({ size1, size2, root1, root2, proof }: Consist
   )
 }
 
-/** The same as InclusionClaim for the subtree over the leaves from `start` to `end`, exclusive; `index` counts from the tree's start. */
-export interface SubtreeInclusionClaim extends Omit<InclusionClaim, 'size'> {
-  start: number
-  end: number
-}
-
-/** draft-ietf-plants-merkle-tree-certs-03 section 4.3: a subtree is a Merkle tree of its own. */
-export function verifySubtreeInclusion({ index, start, end, ...rest }: SubtreeInclusionClaim): boolean {
-  return isSubtree(start, end) && verifyInclusion({ ...rest, index: index - start, size: end - start })
-}
-
 export interface SubtreeConsistencyClaim {
   start: number
   end: number

@@ -62,7 +62,3 @@ export function pinDifference(a: Pinned, b: Pinned): keyof Pinned | null {
 export function lockfileDigest(lockfile: string): string {
   return sha256Hex(utf8(lockfile))
 }
-
-export function isLockfileDigest(text: string): boolean {
-  return /^[0-9a-f]{64}$/.test(text)
-}

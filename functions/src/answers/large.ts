@@ -82,7 +82,7 @@ function createLane(entry: URL, idleMs: number): Lane {
 
   function next(): void {
     clearTimeout(idle)
-    // A thread that is being ended is waited for: V8 parses to the end, and there shall not be two.
+    // Wait for the old thread to exit: terminate() cannot interrupt JSON.parse.
     if (running || (thread && ending.has(thread))) return
     running = waiting.shift()
     if (!running) {

@@ -1,5 +1,5 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer, AuthScheme } from '@vitrine/core/tool'
 import { ANSWER_DEPTH_MAX, decoderFor, isDeeperThan, kindOf, toAnswer, toResult } from './answer.ts'
@@ -186,8 +186,4 @@ function parsed(text: string): JsonValue {
 
 function checkWeight(text: string): void {
   if (weightOf(text) > PARSED_BYTES_MAX) throw bodyError('upstream_too_large')
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

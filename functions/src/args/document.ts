@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { isObject, isSchema, type Schema } from './keywords.ts'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
+import { isSchema, type Schema } from './keywords.ts'
 import { readNode, type Node } from './node.ts'
 
 /** A schema and all that it refers to, within itself: what can be reached from `root`. */

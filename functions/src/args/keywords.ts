@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 
 /** The keywords of JSON Schema 2020-12 that are checked; annotations, `format` and what nobody knows are left out (Core, section 4.3.1). */
 
@@ -70,10 +70,6 @@ export const ASSERTIONS: Record<string, (value: JsonValue) => boolean> = {
   minProperties: isCount,
   required: isNames,
   dependentRequired: (value) => isObject(value) && Object.values(value).every(isNames),
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 export function isSchema(value: JsonValue | undefined): value is Schema {

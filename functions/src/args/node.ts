@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
-import { APPLICATORS, ASSERTIONS, DEFINITIONS, isObject, isSchema, type Applicator, type Schema } from './keywords.ts'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
+import { APPLICATORS, ASSERTIONS, DEFINITIONS, isSchema, type Applicator, type Schema } from './keywords.ts'
 
 /** One schema object, its own keywords read and those of older drafts put into the words of 2020-12. */
 export interface Node {

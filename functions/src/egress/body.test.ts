@@ -26,17 +26,14 @@ describe('decoded', () => {
     ['identity, gzip', zlib.gzipSync(TEXT)],
     [' gzip ,', zlib.gzipSync(TEXT)],
     ['gzip', Buffer.concat([zlib.gzipSync(TEXT.subarray(0, 7)), zlib.gzipSync(TEXT.subarray(7))])],
-    ['deflate', zlib.deflateSync(TEXT)],
-    ['deflate', zlib.deflateRawSync(TEXT)],
     ['br', zlib.brotliCompressSync(TEXT)],
-    ['zstd', zlib.zstdCompressSync(TEXT)],
   ])('undoes %j, whole and byte by byte', async (encoding, bytes) => {
     expect(await decode(bytes, encoding)).toBe(TEXT.toString('latin1'))
     const single = Array.from(bytes, (byte) => Uint8Array.of(byte))
     expect(Buffer.from(await collect(decoded(bodyOf(...single), encoding, BOUND)))).toEqual(TEXT)
   })
 
-  it.each(['gzip', 'deflate', 'br', 'zstd', ''])('makes nothing of an empty body (%j)', async (encoding) =>
+  it.each(['gzip', 'br', ''])('makes nothing of an empty body (%j)', async (encoding) =>
     expect(await decode(new Uint8Array(), encoding)).toBe(''),
   )
 
@@ -45,6 +42,8 @@ describe('decoded', () => {
     'gzip, br',
     'gzip,identity,gzip',
     'compress',
+    'deflate',
+    'zstd',
     'aws-chunked',
     '__proto__',
     'constructor',
@@ -61,10 +60,7 @@ describe('decoded', () => {
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
     ['', Buffer.from],
     ['gzip', zlib.gzipSync],
-    ['deflate', zlib.deflateSync],
-    ['deflate', zlib.deflateRawSync],
     ['br', zlib.brotliCompressSync],
-    ['zstd', zlib.zstdCompressSync],
   ])('counts after %j', async (encoding, compress) => {
     expect((await decode(compress(Buffer.alloc(BOUND)), encoding)).length).toBe(BOUND)
     expect(await decode(compress(Buffer.alloc(BOUND + 1)), encoding)).toBe('upstream_too_large')
@@ -73,9 +69,7 @@ describe('decoded', () => {
 
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
     ['gzip', zlib.gzipSync],
-    ['deflate', zlib.deflateSync],
     ['br', zlib.brotliCompressSync],
-    ['zstd', zlib.zstdCompressSync],
   ])('refuses %s that is none or ends too early, wherever that is', async (encoding, compress) => {
     const bytes = compress(TEXT)
     expect(await decode(Buffer.from('not compressed at all'), encoding)).toBe('upstream_invalid')
@@ -83,33 +77,23 @@ describe('decoded', () => {
       expect([length, await decode(bytes.subarray(0, length), encoding)]).toEqual([length, 'upstream_interrupted'])
   })
 
-  it('refuses zstd that wants a window larger than HTTP allows', async () => {
-    const stream = zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_windowLog]: 27 } })
-    stream.end(TEXT)
-    expect(await decode(await collect(stream), 'zstd')).toBe('upstream_invalid')
-  })
-
   it('gives up on bytes without end that decode to nothing', async () => {
-    // An empty stored block of deflate (RFC 1951 section 3.2.4), over and over.
+    // A gzip header (RFC 1952 section 2.3) and an empty stored block (RFC 1951 section 3.2.4), over and over.
     const nothing = Buffer.from('000000ffff'.repeat(10_000), 'hex')
     let made = 0
     const endless = new Readable({
       read() {
-        made++
-        this.push(nothing)
+        this.push(made++ === 0 ? Buffer.from('1f8b0800000000000003', 'hex') : nothing)
       },
     })
-    await expect(collect(decoded(endless, 'deflate', BOUND))).rejects.toMatchObject({ bodyCode: 'upstream_too_large' })
+    await expect(collect(decoded(endless, 'gzip', BOUND))).rejects.toMatchObject({ bodyCode: 'upstream_too_large' })
     expect(endless.destroyed).toBe(true)
     expect(made).toBeLessThan(10)
   })
 
-  it.each<[string, zlib.Gzip | zlib.Deflate | zlib.BrotliCompress | zlib.ZstdCompress]>([
+  it.each<[string, zlib.Gzip | zlib.BrotliCompress]>([
     ['gzip', zlib.createGzip()],
-    ['deflate', zlib.createDeflate()],
-    ['deflate', zlib.createDeflateRaw()],
     ['br', zlib.createBrotliCompress()],
-    ['zstd', zlib.createZstdCompress()],
   ])('gives what has been flushed before more comes (%s)', async (encoding, compress) => {
     const body = new Readable({ read: () => undefined })
     compress.on('data', (chunk) => body.push(chunk))

@@ -4,7 +4,6 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
 import { inTurns } from './turns.ts'
-import { zstdFrames, type ZstdFrames } from './body-zstd.ts'
 
 /** Reading what an upstream sends, chunk by chunk, with a bound on what that costs. */
 
@@ -13,8 +12,6 @@ export interface BodyError extends Error {
   bodyCode: Extract<ErrorCode, 'upstream_too_large' | 'upstream_invalid' | 'upstream_interrupted' | 'internal'>
 }
 
-/** RFC 9659: a zstd content coding may ask for a window of 8 MiB at most. */
-const ZSTD_WINDOW_LOG_MAX = 23
 /**
  * Bytes on the wire for each byte that an answer may have. Compression made for single small events costs several times what it saves;
  * what costs more sends bytes that decode to nothing, and would go on until the deadline.
@@ -25,30 +22,15 @@ const ENCODED_BYTES_FREE = 64 * 1024
 const LF = 0x0a
 const CR = 0x0d
 
-interface Decoder {
-  /** Made for the first byte of a body. */
-  make(first: number): Transform
-  /** Tells whether the body is whole where zlib does not. */
-  frames?(): ZstdFrames
-}
-
 /** Decoded at a time: for each piece a thread is woken, which costs more than to decode the 16 KiB that zlib makes by default. */
 const chunkSize = 64 * 1024
 
-const gzip: Decoder = { make: () => zlib.createGunzip({ chunkSize }) }
-const DECODERS: Record<string, Decoder> = {
-  gzip,
-  'x-gzip': gzip,
-  // RFC 9110 section 8.4.1.2 says zlib; some servers send bare deflate. CM = 8 in the first byte tells them apart.
-  deflate: {
-    make: (first) => (first % 16 === 8 ? zlib.createInflate({ chunkSize }) : zlib.createInflateRaw({ chunkSize })),
-  },
-  br: { make: () => zlib.createBrotliDecompress({ chunkSize }) },
-  zstd: {
-    make: () =>
-      zlib.createZstdDecompress({ chunkSize, params: { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }),
-    frames: zstdFrames,
-  },
+const gunzip = (): Transform => zlib.createGunzip({ chunkSize })
+/** The codings that requests offer (`accept-encoding`). */
+const DECODERS: Record<string, () => Transform> = {
+  gzip: gunzip,
+  'x-gzip': gunzip,
+  br: () => zlib.createBrotliDecompress({ chunkSize }),
 }
 
 /** Bytes that an answer may have after decoding. Registrations of before the bound was theirs have none. */
@@ -68,7 +50,7 @@ export async function* decoded(
   contentEncoding: string,
   bytesMax: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // Where nobody reads it any more, what it says of its end is nobody's business.
+  // Ignore late errors once nobody reads.
   body.on('error', () => undefined)
   try {
     const decoder = decoderOf(contentEncoding)
@@ -168,7 +150,7 @@ function eventEnds(): (chunk: Uint8Array) => number {
 }
 
 /** null where there is nothing to undo. */
-function decoderOf(contentEncoding: string): Decoder | null {
+function decoderOf(contentEncoding: string): (() => Transform) | null {
   const codings = contentEncoding
     .toLowerCase()
     .split(',')
@@ -183,7 +165,7 @@ function decoderOf(contentEncoding: string): Decoder | null {
 
 async function* undone(
   body: Readable,
-  { make, frames }: Decoder,
+  makeDecoder: () => Transform,
   bytesMax: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
@@ -191,14 +173,10 @@ async function* undone(
   if (!first) return
   // What went wrong while reading, as opposed to decoding.
   const broken: unknown[] = []
-  const decoder = make(first[0]!)
-  const seen = frames?.()
+  const decoder = makeDecoder()
   const source = async function* () {
     try {
-      for (let chunk: Uint8Array | void = first; chunk; chunk = (await encoded.next()).value) {
-        seen?.push(chunk)
-        yield chunk
-      }
+      for (let chunk: Uint8Array | void = first; chunk; chunk = (await encoded.next()).value) yield chunk
     } catch (error) {
       broken.push(error)
       throw error
@@ -216,7 +194,6 @@ async function* undone(
   } finally {
     decoder.destroy()
   }
-  if (seen?.complete === false) throw bodyError('upstream_interrupted')
 }
 
 async function* counted(

@@ -224,7 +224,7 @@ function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
 function codeOf(error: unknown): ErrorCode {
   const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
   if (name === 'HTTPParserError') return 'upstream_invalid'
-  // What the network does has a code; anything else is a mistake of ours.
+  // Network errors carry a code; anything else is our bug.
   return code === undefined ? 'internal' : (CODES[code] ?? 'upstream_unreachable')
 }
 

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 
 /**
- * A server can keep the event loop busy as fast as it sends. So each body has a share of work, and when that is used up it waits until
- * the event loop has been around and it is its turn: one body a time around, whatever the number of those that flood. What is small never waits.
+ * A server can keep the event loop busy as fast as it sends. So each body has a share of work. When that is used up, the body waits for its
+ * turn: one body per event-loop turn, however many flood. What is small never waits.
  */
 
 /** Work in one turn, in bytes: some tenths of a millisecond. */

@@ -4,13 +4,13 @@ import type { Forward, ForwardOutcome, ForwardRequest } from './forward.ts'
 
 /** What a gateway or an overloaded server says, most likely without having done anything lasting (RFC 9110 section 15.6). */
 const PASSING_STATUSES = new Set([502, 503, 504])
-/** What may be otherwise a moment later. Not upstream_timeout: that is the deadline. */
+/** Transient failures. Not upstream_timeout: that is the deadline. */
 const PASSING_CODES = new Set(['upstream_unreachable', 'upstream_interrupted', 'worker_absent'])
 
 const BACKOFF_MS_MIN = 100
 const BACKOFF_MS_MAX = 2_000
 
-export interface Tried {
+export interface Retried {
   outcome: ForwardOutcome
   /** How each try ended: a status or an ErrorCode. */
   tries: string[]
@@ -24,7 +24,7 @@ export async function withRetries(
   forward: Forward,
   request: ForwardRequest,
   options: { idempotent: boolean; deadlineMs: number },
-): Promise<Tried> {
+): Promise<Retried> {
   const tries: string[] = []
   let emitted = false
   const { emit } = request

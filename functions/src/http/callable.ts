@@ -1,3 +1,4 @@
+import { isObject } from '@vitrine/core/json/value'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ERRORS } from '@vitrine/core/errors'
 import { readJson } from '@vitrine/core/json/read'
@@ -73,10 +74,6 @@ async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
   return extra === undefined
     ? ok(body.value['data'])
     : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */

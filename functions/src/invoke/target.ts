@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { CALL_NAME, isCommand, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { definitionOf, type Pinned } from '../manifest/pinned.ts'
@@ -77,8 +77,4 @@ export function isRepeatable(
   if (tool.idempotent) return true
   const annotations = command !== undefined ? definitionOf(pinned, command)?.['annotations'] : undefined
   return isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

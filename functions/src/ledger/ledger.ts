@@ -50,7 +50,7 @@ export function createLedger(store: LedgerStore, now: () => number = Date.now): 
     while (chain.queue.length > 0) {
       const size = batchSize(chain.queue.map((waiting) => waiting.item))
       await commitBatch(chain, chain.queue.splice(0, size))
-      // Whoever has arrived at the socket meanwhile comes along.
+      // Yield once, so that queued requests join the next batch.
       await setImmediate()
     }
     chain.busy = false

@@ -11,18 +11,18 @@ import { mcpConnections } from '../forward/mcp/connections.ts'
 import { openLease } from '../forward/mcp/exchange.ts'
 import { paths, type ToolDoc } from '../store/documents.ts'
 import { listManifest, notListed } from './fetch.ts'
-import { pinOf, type Pin } from './pin.ts'
+import { listingOf, type Listing } from './listing.ts'
 
 /**
  * What the server of a registration lists right now, or did within `manifestMaxAgeMs`. Concurrent callers share one look, which starts
- * after all of them came. Errors: those of listManifest and pinOf; upstream_timeout and cancelled when `signal` aborts.
+ * after all of them came. Errors: those of listManifest and listingOf; upstream_timeout and cancelled when `signal` aborts.
  */
 export type CheckManifest = (
   agentId: string,
   tool: ToolDoc,
   credential: Credential,
   signal: AbortSignal,
-) => Promise<Result<Pin>>
+) => Promise<Result<Listing>>
 
 /** Length of all manifests that are kept for `manifestMaxAgeMs`. */
 const KEPT_LENGTH_MAX = 16 * 1024 * 1024
@@ -33,13 +33,13 @@ export function manifestChecker(network: {
   egress: EgressPolicy
 }): CheckManifest & { close(): void } {
   const connections = mcpConnections(mcpConnector(network))
-  const shared = coalesce<Result<Pin>>()
-  const recent = new LRUCache<string, { live: Pin; atMs: number }>({
+  const shared = coalesce<Result<Listing>>()
+  const recent = new LRUCache<string, { live: Listing; atMs: number }>({
     maxSize: KEPT_LENGTH_MAX,
     sizeCalculation: ({ live }) => live.manifest.length,
   })
 
-  async function look(key: string, tool: ToolDoc, { token, scrubber }: Credential): Promise<Result<Pin>> {
+  async function look(key: string, tool: ToolDoc, { token, scrubber }: Credential): Promise<Result<Listing>> {
     const atMs = Date.now()
     const signal = AbortSignal.timeout(MANIFEST_TIMEOUT_MS)
     const request = { connection: key, endpoint: tool, args: {}, credential: token, scrubber, signal }
@@ -47,7 +47,7 @@ export function manifestChecker(network: {
       const opened = await connections.open(request)
       if (!opened.ok) return notListed(opened.outcome)
       const listed = await listManifest(opened.connection, openLease(tool, token, scrubber), signal)
-      const live = listed.ok ? pinOf(listed.value, scrubber) : listed
+      const live = listed.ok ? listingOf(listed.value, scrubber) : listed
       if (live.ok && tool.manifestMaxAgeMs > 0) recent.set(key, { live: live.value, atMs })
       // The server may have forgotten the session, or speak another revision by now.
       if (live.ok || live.error.code !== 'upstream_invalid' || again || signal.aborted) return live

@@ -8,7 +8,7 @@ import type { Append } from '../ledger/ledger.ts'
 import { logs, paths, toolFrom, type ToolDoc } from '../store/documents.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
-import type { Pin } from './pin.ts'
+import type { Listing } from './listing.ts'
 import type { Manifests, Pinned } from './pinned.ts'
 
 /** What a registration is pinned to, and what waits for approval. */
@@ -18,7 +18,7 @@ export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending'
 const NAMES_LENGTH_MAX = 200
 
 /** Whether `live` says anything that the document does not have yet. */
-export function isNews(tool: Pins, pinned: Pinned | null, live: Pin): boolean {
+export function isNews(tool: Pins, pinned: Pinned | null, live: Listing): boolean {
   if (pinned === null) return true
   return pinned.hash === live.manifestHash
     ? tool.manifestPendingHash !== null
@@ -30,7 +30,7 @@ export function isNews(tool: Pins, pinned: Pinned | null, live: Pin): boolean {
  * pinned, one that differs waits for approval, and nothing waits any more when the server went back. Each of them once, however many
  * calls and processes find it at the same time. Gives the pins that hold then. Errors: conflict, ledger_unavailable.
  */
-export type RecordManifest = (agentId: string, tool: ToolDoc, live: Pin) => Promise<Result<Pins>>
+export type RecordManifest = (agentId: string, tool: ToolDoc, live: Listing) => Promise<Result<Pins>>
 
 export function manifestRecorder(parts: { db: Firestore; append: Append; manifests: Manifests }): RecordManifest {
   const { db, append, manifests } = parts
@@ -60,7 +60,7 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
 function changeTo(
   stored: Pins,
   pinned: Pinned | null,
-  { manifest, manifestHash, commands }: Pin,
+  { manifest, manifestHash, commands }: Listing,
 ): { meta: Meta; pins: Pins } {
   const nothingPending = { manifestPending: null, manifestPendingHash: null }
   if (pinned === null)

@@ -5,14 +5,14 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Item, Write } from '../ledger/plan.ts'
 import { TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
-import { pinOf, type Pin } from './pin.ts'
+import { listingOf, type Listing } from './listing.ts'
 import { createManifests } from './pinned.ts'
 import { createVerdicts, judge, knownVerdict } from './verdict.ts'
 
 const scrubber = createScrubber(null, { scheme: 'bearer' })
 
-function pin(tools: JsonValue[], version = '1'): Pin {
-  const pinned = pinOf({ protocolVersion: '2026-07-28', server: { name: 's', version }, tools }, scrubber)
+function pin(tools: JsonValue[], version = '1'): Listing {
+  const pinned = listingOf({ protocolVersion: '2026-07-28', server: { name: 's', version }, tools }, scrubber)
   if (!pinned.ok) throw new Error(pinned.error.code)
   return pinned.value
 }
@@ -23,7 +23,7 @@ const CHANGED = pin([command('a', 'otherwise'), command('b'), command('new')])
 
 let registrations = 0
 
-function toolWith(pinned: Pin | null, changes: Partial<ToolDoc> = {}): ToolDoc {
+function toolWith(pinned: Listing | null, changes: Partial<ToolDoc> = {}): ToolDoc {
   const settings = {
     orgId: 'org',
     name: `t${registrations++}`,
@@ -47,7 +47,7 @@ function toolWith(pinned: Pin | null, changes: Partial<ToolDoc> = {}): ToolDoc {
 const manifests = createManifests()
 
 /** One tool document and the chain beside it. `before` runs ahead of a commit, as another process would. */
-function world(tool: ToolDoc, live: Result<Pin>) {
+function world(tool: ToolDoc, live: Result<Listing>) {
   let version = 0
   const state = {
     stored: tool,
@@ -307,9 +307,9 @@ describe('a refusal that stands in the document', () => {
 describe('a pin', () => {
   it('has nothing of the credential in it, and is refused when it grows too large thereby', () => {
     const said = { protocolVersion: 'p', server: null, tools: [command('a', 'token s3cret-token')] }
-    const scrubbed = pinOf(said, createScrubber('s3cret-token', { scheme: 'bearer' }))
+    const scrubbed = listingOf(said, createScrubber('s3cret-token', { scheme: 'bearer' }))
     expect(JSON.stringify(scrubbed)).not.toContain('s3cret')
-    const tooLarge = pinOf(
+    const tooLarge = listingOf(
       { ...said, tools: Array.from({ length: 20_000 }, () => 'x') },
       createScrubber('x', { scheme: 'bearer' }),
     )
@@ -317,9 +317,11 @@ describe('a pin', () => {
   })
 
   it.each(['"\\ud800"', '1e999'])('cannot hold %s, which has no hash', (text) => {
-    expect(pinOf({ protocolVersion: 'p', server: null, tools: [JSON.parse(text) as JsonValue] }, scrubber)).toEqual({
-      ok: false,
-      error: { code: 'upstream_invalid' },
-    })
+    expect(listingOf({ protocolVersion: 'p', server: null, tools: [JSON.parse(text) as JsonValue] }, scrubber)).toEqual(
+      {
+        ok: false,
+        error: { code: 'upstream_invalid' },
+      },
+    )
   })
 })

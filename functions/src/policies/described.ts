@@ -58,7 +58,7 @@ export function describeServer(
   }
 }
 
-/** Workers that have not been seen for long are left out; their addresses are nobody's business. */
+/** The workers of a policy, the latest seen first. Their addresses are not shown. */
 export function describeWorkers(doc: WorkersDoc | undefined, nowMs: number): DescribedWorker[] {
   return Object.entries(doc?.workers ?? {})
     .map(([instanceId, { seenAt, servers }]) => ({

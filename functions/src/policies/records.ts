@@ -3,7 +3,7 @@ import type { Pin } from '@vitrine/core/policy/pin'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 
-/** What is on record of this very server: of its package and what was asked of it, or of the node's. Of another it says nothing. */
+/** The record of a server. Undefined if it describes another package or version. */
 export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {
   const [name, spec] = isNodeServer(server) ? [null, null] : [server.package, server.version]
   if (doc?.package !== name || doc.spec !== spec) return undefined

@@ -3,7 +3,7 @@ import { ERRORS } from '@vitrine/core/errors'
 import type { DispatchKey, ServerEvent, ServerStatus, WorkerPolicy } from '@vitrine/core/policy/worker-protocol'
 import type { Failure } from '@vitrine/core/result'
 import { logWarning } from '../log.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import type { ControlClient } from './client.ts'
 import { isRevoked, textOf } from './failure.ts'
 import { createOutbox, shortened, type ToolsReport } from './outbox.ts'
@@ -37,9 +37,11 @@ export interface Control {
 
 const FAREWELL_MS_MAX = 1_500
 
+const controlBackoff = (failures: number): number => backoffMs(failures, 500, 30_000)
+
 /** Keeps a worker registered with the control plane. The control plane may be away at any time, at the start too. */
 export function createControl(options: ControlOptions): Control {
-  const { client, instanceId, url, states, onPolicy, onKeys, onRevoked, backoff = backoffMs } = options
+  const { client, instanceId, url, states, onPolicy, onKeys, onRevoked, backoff = controlBackoff } = options
   const ended = new AbortController()
   const outbox = createOutbox(client, instanceId)
   let policyVersion: number | null = null

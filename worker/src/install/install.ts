@@ -1,9 +1,9 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isSha256 } from '@vitrine/core/names'
 import {
   isExactVersion,
   isIntegrity,
-  isLockfileDigest,
   isPackageName,
   isVersionSpec,
   pinDifference,
@@ -76,7 +76,7 @@ function problemOf({ package: name, version, pinned }: PackageRequest): string |
   if (!pinned) return null
   if (!isExactVersion(pinned.pin.version)) return 'A pinned version is an exact one.'
   if (!isIntegrity(pinned.pin.integrity)) return 'An integrity is sha512-… in base64.'
-  return isLockfileDigest(pinned.pin.dependencies) ? null : 'What is pinned of dependencies is a SHA-256 in hex.'
+  return isSha256(pinned.pin.dependencies) ? null : 'What is pinned of dependencies is a SHA-256 in hex.'
 }
 
 /** Folders below the cache's. */

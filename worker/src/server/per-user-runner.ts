@@ -1,7 +1,7 @@
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
-import { createBackoff } from './backoff.ts'
+import { createBackoff } from '../backoff.ts'
 import type { Keeper } from './keeper.ts'
 import { PERMANENT, type Runner } from './runner.ts'
 import type { Holder } from './slots.ts'

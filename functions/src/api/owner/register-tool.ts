@@ -12,7 +12,7 @@ import { checkReachable } from '../../egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress/target.ts'
 import type { Call } from '../../http/callable.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
-import { pinOf } from '../../manifest/pin.ts'
+import { listingOf } from '../../manifest/listing.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { retryConflicts } from '../../store/retry.ts'
@@ -200,7 +200,7 @@ async function discover(
     signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS),
   })
   if (!found.ok) return undefined
-  const pin = pinOf(found.value, createScrubber(credential, endpoint.auth))
+  const pin = listingOf(found.value, createScrubber(credential, endpoint.auth))
   return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined
 }
 

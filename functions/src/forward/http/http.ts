@@ -1,3 +1,4 @@
+import { header } from '../../egress/header.ts'
 import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { Answer } from '@vitrine/core/tool'
@@ -76,14 +77,14 @@ async function passOn(
   read: (whole: Uint8Array) => Answer | Promise<SerializedAnswer>,
 ): Promise<Answer | SerializedAnswer> {
   const whole = kindOf(contentType) === 'json' ? byteCollector() : null
-  const pieces = toPieces(contentType, whole === null ? chunks : noted(chunks, whole.push))
+  const pieces = toPieces(contentType, whole === null ? chunks : tapped(chunks, whole.push))
   for await (const piece of inTurns(pieces, () => BYTES_OF_PIECE)) await emit(piece)
   return whole === null ? { type: 'json', value: null } : read(whole.take())
 }
 
-async function* noted<T>(items: AsyncIterable<T>, note: (item: T) => void): AsyncGenerator<T, void, undefined> {
+async function* tapped<T>(items: AsyncIterable<T>, tap: (item: T) => void): AsyncGenerator<T, void, undefined> {
   for await (const item of items) {
-    note(item)
+    tap(item)
     yield item
   }
 }
@@ -97,16 +98,10 @@ function callerGone(): never {
 function codeOf(error: unknown): ErrorCode {
   const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
   if (code === CALLER_GONE) return 'cancelled'
-  // What the network does has a code, but for what undici cannot parse; anything else is a mistake of ours.
+  // Network errors carry a code, and undici's parser errors a name; anything else is our bug.
   return bodyCodeOf(error) ?? (code !== undefined || name === 'HTTPParserError' ? 'upstream_interrupted' : 'internal')
 }
 
 function isEgressFailure(error: unknown): error is EgressFailure {
   return error instanceof Error && 'code' in error && 'sent' in error && 'status' in error
-}
-
-/** A header of the response; repeated ones are joined, as RFC 9110 section 5.2 says. */
-function header(response: Dispatcher.ResponseData, name: string): string {
-  const value = response.headers[name]
-  return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }

@@ -92,7 +92,7 @@ export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; e
   }
 }
 
-/** Origin and path; the query may hold what is nobody else's business. */
+/** Origin and path; the query may hold a credential. */
 function serverOf(endpoint: Endpoint): string {
   const { origin, pathname } = new URL(endpoint.url)
   return origin + pathname

@@ -10,11 +10,11 @@ const CONNECTIONS_MAX = 500
 /** Servers drop idle sessions too; after that a connection is worth nothing. */
 const IDLE_MS_MAX = 600_000
 
-export type Opened = { ok: true; connection: Connection } | { ok: false; outcome: ForwardOutcome }
+export type OpenedConnection = { ok: true; connection: Connection } | { ok: false; outcome: ForwardOutcome }
 
 export interface Connections {
   /** The connection of a registration, made if there is none. */
-  open(request: ForwardRequest): Promise<Opened>
+  open(request: ForwardRequest): Promise<OpenedConnection>
   /** The server does not know `connection` any more, or speaks otherwise by now. */
   drop(request: ForwardRequest, connection: Connection): void
   /** Lets go of all; calls under way are not disturbed. */
@@ -26,7 +26,7 @@ interface Attempt {
   key: string
   exchange: Exchange
   waiting: number
-  done: Promise<Opened>
+  done: Promise<OpenedConnection>
   /** Nobody joins it any more, and its credential is gone. */
   end(): void
 }
@@ -42,11 +42,11 @@ export function mcpConnections(connector: Connector): Connections {
   function start({ connection: key, endpoint, credential, scrubber }: ForwardRequest): Attempt {
     const exchange = newExchange(openLease(endpoint, credential, scrubber))
     const done = connector.connect(exchange).then(
-      (connection): Opened => {
+      (connection): OpenedConnection => {
         open.set(key, connection)
         return { ok: true, connection }
       },
-      (): Opened => ({ ok: false, outcome: outcomeOf(exchange, exchange.lease.stop.signal) }),
+      (): OpenedConnection => ({ ok: false, outcome: outcomeOf(exchange, exchange.lease.stop.signal) }),
     )
     const attempt: Attempt = {
       key,
@@ -83,7 +83,7 @@ export function mcpConnections(connector: Connector): Connections {
 }
 
 /** Who stops waiting leaves the attempt to the others; with the last one it ends. */
-function wait(attempt: Attempt, signal: AbortSignal): Promise<Opened> {
+function wait(attempt: Attempt, signal: AbortSignal): Promise<OpenedConnection> {
   return new Promise((resolve) => {
     const leave = () => {
       attempt.waiting -= 1

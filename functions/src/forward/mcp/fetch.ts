@@ -1,3 +1,5 @@
+import { kindOf } from '../../answers/answer.ts'
+import { header } from '../../egress/header.ts'
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
@@ -92,7 +94,7 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
   const init = { status: response.statusCode, headers: headersRead(response) }
   const bytesMax = bytesMaxOf(exchange.lease.endpoint)
-  const chunks = noted(
+  const chunks = failureNoted(
     exchange,
     decoded(
       response.body,
@@ -146,7 +148,7 @@ async function* sliced(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 }
 
 /** The same chunks; why there will be no more is noted. */
-async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* failureNoted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* chunks
   } catch (error) {
@@ -156,19 +158,11 @@ async function* noted(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): As
 }
 
 function isEventStream(response: Dispatcher.ResponseData): boolean {
-  return (
-    response.statusCode === 200 &&
-    header(response, 'content-type').split(';', 1)[0]!.trim().toLowerCase() === 'text/event-stream'
-  )
+  return response.statusCode === 200 && kindOf(header(response, 'content-type')) === 'events'
 }
 
 function headersRead(response: Dispatcher.ResponseData): [string, string][] {
   return HEADERS_READ.map((name): [string, string] => [name, header(response, name)]).filter(
     ([, value]) => value !== '',
   )
-}
-
-function header(response: Dispatcher.ResponseData, name: string): string {
-  const value = response.headers[name]
-  return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }

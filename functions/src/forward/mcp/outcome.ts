@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './exchange.ts'
 import { abortOf } from '../../egress/abort.ts'
@@ -59,8 +59,4 @@ function parsed(text: string | null): JsonValue {
   } catch {
     return text
   }
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

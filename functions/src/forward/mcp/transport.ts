@@ -64,7 +64,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
   }
   inner.onmessage = (message: JSONRPCMessage) => {
     const exchange = exchanges.getStore()
-    if (!('method' in message)) return outer.onmessage?.(noted(exchange, message))
+    if (!('method' in message)) return outer.onmessage?.(answerNoted(exchange, message))
     // Of what a server says unasked, progress alone is of interest, and that is not the client's business.
     if (!('id' in message))
       return message.method === 'notifications/progress' && exchange
@@ -78,7 +78,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
 }
 
 /** Keeps an answer in the exchange; what the client is to see of it. */
-function noted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRPCMessage {
+function answerNoted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRPCMessage {
   if (!exchange?.awaited || message.id !== exchange.awaited.id) return message
   const { id, method } = exchange.awaited
   exchange.awaited = null

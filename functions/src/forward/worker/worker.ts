@@ -1,15 +1,16 @@
+import { header } from '../../egress/header.ts'
 import { createParser } from 'eventsource-parser'
 import { LRUCache } from 'lru-cache'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { CallBody, Sealed, ServerState } from '@vitrine/core/policy/worker-protocol'
 import type { Piece } from '@vitrine/core/tool'
 import type { SignCall } from './token.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { logIfBlocked } from '../../egress/agent.ts'
-import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
+import { ANSWER_DEPTH_MAX, isDeeperThan, kindOf } from '../../answers/answer.ts'
 import { isGood } from '../../answers/read.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
@@ -91,7 +92,7 @@ export function workerForward({
   const underWay = new Map<string, number>()
   const absent = new LRUCache<string, true>({ max: ABSENT_MAX, ttl: ABSENT_MS })
 
-  function note({ url }: LiveWorker, { isAbsent }: Tried): void {
+  function note({ url }: LiveWorker, { isAbsent }: Offered): void {
     if (isAbsent) absent.set(url, true)
     else absent.delete(url)
   }
@@ -101,7 +102,7 @@ export function workerForward({
     call: WorkerCall,
     body: CallBody,
     request: ForwardRequest,
-  ): Promise<Tried> {
+  ): Promise<Offered> {
     underWay.set(worker.url, (underWay.get(worker.url) ?? 0) + 1)
     try {
       const token = await sign({
@@ -179,7 +180,7 @@ function bodyOf(
   }
 }
 
-interface Tried {
+interface Offered {
   outcome: ForwardOutcome
   /** Another worker may be asked: this one has not begun the call. */
   elsewhere: boolean
@@ -193,7 +194,7 @@ async function post(
   token: string,
   body: CallBody,
   request: ForwardRequest,
-): Promise<Tried> {
+): Promise<Offered> {
   const { signal } = request
   const url = new URL(`${worker.url}/call`)
   let response: Dispatcher.ResponseData
@@ -224,7 +225,9 @@ async function post(
       : { elsewhere: true, isAbsent: true, outcome: ABSENT }
   }
   try {
-    return await (isEventStream(response) ? fromEvents(response, request) : fromJson(response, request))
+    return await (kindOf(header(response, 'content-type')) === 'events'
+      ? fromEvents(response, request)
+      : fromJson(response, request))
   } catch (error) {
     const code = signal.aborted ? abortOf(signal) : (bodyCodeOf(error) ?? 'upstream_interrupted')
     return ended({ answered: false, status: code === 'upstream_too_large' ? 200 : 0, code, sent: true })
@@ -248,10 +251,8 @@ function isConnectError(error: unknown): boolean {
   return CONNECT_ERRORS.has(String(code)) || (cause instanceof Error && isConnectError(cause))
 }
 
-async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge }: ForwardRequest): Promise<Tried> {
-  const bytes = await collect(
-    decoded(response.body, String(response.headers['content-encoding'] ?? ''), bytesMaxOf(endpoint)),
-  )
+async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge }: ForwardRequest): Promise<Offered> {
+  const bytes = await collect(decoded(response.body, header(response, 'content-encoding'), bytesMaxOf(endpoint)))
   const { rest, result } = (await readLarge?.('worker', { form: 'body', bytes })) ?? {
     rest: Buffer.from(bytes).toString(),
     result: null,
@@ -263,7 +264,7 @@ async function fromJson(response: Dispatcher.ResponseData, { endpoint, readLarge
 async function fromEvents(
   response: Dispatcher.ResponseData,
   { endpoint, emit, readLarge }: ForwardRequest,
-): Promise<Tried> {
+): Promise<Offered> {
   const events: unknown[] = []
   const parser = createParser({ onEvent: ({ data }) => void events.push(parsed(data)) })
   const decoder = new TextDecoder()
@@ -294,7 +295,7 @@ function progressOf(progress: unknown): Piece | null {
   }
 }
 
-function judged(answer: unknown): Tried {
+function judged(answer: unknown): Offered {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
   if (
     isObject(answer) &&
@@ -316,12 +317,8 @@ function judged(answer: unknown): Tried {
   }
 }
 
-function ended(outcome: ForwardOutcome): Tried {
+function ended(outcome: ForwardOutcome): Offered {
   return { outcome, elsewhere: false }
-}
-
-function isEventStream({ headers }: Dispatcher.ResponseData): boolean {
-  return String(headers['content-type'] ?? '').startsWith('text/event-stream')
 }
 
 function parsed(text: string): unknown {
@@ -330,8 +327,4 @@ function parsed(text: string): unknown {
   } catch {
     return null
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

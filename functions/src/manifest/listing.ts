@@ -6,8 +6,8 @@ import { toResult } from '../answers/answer.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 import type { Manifest } from './fetch.ts'
 
-/** A manifest as it is stored and compared. */
-export interface Pin {
+/** What a server lists, without the credential, as it is stored and compared. */
+export interface Listing {
   /** As JSON text. */
   manifest: string
   /** See toolsHash. */
@@ -19,7 +19,7 @@ export interface Pin {
  * Takes the credential out of what a server said of itself, since agents and owners read that. Errors: upstream_too_large;
  * upstream_invalid for text or numbers that could not be hashed.
  */
-export function pinOf(found: Manifest, scrubber: Scrubber): Result<Pin> {
+export function listingOf(found: Manifest, scrubber: Scrubber): Result<Listing> {
   const scrubbed = toResult(scrubber.answer({ type: 'json', value: found }).answer) as { tools?: JsonValue }
   const manifest = JSON.stringify(scrubbed)
   // What stands in place of a credential may be longer than it.
