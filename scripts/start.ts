@@ -1,8 +1,10 @@
+/** `npm start`: builds Vitrine and runs it on this machine until Ctrl-C; options and the state's folder in HELP below. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readEgressPolicy } from '../functions/src/egress/policy.ts'
 import { build } from './build.ts'
+import { heapFor } from './stack/heap.ts'
 import type { StackInfo } from './stack/info.ts'
 import { lockDir } from './stack/lock.ts'
 import { ROOT } from './stack/paths.ts'
@@ -12,7 +14,7 @@ import { DEMO_TOOL } from './stack/seed.ts'
 import { LOOPBACK, type Ports } from './stack/services.ts'
 import { startStack } from './stack/stack.ts'
 
-/** A port each: the flag `--port-…` wins over the environment variable, which wins over the default. */
+/** Where each part listens: the flag `--port-…` wins over the environment variable, which wins over the default. */
 const PORTS = {
   functions: { flag: 'port-functions', variable: 'PORT_FUNCTIONS', port: 5001 },
   firestore: { flag: 'port-firestore', variable: 'PORT_FIRESTORE', port: 8080 },
@@ -30,7 +32,7 @@ ${Object.values(PORTS)
   --yes              gets Java and the emulator without asking when they are missing
   --help`
 
-/** Signals that arrive this soon after the first are the same Ctrl-C: it comes from the terminal, npm and bootstrap.mjs. */
+/** Signals that follow the first one this closely are the same Ctrl-C: the terminal, npm and bootstrap.mjs each send it. */
 const SAME_SIGNAL_MS = 1_000
 
 async function main(): Promise<void> {
@@ -43,8 +45,9 @@ async function main(): Promise<void> {
   })
   if (values.help) return console.log(HELP)
   const ports = choosePorts(values)
-  // The functions would say it too, in their log.
+  // Checked here too, because the functions would report it in their log only.
   readEgressPolicy(process.env)
+  heapFor()
   const dir = resolve(values.dir)
   const stop = stopAsked()
   await mkdir(dir, { recursive: true })
@@ -58,7 +61,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Runs a stack until it is asked to stop. Errors: it does not start, or one of its processes ends by itself. */
+/** Runs a stack until it is asked to stop. Errors: it does not start, or one of its processes cannot be kept running. */
 async function run(dir: string, ports: Ports, stop: AbortSignal): Promise<void> {
   console.log('Starting: Firestore, Auth, KMS, functions …')
   if (process.env['VITRINE_EGRESS_ALLOW'] === undefined)
@@ -74,7 +77,7 @@ async function run(dir: string, ports: Ports, stop: AbortSignal): Promise<void> 
   const broken = await Promise.race([stack.broken, aborted(stop)])
   await rm(file, { force: true })
   if (broken !== undefined) {
-    await stack.stop().catch(() => {})
+    await stack.stop().catch((error: Error) => log(error.message))
     throw new Error(broken)
   }
   console.log('\nSaving state and stopping …')
@@ -103,8 +106,8 @@ async function checkPorts(ports: Ports): Promise<void> {
 }
 
 /**
- * Aborts on Ctrl-C and its like, and when bootstrap.mjs is gone; a second Ctrl-C ends this process at once, and with it all
- * that it has started.
+ * Aborts on Ctrl-C, on SIGTERM and SIGHUP, and when bootstrap.mjs is gone. A second Ctrl-C ends this process at once, and
+ * every process that it has started ends with it.
  */
 function stopAsked(): AbortSignal {
   const asked = new AbortController()
@@ -124,7 +127,7 @@ function stopAsked(): AbortSignal {
   return asked.signal
 }
 
-/** A start that was given up on demand is no error. */
+/** Giving up a start on demand is not an error. */
 function unlessAborted(signal: AbortSignal): (error: unknown) => undefined {
   return (error) => {
     if (!signal.aborted) throw error
@@ -138,7 +141,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** It holds keys: nobody but the user may read it. */
+/** The file holds keys, so only the user may read it. */
 async function writeInfo(file: string, info: StackInfo): Promise<void> {
   await writeFile(`${file}.part`, `${JSON.stringify(info, null, 2)}\n`, { mode: 0o600 })
   await rename(`${file}.part`, file)
@@ -166,7 +169,7 @@ function curl({ functions }: StackInfo, key: string): string {
   return `curl -s ${functions['invokeTool']} -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' -d '${data}'`
 }
 
-// A terminal that was closed cannot be written to any more; the state is to be saved all the same.
+// Writing fails once the terminal is closed. The state must be saved all the same.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 

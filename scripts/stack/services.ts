@@ -1,11 +1,11 @@
+/** How each process of a stack is started, as values: nothing runs here. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChildOptions } from './child.ts'
 import type { FirestoreJar } from './firestore-jar.ts'
+import { heapFor, heapOptions, type Heap } from './heap.ts'
 import { ROOT } from './paths.ts'
 import { HOST } from './ports.ts'
-
-/** How each process of a stack is started, as values: nothing runs here. */
 
 export interface Ports {
   functions: number
@@ -24,29 +24,31 @@ export interface Place {
 
 export const REGION = 'us-central1'
 
-/** Where tools may live besides the public internet, unless the environment says otherwise: on this machine. */
+/** Tools may also live on this machine, unless the environment says otherwise. */
 export const LOOPBACK = '127.0.0.0/8,::1/128'
 
-/** What no process of the stack may reach for: Google's metadata server, updates, a user's own configuration. */
+/** Keeps the processes away from Google's metadata server and from checks for updates. */
 const ISOLATED = { METADATA_SERVER_DETECTION: 'none', CI: '1', NO_UPDATE_NOTIFIER: '1' }
 
 /**
- * For an emulator that shares two cores with what talks to it: without threads for garbage collection and with the quick
- * compiler alone it takes about half the CPU time a call. It keeps all documents in memory.
+ * The emulator shares two cores with its clients. Without threads for garbage collection, and with the quick compiler alone,
+ * a call takes about half the CPU time.
  */
-const JAVA_OPTIONS = ['-Xmx2g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Duser.language=en']
+const JAVA_OPTIONS = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Duser.language=en']
 
 export function firestoreService(
   { project, dir, ports }: Place,
   java: string,
   jar: FirestoreJar,
   seed: string | null,
+  heap: Heap = heapFor(),
 ): ChildOptions {
   const seeding = seed === null ? [] : ['--seed_from_export', seed]
   return {
     name: 'firestore',
     command: java,
     args: [
+      ...heapOptions(heap),
       ...JAVA_OPTIONS,
       ...jar.run,
       '--host',
@@ -66,7 +68,7 @@ export function firestoreService(
   }
 }
 
-/** The Firebase CLI needs ports for its hub and logging too; its temporary and configuration files stay in the stack's folder. */
+/** The Firebase CLI also needs ports for its hub and its logging. Its temporary and configuration files stay in the stack's folder. */
 export async function authService(
   { project, dir, ports }: Place,
   extraPorts: [hub: number, logging: number],
@@ -144,8 +146,8 @@ export function functionsService(place: Place, extraEnv: NodeJS.ProcessEnv): Chi
   }
 }
 
-/** A tools worker; its servers are installed and started after it listens. */
-export function workerService({ project, dir, ports }: Place, key: string): ChildOptions {
+/** A tools worker. It listens first, then installs and starts its servers. */
+export function workerService({ project, dir, ports }: Place, key: string, port: number): ChildOptions {
   return {
     name: 'worker',
     command: process.execPath,
@@ -156,7 +158,7 @@ export function workerService({ project, dir, ports }: Place, key: string): Chil
       ...ISOLATED,
       VITRINE_KEY: key,
       VITRINE_URL: functionsUrl(project, ports),
-      PORT: '0',
+      PORT: String(port),
       KMS_EMULATOR_HOST: `${HOST}:${ports.kms}`,
       VITRINE_CACHE_DIR: join(dir, 'worker/cache'),
       VITRINE_WORK_DIR: join(dir, 'worker/work'),
@@ -170,7 +172,7 @@ export function functionsUrl(project: string, ports: Ports): string {
   return `http://${HOST}:${ports.functions}/${project}/${REGION}`
 }
 
-/** What the deployed functions get from their runtime, and the emulators in the place of the real services. */
+/** The environment that deployed functions get from their runtime, with the emulators in place of the real services. */
 function functionsEnv({ project, dir, ports }: Place): NodeJS.ProcessEnv {
   const keyRing = `projects/${project}/locations/${REGION}/keyRings/vitrine`
   return {
@@ -186,7 +188,7 @@ function functionsEnv({ project, dir, ports }: Place): NodeJS.ProcessEnv {
     VITRINE_SIGNING_KEY: `${keyRing}/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     VITRINE_CHECKPOINT_DIR: join(dir, 'checkpoints'),
     VITRINE_EGRESS_ALLOW: process.env['VITRINE_EGRESS_ALLOW'] ?? LOOPBACK,
-    // With it firebase-functions would skip the verification of tokens.
+    // If it were set, firebase-functions would not verify tokens.
     FUNCTIONS_EMULATOR: undefined,
   }
 }

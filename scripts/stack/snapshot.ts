@@ -1,11 +1,10 @@
+/**
+ * The emulators' contents on disk: `{dir}/snapshots/{number}/` holds a Firestore export and the Auth users. The folder of an
+ * unfinished snapshot ends in `.part`. The newest finished one counts, so an export that breaks off loses nothing.
+ */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-
-/**
- * The emulators' contents on disk: `{dir}/snapshots/{number}/`, a Firestore export and the Auth users side by side. One that
- * is being written ends in `.part`; the newest whole one counts, so an export that breaks off loses nothing.
- */
 
 export interface Emulators {
   project: string
@@ -23,8 +22,10 @@ export async function latestSnapshot(dir: string): Promise<string | null> {
   return newest === undefined ? null : join(dir, 'snapshots', newest)
 }
 
-/** Writes a snapshot, then removes what it replaces. */
-export async function takeSnapshot(dir: string, emulators: Emulators): Promise<void> {
+/**
+ * Writes a snapshot, then removes the one that it replaces. `check` throws when what was written must not replace it.
+ */
+export async function takeSnapshot(dir: string, emulators: Emulators, check: () => void = () => {}): Promise<void> {
   const before = await snapshots(dir)
   const name = String(Number(before.at(-1) ?? 0) + 1).padStart(9, '0')
   const whole = join(dir, 'snapshots', name)
@@ -32,6 +33,7 @@ export async function takeSnapshot(dir: string, emulators: Emulators): Promise<v
   await rm(part, { recursive: true, force: true })
   await mkdir(part, { recursive: true })
   await Promise.all([exportFirestore(part, emulators), exportAuth(part, emulators)])
+  check()
   await rename(part, whole)
   await Promise.all(before.map((old) => rm(join(dir, 'snapshots', old), { recursive: true })))
 }

@@ -16,7 +16,8 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await build()
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-test-'))
-  const stack = await startStack({ dir, persist: false })
+  const log = (line: string): void => console.error(`stack: ${line}`)
+  const stack = await startStack({ dir, persist: false, log })
   project.provide('stack', stack.info)
   return async () => {
     await stack.stop()

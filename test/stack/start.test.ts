@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'no
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { localKmsClient } from '../../scripts/kms/client.ts'
 import { signIn, signUp } from '../../scripts/stack/auth-users.ts'
@@ -15,6 +15,15 @@ import { CACHE } from '../worker/world.ts'
 import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cli.ts'
 
 const execFileAsync = promisify(execFile)
+
+/** What the command line of each part's process looks like; the shell that started it does not count. */
+const PROCESSES: Readonly<Record<string, RegExp>> = {
+  functions: /^(?!\/bin\/sh).*functions-server\.ts/,
+  firestore: /^(?!\/bin\/sh).*cloud-firestore-emulator/,
+  auth: /^(?!\/bin\/sh).*emulators:start/,
+  kms: /^(?!\/bin\/sh).*kms-emulator\.ts/,
+  worker: /^(?!\/bin\/sh).*worker\/lib\/main\.js/,
+}
 
 let dir: string
 beforeAll(async () => {
@@ -136,17 +145,53 @@ describe('npm start', { timeout: 120_000 }, () => {
       expect((await invokeWeather(info)).status).toBe(200)
     })
 
-    test('starts functions again that die', async () => {
-      const functions = descendants(cli.pid).find(
-        (pid) => commandOf(pid).startsWith(process.execPath) && commandOf(pid).includes('functions-server'),
+    /** The processes of one part, as they run now. */
+    const processesOf = (part: string): number[] =>
+      descendants(cli.pid).filter((pid) => PROCESSES[part]!.test(commandOf(pid)))
+    const untilWorks: Record<string, () => Promise<boolean>> = {
+      functions: async () => (await invokeWeather(info)).status === 200,
+      firestore: async () => isDeepStrictEqual(await getDocument(info), saved),
+      auth: async () => (await signIn(info.auth, kept.email, kept.password)).uid !== '',
+      kms: async () => (await decrypt(info, kept.ciphertext)) === 'kept',
+      worker: async () => (await fetch(`${info.worker!.url}/healthz`)).ok,
+    }
+    let saved: unknown
+
+    test.each(Object.keys(PROCESSES))('starts %s again when it dies, and says so', async (part) => {
+      saved ??= await getDocument(info)
+      const before = cli.stderr().length
+      for (const pid of processesOf(part)) process.kill(pid, 'SIGKILL')
+      await until(() => cli.stderr().slice(before).includes('starting it again'))
+      await until(() => untilWorks[part]!().catch(() => false))
+      await until(() => untilWorks['functions']!().catch(() => false))
+      const loss = ['firestore', 'auth'].includes(part)
+        ? / It gets what was saved at \d\d:\d\d:\d\d: what was written since is lost\./
+        : /()/
+      expect(cli.stderr().slice(before)).toMatch(
+        new RegExp(
+          `^vitrine: ${part} ended \\(SIGKILL\\), see .*/${part}\\.previous\\.log; starting it again(?: in [\\d.]+ s)?\\.${loss.source}\n$`,
+        ),
       )
-      const before = cli.stderr()
-      process.kill(functions!, 'SIGKILL')
-      await until(() => cli.stderr().includes('starting it again'))
-      await until(async () => (await invokeWeather(info).catch(() => undefined))?.status === 200)
-      expect(cli.stderr().slice(before.length)).toMatch(
-        /^vitrine: functions ended \(SIGKILL\), see .*; starting it again\n$/,
-      )
+    })
+
+    test('starts functions again that are killed while they start again', async () => {
+      const before = cli.stderr().length
+      const lines = (): string[] => cli.stderr().slice(before).split('\n').slice(0, -1)
+      let killed = 0
+      for (const times of [1, 2, 3]) {
+        // The process is there long before it serves.
+        await until(() => processesOf('functions').length > 0)
+        for (const pid of processesOf('functions')) process.kill(pid, 'SIGKILL')
+        killed = times
+        await until(() => lines().length === killed)
+      }
+      expect(lines().map((line) => line.split(',')[0])).toEqual([
+        'vitrine: functions ended (SIGKILL)',
+        'vitrine: functions ended while starting (SIGKILL)',
+        'vitrine: functions ended while starting (SIGKILL)',
+      ])
+      await until(() => untilWorks['functions']!().catch(() => false))
+      expect(lines()).toHaveLength(3)
     })
 
     test('takes everything with it when it is killed', async () => {
@@ -211,7 +256,11 @@ describe('what is wrong is said in one line', () => {
     await writeFile(jar, 'not a jar')
     const cli = await startCli(dir, { env: { FIRESTORE_EMULATOR_JAR: jar } })
     expect(await cli.exited).toBe(1)
-    expect(cli.stderr()).toMatch(/^vitrine: firestore ended while starting \(1\): .*\n$/)
+    const lines = cli.stderr().split('\n')
+    expect(lines.slice(0, 4).map((line) => / in (.*)\.$/.exec(line)?.[1])).toEqual(['0.5 s', '1 s', '2 s', '4 s'])
+    expect(lines.slice(4).join('\n')).toMatch(
+      /^vitrine: firestore ended while starting \(1\), which was failure 5 in a row\. Its last log lines \(.*\/firestore\.log\):\n {2}Error: .*\n$/,
+    )
     for (const port of cli.ports) expect(await isFree(port)).toBe(true)
   })
 
