@@ -65,8 +65,13 @@ export function descendants(pid: number): number[] {
   return below(pid)
 }
 
+/** Empty when the process ended meanwhile. */
 export function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
 }
 
 export function isAlive(pid: number): boolean {
