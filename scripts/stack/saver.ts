@@ -44,7 +44,12 @@ export function createSaver(
     })
   }
 
-  const trySave = (): void => void save().catch((error: Error) => log(`State was not saved: ${error.message}`))
+  /** While a part starts again there is nothing new to save, and its restart has been reported. */
+  function trySave(): void {
+    if (SAVED.some((name) => running.servingPid(name) === undefined)) return
+    save().catch((error: Error) => log(`State was not saved: ${error.message}`))
+  }
+
   trySave()
   const timer = setInterval(trySave, INTERVAL_MS)
   return {
