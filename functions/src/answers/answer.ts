@@ -2,8 +2,8 @@ import type { JsonValue } from '@vitrine/core/json/value'
 import type { Answer } from '@vitrine/core/tool'
 
 /**
- * Deeper JSON is passed on as text. JSON.parse takes any depth, but what walks or serializes the value afterwards recurses, here and
- * at whoever receives it.
+ * Deeper JSON is passed on as text. JSON.parse takes any depth, but everything that walks or serializes the value
+ * afterwards recurses, here and at the receiver.
  */
 export const ANSWER_DEPTH_MAX = 256
 const CONTENT_TYPE_LENGTH_MAX = 255
@@ -29,7 +29,7 @@ const TEXT_TYPE = new RegExp(
     ')$',
 )
 
-/** Byte order marks, which tell more surely than a header what a text is written in (WHATWG Encoding, section 6). */
+/** A byte order mark says more reliably than a header how a text is encoded (WHATWG Encoding, section 6). */
 const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
   ['utf-16le', [0xff, 0xfe]],
@@ -38,7 +38,7 @@ const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
 
 export type BodyKind = 'events' | 'json' | 'text' | 'binary'
 
-/** What a Content-Type says a body is; `events` are text too. */
+/** The kind of body that a Content-Type announces; `events` are text too. */
 export function kindOf(contentType: string): BodyKind {
   const essence = essenceOf(contentType)
   if (essence === 'text/event-stream') return 'events'
@@ -47,8 +47,9 @@ export function kindOf(contentType: string): BodyKind {
 }
 
 /**
- * A response body by its Content-Type: JSON as JSON, text in the charset that it names (UTF-8 with replacement characters where it
- * names none that exists), anything else as bytes. An empty body is JSON null, and JSON that does not parse is text.
+ * Reads a response body by its Content-Type: JSON as JSON, text in the charset it names (UTF-8 with replacement
+ * characters if it names none that exists), anything else as bytes. An empty body is JSON null; JSON that does not
+ * parse is text.
  */
 export function toAnswer(contentType: string, bytes: Uint8Array): Answer {
   if (bytes.length === 0) return { type: 'json', value: null }
@@ -71,7 +72,7 @@ export function toResult(answer: Answer): JsonValue {
   }
 }
 
-/** What core has for browsers too takes a hundred times as long. */
+/** Node's own encoder: core's, which also runs in browsers, is a hundred times slower. */
 export function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, length).toString('base64')
 }
@@ -92,7 +93,7 @@ export function isDeeperThan(value: JsonValue, levels: number): boolean {
   return inner.some((item) => isDeeperThan(item, levels - 1))
 }
 
-/** A decoder for a text of this type that begins with these bytes. */
+/** A decoder for text of this type that begins with these bytes. */
 export function decoderFor(contentType: string, beginning: Uint8Array): TextDecoder {
   const marked = BYTE_ORDER_MARKS.find(([, mark]) => mark.every((byte, i) => beginning[i] === byte))
   const charset = marked?.[0] ?? /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1] ?? 'utf-8'
@@ -103,7 +104,7 @@ export function decoderFor(contentType: string, beginning: Uint8Array): TextDeco
   }
 }
 
-/** Whether more bytes have to come before it is known if these begin with a byte order mark. */
+/** Whether these bytes may still turn out to begin with a byte order mark. */
 export function mayBecomeMark(beginning: Uint8Array): boolean {
   return BYTE_ORDER_MARKS.some(
     ([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]),

@@ -6,19 +6,29 @@ import type { Reply } from './thread.ts'
 import { bodyError } from '../egress/body.ts'
 import type { Kind, Readings, ReadTask, Secrets } from './read.ts'
 
-/** Bytes from which on an answer is read in a thread. Passing it over costs the event loop a tenth of a millisecond; reading so much costs two, and ten at worst. */
+/** Reads large answers in two worker threads, so that parsing and scrubbing them does not block the event loop. */
+
+/**
+ * Answers of at least this many bytes go to a thread. Handing one over costs the event loop 0.1 ms; reading it there
+ * would cost 2 ms, 10 ms at worst.
+ */
 const LARGE_BYTES_MIN = 64 * 1024
-/** From so many bytes on it is the other thread's: what takes seconds is not waited for by what takes some milliseconds. */
+/**
+ * Answers of at least this many bytes have a thread of their own: they take seconds, and smaller ones do not wait for
+ * them.
+ */
 const HUGE_BYTES_MIN = 1024 * 1024
-/** A thread takes some 10 MB and a tenth of a second to start. */
+/** An idle thread ends after this long. It holds some 10 MB, and starting one takes a tenth of a second. */
 const IDLE_MS = 30_000
-/** Far above what is let in by its weight (read-answer.ts): when V8 comes to this limit while it parses, the process ends and not the thread alone. */
+/**
+ * Far above what weightOf lets in. V8 ends the process, not just the thread, if it reaches this limit while parsing.
+ */
 const HEAP_MB_MAX = 1024
 
 /**
- * Reads an answer, or what an answer came in, where that does not hold up other calls; undefined for one that is small enough to be read
- * at once. The bytes are gone from here then. Rejects with a BodyError: upstream_too_large for what would take too much memory,
- * internal when the thread breaks; with any error when the call's signal aborts.
+ * Reads an answer, or the messages around it, in a thread and takes the bytes away from the caller. Undefined for an
+ * answer small enough to read at once. Rejects with a BodyError: upstream_too_large if reading would take too much
+ * memory, internal if the thread breaks; with any error when the call's signal aborts.
  */
 export type ReadLarge = <K extends Kind>(
   kind: K,
@@ -26,19 +36,19 @@ export type ReadLarge = <K extends Kind>(
 ) => Promise<Readings[K]['read']> | undefined
 
 export interface LargeAnswers {
-  /** For one call, until its signal aborts. */
+  /** A reader for one call; it works until the call's signal aborts. */
   reader(secrets: Secrets, signal: AbortSignal): ReadLarge
   close(): Promise<void>
 }
 
 interface Options {
-  /** The module of the thread: answer-thread.ts, or what the build makes of it. */
+  /** The module of the thread: thread.ts, or its bundle. */
   entry: URL
   bytesMin?: number
   idleMs?: number
 }
 
-/** Starts no thread before one is needed. */
+/** Threads start when they are first needed. */
 export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs = IDLE_MS }: Options): LargeAnswers {
   const [large, huge] = [createLane(entry, idleMs), createLane(entry, idleMs)]
 
@@ -68,8 +78,8 @@ interface Lane {
 }
 
 /**
- * A thread, started when it is needed, that takes one answer after the other as they came; there are no more of them than calls under
- * way. A call that is given up while its answer is being read takes the thread along: the others go on with a new one.
+ * One thread, started on demand, that reads answers in the order they arrive. The queue is no longer than the calls
+ * under way. Giving up a call whose answer is being read ends the thread; a new one serves the rest.
  */
 function createLane(entry: URL, idleMs: number): Lane {
   const waiting: Job[] = []
@@ -94,7 +104,7 @@ function createLane(entry: URL, idleMs: number): Lane {
   }
 
   function start(): Worker {
-    // Nothing of the process's environment and flags is for it.
+    // The thread needs nothing from the process's environment and flags.
     const started = new Worker(entry, {
       name: 'answers',
       env: {},
@@ -149,7 +159,7 @@ function createLane(entry: URL, idleMs: number): Lane {
   return { read, close: end }
 }
 
-/** An error of the thread may quote what it read: nothing but its name is told. */
+/** The thread's error may quote what it read, so only its name or code is logged. */
 function brokenBy(error: unknown): Error {
   const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') return bodyError('upstream_too_large')

@@ -5,8 +5,9 @@ import { base64Of, decoderFor, kindOf, mayBecomeMark } from './answer.ts'
 import { withLineBreaks } from '../egress/body.ts'
 
 /**
- * A body in pieces by its Content-Type, as it comes: event streams by event, text and JSON as text, anything else as bytes. Nothing is
- * held back but what is not yet whole: a character, an event, the first bytes of what may be a byte order mark.
+ * Splits a body into pieces as it arrives, by its Content-Type: event streams by event, text and JSON as text, anything
+ * else as bytes. Only incomplete parts are held back: a character, an event, the first bytes of a possible byte order
+ * mark.
  */
 export function toPieces(
   contentType: string,
@@ -23,10 +24,10 @@ export function toPieces(
   }
 }
 
-/** HTML Living Standard, section 9.2: always UTF-8, and an event that is not ended by an empty line never was one. */
+/** HTML Living Standard, section 9.2: always UTF-8; an event that no empty line ends is dropped. */
 async function* events(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
   const ready: Piece[] = []
-  // What it buffers are bytes that were counted.
+  // Its buffer is bounded by the limit on the body's bytes.
   const parser = createParser({
     onEvent: ({ event, id, data }) =>
       ready.push({ type: 'event', ...(event !== undefined && { event }), ...(id !== undefined && { id }), data }),

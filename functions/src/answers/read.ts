@@ -7,25 +7,25 @@ import { bodyError } from '../egress/body.ts'
 import { digestOf } from './digest.ts'
 import { weightOf } from './json-weight.ts'
 
-/** Reading an answer to the end in one go: what answer-thread.ts does, as functions of what it is sent. */
+/** Reads a whole answer in one go. thread.ts runs these functions on what it is sent. */
 
-/** An answer that was scrubbed and serialized where it was read: JSON in UTF-8, as the caller gets it. */
+/** An answer scrubbed and serialized where it was read: JSON in UTF-8, as the caller gets it. */
 export interface SerializedAnswer {
   type: 'serialized'
   json: Uint8Array
-  /** Places where the credential was taken out. */
+  /** Places where the credential was replaced. */
   redactions: number
-  /** See digestOf; empty where none was asked for. */
+  /** See digestOf; empty unless one was requested. */
   resultDigest: string
 }
 
-/** What can be read, by kind, and what comes of it. */
+/** Input and output of each kind of reading. */
 export interface Readings {
   /** The body of an `http` tool's answer. */
   body: { unread: { contentType: string; bytes: Uint8Array }; read: SerializedAnswer }
-  /** JSON-RPC; `id` is that of the call. */
+  /** JSON-RPC messages; `id` is the id of the call. */
   mcp: { unread: Messages & { id: string | number }; read: ReadMessages }
-  /** What a tools worker says. */
+  /** The messages of a tools worker. */
   worker: { unread: Messages; read: ReadMessages }
 }
 
@@ -37,21 +37,23 @@ interface Messages {
 
 /** Messages without the result of the call. */
 export interface ReadMessages {
-  /** In the form in which they came, with a stand-in for the result and for what is not the protocol. */
+  /**
+   * The other messages, in the form they arrived in. Placeholders replace the result and anything outside the protocol.
+   */
   rest: string
-  /** The call's result, where it was among them. */
+  /** The result of the call, if it was among the messages. */
   result: ReadResult | null
 }
 
 export interface ReadResult {
   /** The server's own verdict. */
   ok: boolean
-  /** null for one that is nested too deep. */
+  /** Null if the result is nested too deeply. */
   answer: SerializedAnswer | null
 }
 
 export interface Secrets {
-  /** As createScrubber wants them. */
+  /** The arguments of createScrubber. */
   credential: string | null
   auth: AuthScheme
   /** Whether a digest of the result is wanted. */
@@ -61,15 +63,15 @@ export interface Secrets {
 export type Kind = keyof Readings
 export type ReadTask = { [K in Kind]: { kind: K; unread: Readings[K]['unread']; secrets: Secrets } }[Kind]
 
-/** Heap that one answer may take when it is parsed; scrubbing and serializing it take about twice that again. */
+/** Heap that one parsed answer may take; scrubbing and serializing it take about twice that again. */
 export const PARSED_BYTES_MAX = 160 * 1024 * 1024
-/** Of messages, what may be left beside the result of a call. */
+/** Length that the messages besides the result may have. */
 const REST_LENGTH_MAX = 64 * 1024
 
-/** What the MCP client gets in place of a result that is not for it: it settles the request, for well or ill. */
+/** The placeholder that settles the MCP client's request: the result itself was read here. */
 export const TAKEN = { resultType: 'complete', content: [] }
 
-/** Throws a BodyError: upstream_too_large for what would take too much memory. */
+/** Throws a BodyError: upstream_too_large if reading would take too much memory. */
 export async function read(task: ReadTask): Promise<Readings[Kind]['read']> {
   const { credential, auth, digested } = task.secrets
   const serialize = serializer(createScrubber(credential, auth), digested)
@@ -103,7 +105,7 @@ function bodyOf({ contentType, bytes }: Readings['body']['unread']): Answer {
   return toAnswer(contentType, bytes)
 }
 
-/** What one message comes to: what is left of it, as JSON. */
+/** Reduces one message to what the client still needs, and passes the call's result to `note`. */
 type Rest = (message: JsonValue, note: (result: JsonObject) => void) => JsonValue
 
 async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
@@ -114,7 +116,7 @@ async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
       note(message.result as JsonObject)
       return { jsonrpc: '2.0', id, result: TAKEN }
     }
-    // Of what a server asks, the client looks at the method alone: it offers nothing.
+    // The client offers no features, so it refuses any request of the server by its method alone.
     if ('method' in message && 'id' in message) return { jsonrpc: '2.0', id: message.id, method: message.method }
     return !('method' in message) || message.method === 'notifications/progress'
       ? (message as unknown as JsonObject)
@@ -169,12 +171,12 @@ function resultOf(result: JsonObject, serialize: Serialize): ReadResult {
   }
 }
 
-/** Whether an MCP tool succeeded: it reports no error and asks for nothing more (`input_required`, 2026-07-28). */
+/** Whether an MCP tool succeeded: it reports no error and does not ask for input (`input_required`, 2026-07-28). */
 export function isGood(result: JsonObject): boolean {
   return result['isError'] !== true && (result['resultType'] ?? 'complete') === 'complete'
 }
 
-/** null for what is not JSON. */
+/** Null if the text is not JSON. */
 function parsed(text: string): JsonValue {
   checkWeight(text)
   try {

@@ -2,18 +2,18 @@ import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Piece } from '@vitrine/core/tool'
 import { base64Of } from './answer.ts'
 
-/** Takes the credential out of pieces on their way to the caller, also where it is spread over several. */
+/** Removes the credential from pieces on their way to the caller, even where it is spread over several pieces. */
 export interface ScrubbedPieces {
   emit(piece: Piece): Promise<void>
-  /** Sends what was held back because it could have been the beginning of the credential. */
+  /** Sends the text held back because it might have begun the credential. */
   end(): Promise<void>
   /** Places replaced so far. */
   count(): number
 }
 
 /**
- * Text, bytes and the data of events are streams to whoever puts them together, so each is scrubbed as one: what could be the beginning of
- * the credential at the end of a piece goes out with the next. Names, ids and messages are scrubbed by themselves.
+ * The receiver may join text, bytes and event data into streams, so each is scrubbed as one stream: the end of a piece
+ * that may begin the credential is sent with the next piece. Names, ids and messages are scrubbed one by one.
  */
 export function scrubbedPieces(scrubber: Scrubber, send: (piece: Piece) => Promise<void>): ScrubbedPieces {
   const text = scrubber.textStream()

@@ -1,7 +1,10 @@
 import { parentPort, threadId } from 'node:worker_threads'
 import type { ReadTask } from './read.ts'
 
-/** A thread that does what the content type of a body says, and answers with its own id. */
+/**
+ * A thread whose behaviour the body's content type chooses (hang, throw, exit, memory); otherwise it answers with its
+ * own id.
+ */
 
 parentPort!.on('message', ({ unread }: ReadTask) => {
   const order = 'contentType' in unread ? unread.contentType : ''

@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads'
 import { bodyCodeOf, type BodyError } from '../egress/body.ts'
 import { read, type Kind, type Readings, type ReadTask } from './read.ts'
 
-/** The thread in which large answers are read, one after the other. It keeps nothing of them. */
+/** The thread that reads large answers, one after the other. It keeps nothing of them. */
 
 export type Reply = { read: Readings[Kind]['read'] } | { bodyCode: BodyError['bodyCode'] }
 
@@ -15,14 +15,14 @@ async function answer(task: ReadTask): Promise<void> {
   port.postMessage(reply, jsonOf(reply))
 }
 
-/** Anything but a refusal ends the thread, and is for whoever started it to hear. */
+/** A BodyError becomes a reply. Any other error ends the thread, and large.ts handles its exit. */
 function refused(error: unknown): Reply {
   const bodyCode = bodyCodeOf(error)
   if (bodyCode === null) throw error
   return { bodyCode }
 }
 
-/** What goes over without being copied. */
+/** The buffers that are transferred, not copied. */
 function jsonOf(reply: Reply): ArrayBuffer[] {
   if (!('read' in reply)) return []
   const answer = 'json' in reply.read ? reply.read : reply.read.result?.answer

@@ -5,20 +5,21 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { compileSchema, type Checked, type Validator } from './compile.ts'
 import { isSchema } from './keywords.ts'
 
-/** Bytes of all validators that are kept. */
+/** Memory that all cached validators may take. */
 const KEPT_BYTES_MAX = 32 * 1024 * 1024
-/** Of one that is being made, or that there is none. */
+/** Weight of an entry that is still compiling or cannot be used. */
 const UNMADE_BYTES = 1_000
-/** A text beyond this says nothing more. */
+/** A longer message would tell the caller nothing more. */
 const MESSAGE_LENGTH_MAX = 300
 
 /**
- * Checks a call's arguments against a schema. `key` names the schema: equal keys are equal schemas. Errors: args_invalid, which says where
- * and by which keyword, and never repeats a value; schema_unusable for a schema that cannot be checked against, or not within bounds.
+ * Checks a call's arguments against a schema. `key` identifies the schema: equal keys mean equal schemas. Errors:
+ * args_invalid, which names the place and the keyword and never repeats a value; schema_unusable for a schema that
+ * cannot be checked, or not within bounds.
  */
 export type CheckArgs = (schema: JsonValue, key: string, args: JsonObject) => Promise<Result<void>>
 
-/** Keeps the validators that it makes. What cannot be used is kept too, so that finding that out again costs nothing. */
+/** Caches validators, and also the verdict on unusable schemas, so that repeating it is free. */
 export function createArgsChecker(): CheckArgs {
   const kept = new LRUCache<string, { made: Promise<Validator | string>; bytes: number }>({
     maxSize: KEPT_BYTES_MAX,
@@ -34,7 +35,7 @@ export function createArgsChecker(): CheckArgs {
       (validator) => {
         if (typeof validator !== 'string') kept.set(key, { made, bytes: validator.weight })
       },
-      // What failed because of us may work the next time.
+      // Our own failure may not repeat.
       () => kept.delete(key),
     )
     return made
@@ -54,7 +55,7 @@ function unusable(why: string): Result<never> {
   return fail('schema_unusable', `The input schema of this command cannot be used: ${why}.`, { field: 'args' })
 }
 
-/** The last error is about the outermost schema; those before say why, where one of several had to fit. */
+/** The last error is about the outermost schema; the ones before it explain why none of several alternatives fits. */
 function invalid(errors: Exclude<Checked, string>): Result<never> {
   const outermost = errors.at(-1)!
   const reasons = [...new Set(errors.slice(0, -1).map((error) => describe(error)))].slice(0, 3)

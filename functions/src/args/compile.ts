@@ -9,14 +9,14 @@ import { createMeter, type Meter } from './meter.ts'
 import { loadPatterns, type Pattern } from './pattern.ts'
 
 /**
- * What a check finds: nothing, the errors of one that ended at the first, that the arguments take too long, or that the code made for the
- * schema is wrong (with `unevaluatedProperties`, Ajv 8.20 makes some that throws).
+ * Result of a check: valid, the errors up to the first one that ended it, `too-long`, or `failed` when the generated
+ * code threw (Ajv 8.20 generates such code for some `unevaluatedProperties`).
  */
 export type Checked = 'ok' | 'too-long' | 'failed' | ErrorObject[]
 type Str = typeof ajvStr
 export interface Validator {
   check(args: JsonObject): Checked
-  /** Bytes of memory, about: what an Ajv takes, and the code for each schema. */
+  /** Approximate memory in bytes: a fixed part per Ajv and the code of each schema. */
   weight: number
 }
 
@@ -24,9 +24,9 @@ const WEIGHT_OF_ONE = 40_000
 const WEIGHT_OF_SCHEMA = 4_000
 
 /**
- * Makes code that checks values against a schema which may be meant to do harm. What reaches the compiler was put together anew from
- * what was understood; validators count their steps and stop. A text says why a schema cannot be used. Each has an
- * Ajv of its own, for an Ajv keeps what it compiled for ever.
+ * Compiles a schema that may be hostile. The compiler gets only a schema rebuilt from the parts that were understood,
+ * and the validator counts its steps and stops. Returns a text when the schema cannot be used, saying why. Each schema
+ * has its own Ajv, because an Ajv never frees what it compiled.
  */
 export async function compileSchema(root: Schema): Promise<Validator | string> {
   const document = readDocument(root)
@@ -39,15 +39,15 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   const emitted = emit(document, patterns)
   const meter = createMeter()
   const ajv = new Ajv2020({
-    // Everything was checked on reading, and nothing is to be looked up: there are no meta-schemas, and no way to load any.
+    // The schema was checked while it was read and refers to nothing outside, so no meta-schemas are loaded.
     meta: false,
     validateSchema: false,
     strict: false,
     validateFormats: false,
     logger: false,
-    // What an object inherits is none of its properties.
+    // Inherited properties do not count as properties.
     ownProperties: true,
-    // A referenced schema has a function of its own, or code would grow like the tree that references unfold to.
+    // Each referenced schema gets its own function; inlining would make the code grow exponentially.
     inlineRefs: false,
     multipleOfPrecision: 9,
     code: {
@@ -57,7 +57,7 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
       optimize: false,
     },
   })
-  // Ajv2020 sets it for good, and each schema would carry lists of what was evaluated that nobody asks for.
+  // Ajv2020 always turns this on, and every schema would then track evaluated properties that nothing reads.
   ajv.opts.unevaluated = emitted.unevaluated
   for (const definition of linear(meter, str)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
   ajv.addKeyword({
@@ -84,12 +84,15 @@ function metered(source: string, pattern: Pattern, meter: Meter): { test(text: s
       meter.spend((text.length * pattern.size) >> 1)
       return pattern.test(text)
     },
-    // Ajv tells patterns apart by this.
+    // Ajv's key for a pattern.
     toString: () => `/${source}/u`,
   }
 }
 
-/** Ajv compares every item to every other one, every value to every item of `enum`, and counts all characters of a text that is too long. */
+/**
+ * Replaces keywords whose Ajv code takes too long: it compares each item with every other, each value with every item
+ * of `enum`, and counts all characters of a text that is obviously too long.
+ */
 function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
   return [
     {
@@ -126,7 +129,7 @@ function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
   ]
 }
 
-/** Code points; one takes two code units at most. */
+/** Counts code points; each takes at most two code units. */
 function characters(text: string, meter: Meter): number {
   meter.spend(text.length >> 2)
   let count = 0
@@ -140,7 +143,7 @@ function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boole
   return (value) => (containers || typeof value !== 'object' || value === null) && keys.has(keyOf(value, meter))
 }
 
-/** The same for equal values only (Core 2020-12, section 4.2.2), found in time proportional to the value. */
+/** Equal values have equal keys (Core 2020-12, section 4.2.2). Takes time proportional to the value. */
 function keyOf(value: JsonValue, meter: Meter | null): string {
   const key = canonicalize(value)
   meter?.spend(key.length >> 1)

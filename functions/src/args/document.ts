@@ -2,20 +2,20 @@ import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/va
 import { isSchema, type Schema } from './keywords.ts'
 import { readNode, type Node } from './node.ts'
 
-/** A schema and all that it refers to, within itself: what can be reached from `root`. */
+/** A schema and everything reachable from `root` within the same document. */
 export interface SchemaDocument {
   root: Schema
   nodes: Map<JsonObject, Node>
-  /** Where `$ref` leads, by the node that has it. */
+  /** The target of each node's `$ref`. */
   targets: Map<Node, Schema>
 }
 
-/** Schemas in a document, and other things that code is made for one by one: about 0.2 ms each. */
+/** Number of schemas and other things that code is generated for, about 0.2 ms each. */
 const SIZE_MAX = 1_000
-/** For a document that does not say where it is from. The name resolves nowhere (RFC 6761), and nothing tries. */
+/** Base URI of a document without an `$id`. The name never resolves (RFC 6761), and nothing looks it up. */
 const NOWHERE = 'https://schema.invalid/'
 
-/** Dialects, by `$schema`; whether what stands beside `$ref` counts. */
+/** Dialects by `$schema`. `refAlone`: keywords next to `$ref` are ignored. */
 const DIALECTS: Record<string, { refAlone: boolean }> = {
   'json-schema.org/draft/2020-12/schema': { refAlone: false },
   'json-schema.org/draft/2019-09/schema': { refAlone: false },
@@ -26,8 +26,8 @@ const DIALECTS: Record<string, { refAlone: boolean }> = {
 const UNKNOWN_DIALECT = '"$schema" names a dialect that is not supported'
 
 /**
- * Reads a schema document. `$ref` is resolved here and only here (Core 2020-12, section 8.2), against the document itself: what it does
- * not hold under that URI is not there. Gives a text that says what is wrong when it cannot be used.
+ * Reads a schema document. `$ref` is resolved here and nowhere else (Core 2020-12, section 8.2), and only within the
+ * document. Returns a text when the document cannot be used, saying why.
  */
 export function readDocument(root: Schema): SchemaDocument | string {
   const dialect = dialectOf(root)
@@ -71,7 +71,7 @@ function dialectOf(root: Schema): { refAlone: boolean } | undefined {
   return Object.hasOwn(DIALECTS, key) ? DIALECTS[key] : undefined
 }
 
-/** What URIs mean within a document: its resources by `$id`, its anchors, and the base URI at each schema. */
+/** Indexes what URIs mean within a document: resources by `$id`, anchors, and the base URI of each schema. */
 function indexed(root: Schema, refAlone: boolean) {
   const nodes = new Map<JsonObject, Node>()
   const bases = new Map<JsonObject, string>()
@@ -96,7 +96,7 @@ function indexed(root: Schema, refAlone: boolean) {
     const url = typeof id === 'string' && URL.canParse(id, outer) ? new URL(id, outer) : undefined
     if (!url) problem ??= '"$id" is no URI'
     if (!url || url.hash.length > 1) {
-      // Drafts 6 and 7 named anchors like this.
+      // Drafts 6 and 7 name anchors like this.
       if (url?.href.startsWith(outer)) define(anchors, url.href, schema)
       return outer
     }
@@ -132,7 +132,7 @@ function indexed(root: Schema, refAlone: boolean) {
           ? pointedAt(resource, fragment)
           : anchors.get(`${url.href}#${fragment}`)
     if (!isSchema(target)) return undefined
-    // It may stand where no schema is expected.
+    // The target may be in a place that holds no schemas, which the first visit skipped.
     visit(target, url.href)
     return target
   }
@@ -144,7 +144,7 @@ function indexed(root: Schema, refAlone: boolean) {
   return { node, resolve, problem }
 }
 
-/** RFC 6901. */
+/** A JSON pointer (RFC 6901). */
 function pointedAt(root: JsonObject, pointer: string): JsonValue | undefined {
   let value: JsonValue | undefined = root
   for (const token of pointer.slice(1).split('/')) {

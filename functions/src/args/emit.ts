@@ -4,21 +4,27 @@ import type { Schema } from './keywords.ts'
 import type { Node, Part } from './node.ts'
 import type { Pattern, Patterns } from './pattern.ts'
 
-/** A document as the compiler gets it: nothing in it that was not understood, and every reference to one of its `$defs`. */
+/**
+ * A document as the compiler gets it: only keywords that were understood, and every reference leads to one of its
+ * `$defs`.
+ */
 export interface Emitted {
   schema: object | boolean
-  /** All that are used, by source. */
+  /** The patterns in use, by source. */
   patterns: Map<string, Pattern>
   unevaluated: boolean
 }
 
-/** The keyword, in every schema, that says what looking at a value costs beside what grows with the value; compile.ts implements it. */
+/**
+ * A keyword added to every schema: what looking at a value costs, fixed and per part of the value. compile.ts
+ * implements it.
+ */
 export const SPEND = 'spend'
 
-/** Stands for a pattern of names that cannot be searched for: then every property may be meant by it, and none is refused as additional. */
+/** Replaces a name pattern that cannot be searched. It matches every property, so none is refused as additional. */
 const ANY_NAME = 'any name'
 const ALL: Pattern = { test: () => true, size: 0 }
-/** Instructions of all patterns: making one takes about 10 µs each. */
+/** Instructions in all patterns together; each takes about 10 µs to make. */
 const PATTERNS_SIZE_MAX = 10_000
 const GROUP_LENGTH_MAX = 20
 
@@ -45,7 +51,7 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
     return [ANY_NAME, true]
   }
 
-  /** A schema within another one: by reference if others refer to it too, so that code is made for it once. */
+  /** A nested schema. If others refer to it too it becomes a reference, so that its code is generated once. */
   function inner(schema: Schema): object | boolean {
     const name = names.get(schema)
     return name === undefined || typeof schema === 'boolean' ? whole(schema) : refTo(name)
@@ -85,7 +91,7 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
       : Object.fromEntries(schemas.map(([key, schema]) => [key, inner(schema)]))
   }
 
-  /** The same in groups with functions of their own, for code is nested as deep as a list is long. */
+  /** Splits a long list into groups with functions of their own: generated code nests as deep as a list is long. */
   function inGroups(keyword: 'allOf' | 'anyOf', schemas: (object | boolean)[]): (object | boolean)[] {
     if (schemas.length <= GROUP_LENGTH_MAX) return schemas
     return inGroups(
@@ -107,7 +113,7 @@ function refTo(name: string): { $ref: string } {
   return { $ref: `#/$defs/${encodeURIComponent(name)}` }
 }
 
-/** What is done for a value whatever is in it (names looked for, schemas passed), and for each of its parts. */
+/** Steps for any value (names looked up, schemas applied), and steps for each of its parts. */
 function costOf({ assertions, applicators }: Node): [once: number, perPart: number] {
   const required = (assertions['required'] as string[] | undefined)?.length ?? 0
   const dependent = Object.values((assertions['dependentRequired'] as JsonObject | undefined) ?? {}).flat().length
@@ -115,7 +121,10 @@ function costOf({ assertions, applicators }: Node): [once: number, perPart: numb
   return [once, 1 + (applicators.find(({ keyword }) => keyword === 'patternProperties')?.schemas.length ?? 0)]
 }
 
-/** `then` and `else` mean nothing without `if`, nor it without them. An empty list or map says nothing, and some are not allowed. */
+/**
+ * `then` and `else` have no effect without `if`, nor `if` without them. An empty list or map has no effect, and some
+ * are invalid.
+ */
 function isOfUse(keyword: string, { applicators }: Node): boolean {
   const has = (other: string) => applicators.some((part) => part.keyword === other && part.schemas.length > 0)
   if (keyword === 'if') return has('then') || has('else')

@@ -2,16 +2,17 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import type { Schema } from './keywords.ts'
 import type { SchemaDocument } from './document.ts'
 
-/** Schemas and properties that apply to one and the same value, counted once per visit. */
+/** Schemas and properties that apply to the same value, counted once per visit. */
 const IN_PLACE_MAX = 10_000
-/** The sum over all schemas. For `unevaluated…` code is made that carries every property through all of them. */
+/** Sum over all schemas. The code for `unevaluated…` carries every property through all of them. */
 const CARRIED_MAX = 20_000
-/** Code for `oneOf` is nested as deep as there are alternatives, which parsers take badly. */
+/** The code for `oneOf` nests as deep as there are alternatives, and parsers handle deep nesting badly. */
 const ONE_OF_MAX = 250
 
 /**
- * What may be said of a document without any arguments: that no schema applies to a value by way of itself (Core 2020-12, section
- * 9.4.1), and that no tower of `allOf` or `$ref` makes one value be looked at without end. A text that says what is wrong otherwise.
+ * Checks that do not depend on arguments: no schema applies to a value by way of itself (Core 2020-12, section 9.4.1),
+ * and no tower of `allOf` or `$ref` makes the validator visit one value too often. Returns a text that names the
+ * problem.
  */
 export function inPlaceProblem({ root, nodes, targets }: SchemaDocument): string | undefined {
   const sizes = new Map<JsonObject, number | 'open'>()

@@ -1,12 +1,15 @@
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 
-/** The keywords of JSON Schema 2020-12 that are checked; annotations, `format` and what nobody knows are left out (Core, section 4.3.1). */
+/**
+ * The keywords of JSON Schema 2020-12 that are checked. Annotations, `format` and unknown keywords are ignored (Core,
+ * section 4.3.1).
+ */
 
 export type Schema = boolean | JsonObject
 
 export interface Applicator {
   holds: 'one' | 'list' | 'map'
-  /** Applies to the same value as the schema it stands in, not to a part of it. */
+  /** Applies to the same value as the schema that contains it, not to a part of that value. */
   inPlace: boolean
 }
 
@@ -33,7 +36,7 @@ export const APPLICATORS: Record<string, Applicator> = {
   unevaluatedProperties: part('one'),
 }
 
-/** Where schemas stand that apply only when something refers to them. */
+/** Keywords that hold schemas which apply only where a reference leads to them. */
 export const DEFINITIONS = ['$defs', 'definitions']
 
 const TYPES = new Set<JsonValue>(['string', 'number', 'integer', 'boolean', 'null', 'object', 'array'])
@@ -48,7 +51,7 @@ const isTypes = (value: JsonValue) =>
     value.every((type) => TYPES.has(type)) &&
     new Set(value).size === value.length)
 
-/** Keywords without schemas in them, and what their values have to look like. */
+/** Keywords that contain no schemas, with the check of their values. */
 export const ASSERTIONS: Record<string, (value: JsonValue) => boolean> = {
   type: isTypes,
   enum: (value) => Array.isArray(value),

@@ -1,11 +1,16 @@
 import type { JsonValue } from '@vitrine/core/json/value'
 
-/** Counts what one check does. Many small schemas applied to many small values are a lot of work, which no bound of either shows. */
+/**
+ * Counts the steps of one check. Many small schemas on many small values are a lot of work, which no limit on either
+ * size shows.
+ */
 export interface Meter {
   spend(steps: number): void
-  /** For a schema that is about to look at a value; `errors` found so far are copied around, so they cost too. */
+  /**
+   * Charges for a schema that is about to look at a value. The errors found so far are copied around, so they cost too.
+   */
   look(once: number, perPart: number, value: JsonValue, errors: unknown[] | null): void
-  /** What the check gives; 'too-long' when it was stopped, 'failed' when it threw. */
+  /** The result of the check; 'too-long' if it was stopped, 'failed' if it threw. */
   run<T>(check: () => T): T | 'too-long' | 'failed'
 }
 
@@ -30,7 +35,7 @@ export function createMeter(): Meter {
       try {
         return check()
       } catch (error) {
-        // RangeError: references lead deeper than the stack.
+        // RangeError: references nest deeper than the stack allows.
         return error === SPENT || error instanceof RangeError ? 'too-long' : 'failed'
       }
     },

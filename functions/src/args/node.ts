@@ -1,26 +1,31 @@
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { APPLICATORS, ASSERTIONS, DEFINITIONS, isSchema, type Applicator, type Schema } from './keywords.ts'
 
-/** One schema object, its own keywords read and those of older drafts put into the words of 2020-12. */
+/** One schema object with its own keywords; those of older drafts are translated to 2020-12. */
 export interface Node {
   assertions: JsonObject
   applicators: Part[]
   definitions: Schema[]
   ref: string | undefined
-  /** Why it cannot be used; undefined when it can. */
+  /** Why it cannot be used; undefined if it can. */
   problem: string | undefined
 }
 
 export interface Part extends Applicator {
   keyword: string
-  /** By place in a list, by name in a map; one schema has the key ''. */
+  /** Keyed by index for a list and by name for a map; a single schema has the key ''. */
   schemas: [key: string, schema: Schema][]
 }
 
-/** References whose target depends on where a check comes from. Nobody uses them for arguments, so they are not followed at all. */
+/**
+ * References whose target depends on the path of the check. Schemas of arguments don't use them, so they are refused.
+ */
 const DYNAMIC = ['$dynamicRef', '$recursiveRef']
 
-/** Reads one schema object, without those in it. `refAlone`: what stands beside `$ref` does not count (before draft 2019-09). */
+/**
+ * Reads one schema object, not the schemas in it. `refAlone`: keywords next to `$ref` are ignored (before draft
+ * 2019-09).
+ */
 export function readNode(source: JsonObject, refAlone: boolean): Node {
   const schema = modern(source)
   const node: Node = { assertions: {}, applicators: [], definitions: [], ref: undefined, problem: undefined }
@@ -53,14 +58,17 @@ function schemasOf(value: JsonValue, { holds }: Applicator): Part['schemas'] | u
   return schemas.every((entry): entry is [string, Schema] => isSchema(entry[1])) ? schemas : undefined
 }
 
-/** No arguments have a key of that name, and code that is made from a schema should not come across it. */
+/** Arguments never have this key, and generated code must not meet it. */
 const PROTO = '__proto__'
 
 function withoutProto(map: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(map).filter(([key]) => key !== PROTO))
 }
 
-/** Drafts 6 and 7 called some things otherwise. Servers mix the drafts, so both ways are understood whatever `$schema` says. */
+/**
+ * Translates the keywords of drafts 6 and 7. Servers mix the drafts, so both spellings are accepted whatever `$schema`
+ * says.
+ */
 function modern(source: JsonObject): JsonObject {
   const { items, additionalItems, dependencies, ...schema } = source
   if (Array.isArray(items)) {

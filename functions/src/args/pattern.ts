@@ -1,20 +1,20 @@
 import type { RE2JS } from 're2js'
 
-/** A regular expression whose search takes time in proportion to text and program. */
+/** A regular expression that searches in time proportional to text and program. */
 export interface Pattern {
   test(text: string): boolean
-  /** Instructions. */
+  /** Number of instructions. */
   size: number
 }
 
 const PATTERN_LENGTH_MAX = 1_000
-/** Length times the sum of all repeat counts: an upper estimate of the program, before it is made. */
+/** Length times the sum of all repeat counts: an upper estimate of the program's size before it is compiled. */
 const ESTIMATE_MAX = 50_000
 const SIZE_MAX = 3_000
 
 /**
- * ECMA-262 patterns as RE2 understands them; undefined for what it does not (lookaround, backreferences) or what is too large. Those
- * are not checked: the engine of V8 can be kept busy for years by a pattern made for it.
+ * Compiles ECMA-262 patterns with RE2. Undefined for patterns that RE2 lacks (lookaround, backreferences) or that are
+ * too large. Those are not checked: a hostile pattern can keep V8's engine busy for years.
  */
 export type Patterns = (source: string) => Pattern | undefined
 
@@ -42,7 +42,7 @@ function estimate(source: string): number {
   return source.length * Math.max(1, repeats)
 }
 
-/** White space in ECMA-262 is more than in RE2. */
+/** ECMA-262 counts more characters as white space than RE2. */
 function asInEcma(source: string): string {
   let inClass = false
   return source.replace(/\\s|\\[\s\S]|[[\]]/g, (token) => {

@@ -9,8 +9,8 @@ export interface Agent extends AgentDoc {
 }
 
 /**
- * Checks a key against the agent's document as read for this very call: a rotated key fails on its next use.
- * A disabled agent still authenticates, so that its attempts can be recorded. Errors: invalid_key.
+ * Checks a key against the agent's document as read for this call: a rotated key fails on its next use. A disabled
+ * agent still authenticates, so that its attempts can be recorded. Errors: invalid_key.
  */
 export function authenticateAgent(key: ParsedKey, doc: AgentDoc | undefined): Result<Agent> {
   if (!matchesHash(key.secret, doc?.keyHash) || !doc) return fail('invalid_key')

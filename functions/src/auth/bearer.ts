@@ -8,7 +8,7 @@ export function readBearer(authorization: string | undefined): Result<Bearer> {
   const match = /^Bearer +(\S+)$/i.exec(authorization ?? '')
   if (!match?.[1]) return fail('unauthenticated')
   const token = match[1]
-  // An ID token has three parts too; only what starts like a key is read as one.
+  // An ID token has three parts too, so only a token with the prefix of a key is read as one.
   if (!KEY_KINDS.some((kind) => token.startsWith(`${kind}.`))) {
     return token.split('.').length === 3 && token.length > 100 ? ok({ type: 'idToken', token }) : fail('malformed_key')
   }
@@ -16,7 +16,7 @@ export function readBearer(authorization: string | undefined): Result<Bearer> {
   return key.ok ? ok({ type: 'key', key: key.value }) : key
 }
 
-/** The bearer of a call that agents alone may make. Errors: unauthenticated, malformed_key, permission_denied. */
+/** The key of a call that only agents may make. Errors: unauthenticated, malformed_key, permission_denied. */
 export function readAgentKey(authorization: string | undefined): Result<ParsedKey> {
   const bearer = readBearer(authorization)
   if (!bearer.ok) return bearer

@@ -12,7 +12,7 @@ interface ChainName {
 export interface ReadableChain {
   log: string
   orgId: string
-  /** Owners, admins and the member whose agent it is; auditors only read. */
+  /** True for owners, admins and the member who owns the agent; auditors only read. */
   manages: boolean
 }
 

@@ -1,8 +1,8 @@
 import { decodeJwt } from 'jose'
 
 /**
- * The user that an ID token names, unverified: good for reading ahead what the call needs if the token holds, and for nothing else.
- * Undefined for what is no token, and for ids that could be more than one part of a document's path.
+ * The user that an ID token names, unverified: good only for reading ahead what the call needs if the token is valid.
+ * Undefined for anything but a token, and for ids that could span more than one segment of a document's path.
  */
 export function claimedUid(token: string | undefined): string | undefined {
   if (token === undefined) return undefined

@@ -12,8 +12,8 @@ export interface Connector {
 }
 
 /**
- * Checks a connector key against its document as read for this very call: a regenerated key fails on its next use, and so does that of a
- * deleted policy. Errors: unauthenticated, malformed_key, invalid_key, permission_denied.
+ * Checks a connector key against its document as read for this call: the key of a deleted policy fails on its next use,
+ * and so does a replaced key. Errors: unauthenticated, malformed_key, invalid_key, permission_denied.
  */
 export async function authenticateConnector(
   { load }: { load: Load },
@@ -31,7 +31,7 @@ export async function authenticateConnector(
   return ok({ orgId: key.orgId, policyId })
 }
 
-/** For audit entries. */
+/** The actor of audit entries. */
 export function connectorActor({ policyId }: Connector): string {
   return `worker:${policyId}`
 }

@@ -8,14 +8,14 @@ import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc } f
 import { readBearer, type Bearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
 
-/** A human, signed in with Firebase Auth or represented by an owner key. */
+/** A person, signed in with Firebase Auth or represented by an owner key. */
 export interface Principal {
   uid: string
-  /** For audit entries. */
+  /** The actor of audit entries. */
   actor: string
-  /** Added to an entry's meta: which key acted, if one did. */
+  /** Added to an entry's meta: the key that acted, if one did. */
   via: Meta
-  /** The one organization an owner key is good for; undefined for a signed-in user. */
+  /** The only organization that an owner key opens; undefined for a signed-in user. */
   keyOrgId?: string
 }
 
@@ -34,13 +34,14 @@ export async function authenticateOwner(
   return owner
 }
 
-/** Codes of firebase-admin that say nothing of the token: Firebase Auth could not be asked. */
+/** Codes of firebase-admin that say nothing about the token: Firebase Auth did not answer. */
 const NO_VERDICT = new Set(['app/network-error', 'app/network-timeout', 'auth/internal-error'])
 
 /** A signed-in user. Errors: invalid_key, unavailable. */
 export async function byIdToken(auth: Auth, token: string): Promise<Result<Principal>> {
   try {
-    // Revoked sessions and deleted users count at once here: these calls are rare and change what agents may do.
+    // Checks revocation, so that revoked sessions and deleted users fail at once: these calls are rare and change what
+    // agents may do.
     const { uid } = await auth.verifyIdToken(token, true)
     return ok({ uid, actor: `user:${uid}`, via: {} })
   } catch (error) {
@@ -55,15 +56,15 @@ async function byOwnerKey(db: Firestore, key: Extract<Bearer, { type: 'key' }>['
   return ok({ uid: doc.uid, actor: `user:${doc.uid}`, via: { key: key.id }, keyOrgId: doc.orgId })
 }
 
-/** The role in an organization as read now; undefined for outsiders and for keys of another organization. */
+/** The current role in an organization; undefined for outsiders and for keys of another organization. */
 export async function roleIn(db: Firestore, principal: Principal, orgId: string): Promise<Role | undefined> {
   if (principal.keyOrgId !== undefined && principal.keyOrgId !== orgId) return undefined
   return ((await db.doc(paths.member(orgId, principal.uid)).get()).data() as MemberDoc | undefined)?.role
 }
 
 /**
- * The agent, if the principal may manage it: owners and admins of its organization, and the member it belongs to.
- * Errors: agent_not_found, also for what exists and is somebody else's.
+ * The agent, if the principal may manage it: owners and admins of its organization and the member who owns it. Errors:
+ * agent_not_found, also for an existing agent that they may not manage.
  */
 export async function manageableAgent(
   db: Firestore,
@@ -77,7 +78,7 @@ export async function manageableAgent(
   return mayManage ? ok(found.value) : fail('agent_not_found')
 }
 
-/** The agent, if the principal may read its chain: whoever manages it, and auditors. Errors: agent_not_found. */
+/** The agent, if the principal may read its chain: its managers and auditors. Errors: agent_not_found. */
 export async function readableAgent(
   db: Firestore,
   principal: Principal,
@@ -91,7 +92,9 @@ export async function readableAgent(
   return ok({ agent, version: snapshot.updateTime, role })
 }
 
-/** Errors: org_not_found, also for roles that are not among `roles`' holders and may not know of it. */
+/**
+ * Errors: org_not_found, also for a principal without one of the roles who may not know that the organization exists.
+ */
 export async function orgWithRole(
   db: Firestore,
   principal: Principal,

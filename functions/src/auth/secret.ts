@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { hashSecret } from '@vitrine/core/keys/key'
 
-/** Compares in constant time; an unknown key costs the same as a wrong one. */
+/** Compares in constant time; an unknown key takes as long as a wrong one. */
 export function matchesHash(secret: string, storedHash: string | undefined): boolean {
   const given = Buffer.from(hashSecret(secret), 'hex')
   const stored = Buffer.from(storedHash ?? '', 'hex')

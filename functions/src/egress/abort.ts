@@ -1,12 +1,15 @@
-/** Why a call was given up on our side: at its deadline, or because its caller went away. */
+/** Why Vitrine gave a call up: at its deadline, or because its caller went away. */
 export type CallAbort = 'upstream_timeout' | 'cancelled'
 
-/** Why a call was given up, by the signal that says so. */
+/** The reason of an aborted signal. */
 export function abortOf(signal: AbortSignal): CallAbort {
   return signal.reason === 'cancelled' ? 'cancelled' : 'upstream_timeout'
 }
 
-/** Waits for `work` no longer than until the signal aborts; rejects then, also when it has aborted before. The work itself goes on. */
+/**
+ * Waits for `work` until the signal aborts, then rejects; rejects at once if it has aborted already. The work itself
+ * goes on.
+ */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(new Error('Given up.'))

@@ -2,20 +2,24 @@ import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { isListed, isWithin, type Cidr, type EgressPolicy } from './policy.ts'
 
-/** Whether a tool may live at an address; the reason, a word or two, is for logs and tests, not for callers. */
+/** Whether a tool may be reached at an address. The short reason is for logs and tests, not for callers. */
 export type AddressVerdict = { allowed: true; reach: 'global' | 'listed' } | { allowed: false; reason: string }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** What 2000::/3 holds that is not plainly somebody's host: IETF protocols with Teredo, documentation, 6to4, documentation again. */
+/**
+ * The parts of 2000::/3 that are not ordinary hosts: IETF protocols with Teredo, documentation, 6to4, documentation
+ * again.
+ */
 const IPV6_BLOCKED = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'].map((range) => ipaddr.parseCIDR(range))
 const IPV6_GLOBAL = ipaddr.parseCIDR('2000::/3')
 
 /**
- * What no allow-list opens. Metadata services hand out credentials of the machine itself, and an operator who lists a range thinks of
- * the hosts in it: Amazon, Google, Azure, Oracle, OpenStack and most others at link-local addresses (no tool lives at one), Azure's wire
- * server, Alibaba, the former Oracle, and in IPv6 Amazon, Google, Linode and Scaleway. Addresses that carry an IPv4 address within
- * would reach what was listed, or was not, under another name; they have no use of their own, for a dual stack dials IPv4 itself.
+ * Addresses that no allow-list opens. Metadata services hand out credentials of the machine itself, and an operator who
+ * lists a range thinks of the hosts in it. They are at link-local addresses (Amazon, Google, Azure, Oracle, OpenStack
+ * and most others; no tool lives at one), Azure's wire server, Alibaba, the former Oracle, and in IPv6 Amazon, Google,
+ * Linode and Scaleway. Addresses that embed an IPv4 address would reach a host under another name than the listed one;
+ * dual stacks dial IPv4 itself.
  */
 const NEVER: [reason: string, range: Cidr][] = Object.entries({
   'this network': ['0.0.0.0/8', '::/128'],
@@ -39,12 +43,12 @@ const NEVER: [reason: string, range: Cidr][] = Object.entries({
 const IPV4_COMPATIBLE = ipaddr.parseCIDR('::/96')
 
 /**
- * Only global unicast addresses are allowed, and those that the operator lists: a list of what is good, so that nothing special is
- * forgotten. For IPv6 global is 2000::/3 less the ranges above; it leaves out IPv4-compatible, unique and link local addresses, which
- * ipaddr.js by itself calls unicast in part. Anything but an address is refused.
+ * Allows global unicast addresses and those that the operator lists. A list of what is good cannot forget a special
+ * range. For IPv6, global means 2000::/3 without the ranges above; that leaves out IPv4-compatible, unique and
+ * link-local addresses, some of which ipaddr.js calls unicast. Anything but an address is refused.
  */
 export function classifyAddress(ip: string, policy: EgressPolicy): AddressVerdict {
-  // isIP is strict; ipaddr.js would also take 127.1 and 0x7f000001.
+  // isIP is strict; ipaddr.js also accepts 127.1 and 0x7f000001.
   if (isIP(ip) === 0) return refused('not an address')
   if (ip.includes('%')) return refused('has a zone')
   const address: Address = ipaddr.parse(ip)
@@ -54,12 +58,12 @@ export function classifyAddress(ip: string, policy: EgressPolicy): AddressVerdic
   return address instanceof ipaddr.IPv4 ? classifyIpv4(address) : classifyIpv6(address)
 }
 
-/** Forms that hold an IPv4 address and are no range, or hold one other address besides. */
+/** Forms that embed an IPv4 address and are not a range, or that hold another address too. */
 function embedding(address: Address): string | null {
   if (address instanceof ipaddr.IPv4) return null
-  // ::1 is loopback, the one address in there that is not made of an IPv4 one.
+  // ::1 is loopback, the only address in this range that does not embed an IPv4 address.
   if (address.match(IPV4_COMPATIBLE) && address.range() !== 'loopback') return 'IPv4-compatible'
-  // RFC 5214 section 6.1: the interface identifier is 0000:5efe or 0200:5efe and an IPv4 address, behind any prefix.
+  // RFC 5214 section 6.1: after any prefix, the interface identifier is 0000:5efe or 0200:5efe and an IPv4 address.
   const [, , , , high, low] = address.parts
   return low === 0x5efe && (high! & ~0x0200) === 0 ? 'ISATAP' : null
 }

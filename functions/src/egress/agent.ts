@@ -7,28 +7,38 @@ import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
 import { readInSlices } from './turns.ts'
 
-/** Code of the error with which a connection to a blocked address fails; the same as the ErrorCode it becomes. */
+/** Connections to tools, each dialled only after the egress policy allows its address. */
+
+/** Code of the error of a connection to a blocked address; equals the ErrorCode it becomes. */
 export const BLOCKED = 'blocked_url'
 
-/** TCP and TLS together. Below the default deadline of a call, so that a dead host is told apart from a slow tool. */
+/**
+ * Covers TCP and TLS. Shorter than the default deadline of a call, so that a dead host is told apart from a slow tool.
+ */
 const CONNECT_TIMEOUT_MS = 10_000
 /**
- * Calls under way are bounded by tool (CALLS_PER_TOOL_MAX), connections by origin. With room for two tools' calls, a tool that hangs in all of
- * its calls does not keep another on the same host waiting; other hosts have pools of their own. Finite, so that sockets are.
+ * Calls under way are limited per tool (CALLS_PER_TOOL_MAX), connections per origin. With room for the calls of two
+ * tools, a tool whose calls all hang does not block another on the same host. The limit keeps the number of sockets
+ * finite.
  */
 const CONNECTIONS_PER_ORIGIN_MAX = 2 * CALLS_PER_TOOL_MAX
-/** Shorter than the idle timeout of common servers (Node's is 5 s): a request on a connection that is being closed is lost. */
+/**
+ * Shorter than the idle timeout of common servers (5 s in Node): a request sent on a connection that is closing is
+ * lost.
+ */
 const KEEP_ALIVE_MS = 4_000
 
 /**
- * The pool of connections through which every request to a tool goes.
+ * The connection pool that every request to a tool uses.
  *
- * A host is resolved here, once; the whole answer is refused when one address in it is not for tools (by policy, and by whether plain
- * http or TLS will be spoken), and what is dialled is one of the addresses that were checked: a name cannot change its mind in
- * between. Literal addresses never reach the lookup, so they are checked before, as ports are. Refusals fail with the code `blocked_url`.
+ * A host is resolved here, once. One disallowed address in the answer (by the policy, and by whether plain http or TLS
+ * is spoken) refuses the whole answer. Only a checked address is dialled, so a name cannot resolve differently in
+ * between. Literal addresses never reach the lookup, so they are checked before, as ports are. Refusals fail with the
+ * code `blocked_url`.
  *
- * No redirects are followed (egress/request.ts does), no proxy of the environment is used. Plain HTTP/1.1 with one request at a time on a
- * connection: a slow tool holds up nobody else's call, and giving a call up ends its connection. The deadline of a call is its signal's business.
+ * It follows no redirects (egress/request.ts does) and uses no proxy of the environment. Plain HTTP/1.1 with one
+ * request at a time per connection: a slow tool delays no other call, and giving up a call closes its connection. The
+ * call's signal carries its deadline.
  */
 export function createDispatcher({
   policy,
@@ -50,7 +60,7 @@ export function createDispatcher({
 }
 
 function guarded(policy: EgressPolicy, lookup: LookupAll): buildConnector.connector {
-  // A lookup is told the name alone, so there is a connector for each protocol that it decides about.
+  // A lookup sees only the name, but the decision depends on the protocol, so each protocol has its own connector.
   const speaking = (protocol: string) =>
     buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(protocol, policy, lookup) })
   const [plain, secure] = [speaking('http:'), speaking('https:')]
@@ -65,7 +75,7 @@ function guarded(policy: EgressPolicy, lookup: LookupAll): buildConnector.connec
   }
 }
 
-/** Node asks for all addresses or for one, depending on its settings; the check always wants all. */
+/** Node asks for all addresses or for one, depending on its settings; the check always needs all. */
 function guardedLookup(protocol: string, policy: EgressPolicy, lookup: LookupAll): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
@@ -96,7 +106,7 @@ function blocked(refusal: Refusal): Blocked {
   } as const)
 }
 
-/** Logs why a request to `url` was not let out, if that is why it failed. */
+/** Logs why a request to `url` was blocked, if that is why it failed. */
 export function logIfBlocked({ protocol, hostname, port }: URL, error: unknown): void {
   const { code, refusal } = error as Partial<Blocked>
   if (code !== BLOCKED || !refusal) return

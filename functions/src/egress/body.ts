@@ -5,16 +5,16 @@ import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
 import { inTurns } from './turns.ts'
 
-/** Reading what an upstream sends, chunk by chunk, with a bound on what that costs. */
+/** Reads what an upstream sends, chunk by chunk, within a bound on the cost. */
 
-/** Thrown by what reads a body; the network's own errors pass through as they are. */
+/** Thrown by the functions that read a body; the network's own errors pass through unchanged. */
 export interface BodyError extends Error {
   bodyCode: Extract<ErrorCode, 'upstream_too_large' | 'upstream_invalid' | 'upstream_interrupted' | 'internal'>
 }
 
 /**
- * Bytes on the wire for each byte that an answer may have. Compression made for single small events costs several times what it saves;
- * what costs more sends bytes that decode to nothing, and would go on until the deadline.
+ * Bytes on the wire allowed per decoded byte. Compressing many small events costs several times what it saves; anything
+ * beyond that sends bytes that decode to nothing and would go on until the deadline.
  */
 const ENCODED_FACTOR_MAX = 8
 const ENCODED_BYTES_FREE = 64 * 1024
@@ -22,7 +22,7 @@ const ENCODED_BYTES_FREE = 64 * 1024
 const LF = 0x0a
 const CR = 0x0d
 
-/** Decoded at a time: for each piece a thread is woken, which costs more than to decode the 16 KiB that zlib makes by default. */
+/** Bytes decoded at a time. Each piece wakes a thread, which costs more than decoding zlib's default of 16 KiB. */
 const chunkSize = 64 * 1024
 
 const gunzip = (): Transform => zlib.createGunzip({ chunkSize })
@@ -33,17 +33,18 @@ const DECODERS: Record<string, () => Transform> = {
   br: () => zlib.createBrotliDecompress({ chunkSize }),
 }
 
-/** Bytes that an answer may have after decoding. Registrations of before the bound was theirs have none. */
+/** Bytes that an answer may have after decoding. Registrations older than this field have none. */
 export function bytesMaxOf({ responseBytesMax }: Partial<Pick<Endpoint, 'responseBytesMax'>>): number {
   return responseBytesMax ?? RESPONSE_BYTES_DEFAULT
 }
 
 /**
- * The bytes of a body as they come, its Content-Encoding undone. One coding at most: nested ones multiply, and no honest server sends
- * them. Nothing is read before it is asked for, and whoever stops asking ends the body and its decoder.
+ * The bytes of a body as they arrive, with its Content-Encoding decoded. At most one coding: nested ones multiply, and
+ * honest servers don't send them. Reads only on demand; a reader that stops ends the body and its decoder.
  *
- * Throws a BodyError: upstream_invalid for more codings, an unknown one, or bytes that are not what it says; upstream_interrupted when
- * they end too early; upstream_too_large beyond `bytesMax`, having made no more than a chunk more. Throws the body's own error when that breaks.
+ * Throws a BodyError: upstream_invalid for several codings, an unknown one, or bytes that do not match it;
+ * upstream_interrupted if they end too early; upstream_too_large beyond `bytesMax`, at most one chunk late. Throws the
+ * body's own error if the body breaks.
  */
 export async function* decoded(
   body: Readable,
@@ -60,7 +61,7 @@ export async function* decoded(
   }
 }
 
-/** All bytes of `chunks`. In one growing buffer: a body in chunks of one byte would cost a hundred times its size if they were kept. */
+/** Joins all chunks in one growing buffer: keeping one-byte chunks would take a hundred times the body's size. */
 export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const bytes = byteCollector()
   for await (const chunk of chunks) bytes.push(chunk)
@@ -69,7 +70,7 @@ export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8A
 
 export interface ByteCollector {
   push(chunk: Uint8Array): void
-  /** What was pushed since it was last taken. */
+  /** The bytes pushed since the last take. */
   take(): Uint8Array
 }
 
@@ -96,8 +97,8 @@ export function byteCollector(): ByteCollector {
 }
 
 /**
- * The same bytes in chunks that have a line break in them, but for the last. Parsers of event streams keep each chunk of an unfinished
- * line by itself, which costs many times their size when they are small.
+ * Regroups the bytes so that every chunk but the last contains a line break. Event-stream parsers keep each chunk of an
+ * unfinished line, which takes many times the size of small chunks.
  */
 export async function* withLineBreaks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const held = byteCollector()
@@ -110,8 +111,8 @@ export async function* withLineBreaks(chunks: AsyncIterable<Uint8Array>): AsyncG
 }
 
 /**
- * The bytes of an event stream in chunks that end where an event does, but for the last (HTML Living Standard, section 9.2: an empty line,
- * each line ended by LF, CR or both). Each has a buffer of its own.
+ * Regroups the bytes of an event stream so that every chunk but the last ends with an event (HTML Living Standard,
+ * section 9.2: an empty line; lines end with LF, CR or both). Each chunk has its own buffer.
  */
 export async function* wholeEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const held = byteCollector()
@@ -126,7 +127,7 @@ export async function* wholeEvents(chunks: AsyncIterable<Uint8Array>): AsyncGene
   if (rest.length > 0) yield rest
 }
 
-/** Tells of chunk after chunk where the last event in it ends: the index behind it, or 0. */
+/** For each chunk, the index after the end of its last event, or 0. */
 function eventEnds(): (chunk: Uint8Array) => number {
   let before = LF
   let isEmptyLine = true
@@ -149,7 +150,7 @@ function eventEnds(): (chunk: Uint8Array) => number {
   }
 }
 
-/** null where there is nothing to undo. */
+/** Null if there is nothing to decode. */
 function decoderOf(contentEncoding: string): (() => Transform) | null {
   const codings = contentEncoding
     .toLowerCase()
@@ -171,7 +172,7 @@ async function* undone(
   const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
   const { value: first } = await encoded.next()
   if (!first) return
-  // What went wrong while reading, as opposed to decoding.
+  // Errors from reading, as opposed to decoding.
   const broken: unknown[] = []
   const decoder = makeDecoder()
   const source = async function* () {
@@ -182,7 +183,7 @@ async function* undone(
       throw error
     }
   }
-  // Whoever reads the decoder hears of errors.
+  // The decoder passes errors on to its reader.
   pipeline(Readable.from(source()), decoder, () => undefined)
   try {
     yield* inTurns(decoder as AsyncIterable<Uint8Array>, ({ length }) => length)

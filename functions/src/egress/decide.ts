@@ -3,9 +3,11 @@ import { classifyAddress } from './address.ts'
 import { classifyName } from './host-name.ts'
 import { isOpenPort, type EgressPolicy } from './policy.ts'
 
-/** Decides, without doing anything, where a request may go: the same at registration, at every redirect and at every dial. */
+/**
+ * Decides where a request may go, without side effects: the same at registration, at every redirect and at every dial.
+ */
 
-/** Where a request goes: the parts of a WHATWG URL. `port` is empty for the default of the protocol. */
+/** A destination as parts of a WHATWG URL. `port` is empty for the protocol's default. */
 export interface Place {
   protocol: string
   /** A name or an address, IPv6 with or without brackets. */
@@ -13,7 +15,10 @@ export interface Place {
   port: string
 }
 
-/** `reason` and the `address` that a name resolved to are for logs; `hint` is what a caller is told, where that says more than that the URL is blocked. */
+/**
+ * `reason` and `address` (what a name resolved to) are for logs; `hint` is for the caller, when there is more to say
+ * than that the URL is blocked.
+ */
 export type Verdict = { allowed: true } | Refusal
 export type Refusal = { allowed: false; reason: string; hint?: string; address?: string }
 
@@ -24,7 +29,7 @@ export function portOf({ protocol, port }: Pick<Place, 'protocol' | 'port'>): nu
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
 }
 
-/** What can be said before a name is resolved; for an address that is everything. */
+/** The decision before a name is resolved; for a literal address it is final. */
 export function decidePlace({ protocol, hostname, port }: Place, policy: EgressPolicy): Verdict {
   const number = portOf({ protocol, port })
   if (!isOpenPort(number, policy)) return refused('closed port', `Port ${number} is not one that tools may use.`)
@@ -32,8 +37,8 @@ export function decidePlace({ protocol, hostname, port }: Place, policy: EgressP
 }
 
 /**
- * Whether a name may be dialled at the addresses it resolved to: all of them may, or none. Local names have to be of listed
- * addresses alone. No addresses are none that may be dialled. Ports are decided about before.
+ * Whether a name may be dialled at the addresses it resolved to: all must be allowed. A local name may resolve only to
+ * listed addresses. An empty answer is refused. decidePlace has checked the port.
  */
 export function decideAnswer(
   { protocol, hostname }: Omit<Place, 'port'>,

@@ -1,32 +1,33 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 
-/** Code of the error with which a flooded connection ends; the same as the ErrorCode it becomes. */
+/** Code of the error that ends a flooded connection; equals the ErrorCode it becomes. */
 export const FLOODED = 'upstream_too_large'
 
-/** The error that a response is ended with, before or within its body. */
+/** The error that ends a response, before or within its body. */
 export function flooded(message: string): Error {
   return Object.assign(new Error(message), { code: FLOODED, bodyCode: FLOODED })
 }
 
 /**
- * Bytes of one response on the wire beside its body's, which have a bound of their own: headers, interim responses (RFC 9110 section 15.2),
- * chunk sizes and extensions, trailers. A server could otherwise send those as fast as it can until the deadline, and take a processor
- * for itself. What was read and not yet parsed counts too.
+ * Bytes on the wire that one response may have besides its body, which has its own limit: headers, interim responses
+ * (RFC 9110 section 15.2), chunk sizes and extensions, trailers. Without it a server could send these at full speed
+ * until the deadline and occupy a processor. Includes bytes that are read and not yet parsed.
  */
 const OVERHEAD_BYTES_MAX = 2 * 1024 * 1024
 const LOOK_MS = 20
 
 interface Watched {
-  /** What the connection had read when the request began. */
+  /** Bytes that the connection had read when the request began. */
   before: number
   /** Bytes of the response's body so far. */
   body: number
 }
 
 /**
- * Ends connections on which a response grows without end. undici tells on diagnostics channels which connection a request goes out on,
- * and what comes of its body; with one request at a time on a connection, what that reads from then on belongs to the request.
+ * Ends connections on which a response grows without end. undici's diagnostics channels tell which connection a request
+ * uses and which bytes are its body. A connection carries one request at a time, so what it reads from then on belongs
+ * to that request.
  *
  * Call it once, before the first request.
  */

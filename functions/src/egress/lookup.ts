@@ -10,20 +10,21 @@ export type LookupAll = (
   callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
 ) => void
 
-/** For a server's first answer; c-ares waits longer for the second. */
+/** Time for a server's first answer; c-ares waits longer for the second. */
 const QUESTION_MS_MAX = 2_000
 const TRIES = 2
 
 export interface LookupOptions {
-  /** Addresses of name servers, with or without a port; those of the machine by default. */
+  /** Name servers, with or without a port; the machine's own by default. */
   servers?: string[]
   hostsFile?: string
 }
 
 /**
- * Looks up the names of tools. Node's own lookup asks by two threads for the whole process, and a name whose server is silent holds one of
- * them for ten seconds: a few such tools would keep every other tool, Firestore and KMS from being found. So public names are asked
- * for over sockets, behind the hosts file as usual. Local names are answered by what the machine has for them: the operator lists them.
+ * Looks up the names of tools. Node's own lookup has two threads for the whole process, and a name whose server is
+ * silent holds one for ten seconds: a few such tools would block the lookups of every other tool, Firestore and KMS. So
+ * public names are asked over sockets, after the hosts file as usual. The machine's own lookup resolves local names,
+ * since the operator lists their addresses.
  */
 export function createLookup({ servers, hostsFile = '/etc/hosts' }: LookupOptions = {}): LookupAll {
   const resolver = new promises.Resolver({ timeout: QUESTION_MS_MAX, tries: TRIES })

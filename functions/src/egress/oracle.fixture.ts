@@ -1,9 +1,12 @@
 /**
- * A second opinion about addresses and URLs, for tests: arithmetic on integers and a table of its own, sharing no code with what it judges.
- * It reads addresses from integers only, so it cannot misread a notation.
+ * A second opinion about addresses and URLs for tests: integer arithmetic and its own table, sharing no code with what
+ * it judges. It reads addresses only as integers, so it cannot misread a notation.
  */
 
-/** Blocks that hold no public host, as `value/bits`: IANA's special-purpose registries, and what clouds keep for themselves. */
+/**
+ * Blocks without public hosts, as `value/bits`: IANA's special-purpose registries and the ranges that clouds keep for
+ * themselves.
+ */
 const IPV4_SPECIAL: [first: string, bits: number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -24,7 +27,7 @@ const IPV4_SPECIAL: [first: string, bits: number][] = [
   ['224.0.0.0', 3],
   ['168.63.129.16', 32],
 ]
-/** What is refused although an operator lists it. */
+/** Refused even if an operator lists it. */
 const IPV4_NEVER: [string, number][] = [
   ['0.0.0.0', 8],
   ['169.254.0.0', 16],
@@ -35,7 +38,7 @@ const IPV4_NEVER: [string, number][] = [
   ['192.0.0.192', 32],
 ]
 
-/** In IPv6 what is public is less than what is not. The first 16 bits of `groups`, and so on. */
+/** In IPv6 the public part is the smaller one. The first 16 bits of `groups`, and so on. */
 const IPV6_PUBLIC: [groups: number[], bits: number][] = [[[0x2000], 3]]
 const IPV6_SPECIAL: [number[], number][] = [
   [[0x2001], 23],
@@ -82,7 +85,7 @@ export function reachOf(version: 4 | 6, value: bigint, allow: readonly Range[]):
   return isPublic ? 'global' : 'refused'
 }
 
-/** Whether a port may be used without a policy about ports. */
+/** Whether a port may be used under the default policy. */
 export function isPortOpen(port: number): boolean {
   return port === 80 || port === 443 || (port > 1023 && port < 65_536)
 }

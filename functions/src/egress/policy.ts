@@ -1,33 +1,34 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** A range of addresses as ipaddr.js has it: its first address (or any other in it) and the length of its prefix in bits. */
+/** A range of addresses in ipaddr.js's form: an address in it and the length of its prefix in bits. */
 export type Cidr = ReturnType<typeof ipaddr.parseCIDR>
 export type PortRange = readonly [first: number, last: number]
 
-/** What an operator lets tools reach beyond https to the public internet. */
+/** What an operator lets tools reach: by default only https to the public internet. */
 export interface EgressPolicy {
-  /** Ranges that are not public and may be reached all the same, also by plain http. */
+  /** Non-public ranges that tools may reach, also by plain http. */
   allow: readonly Cidr[]
-  /** Ports that may be reached, wherever they are. */
+  /** Ports that tools may reach, on any address. */
   ports: readonly PortRange[]
 }
 
 const PORT_MAX = 65_535
-/** Below 1024 live the services that do harm when they are spoken to in HTTP, mail and remote shells among them. */
+/** Below 1024 are services that HTTP requests can harm, mail and remote shells among them. */
 const DEFAULT_PORTS: readonly PortRange[] = [
   [80, 80],
   [443, 443],
   [1024, PORT_MAX],
 ]
 
-/** Public addresses by https, nothing else. */
+/** Only https to public addresses. */
 export const STRICT: EgressPolicy = { allow: [], ports: DEFAULT_PORTS }
 
 /**
  * `VITRINE_EGRESS_ALLOW`: CIDRs or single addresses, IPv4 or IPv6, separated by commas; empty or unset allows none.
- * `VITRINE_EGRESS_PORTS`: ports and ranges such as `443,8000-8999`, in place of the default; empty or unset is the default.
- * Throws for anything else, naming the variable and the entry: a list that was read halfway would allow what nobody meant.
+ * `VITRINE_EGRESS_PORTS`: ports and ranges such as `443,8000-8999`, replacing the default; empty or unset is the
+ * default. Throws for anything else, naming the variable and the entry: a list read halfway would allow what nobody
+ * meant.
  */
 export function readEgressPolicy(env: Record<string, string | undefined>): EgressPolicy {
   return {
@@ -58,7 +59,7 @@ function readCidr(entry: string): Cidr {
   const [address = '', prefix, ...more] = entry.split('/')
   const version = isIP(address)
   const bits = version === 6 ? 128 : 32
-  // isIP is strict; ipaddr.js would also take 10.1 and 012.0.0.0, and others read those differently.
+  // isIP is strict; ipaddr.js also accepts 10.1 and 012.0.0.0, which other programs read differently.
   if (version === 0 || address.includes('%') || more.length > 0) throw badCidr(entry)
   if (prefix !== undefined && (!/^(?:0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > bits)) throw badCidr(entry)
   return [ipaddr.parse(address), prefix === undefined ? bits : Number(prefix)] as Cidr

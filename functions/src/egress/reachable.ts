@@ -6,13 +6,13 @@ import { createLookup, type LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
 
 const ownLookup = createLookup()
-/** A resolver that takes longer is not waited for. */
+/** How long a check waits for the resolver. */
 const LOOKUP_MS_MAX = 2_000
 
 /**
- * Looks a checked URL's host up, for an early answer: what is dialled is decided when it is dialled. The value is what the owner ought to
- * know, nothing for addresses and for names that resolve to what tools may reach.
- * Errors: blocked_url when any address of the name may not be reached, or not by plain http.
+ * Looks up a checked URL's host for an early answer; the binding decision is made at every dial. The value is a warning
+ * for the owner, or nothing for addresses and for names that resolve to allowed addresses. Errors: blocked_url if any
+ * address of the name is blocked, or blocked for plain http.
  */
 export async function checkReachable(
   href: string,
@@ -22,7 +22,7 @@ export async function checkReachable(
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])
   const addresses = await addressesOf(hostname, lookup)
-  // A local name has no meaning but its addresses, so without any there is nothing to allow.
+  // A local name must resolve to listed addresses, so without any it is refused.
   if (addresses === null && classifyName(hostname) === 'local') return fail('blocked_url', undefined, { field: 'url' })
   if (addresses === null)
     return ok([`The name ${hostname} does not resolve here at present; calls fail until it does.`])
@@ -30,7 +30,7 @@ export async function checkReachable(
   return verdict.allowed ? ok([]) : fail('blocked_url', verdict.hint, { field: 'url' })
 }
 
-/** Null when the name has none, or when the resolver does not say. */
+/** Null if the name has no address or the resolver does not answer. */
 function addressesOf(hostname: string, lookup: LookupAll): Promise<string[] | null> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(null), LOOKUP_MS_MAX)

@@ -11,19 +11,24 @@ import type { EgressPolicy } from './policy.ts'
 import { nextHop, type Hop } from './redirect.ts'
 import { bodiesInTurns } from './turns.ts'
 
-/** One request, and what of it may go where. Header names in lower case. */
+/** One request, and which of its parts may go where. Header names are in lower case. */
 export interface OutgoingRequest {
   /** Without the credential. */
   url: string
   method: Dispatcher.HttpMethod
-  /** Harmless ones: those of KEPT_HEADERS survive a change of origin. */
+  /** Harmless headers: those in KEPT_HEADERS survive a change of origin. */
   headers: Record<string, string>
-  /** The registration's, the credential's and this call's own; they replace harmless ones and end at the first change of origin. */
+  /**
+   * Headers of the registration, the credential and this call. They override `headers` and are dropped at the first
+   * change of origin.
+   */
   ownHeaders: Record<string, string>
-  /** A credential that travels in the query; added to every URL of the first origin that has no parameter of that name. */
+  /**
+   * A credential that travels in the query; added to every URL of the first origin that has no parameter of this name.
+   */
   queryCredential: { name: string; value: string } | null
   body: string | null
-  /** A redirect that would make the request a GET is an error: a protocol that only POSTs cannot use the answer. */
+  /** Makes a redirect that changes the method an error: a protocol that only POSTs cannot use the answer. */
   fixedMethod?: boolean
   /** Finds the credential in a Location. */
   scrubber: { text(text: string): { count: number } }
@@ -31,24 +36,24 @@ export interface OutgoingRequest {
   signal: AbortSignal
 }
 
-/** What guardedRequest rejects with. */
+/** The error that guardedRequest rejects with. */
 export interface EgressFailure extends Error {
   code: ErrorCode
-  /** False when certainly no request was written to any connection. */
+  /** False only if no request was written to any connection. */
   sent: boolean
-  /** HTTP status of the last response line that came, 0 when none did. */
+  /** HTTP status of the last response, 0 if there was none. */
   status: number
 }
 
-/** What a server of another origin may know of a request: nothing that somebody put into a registration or an argument. */
+/** What another origin may learn of a request: nothing that came from a registration or an argument. */
 const KEPT_HEADERS = new Set(['accept', 'accept-encoding', 'content-type', 'user-agent', 'mcp-protocol-version'])
-/** They describe a body (Fetch, "request-body-header name"). */
+/** Headers that describe a body (Fetch, "request-body-header name"). */
 const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language', 'content-location']
-/** What a redirect says besides is read no further than this, for the sake of the connection. */
+/** How much of a redirect's body is read, so that the connection can be used again. */
 const REDIRECT_BODY_BYTES_MAX = 16 * 1024
 const REDIRECT_BODY_MS_MAX = 1_000
 
-/** What goes wrong before a response line has come, by the error's code; anything else of the network's is upstream_unreachable. */
+/** Error codes before the response begins; any other network error is upstream_unreachable. */
 const CODES: Record<string, ErrorCode> = {
   [BLOCKED]: 'blocked_url',
   [FLOODED]: 'upstream_too_large',
@@ -58,26 +63,31 @@ const CODES: Record<string, ErrorCode> = {
   UND_ERR_INVALID_ARG: 'internal',
 }
 
-/** A request on its way. */
+/** The state of a request across its hops. */
 interface Journey {
   url: URL
   method: Dispatcher.HttpMethod
   body: string | null
-  /** Whether it never left the first origin; what is the registration's own goes no further, also not on a way back. */
+  /**
+   * True until the request leaves the first origin. The registration's headers and credential are not sent after that,
+   * not even on a way back.
+   */
   own: boolean
   sent: boolean
   status: number
 }
 
 /**
- * The one way in which requests leave. Redirects are followed by hand, REDIRECTS_MAX at most: as browsers do, 303 makes a GET, 301 and
- * 302 make one of a POST, 307 and 308 repeat method and body. Each hop's URL is checked like a registration's and dialled through the guard
- * of `dispatcher`. At a change of origin the credential and all own headers end, and a Location that holds the credential is not followed there.
- * 300, 304 and a redirect without a Location are answers.
+ * Sends every outgoing request. It follows up to REDIRECTS_MAX redirects itself, with the methods that browsers use:
+ * 303 becomes a GET, 301 and 302 turn a POST into a GET, 307 and 308 repeat method and body. Each hop's URL is checked
+ * like a registration's and dialled through the guard of `dispatcher`. A change of origin drops the credential and all
+ * own headers, and is refused if the Location holds the credential. 300, 304 and a redirect without a Location are
+ * answers.
  *
- * Resolves with the final response, whose body the caller has to read or destroy. Rejects with an EgressFailure: blocked_url,
- * upstream_redirect (too many, or a Location that is not followed), upstream_too_large (more headers than RESPONSE_HEADERS_MAX or
- * RESPONSE_HEADERS_BYTES_MAX), upstream_unreachable, upstream_invalid (no HTTP), internal, or the reason of the signal's abort.
+ * Resolves with the final response, whose body the caller must read or destroy. Rejects with an EgressFailure:
+ * blocked_url, upstream_redirect (too many, or a Location that is not followed), upstream_too_large (more headers than
+ * RESPONSE_HEADERS_MAX or RESPONSE_HEADERS_BYTES_MAX), upstream_unreachable, upstream_invalid (not HTTP), internal, or
+ * the reason of the signal's abort.
  */
 export async function guardedRequest(
   dispatcher: Dispatcher,
@@ -107,7 +117,7 @@ export async function guardedRequest(
   }
 }
 
-/** One hop. */
+/** Sends one hop. */
 async function send(
   dispatcher: Dispatcher,
   request: OutgoingRequest,
@@ -125,7 +135,7 @@ async function send(
   }
   try {
     signal.throwIfAborted()
-    // undici heeds the signal once the request is on the wire; this does while it still resolves and connects.
+    // undici heeds the signal only once the request is on the wire; unlessAborted also covers resolving and connecting.
     return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
   } catch (error) {
     if (!signal.aborted) logIfBlocked(journey.url, error)
@@ -133,7 +143,7 @@ async function send(
   }
 }
 
-/** A server may put the credential into the name of a host. */
+/** Leaves out the host if it holds the credential: a server may put the credential into a name. */
 function logBlockedHop({ details }: Failure, { scrubber }: OutgoingRequest, policy: EgressPolicy): void {
   const { place, location } = details as { place: string; location: string }
   const url = new URL(place)
@@ -143,7 +153,7 @@ function logBlockedHop({ details }: Failure, { scrubber }: OutgoingRequest, poli
   logEgressRefusal({ ...(isClean && { host: url.hostname }), port: portOf(url), reason: verdict.reason })
 }
 
-/** Moves on to the next hop, or says why not. */
+/** Moves on to the next hop, or returns the reason not to. */
 function follow(journey: Journey, next: Hop, { url, scrubber, fixedMethod }: OutgoingRequest): ErrorCode | null {
   const leaves = next.url.origin !== new URL(url).origin
   if (leaves && [next.location, next.url.href].some((text) => scrubber.text(text).count > 0)) return 'upstream_redirect'
@@ -158,7 +168,7 @@ function follow(journey: Journey, next: Hop, { url, scrubber, fixedMethod }: Out
 function headersOf(request: OutgoingRequest, { own, method }: Journey): Record<string, string> {
   const kept = Object.fromEntries(Object.entries(request.headers).filter(([name]) => own || KEPT_HEADERS.has(name)))
   const headers = own ? { ...kept, ...request.ownHeaders } : kept
-  // A redirect that changes the method takes the body away.
+  // A redirect that changes the method drops the body.
   if (method !== request.method) for (const name of BODY_HEADERS) delete headers[name]
   return headers
 }
@@ -171,7 +181,7 @@ function withCredential(url: URL, credential: OutgoingRequest['queryCredential']
   return added
 }
 
-/** Counted with repetitions, as they came. */
+/** Repeated headers count each time. */
 function hasTooManyHeaders({ headers }: Dispatcher.ResponseData): boolean {
   const values = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((text) => name.length + text.length),
@@ -190,12 +200,12 @@ function discard({ body }: Dispatcher.ResponseData): void {
 
 /** Honest servers send one or two; each costs far more than its bytes. */
 const INTERIM_RESPONSES_MAX = 20
-/** Chunks of a body (RFC 9112 section 7.1). Who needs more for what an answer may hold sends them a hundred bytes at a time. */
+/** Chunks of a body (RFC 9112 section 7.1). The largest answer needs more only if its chunks are of a hundred bytes. */
 const CHUNKS_MAX = 100_000
 
 /**
- * Calls `onStart` when a request is about to be written to a connection: errors by themselves do not tell whether it was. Ends a response that
- * does not get beyond interim ones (RFC 9110 section 15.2), and one in more chunks than anybody needs.
+ * Calls `onStart` when a request is about to be written, since errors alone do not tell whether it was. Ends a response
+ * that stays at interim responses (RFC 9110 section 15.2) or has more chunks than any honest one.
  */
 function noticed(dispatcher: Dispatcher, onStart: () => void): Dispatcher {
   return dispatcher.compose(bodiesInTurns, (dispatch) => (options, handler) => {

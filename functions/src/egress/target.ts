@@ -5,7 +5,10 @@ import { utf8 } from '@vitrine/core/bytes'
 import { decidePlace } from './decide.ts'
 import type { EgressPolicy } from './policy.ts'
 
-/** What a registration may say about where and how a tool is called. Pure: names are looked up in reachable.ts, and when the tool is called. */
+/**
+ * Checks where and how a registration says a tool is called. Pure: names are looked up in reachable.ts and when the
+ * tool is called.
+ */
 
 const NAME_LENGTH_MAX = 100
 /** RFC 9110 section 5.6.2, after lower-casing. */
@@ -14,9 +17,9 @@ const TOKEN = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /**
- * Headers that a registration may not set: those of the connection and the framing, those in which HTTP puts a credential (it goes
- * into `authToken`, where it is encrypted), those that switch the client's behaviour, and those that metadata servers ask for as proof
- * that a request was meant for them.
+ * Headers that a registration may not set: those of the connection and the framing, those that carry credentials in
+ * HTTP (a credential belongs in `authToken`, where it is encrypted), those that switch the client's behaviour, and
+ * those that metadata servers require as proof that a request is meant for them.
  */
 const FORBIDDEN_HEADERS = new Set([
   'connection',
@@ -38,8 +41,8 @@ const FORBIDDEN_HEADERS = new Set([
 const FORBIDDEN_HEADER_PREFIXES = ['proxy-', 'x-google-', 'x-aws-ec2-metadata-']
 
 /**
- * A tool's URL in normal form: absolute, http or https, without credentials and fragment.
- * Errors: invalid_url; blocked_url for a literal address, a name, a port or a scheme that the policy keeps tools from.
+ * A tool's URL in normal form: absolute, http or https, without credentials and fragment. Errors: invalid_url;
+ * blocked_url for a literal address, a name, a port or a scheme that the policy blocks.
  */
 export function checkUrl(text: string, policy: EgressPolicy): Result<string> {
   const tooLong = fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
@@ -48,9 +51,10 @@ export function checkUrl(text: string, policy: EgressPolicy): Result<string> {
   return checked.ok && checked.value.length > URL_LENGTH_MAX ? tooLong : checked
 }
 
-/** The same for a URL of any length, such as one with arguments in its query that a server redirects to. */
+/** The same for a URL of any length, such as a redirect target with arguments in its query. */
 export function checkPlace(text: string, policy: EgressPolicy): Result<string> {
-  // The WHATWG parser forgives white space, backslashes and missing slashes, and reads a different host than others do.
+  // The WHATWG parser tolerates white space, backslashes and missing slashes, and then reads a different host than
+  // other parsers.
   if (!/^https?:\/\/[^/?#]/i.test(text) || /[\x00-\x20\x7f\\]/.test(text) || !URL.canParse(text))
     return fail('invalid_url', undefined, { field: 'url' })
   if (/^[^/]*\/\/[^/?#]*@/.test(text))
@@ -78,7 +82,10 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): Result<
   return ok(Object.fromEntries(checked))
 }
 
-/** An auth scheme with its header's name in lower case. `Authorization` may be named, for APIs that want a bare token in it. Errors: invalid_argument. */
+/**
+ * An auth scheme with its header's name in lower case. `Authorization` is allowed, for APIs that want the bare token in
+ * it. Errors: invalid_argument.
+ */
 export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
   switch (auth.scheme) {
     case 'bearer':
@@ -111,8 +118,8 @@ export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
 }
 
 /**
- * A credential that can be sent the way the scheme says. Errors: token_too_large, invalid_argument.
- * Nothing is trimmed: a credential is stored as it was given, or refused.
+ * A credential that the scheme can send. Errors: token_too_large, invalid_argument. Nothing is trimmed: a credential is
+ * stored as given, or refused.
  */
 export function checkCredential(auth: AuthScheme, token: string): Result<string> {
   if (utf8(token).length > TOKEN_BYTES_MAX) return fail('token_too_large', undefined, { field: 'authToken' })
@@ -130,7 +137,7 @@ export function checkCredential(auth: AuthScheme, token: string): Result<string>
 
 function headerNameProblem(name: string): string | null {
   if (name.length > NAME_LENGTH_MAX) return `has a name of more than ${NAME_LENGTH_MAX} characters`
-  // Firestore keeps field names that start with two underscores for itself.
+  // Firestore reserves field names that start with two underscores.
   return TOKEN.test(name) && !name.startsWith('__') ? null : 'has a name that is no HTTP field name'
 }
 
@@ -147,7 +154,7 @@ function hasControl(text: string): boolean {
   return /[\x00-\x1f\x7f]/.test(text)
 }
 
-/** A name as it can be shown in a message, whatever it holds. */
+/** A name made safe to show in a message. */
 function shown(name: string): string {
   return JSON.stringify(name.slice(0, 40))
 }

@@ -2,16 +2,16 @@ import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
 
 /**
- * A server can keep the event loop busy as fast as it sends. So each body has a share of work. When that is used up, the body waits for its
- * turn: one body per event-loop turn, however many flood. What is small never waits.
+ * A server can send fast enough to occupy the event loop. So each body has a share of work; once it is used up, the
+ * body waits for its turn: one body per event-loop turn, however many flood. Small bodies never wait.
  */
 
-/** Work in one turn, in bytes: some tenths of a millisecond. */
+/** Work per turn in bytes, some tenths of a millisecond. */
 const SHARE_BYTES = 64 * 1024
-/** What a piece costs besides its bytes: parsers take half a microsecond for each, be it a byte long. */
+/** The fixed cost of a piece: parsers take half a microsecond for each, even for a single byte. */
 const PIECE_BYTES = 64
 
-/** Of what a connection has read, given to the parser at a time. */
+/** Bytes of a connection's buffer that the parser gets at a time. */
 const SLICE_BYTES = 2 * 1024
 
 const waiting: (() => void)[] = []
@@ -37,7 +37,7 @@ function giveTurn(): void {
 }
 
 export interface Share {
-  /** True when the share is used up, and a new one begins: time to wait for a turn. */
+  /** True when the share is used up and a new one begins: the caller should wait for its turn. */
   spend(bytes: number): boolean
 }
 
@@ -53,7 +53,7 @@ export function createShare(): Share {
   }
 }
 
-/** The same pieces, in turns. */
+/** Passes the pieces on, taking turns. */
 export async function* inTurns<T>(
   pieces: AsyncIterable<T>,
   bytesOf: (piece: T) => number,
@@ -65,7 +65,7 @@ export async function* inTurns<T>(
   }
 }
 
-/** Interceptor: response bodies are parsed in turns. A body that has to wait keeps its connection from being read. */
+/** An interceptor that parses response bodies in turns. A waiting body pauses its connection. */
 export function bodiesInTurns(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
   return (options, handler) => {
     const share = createShare()
@@ -81,15 +81,16 @@ export function bodiesInTurns(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatc
         if (share.spend(chunk.length)) holder?.hold()
       },
       onResponseEnd: (controller, ...rest) => handler.onResponseEnd?.(holder?.controller ?? controller, ...rest),
-      // Also of a request that never started.
+      // Also called for a request that never started.
       onResponseError: (controller, ...rest) => handler.onResponseError?.(holder?.controller ?? controller, ...rest),
     })
   }
 }
 
 /**
- * Makes a connection give what it has read in slices, and no more once it is destroyed. undici parses all that it gets to the end, even when
- * that begins with too many headers: each one more made an error with a stack trace, ten thousand of them in 64 KiB.
+ * Makes a connection deliver its buffer in slices, and nothing once it is destroyed. undici parses everything it gets
+ * to the end, even after too many headers: each further header made an error with a stack trace, ten thousand of them
+ * in 64 KiB.
  */
 export function readInSlices(socket: Socket): Socket {
   const read = socket.read.bind(socket)
@@ -100,7 +101,7 @@ export function readInSlices(socket: Socket): Socket {
   return socket
 }
 
-/** Two may want a body to pause, its reader and the turns, and neither may go on for the other. */
+/** Both the reader and the turns may pause a body, and it resumes only when neither does. */
 function holderOf(controller: Dispatcher.DispatchController) {
   let byReader = false
   let byTurns = false

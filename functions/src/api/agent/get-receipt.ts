@@ -8,7 +8,7 @@ import type { Parts } from '../../parts.ts'
 import { logs, paths } from '../../store/documents.ts'
 import { readReceipt } from '../../proof/receipt.ts'
 
-/** getReceipt: the proof that an entry of the agent's own chain is on record. Errors: those of readReceipt, agent_disabled. */
+/** getReceipt: proves that an entry is on the agent's own chain. */
 export async function getReceipt(parts: Parts, call: Call): Promise<Result<Answer<'getReceipt'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key

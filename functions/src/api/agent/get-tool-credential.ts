@@ -10,12 +10,13 @@ import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { logs, paths } from '../../store/documents.ts'
 
-/** Tells a refused reading of a credential from a refused invocation. */
+/** Distinguishes a refused credential access from a refused invocation. */
 const META = { operation: 'getToolCredential' }
 
 /**
- * getToolCredential: the escape hatch for tools that cannot be dispatched. Every access is on the chain before the
- * credential leaves; an agent that may see only some of a tool's commands gets none; it can be switched off per tool and per organization. invokeTool is the better way.
+ * getToolCredential: for tools that cannot be dispatched; invokeTool is the better way. Each access is on the chain
+ * before the credential leaves. An agent restricted to some of a tool's commands gets no credential, since it would
+ * open all of them.
  */
 export async function getToolCredential(parts: Parts, call: Call): Promise<Result<Answer<'getToolCredential'>>> {
   const key = readAgentKey(call.authorization)

@@ -13,7 +13,7 @@ import { policyTools } from '../../policies/agent-tools.ts'
 
 export type ListedTool = Answer<'listTools'>['tools'][number]
 
-/** listTools: what this agent may invoke right now. The ciphertext is not even read. */
+/** listTools: the tools this agent may invoke right now. The ciphertext is not even read. */
 export async function listTools(parts: Parts, call: Call): Promise<Result<Answer<'listTools'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
@@ -35,7 +35,7 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
   const registered = found.docs.map(
     (doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>,
   )
-  // A registration stands before a policy's server of the same name, also while it is disabled: so it is with calls.
+  // A registration shadows a policy's server of the same name, even while it is disabled, as in invokeTool.
   const names = new Set(registered.map(({ name }) => name))
   const visible = ({ name, kind, enabled = true }: { name: string; kind: ListedTool['kind']; enabled?: boolean }) =>
     decide(agent.value, name, kind === 'http' ? 'whole' : 'any', { enabled }).ok
@@ -47,7 +47,7 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
   })
 }
 
-/** The tool, with the commands alone that the agent may call. */
+/** The tool, with only the commands that the agent may call. */
 function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
   const { name, manifest } = tool
   if (manifest === null || !Array.isArray(manifest['tools']) || isVisible(agent, name, 'whole')) return tool

@@ -10,10 +10,7 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
 
-/**
- * `{name, orgId?, allowedTools?, teams?}` → `{agentId, key}`. The key is shown this once. Without `orgId` the agent joins the caller's own
- * organization; owners and admins may put it into teams. Errors: org_not_found, permission_denied, team_not_found.
- */
+/** Without `orgId` the agent joins the caller's own organization. Owners and admins may put it into teams. */
 export const createAgent: OwnerOperation<'createAgent'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const role = await roleIn(parts.db, by, orgId)
@@ -36,7 +33,7 @@ export const createAgent: OwnerOperation<'createAgent'> = async (parts, by, requ
     teams: of,
   }
   const now = new Date()
-  // The chain's first entry. It says how many lanes the agent's log has, so that none can be hidden from an auditor.
+  // The chain's first entry states how many lanes the agent's log has, so that none can be hidden from an auditor.
   const draft = {
     action: 'key.create' as const,
     actor: by.actor,
@@ -51,7 +48,7 @@ export const createAgent: OwnerOperation<'createAgent'> = async (parts, by, requ
   return appended.ok ? ok({ agentId, key }) : appended
 }
 
-/** `{agentId}` → `{key}`. The old key fails from its next use on. */
+/** The old key fails on its next use. */
 export const rotateAgentKey: OwnerOperation<'rotateAgentKey'> = async (parts, by, request) => {
   const { agentId } = request
   const key = formatKey('agent', agentId, randomBytes(32))
@@ -70,7 +67,7 @@ export const rotateAgentKey: OwnerOperation<'rotateAgentKey'> = async (parts, by
   })
 }
 
-/** `{agentId, disabled}` → the same. A disabled agent can do nothing; its chain and tools stay. */
+/** A disabled agent can do nothing; its chain and tools remain. */
 export const disableAgent: OwnerOperation<'disableAgent'> = async (parts, by, request) => {
   const { agentId, disabled } = request
 
@@ -94,10 +91,7 @@ export const disableAgent: OwnerOperation<'disableAgent'> = async (parts, by, re
   })
 }
 
-/**
- * `{agentId, teams}` → `{agentId, teams}`: an agent uses the policies of its teams. For owners and admins: a member who may manage an agent
- * does not give it other teams' tools. Errors: agent_not_found, permission_denied, team_not_found.
- */
+/** Only owners and admins set teams: a member who may manage an agent must not give it other teams' tools. */
 export const setAgentTeams: OwnerOperation<'setAgentTeams'> = async (parts, by, request) => {
   const { agentId, teams: wanted } = request
   return retryConflicts(async () => {

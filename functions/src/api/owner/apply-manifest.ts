@@ -12,22 +12,21 @@ import type { OwnerOperation } from './operation.ts'
 
 const FILE = 'agent.yaml'
 
-/** What a manifest asks for, and the place of each entry in the file. */
+/** What a manifest grants, and the position of each entry in the file. */
 interface Asked {
   tools: ManifestTool[]
   at: (index: number) => { line: number; column: number }
 }
 
 /**
- * `{agentId, manifest}` → `{agentId, tools}`: the agent may use what its agent.yaml names, and nothing else: whole tools (`server`) and
- * single commands (`server__command`). A tool is a server of a policy that is for this agent, or one registered for it; a command must be
- * in the tool's pinned list, where there is one. Errors: agent_not_found; invalid_argument and tool_not_found, both with a line
- * `agent.yaml:{line}:{column} …` for every problem and these as `details.problems`.
+ * Replaces what the agent may use by what its agent.yaml names: whole tools (`server`) and single commands
+ * (`server__command`). A tool is a server of one of the agent's policies or a tool registered for the agent. If the
+ * tool has a pinned list, a command must be on it.
  */
 export const applyManifest: OwnerOperation<'applyManifest'> = async (parts, by, request) => {
   const { agentId, manifest } = request
   return retryConflicts(async () => {
-    // Who may not change the agent is told so first: reading a file costs more than looking.
+    // Check permission first: parsing a file costs more than reading a document.
     const managed = await manageableAgent(parts.db, by, agentId)
     if (!managed.ok) return managed
     const { agent, version } = managed.value
@@ -54,7 +53,10 @@ function readManifest(text: string): Result<Asked> {
     : refused('invalid_argument', parsed.problems)
 }
 
-/** What the entries grant, each once, in the order of the file. Errors: tool_not_found, naming all that do not exist. */
+/**
+ * The tools and commands that the entries grant, without duplicates, in the order of the file. Errors: tool_not_found,
+ * naming every missing one.
+ */
 async function grantsOf(
   { load }: Pick<Parts, 'load'>,
   agentId: string,
@@ -73,7 +75,7 @@ async function grantsOf(
   return ok([...new Set(resolved.flatMap((result) => ('grant' in result ? [result.grant] : [])))])
 }
 
-/** `search` is the command of that name, or else the only one whose last part it is, as `web.search`. */
+/** `search` means the command of that name, or else the only command whose last part it is, such as `web.search`. */
 function grantOf(
   { server, name }: ManifestTool,
   commands: readonly string[] | null | undefined,

@@ -15,9 +15,8 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 
 /**
- * `{agentId | orgId, tool?, action?, actor?, outcome?, from?, to?, pageSize?, pageToken?}` → `{entries, nextPageToken}`,
- * newest first. With `orgId` over all chains of the organization, for owners, admins and auditors; with `agentId` over
- * that agent's chain. `from` and `to` (RFC 3339) are inclusive.
+ * With `orgId` the page covers all chains of the organization (owners, admins and auditors), with `agentId` that
+ * agent's chain.
  */
 export const listAudit: OwnerOperation<'listAudit'> = async (parts, by, request) => {
   const { agentId, orgId, from, to, pageSize, pageToken, ...filter } = request
@@ -31,7 +30,7 @@ export const listAudit: OwnerOperation<'listAudit'> = async (parts, by, request)
   return allowed.ok ? ok(await findEntries(parts.db, scope, { filter, from, to, pageSize, cursor })) : allowed
 }
 
-/** `{agentId}` → `{closed}`: does at once for one agent what the schedule does for all. */
+/** Does for one agent, at once, what the schedule does for all. */
 export const reconcile: OwnerOperation<'reconcile'> = async (parts, by, request) => {
   const { agentId } = request
   const managed = await manageableAgent(parts.db, by, agentId)
@@ -41,8 +40,8 @@ export const reconcile: OwnerOperation<'reconcile'> = async (parts, by, request)
 }
 
 /**
- * `{agentId | orgId}` → `{log, size, root, note, vkey}`: does at once for one chain what the schedule does for all. For those
- * who manage it. `vkey` is the verifier key (c2sp.org/signed-note) under which the chain's notes are signed now.
+ * Does for one chain, at once, what the schedule does for all; only managers of the chain may. `vkey` is the verifier
+ * key that the chain's notes are signed under now.
  */
 export const checkpoint: OwnerOperation<'checkpoint'> = async (parts, by, request) => {
   const chain = await readableChain(parts.db, by, request)
@@ -58,13 +57,13 @@ export const checkpoint: OwnerOperation<'checkpoint'> = async (parts, by, reques
   return ok({ log, size, root, note, vkey: formatVerifierKey(chainKey(originOf(parts, log), keys.value.current)) })
 }
 
-/** `{agentId | orgId, seq}` → `{entry, proof, checkpointSize}`, for all who may read the chain. */
+/** For everyone who may read the chain. */
 export const getReceipt: OwnerOperation<'getReceipt'> = async (parts, by, request) => {
   const chain = await readableChain(parts.db, by, request)
   return chain.ok ? readReceipt(parts, chain.value.log, request.seq) : chain
 }
 
-/** `{agentId, seq}` → `{salt, args}` of the intent with that number: what its `argsCommit` commits to. For those who manage the agent. */
+/** Only managers of the agent see the arguments; auditors see the commitment. */
 export const getOpening: OwnerOperation<'getOpening'> = async (parts, by, request) => {
   const managed = await manageableAgent(parts.db, by, request.agentId)
   if (!managed.ok) return managed
@@ -73,9 +72,8 @@ export const getOpening: OwnerOperation<'getOpening'> = async (parts, by, reques
 }
 
 /**
- * `{agentId, seq, reason?}` → `{call, receipt}`: erases the arguments of the invocation whose intent is number `seq`, and says so on
- * the chain. The chain still verifies: it holds a commitment alone, which nobody can open now. Errors: receipt_not_found,
- * opening_not_found (no invocation, or erased before).
+ * Erases the arguments of one invocation and records that on the chain. The chain still verifies: it holds only a
+ * commitment, which nobody can open any more. opening_not_found: not an invocation, or erased before.
  */
 export const redact: OwnerOperation<'redact'> = async (parts, by, request) => {
   const { agentId, reason = '' } = request
@@ -95,7 +93,7 @@ export const redact: OwnerOperation<'redact'> = async (parts, by, request) => {
   })
 }
 
-/** `{}` → `{keys: [{name, publicKey, pem}]}`: what signs checkpoints, earlier key versions first. For anybody who is signed in. */
+/** For everyone who is signed in: public keys are no secret. */
 export const signingKeys: OwnerOperation<'signingKeys'> = async (parts) => {
   const keys = await parts.signer.keys()
   return keys.ok

@@ -7,9 +7,8 @@ import type { Parts } from '../../parts.ts'
 import { bundle } from '../../proof/bundle.ts'
 
 /**
- * exportAudit: `{agentId | orgId, resume?: {log, size, seq, chains?, entries?}}` → the bundle as JSONL, for `vitrine-verify`. With
- * `orgId` all chains of the organization. For all who may read the audit; openings only for those who manage. Errors:
- * those of readableChain and bundle.
+ * exportAudit: the bundle as JSONL, for `vitrine-verify`. Everyone who may read the audit gets it; only managers get
+ * the openings.
  */
 export async function exportAudit(parts: Parts, call: Call): Promise<Result<AsyncGenerator<string, void>>> {
   const by = await authenticateOwner(parts.auth, parts.db, call.authorization)

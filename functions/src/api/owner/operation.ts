@@ -3,10 +3,12 @@ import type { Result } from '@vitrine/core/result'
 import type { Principal } from '../../auth/owner.ts'
 import type { Parts } from '../../parts.ts'
 
-/** What of the contract `admin` serves. */
+/** The contract's operations that `admin` serves. */
 export type OwnerOperationName = NamesBelow<'admin'>
 
-/** One operation of `admin`. The caller is authenticated and the request parsed; whether the caller may do it is the operation's to say. */
+/**
+ * One operation of `admin`. The caller is authenticated and the request parsed; the operation itself checks permission.
+ */
 export type OwnerOperation<Name extends OwnerOperationName> = (
   parts: Parts,
   by: Principal,

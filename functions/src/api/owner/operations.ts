@@ -77,7 +77,10 @@ function isOperation(name: string): name is OwnerOperationName {
   return Object.hasOwn(OPERATIONS, name)
 }
 
-/** admin: what owners do apart from registering tools. Errors: unknown_operation, those of authentication and of the operation. */
+/**
+ * admin: everything owners do except registering tools. Errors: unknown_operation, those of authentication and of the
+ * operation.
+ */
 export async function admin(parts: Parts, call: Call): Promise<Result<Answer<`admin/${OwnerOperationName}`>>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')

@@ -14,14 +14,14 @@ import { newId } from '../../store/ids.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 
-/** The id of the organization of a caller who named none: an owner key's, else their own, which is made on first use. */
+/** The organization of a caller who named none: the owner key's, or else the caller's own, created on first use. */
 export async function ensurePersonalOrg(parts: Parts, by: Principal): Promise<string> {
   const orgId = by.keyOrgId ?? by.uid
   if ((await parts.db.doc(paths.org(orgId)).get()).exists) return orgId
   const now = new Date()
   const org: OrgDoc = { name: 'Personal', credentialAccess: true }
   const member: MemberDoc = { role: 'owner' }
-  // A concurrent first use may win; either way the organization is there afterwards.
+  // A concurrent first use may win; either way the organization exists afterwards.
   await parts.append(logs.org(orgId), orgId, {
     drafts: [
       { action: 'policy.update', actor: by.actor, target: orgId, call: '', meta: { ...by.via, change: 'org.create' } },
@@ -35,9 +35,8 @@ export async function ensurePersonalOrg(parts: Parts, by: Principal): Promise<st
 }
 
 /**
- * `{orgId?, uid, role}` → `{orgId, uid, role}`: gives a person a role in an organization (the caller's own without
- * `orgId`), or takes it with null. For owners and admins; who is or becomes one of these is the owners' to say. Nobody
- * changes their own role, so an organization keeps an owner. What a person has made stays.
+ * Owners and admins set roles; only owners set or change the roles owner and admin. Nobody changes their own role, so
+ * an organization always keeps an owner. What a person made remains when they leave.
  */
 export const setMember: OwnerOperation<'setMember'> = async (parts, by, request) => {
   const { uid, role } = request
@@ -71,9 +70,8 @@ function manages(role: Role | null): boolean {
 }
 
 /**
- * `{ownerUid?, orgId?, monthlyInvocations}` → `{limit, used, resetsAt}`, by an owner or admin of the organization
- * (the caller's own without `orgId`) for one of its members. It holds from now on, this month included: what agents
- * have leased under the old limit and not spent is taken back.
+ * The limit applies at once, to the current month too: units that agents leased under the old limit and have not spent
+ * are taken back.
  */
 export const setQuota: OwnerOperation<'setQuota'> = async (parts, by, request) => {
   const { monthlyInvocations: limit } = request
@@ -114,7 +112,7 @@ export const setQuota: OwnerOperation<'setQuota'> = async (parts, by, request) =
   })
 }
 
-/** `{agentId, month?}` → `{month, invoked, credited, limit}`: units the agent was charged and given back, and its owner's limit. */
+/** Units that the agent was charged and given back, and its owner's limit. */
 export const getUsage: OwnerOperation<'getUsage'> = async (parts, by, request) => {
   const { agentId } = request
   const wanted = request.month ?? monthOf(new Date().toISOString())
@@ -135,7 +133,7 @@ export const getUsage: OwnerOperation<'getUsage'> = async (parts, by, request) =
   return ok({ month: wanted, invoked: usage?.invoked ?? 0, credited: usage?.credited ?? 0, limit })
 }
 
-/** `{label, orgId?}` → `{keyId, key}`. The key acts for its maker within one organization; it is shown this once. */
+/** The key acts for its maker within one organization. */
 export const createOwnerKey: OwnerOperation<'createOwnerKey'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   if (!(await roleIn(parts.db, by, orgId))) return fail('org_not_found')
@@ -156,7 +154,7 @@ export const createOwnerKey: OwnerOperation<'createOwnerKey'> = async (parts, by
   return appended.ok ? ok({ keyId, key }) : appended
 }
 
-/** `{keyId}` → `{keyId}`. One's own keys, and as owner or admin those of the organization. Errors: key_not_found. */
+/** People revoke their own keys; owners and admins revoke any key of the organization. */
 export const revokeOwnerKey: OwnerOperation<'revokeOwnerKey'> = async (parts, by, request) => {
   const { keyId } = request
   const doc = (await parts.db.doc(paths.ownerKey(keyId)).get()).data() as OwnerKeyDoc | undefined

@@ -23,10 +23,7 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
 
-/**
- * `{orgId?, name, teams?, builtins?, servers?}` → `{policyId, key}`. The connector key is shown this once; whoever holds it gets
- * exactly the tools of this policy. Errors: org_not_found, permission_denied, team_not_found, slug_taken.
- */
+/** The connector key opens exactly the tools of this policy to its holder. */
 export const createPolicy: OwnerOperation<'createPolicy'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
@@ -88,10 +85,7 @@ async function create(
   return appended.ok ? ok({ policyId, key }) : appended
 }
 
-/**
- * `{policyId}` → `{policy, servers, workers}`: the policy, pins and circuits of its servers, and which workers serve it in what state.
- * Errors: policy_not_found, permission_denied.
- */
+/** The policy, the pins and circuits of its servers, and the state of each worker that serves it. */
 export const getPolicy: OwnerOperation<'getPolicy'> = async (parts, by, request) => {
   const { policyId } = request
   const managed = await managedPolicy(parts, by, policyId, READERS)
@@ -112,7 +106,6 @@ export const getPolicy: OwnerOperation<'getPolicy'> = async (parts, by, request)
   })
 }
 
-/** `{orgId?}` → `{policies}`, by name. Errors: org_not_found, permission_denied. */
 export const listPolicies: OwnerOperation<'listPolicies'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
@@ -125,9 +118,8 @@ export const listPolicies: OwnerOperation<'listPolicies'> = async (parts, by, re
 }
 
 /**
- * `{policyId, name?, teams?, builtins?, servers?, version?}` → `{policyId, version}`. What is left out stays; `builtins` may name some,
- * `servers` replaces all. With `version` the change is made to that version alone. A server whose package or version becomes another loses its pin.
- * Errors: policy_not_found, permission_denied, team_not_found, slug_taken, conflict.
+ * Fields left out keep their value; `builtins` may name some, `servers` replaces all. With `version` the change applies
+ * only to that version. A server whose package or version changes loses its pin.
  */
 export const updatePolicy: OwnerOperation<'updatePolicy'> = async (parts, by, request) => {
   const { policyId, version, name, teams: newTeams, builtins: switched, servers: newServers } = request
@@ -144,7 +136,7 @@ export const updatePolicy: OwnerOperation<'updatePolicy'> = async (parts, by, re
   })
 }
 
-/** `{policyId}` → `{policyId}`. Its key fails from its next use on and its tools are gone. Errors: policy_not_found, permission_denied. */
+/** The policy's key fails on its next use and its tools are gone. */
 export const deletePolicy: OwnerOperation<'deletePolicy'> = async (parts, by, request) => {
   const { policyId } = request
 
@@ -175,10 +167,7 @@ export const deletePolicy: OwnerOperation<'deletePolicy'> = async (parts, by, re
   })
 }
 
-/**
- * `{policyId, teams}` → `{policyId, version}`: only agents of these teams may use the policy; with none, all of the organization's.
- * Errors: policy_not_found, permission_denied, team_not_found, slug_taken.
- */
+/** Only agents of these teams may use the policy; with no teams, all agents of the organization. */
 export const assignPolicy: OwnerOperation<'assignPolicy'> = async (parts, by, request) => {
   return changePolicy(parts, by, request.policyId, {
     change: 'policy.assign',
@@ -186,7 +175,7 @@ export const assignPolicy: OwnerOperation<'assignPolicy'> = async (parts, by, re
   })
 }
 
-/** `{policyId}` → `{key}`. The old key fails from its next use on. Errors: policy_not_found, permission_denied. */
+/** The old key fails on its next use. */
 export const regeneratePolicyKey: OwnerOperation<'regeneratePolicyKey'> = async (parts, by, request) => {
   const { policyId } = request
   const key = formatKey('tools', policyId, randomBytes(32))

@@ -14,10 +14,9 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 
 /**
- * `{policyId?, serverJson, slug?, args?, sources?}` → `{server}`, and `{server, policyId, version}` when it was added to a policy: what
- * a registry's server.json comes to as a server of a policy. `sources` says per variable where its value comes from; a secret
- * without one comes from the organization's secret of the variable's name. Errors: invalid_argument with the path of what
- * cannot be taken; those of updatePolicy.
+ * Turns a registry's server.json into a server of a policy, and adds it when a policy is named. `sources` says per
+ * variable where its value comes from; a secret variable without one takes the organization's secret of the same name.
+ * Errors name the path of what cannot be imported.
  */
 export const importServer: OwnerOperation<'importServer'> = async (parts, by, request) => {
   const { policyId, serverJson, slug: name, args, sources } = request
@@ -62,7 +61,7 @@ function configOf(imported: ImportedServer, name: string | undefined, sources: S
       ...(chosen ?? (isSecret ? { source: 'org_secret', secret: variable } : { source: 'static', value })),
     })
   }
-  // Optional variables without a default are not among those above; the caller may give them a value all the same.
+  // Optional variables without a default are not listed above, but the caller may still give them a value.
   env.push(...added.map(([variable, chosen]) => ({ name: variable, ...chosen })))
   const config = parse(server, {
     slug: name ?? slugOf(imported.name),
@@ -85,9 +84,8 @@ function slugOf(name: string): string {
 }
 
 /**
- * `{policyId, slug, version}` → `{policyId, version}`: takes the pin of a server away, so that workers resolve `version` and
- * what it depends on anew, and what they then find is pinned. Errors: policy_not_found, permission_denied, server_not_found, invalid_argument for a server of
- * the node, which has no version.
+ * Removes a server's pin, so that workers resolve `version` and its dependencies again and pin the result.
+ * invalid_argument for a server of the node, which has no version.
  */
 export const moveServerPin: OwnerOperation<'moveServerPin'> = async (parts, by, request) => {
   const { policyId, slug: name, version } = request
@@ -111,8 +109,8 @@ export const moveServerPin: OwnerOperation<'moveServerPin'> = async (parts, by, 
 }
 
 /**
- * `{policyId, slug}` → `{slug, manifest, manifestHash, pending, pendingHash}`: the approved list of a server's tools, and the one that
- * waits for approval. All null before a worker has brought the server up. Errors: policy_not_found, permission_denied, server_not_found.
+ * The approved list of a server's tools and the list waiting for approval; null before a worker first started the
+ * server.
  */
 export const getServerManifest: OwnerOperation<'getServerManifest'> = async (parts, by, request) => {
   const { policyId, slug: name } = request
@@ -131,10 +129,7 @@ export const getServerManifest: OwnerOperation<'getServerManifest'> = async (par
   })
 }
 
-/**
- * `{policyId, slug, manifestHash}` → `{policyId, slug, manifestHash}`: the changed list of this hash is the approved one from now on.
- * Errors: policy_not_found, permission_denied, server_not_found, manifest_not_found.
- */
+/** Approves the changed list that has this hash. */
 export const approveServerManifest: OwnerOperation<'approveServerManifest'> = async (parts, by, request) => {
   const { policyId, slug: name, manifestHash } = request
 
@@ -157,8 +152,8 @@ export const approveServerManifest: OwnerOperation<'approveServerManifest'> = as
 }
 
 /**
- * `{policyId, slug}` → `{slug, workers: [{instanceId, lines}]}`: what the server last wrote to stderr at each worker that lives, credentials taken
- * out; `lines` is null where the worker did not answer. Errors: policy_not_found, permission_denied, server_not_found.
+ * What the server last wrote to stderr at each live worker, with credentials removed; `lines` is null if a worker did
+ * not answer.
  */
 export const getServerLog: OwnerOperation<'getServerLog'> = async (parts, by, request) => {
   const { policyId, slug: name } = request

@@ -19,8 +19,8 @@ import { retryConflicts } from '../../store/retry.ts'
 import { logs, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
 
 /**
- * registerTool: creates or updates a registration. The document and its audit entry are one commit. An update without
- * `authToken` keeps the stored credential, null removes it; other fields that are left out keep their stored value too.
+ * registerTool: creates or updates a registration; the document and its audit entry are one commit. An update without
+ * `authToken` keeps the stored credential and null removes it; other fields left out keep their stored value too.
  */
 export async function registerTool(parts: Parts, call: Call): Promise<Result<Answer<'registerTool'>>> {
   const principal = await authenticateOwner(parts.auth, parts.db, call.authorization)
@@ -101,7 +101,7 @@ function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
 
 const HTTP_ONLY = ['method'] as const
 const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
-/** What a registration may say and an update may leave out. */
+/** Fields of a registration that an update may leave out. */
 const OPTIONS = [
   'responseBytesMax',
   'concurrencyMax',
@@ -137,7 +137,10 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
 type Options = Pick<ToolDoc, (typeof OPTIONS)[number]>
 type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'> & Options
 
-/** What holds after the update: as asked for, else as stored, else the default. Errors: a credential that cannot be sent that way. */
+/**
+ * The settings after the update: as requested, else as stored, else the default. Errors: a credential that its auth
+ * scheme cannot send.
+ */
 function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
   const { kind, url } = request
   const auth = (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' }
@@ -157,12 +160,12 @@ function effective(request: Registration, stored: ToolDoc | undefined): Result<S
   })
 }
 
-/** What takes other services' time; done once, only for a registration that is in order. */
+/** The slow part, which asks other services. It runs once, and only for a valid registration. */
 function prepare(parts: Parts, request: Registration, settings: Settings, stored: ToolDoc | undefined) {
   return Promise.all([sealToken(parts, request), discover(parts, request.authToken, settings, stored)])
 }
 
-/** Undefined keeps what is stored. Errors: kms_unavailable. */
+/** Undefined keeps the stored credential. Errors: kms_unavailable. */
 async function sealToken(
   parts: Parts,
   request: Registration,
@@ -180,8 +183,9 @@ type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 
 const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPending: null, manifestPendingHash: null }
 
 /**
- * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so a credential that is stored already cannot be
- * sent along, and what a server lists for strangers may be something else: then what is pinned stays, or the first call pins.
+ * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so it cannot send a
+ * credential that is already stored, and a server may list something else to strangers: then the pin stays, or the
+ * first call pins.
  */
 async function discover(
   parts: Parts,

@@ -18,7 +18,10 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
 
-/** The secret that an owner means, in their own organization unless another is named. Errors: those of ownSecret. */
+/**
+ * The secret that an owner names, in their own organization unless the request names another. Errors: those of
+ * ownSecret.
+ */
 export async function namedSecret(
   parts: Parts,
   by: Principal,
@@ -30,9 +33,8 @@ export async function namedSecret(
 type PutSecret = Request<'admin/putSecret'>
 
 /**
- * `{orgId?, scope, team?, name, value | env | secretManager}` → `{scope, team?, name, created}`: sets a secret of the organization, of a
- * team (for owners and admins), or of oneself. A value is sealed at once and never comes back. Errors: org_not_found,
- * permission_denied, team_not_found, token_too_large, kms_unavailable.
+ * Sets a secret of the organization or a team (owners and admins), or of the caller. A value is sealed at once and is
+ * never returned.
  */
 export const putSecret: OwnerOperation<'putSecret'> = async (parts, by, request) => {
   const found = await namedSecret(parts, by, request)
@@ -107,10 +109,7 @@ async function checkRoom({ db }: Parts, { orgId, scope, owner }: SecretName): Pr
     : fail('invalid_argument', `There are at most ${SECRETS_PER_SCOPE_MAX} secrets in one scope.`)
 }
 
-/**
- * `{orgId?}` → `{secrets: [{scope, team?, name}]}`: those that the caller may change, by name and scope. What they hold, or where that is, is
- * not even read. Errors: org_not_found, permission_denied.
- */
+/** The secrets that the caller may change. Their values, or where those are, are not even read. */
 export const listSecrets: OwnerOperation<'listSecrets'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
@@ -126,7 +125,6 @@ export const listSecrets: OwnerOperation<'listSecrets'> = async (parts, by, requ
   })
 }
 
-/** `{orgId?, scope, team?, name}` → `{scope, team?, name}`. Errors: org_not_found, permission_denied, secret_not_found. */
 export const deleteSecret: OwnerOperation<'deleteSecret'> = async (parts, by, request) => {
   const found = await namedSecret(parts, by, request)
   if (!found.ok) return found

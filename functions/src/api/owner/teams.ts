@@ -9,7 +9,6 @@ import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
 
-/** `{orgId?, name}` → `{teamId}`. Errors: org_not_found, permission_denied. */
 export const createTeam: OwnerOperation<'createTeam'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
@@ -34,7 +33,6 @@ export const createTeam: OwnerOperation<'createTeam'> = async (parts, by, reques
   return appended.ok ? ok({ teamId }) : appended
 }
 
-/** `{orgId?}` → `{teams: [{teamId, name}]}`. Errors: org_not_found, permission_denied. */
 export const listTeams: OwnerOperation<'listTeams'> = async (parts, by, request) => {
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
@@ -44,9 +42,8 @@ export const listTeams: OwnerOperation<'listTeams'> = async (parts, by, request)
 }
 
 /**
- * `{teamId, orgId?}` → `{teamId}`. A team that policies are for stays until they are for others: without it they would be for nobody.
- * Agents in it are then in it no longer; its secrets remain until they are deleted. Errors: org_not_found, permission_denied,
- * team_not_found, invalid_argument.
+ * Refused while a policy names the team: without it, the policy would apply to nobody. Agents leave the deleted team;
+ * its secrets remain until they are deleted.
  */
 export const deleteTeam: OwnerOperation<'deleteTeam'> = async (parts, by, request) => {
   const { teamId } = request

@@ -12,7 +12,7 @@ import { retryConflicts } from '../../store/retry.ts'
 import { toListed } from '../agent/list-tools.ts'
 import type { OwnerOperation } from './operation.ts'
 
-/** The ciphertext is not even read. */
+/** The fields that are read; the ciphertext is not. */
 const FIELDS = [
   'name',
   'kind',
@@ -35,7 +35,7 @@ const FIELDS = [
   'breaker',
 ] as const satisfies readonly (keyof ToolDoc)[]
 
-/** `{agentId}` → `{tools}`, disabled ones too, with their settings and whether there is a credential; never the credential. */
+/** Disabled tools are listed too. Shows whether there is a credential, never the credential. */
 export const listTools: OwnerOperation<'listTools'> = async (parts, by, request) => {
   const managed = await manageableAgent(parts.db, by, request.agentId)
   if (!managed.ok) return managed
@@ -74,7 +74,7 @@ function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
   }
 }
 
-/** `{agentId, name, enabled}` → `{name, enabled}`. Disabled tools stay, so that the audit trail can still be read. Errors: agent_not_found, tool_not_found. */
+/** A disabled tool's document remains, so that the audit trail still makes sense. */
 export const setToolEnabled: OwnerOperation<'setToolEnabled'> = async (parts, by, request) => {
   const { agentId, name, enabled } = request
   const managed = await manageableAgent(parts.db, by, agentId)
@@ -96,8 +96,8 @@ export const setToolEnabled: OwnerOperation<'setToolEnabled'> = async (parts, by
 }
 
 /**
- * Switches getToolCredential on or off, for one tool (`{agentId, name, allowed}`) or a whole organization
- * (`{orgId, allowed}`, owners and admins only) → the same. Both must allow it.
+ * Switches getToolCredential on or off, for one tool or for a whole organization (owners and admins only). Both must
+ * allow it.
  */
 export const setCredentialAccess: OwnerOperation<'setCredentialAccess'> = async (parts, by, request) => {
   const target = request
@@ -145,11 +145,7 @@ async function locate(parts: Parts, by: Principal, target: Request<'admin/setCre
   })
 }
 
-/**
- * `{agentId, name}` → `{name, policy, pinnedHash, liveHash, added, removed, changed: [{name, before, after}]}`: what a server lists
- * otherwise than it was pinned, whole tool objects; empty, and `liveHash` null, when nothing waits for approval.
- * Errors: agent_not_found, tool_not_found.
- */
+/** How the server's list differs from the pinned one, as whole tool objects; empty if nothing waits for approval. */
 export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, by, request) => {
   const { agentId, name } = request
   const managed = await manageableAgent(parts.db, by, agentId)
@@ -174,15 +170,12 @@ export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, 
   })
 }
 
-/** A list may have a name twice; then all of them are shown. */
+/** A list may contain a name more than once; then all its definitions are shown. */
 function shown(definitions: JsonObject[]): JsonObject | JsonObject[] {
   return definitions.length === 1 ? definitions[0]! : definitions
 }
 
-/**
- * `{agentId, name, manifestHash}` → `{name, manifestHash}`: pins the list that waits for approval, if it is the one of that hash: what
- * the owner looked at and nothing that came after. Errors: agent_not_found, tool_not_found, manifest_not_found.
- */
+/** Pins the pending list only if it has this hash, so an owner approves what they saw and nothing newer. */
 export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, by, request) => {
   const { agentId, name, manifestHash } = request
   const managed = await manageableAgent(parts.db, by, agentId)

@@ -10,7 +10,7 @@ import { connectorActor } from '../../auth/connector.ts'
 import { dispatchKeys } from './keys.ts'
 import { currentPolicy, workerPolicy } from '../../policies/worker-policy.ts'
 
-/** Registrations that nobody has renewed for this long are taken away by whoever connects next. */
+/** A worker not seen for this long is removed when the next one connects. */
 const FORGOTTEN_AFTER_MS = 10 * 60_000
 
 export const connect: WorkerOperation<'connect'> = async (parts, by, request) => {
@@ -45,7 +45,7 @@ export const connect: WorkerOperation<'connect'> = async (parts, by, request) =>
         data: {
           ...forgotten(workers, instanceId, url.value, now),
           [`workers.${instanceId}`]: { url: url.value, seenAt: now, policyVersion: 0, servers: {} },
-          // What failed may have failed for want of this worker: its first call is made.
+          // Earlier failures may be due to this worker's absence, so its circuits start closed.
           connected: seq,
           breakers: {},
         },
@@ -57,7 +57,7 @@ export const connect: WorkerOperation<'connect'> = async (parts, by, request) =>
   return ok({ policy, heartbeatMs: HEARTBEAT_MS, keys })
 }
 
-/** Where calls go: a worker's address is held to what a tool's is. Errors: invalid_url, blocked_url. */
+/** A worker's URL obeys the same rules as a tool's. Errors: invalid_url, blocked_url. */
 export function workerUrl({ egress }: Pick<Parts, 'egress'>, text: string): Result<string> {
   const url = checkUrl(text, egress)
   if (!url.ok) return url
@@ -66,7 +66,10 @@ export function workerUrl({ egress }: Pick<Parts, 'egress'>, text: string): Resu
   return ok(url.value.replace(/\/+$/, ''))
 }
 
-/** Registrations that are old, and that of whoever had the address before: no call reaches it there, and it says so itself if it still lives. */
+/**
+ * Registrations that are old, and any other one at this address: calls no longer reach that worker. If it is alive, its
+ * next heartbeat registers it again.
+ */
 function forgotten(
   workers: WorkersDoc['workers'],
   instanceId: string,

@@ -4,7 +4,7 @@ import { ok } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
 
-/** No calls are sent to this worker from now on. */
+/** The worker is sent no more calls. */
 export const disconnect: WorkerOperation<'disconnect'> = async ({ db }, { orgId, policyId }, { instanceId }) => {
   const workers = db.doc(policyPaths.workers(orgId, policyId))
   await answered(workers.update({ [`workers.${instanceId}`]: FieldValue.delete() }))

@@ -14,7 +14,7 @@ import { currentPolicy, workerPolicy } from '../../policies/worker-policy.ts'
 
 type Heartbeat = Request<'worker/heartbeat'>
 
-/** That the worker lives is written down now and then, what its servers do at once; events are on record or refused. */
+/** `seenAt` is written only now and then, a change of the servers' state at once. Events are recorded or refused. */
 export const heartbeat: WorkerOperation<'heartbeat'> = async (parts, by, request) => {
   const url = workerUrl(parts, request.url)
   if (!url.ok) return url
@@ -68,7 +68,7 @@ function isSame(state: Omit<WorkerState, 'seenAt'>, before: WorkerState): boolea
   )
 }
 
-/** Firestore gives the fields of a map back in an order of its own. */
+/** Firestore does not keep the order of a map's fields. */
 function digest(servers: WorkerState['servers']): string {
   return JSON.stringify(
     Object.entries(servers)

@@ -3,10 +3,13 @@ import type { Result } from '@vitrine/core/result'
 import type { Connector } from '../../auth/connector.ts'
 import type { Parts } from '../../parts.ts'
 
-/** What of the contract `worker` serves. */
+/** The contract's operations that `worker` serves. */
 export type WorkerOperationName = NamesBelow<'worker'>
 
-/** One operation of `worker`. The caller is authenticated and the request parsed; a connector key is good for its own policy alone. */
+/**
+ * One operation of `worker`. The caller is authenticated and the request parsed; a connector key opens only its own
+ * policy.
+ */
 export type WorkerOperation<Name extends WorkerOperationName> = (
   parts: Parts,
   by: Connector,

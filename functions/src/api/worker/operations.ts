@@ -28,7 +28,10 @@ function isOperation(name: string): name is WorkerOperationName {
   return Object.hasOwn(OPERATIONS, name)
 }
 
-/** worker: what a tools worker asks of the control plane. Errors: unknown_operation, those of authentication and of the operation. */
+/**
+ * worker: what a tools worker asks of the control plane. Errors: unknown_operation, those of authentication and of the
+ * operation.
+ */
 export async function worker(parts: Parts, call: Call): Promise<Result<Answer<`worker/${WorkerOperationName}`>>> {
   const name = call.path
   if (!isOperation(name)) return fail('unknown_operation')

@@ -20,9 +20,9 @@ import { connectorActor, type Connector } from '../../auth/connector.ts'
 interface Report {
   instanceId: string
   slug: string
-  /** Null when it says nothing of an installed package. */
+  /** Null if the report does not name an installed package. */
   installed: Pin | null
-  /** What `installed.dependencies` is the digest of. */
+  /** The lockfile whose digest is `installed.dependencies`. */
   lockfile: string | null
   /** `{tools}` as JSON text. */
   manifest: string
@@ -30,8 +30,9 @@ interface Report {
 }
 
 /**
- * The first report of a server pins its tools and, where it is a package, its version, integrity and dependencies, of which it brings the
- * lockfile. Later these have to be those; other tools wait for the owner's approval. `pin_mismatch` is recorded, each one once.
+ * The first report of a server pins its tools and, for a package, its version, integrity and dependencies, with the
+ * lockfile. Later reports must match the pin; changed tools wait for the owner's approval. Each `pin_mismatch` is
+ * recorded once.
  */
 export const report: WorkerOperation<'report'> = async (parts, by, request) => {
   const reported = readReport(request)
@@ -62,7 +63,7 @@ function readReport(request: Request<'worker/report'>): Result<Report> {
   })
 }
 
-/** All of a pin or nothing. */
+/** A report has all fields of a pin, or none. */
 function parsePin({ version, integrity, dependencies, resolvedAt }: Request<'worker/report'>): Result<Pin | null> {
   const fields = { version, integrity, dependencies, resolvedAt }
   const missing = Object.entries(fields).find(([, value]) => value === undefined)?.[0]
@@ -75,7 +76,7 @@ function parsePin({ version, integrity, dependencies, resolvedAt }: Request<'wor
   )
 }
 
-/** What a report comes to: an entry and writes, or nothing to do; `refused` tells the worker, whatever is recorded. */
+/** What a report leads to: an entry and writes, or nothing; `refused` is the worker's answer, whatever is recorded. */
 interface Consequence {
   draft?: Pick<Draft, 'action' | 'target' | 'meta'>
   writes: Write[]
@@ -92,7 +93,7 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
   if (!policy) return fail('policy_not_found')
   const server = policy.servers.find(({ slug }) => slug === reported.slug)
   if (!server) return fail('server_not_found')
-  // It was of another kind when the worker started it.
+  // The server's kind changed after the worker started it.
   if (isNodeServer(server) !== (reported.installed === null))
     return fail('invalid_argument', 'version: Servers from npm have one, those of the node have none.', {
       field: 'version',
@@ -135,7 +136,7 @@ function pinned(
   if (asked && isExactVersion(asked.version) && asked.version !== installed?.version) {
     return { writes: [], refused: fail('pin_mismatch', `The policy says ${asked.package}@${asked.version}.`) }
   }
-  // It was pinned when the worker installed it, and is not any more; the worker will hear of that.
+  // The server was pinned when the worker installed it and the pin is gone now; the worker's next policy says so.
   if (installed && lockfile === null)
     return {
       writes: [],
@@ -170,13 +171,13 @@ function pinned(
     writes: [
       { op: replaces ? 'set' : 'create', path, data: { ...doc, createdAt: now, updatedAt: now } },
       ...(lockfile === null ? [] : [lockfileWrite(policyId, { orgId, slug, lockfile })]),
-      // The other workers have to hear of the pin; and a change by the owner meanwhile goes first.
+      // The other workers must learn of the pin; a concurrent change by the owner wins.
       { op: 'update', path: policyPaths.policy(orgId, policyId), data: { revision: policy.revision + 1 }, version },
     ],
   }
 }
 
-/** One of an earlier pin may still be there. */
+/** Set, not create: the lockfile of an earlier pin may still exist. */
 function lockfileWrite(policyId: string, doc: LockfileDoc): Write {
   return { op: 'set', path: policyPaths.lockfile(doc.orgId, policyId, doc.slug), data: { ...doc } }
 }
@@ -237,7 +238,7 @@ function compared(
   }
 }
 
-/** In an entry's meta; a list may have thousands. */
+/** Bounds the names in an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
 
 function changesOf(stored: ServerDoc, manifest: string): Record<string, string> {
