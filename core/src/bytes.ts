@@ -1,7 +1,7 @@
 /** Byte conversions that work alike in Node and in browsers (no Buffer). */
 
 const encoder = new TextEncoder()
-// ignoreBOM keeps a leading U+FEFF, which is text like any other here.
+// ignoreBOM keeps a leading U+FEFF in the text instead of dropping it.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 

@@ -1,9 +1,9 @@
 /**
  * Every failure that Vitrine reports, in one closed table.
  *
- * `http` and `callable` follow the Firebase callable protocol (status names are google.rpc.Code),
- * `retryable` says whether the same request may succeed later without the caller changing anything.
- * An upstream's own failure is not in here: it comes back in band as `{status, ok: false, result}`.
+ * `http` and `callable` follow the Firebase callable protocol (status names are those of google.rpc.Code). `retryable`
+ * says whether the same request may succeed later although the caller changes nothing. An upstream's own failure is not
+ * listed: it is returned as data, `{status, ok: false, result}`.
  */
 export interface ErrorInfo {
   http: number
@@ -59,7 +59,7 @@ const table = {
     'The key or token is not valid (unknown, rotated, revoked or expired).',
   ),
   permission_denied: e(403, 'PERMISSION_DENIED', false, 'This identity may not do that.'),
-  // what is asked for; what one may not see looks like what does not exist
+  // what the request names; a caller can't tell something it may not see from something that does not exist
   agent_not_found: e(404, 'NOT_FOUND', false, 'There is no such agent.'),
   agent_disabled: e(403, 'PERMISSION_DENIED', false, 'This agent is disabled.'),
   org_not_found: e(404, 'NOT_FOUND', false, 'There is no such organization.'),
@@ -71,17 +71,17 @@ const table = {
     404,
     'NOT_FOUND',
     false,
-    'There is no opening: the entry is no invocation, or its arguments have been erased.',
+    'There is no opening: the entry is not an invocation, or its arguments have been erased.',
   ),
   no_credential: e(404, 'NOT_FOUND', false, 'This tool has no credential.'),
   credential_access_disabled: e(403, 'PERMISSION_DENIED', false, 'Reading this credential is switched off.'),
-  // what a tool's server said of its commands, and how arguments fit to it
+  // an MCP server's manifest, and arguments checked against it
   args_invalid: e(400, 'INVALID_ARGUMENT', false, "The arguments do not fit the tool's input schema."),
   schema_unusable: e(
     400,
     'FAILED_PRECONDITION',
     false,
-    "The tool's input schema cannot be checked against, so nothing is forwarded.",
+    "The tool's input schema cannot be used to check arguments, so nothing is forwarded.",
   ),
   manifest_changed: e(
     409,
@@ -89,8 +89,8 @@ const table = {
     false,
     'The server changed this command after it was approved; the owner has to approve it again.',
   ),
-  manifest_not_found: e(404, 'NOT_FOUND', false, 'There is no changed manifest of that hash to approve.'),
-  // tool policies, their servers and what these need
+  manifest_not_found: e(404, 'NOT_FOUND', false, 'There is no changed manifest with that hash to approve.'),
+  // tool policies, their servers, and what the servers need
   policy_not_found: e(404, 'NOT_FOUND', false, 'There is no such tool policy.'),
   server_not_found: e(404, 'NOT_FOUND', false, 'The policy has no server of that name.'),
   team_not_found: e(404, 'NOT_FOUND', false, 'There is no such team.'),
@@ -116,24 +116,24 @@ const table = {
     'The call with this idempotency key was cut off; whether the tool did its work is not known.',
   ),
   conflict: e(409, 'ABORTED', true, 'Somebody else changed this at the same time; read it again and retry.'),
-  // the call to the tool, where there is no answer of its own to pass on
+  // the call to the tool, when the tool gave no answer to pass on
   upstream_unreachable: e(502, 'UNAVAILABLE', true, 'The tool could not be reached.'),
   upstream_timeout: e(504, 'DEADLINE_EXCEEDED', true, 'The tool did not answer in time.'),
   upstream_interrupted: e(502, 'UNAVAILABLE', true, 'The tool began to answer and broke off.'),
   upstream_too_large: e(502, 'UNAVAILABLE', false, 'The answer of the tool is too large.'),
   upstream_invalid: e(502, 'UNAVAILABLE', false, 'The tool did not answer in the protocol it was registered for.'),
-  upstream_redirect: e(502, 'UNAVAILABLE', false, 'The tool redirected too often, or to where its calls may not go.'),
+  upstream_redirect: e(
+    502,
+    'UNAVAILABLE',
+    false,
+    'The tool redirected too often, or to an address that its calls may not reach.',
+  ),
   circuit_open: e(503, 'UNAVAILABLE', true, 'The tool failed too often lately and is not called for a while.'),
   worker_absent: e(503, 'UNAVAILABLE', true, 'No worker that runs the tool can be reached.'),
   cancelled: e(499, 'CANCELLED', true, 'The caller went away.'),
-  // our own
+  // Vitrine itself and the services it uses
   kms_unavailable: e(503, 'UNAVAILABLE', true, 'The key service does not answer; nothing was forwarded.'),
-  credential_unreadable: e(
-    500,
-    'INTERNAL',
-    false,
-    'The stored credential does not decrypt in this place; register it again.',
-  ),
+  credential_unreadable: e(500, 'INTERNAL', false, 'The stored credential cannot be decrypted; register it again.'),
   ledger_unavailable: e(503, 'UNAVAILABLE', true, 'The audit log cannot be written; nothing was forwarded.'),
   chain_broken: e(500, 'INTERNAL', false, 'The audit chain does not verify; no checkpoint of it was signed.'),
   unavailable: e(503, 'UNAVAILABLE', true, 'A service that this depends on does not answer.'),

@@ -2,46 +2,55 @@
 
 /** Request body: a full set of arguments, escaped, with room for its envelope. */
 export const REQUEST_BYTES_MAX = 1_048_576
-/** Arguments as JSON in UTF-8: keeps one opening well below Firestore's 1 MiB a document. */
+/** Arguments as JSON in UTF-8: keeps one opening well below the 1 MiB that a Firestore document may have. */
 export const ARGS_BYTES_MAX = 256 * 1024
-/** Nesting of arguments: what recursive upstream parsers and our own walks survive (Firestore itself allows 20 levels of maps). */
+/**
+ * Nesting of arguments: recursive parsers of upstreams and our own recursive functions survive it (Firestore allows 20
+ * levels of maps).
+ */
 export const JSON_DEPTH_MAX = 64
-/** Nesting of what is hashed: above any arguments and manifest, and far below what overflows the stack. */
+/** Nesting of hashed values: more than arguments and manifests may have, and far less than overflows the stack. */
 export const CANONICAL_DEPTH_MAX = 512
 /** A credential: more than any bearer token or service account key needs; KMS itself takes 64 KiB. */
 export const TOKEN_BYTES_MAX = 8 * 1024
-/** An upstream's answer, after decoding: bounds the memory of one invocation and stops decompression bombs. A registration may ask for less or more. */
+/**
+ * An upstream's decoded answer: bounds the memory of one invocation and stops decompression bombs. A registration may
+ * set it lower or higher.
+ */
 export const RESPONSE_BYTES_DEFAULT = 10 * 1024 * 1024
-/** Cloud Run answers 32 MiB at most, and base64 takes a third more. */
+/** The most that a registration may set: Cloud Run answers with 32 MiB at most, and base64 adds a third. */
 export const RESPONSE_BYTES_MAX = 20 * 1024 * 1024
-/** Hops that a redirecting tool is followed. */
+/** Redirects followed in one call. */
 export const REDIRECTS_MAX = 3
-/** Response headers: number, and all names and values in bytes. */
+/** Response headers: their number, and the bytes of all names and values. */
 export const RESPONSE_HEADERS_MAX = 100
 export const RESPONSE_HEADERS_BYTES_MAX = 16 * 1024
-/** Calls under way at the same time in one instance, of one tool and of one agent: a tool that hangs takes no more than its share of memory and sockets. */
+/** Concurrent calls per instance, of one tool and of one agent: a tool that hangs can't take all memory and sockets. */
 export const CALLS_PER_TOOL_MAX = 512
 export const CALLS_PER_AGENT_MAX = 1_024
-/** Tries of one call, the first included. */
+/** Tries of one call, including the first. */
 export const TRIES_MAX = 3
-/** JSON pointers (RFC 6901) of a registration whose values never enter an opening. */
+/** A registration's redaction rules: JSON pointers (RFC 6901) to argument values that no opening may contain. */
 export const REDACT_RULES_MAX = 32
 export const IDEMPOTENCY_HOURS = 24
 export const URL_LENGTH_MAX = 2048
 export const HEADERS_MAX = 32
 export const HEADER_VALUE_LENGTH_MAX = 4096
-/** A manifest as JSON: it is stored in the tool's document and returned by listTools. */
+/** A manifest as JSON: the tool's document stores it and listTools returns it. */
 export const MANIFEST_BYTES_MAX = 256 * 1024
 export const LABEL_LENGTH_MAX = 100
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 
 export const TIMEOUT_MS_DEFAULT = 15_000
-/** Longer requests are clamped: Cloud Functions v2 would end them. */
+/** Longer time-outs are reduced to this, because Cloud Functions v2 would end the call. */
 export const TIMEOUT_MS_MAX = 60_000
-/** An intent this old without an outcome has lost its process: the longest call, and the wait for its record. */
+/**
+ * An intent of this age without an outcome has lost its process: it outlasts the longest call and the write of its
+ * outcome.
+ */
 export const RECONCILE_AFTER_MS = TIMEOUT_MS_MAX + 5_000
 export const MANIFEST_TIMEOUT_MS = 5_000
-/** How old a look at a server's list of tools may be at most. */
+/** How long a server's list of tools counts as current. */
 export const MANIFEST_AGE_MS_MAX = 3_600_000
 /** ID tokens of Firebase have about 1,000 characters, custom claims included. */
 export const USER_TOKEN_LENGTH_MAX = 8_192
@@ -50,17 +59,19 @@ export const USER_TOKEN_LENGTH_MAX = 8_192
 export const QUOTA_DEFAULT = 10_000
 export const QUOTA_MAX = 1_000_000_000
 
-/** One segment: entries and bytes (JSON) stay well below Firestore's 1 MiB a document. */
+/** One segment: entries and bytes (JSON) stay well below the 1 MiB that a Firestore document may have. */
 export const SEGMENT_ENTRIES_MAX = 256
 export const SEGMENT_BYTES_MAX = 512 * 1024
-/** Openings of one segment share a document; bytes as JSON. */
+/** The openings of one segment, which share a document: bytes as JSON. */
 export const OPENINGS_BYTES_MAX = 700 * 1024
 
-/** One tool policy is one document, and its servers are as many processes. */
+/** Servers of one tool policy: the policy is one document, and each server is a process. */
 export const POLICY_SERVERS_MAX = 32
-/** Of a policy as JSON: its document stays well below Firestore's 1 MiB. */
+/** A policy as JSON: its document stays well below Firestore's 1 MiB. */
 export const POLICY_BYTES_MAX = 256 * 1024
-/** What a server's package is installed by: a document of its own, and part of one request. About 1,500 packages. */
+/**
+ * The lockfile of a server's package, about 1,500 packages: it has a document of its own and travels in one request.
+ */
 export const LOCKFILE_BYTES_MAX = 512 * 1024
 export const POLICIES_PER_ORG_MAX = 200
 export const TEAMS_PER_ORG_MAX = 200
@@ -68,12 +79,15 @@ export const SECRETS_PER_SCOPE_MAX = 500
 export const SERVER_ARGS_MAX = 64
 export const SERVER_ARG_LENGTH_MAX = 4096
 export const SERVER_ENV_MAX = 64
-/** A static value; what is a credential belongs into a secret. */
+/** A variable's literal value. Credentials belong in secrets. */
 export const SERVER_ENV_VALUE_LENGTH_MAX = 8 * 1024
 export const SERVER_COMMANDS_MAX = 512
-/** An agent.yaml, and what it says of its tools as JSON: the latter is in the agent's document, which every call reads. */
+/** An agent.yaml, and its list of tools as JSON, which is in the agent document that every call reads. */
 export const AGENT_MANIFEST_BYTES_MAX = 64 * 1024
-/** Between heartbeats of a worker. A worker counts as live for WORKER_LIVE_MS after the last one that was written down. */
+/**
+ * Time between two heartbeats of a worker. Not each is stored: a worker counts as live for WORKER_LIVE_MS after the
+ * last stored one.
+ */
 export const HEARTBEAT_MS = 2_000
 export const LIVENESS_WRITE_MS = 10_000
 export const WORKER_LIVE_MS = 30_000
@@ -81,7 +95,7 @@ export const WORKERS_PER_POLICY_MAX = 50
 export const SERVER_EVENTS_MAX = 100
 export const SERVER_ERROR_LENGTH_MAX = 500
 
-/** A page of listAudit, a term that it filters by, and what stands for the next page. */
+/** listAudit: entries of one page, length of a filter term, and length of a page token. */
 export const AUDIT_PAGE_MAX = 500
 export const AUDIT_TERM_LENGTH_MAX = 200
 export const PAGE_TOKEN_LENGTH_MAX = 500

@@ -13,7 +13,10 @@ export function splitCallName(text: string): { name: string; command?: string } 
   return at < 0 ? { name: text } : { name: text.slice(0, at), command: text.slice(at + 2) }
 }
 
-/** Ids of agents, organizations and keys, and names of secrets: they are Firestore document ids and parts of `{kind}.{id}.{secret}`. */
+/**
+ * Ids of agents, organizations and keys, and names of secrets. They are Firestore document ids, and an id is part of
+ * `{kind}.{id}.{secret}`.
+ */
 export const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/
 
 export function isId(text: string): boolean {
@@ -30,7 +33,7 @@ export function isCommand(text: string): boolean {
 /** A tool, or one command of it: `server__command`, split at the first double underscore. */
 export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[A-Za-z0-9_.-]{1,128})?$/
 
-/** A SHA-256 as it is written everywhere here: 64 hex digits, in lower case. */
+/** A SHA-256 hash: 64 hex digits, always lower-case. */
 export const SHA256 = /^[0-9a-f]{64}$/
 
 export function isSha256(text: string): boolean {
@@ -42,7 +45,7 @@ export function monthOf(timestamp: string): string {
   return timestamp.slice(0, 7)
 }
 
-/** When a month's quota starts anew, RFC 3339 in UTC. */
+/** When a month's quota ends and the next month's starts, RFC 3339 in UTC. */
 export function monthEnd(month: string): string {
   return new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 1)).toISOString()
 }

@@ -1,9 +1,12 @@
 import type { ErrorCode } from './errors.ts'
 
-/** An expected failure: a code from the closed table and a text meant for the caller. Never holds a credential. */
+/**
+ * The result of what can fail as expected. A failure has a code of the closed table and a text for the caller; it never
+ * holds a credential.
+ */
 export interface Failure {
   code: ErrorCode
-  /** Replaces the table's public message where there is something more exact to say. */
+  /** Replaces the table's message where a more exact one is possible. */
   message?: string
   /** Extra fields for `error.details`, such as `field` or `resetsAt`. */
   details?: Record<string, unknown>

@@ -3,7 +3,7 @@ import { isObject, type JsonObject, type JsonValue } from './json/value.ts'
 import { LABEL_LENGTH_MAX, TEAMS_PER_ORG_MAX } from './limits.ts'
 import { CALL_NAME, COMMAND, ID, SHA256, TOOL_NAME } from './names.ts'
 
-/** Shapes that several requests and files share. A check that has an error code of its own names it as its message. */
+/** Shapes that several requests and files share. A check's message is its error code, where it has one of its own. */
 
 export const id = z.string().regex(ID, 'Must be an id.')
 export const toolName = z.string().regex(TOOL_NAME, 'invalid_name')
@@ -29,14 +29,17 @@ export const secretName = z
   .regex(ID, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_" and "-", with a letter or digit first.')
 export const teams = unique(z.array(id).max(TEAMS_PER_ORG_MAX), (teamId) => teamId)
 
-/** JSON as it came: zod neither copies nor checks it. */
+/** JSON that zod neither copies nor checks. */
 export const json = z.unknown().meta({ id: 'JsonValue' }) as unknown as z.ZodType<JsonValue, JsonValue>
-/** A JSON object as it came; `object` as input, so that callers may pass values of interface types. */
+/**
+ * A JSON object that zod does not check. Its input type is `object`, so that callers may pass values of interface
+ * types.
+ */
 export const jsonObject = z
   .custom<JsonObject>(isObject, 'Must be a JSON object.')
   .meta({ id: 'JsonObject' }) as unknown as z.ZodType<JsonObject, object>
 
-/** Text that a process can be passed: the system ends an argument or variable at the first NUL. */
+/** Text that can be an argument or variable of a process: the system cuts those at the first NUL. */
 export function processText(lengthMax: number) {
   return z
     .string()

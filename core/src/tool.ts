@@ -5,7 +5,10 @@ import type { JsonValue } from './json/value.ts'
 export const TOOL_KINDS = ['http', 'mcp'] as const
 export type ToolKind = (typeof TOOL_KINDS)[number]
 
-/** What happens to commands that an MCP server changed after they were pinned: refused, or only recorded. */
+/**
+ * What happens to commands that an MCP server changed after they were pinned: they are refused, or the change is only
+ * recorded.
+ */
 export const MANIFEST_POLICIES = ['block', 'warn'] as const
 export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
 
@@ -28,12 +31,12 @@ export type AuthScheme =
 /** Where a call goes and how; never holds the credential itself. */
 export interface Endpoint {
   url: string
-  /** For `http`. GET and DELETE put the arguments into the query. */
+  /** Only for `http`. GET and DELETE send the arguments in the query. */
   method: HttpMethod
   auth: AuthScheme
   /** Static headers, lower-case names. */
   headers: Record<string, string>
-  /** Bytes of an answer after decoding. */
+  /** Most bytes of an answer after decoding. */
   responseBytesMax: number
 }
 
@@ -43,7 +46,7 @@ export type Answer =
   | { type: 'text'; text: string }
   | { type: 'binary'; bytes: Uint8Array; contentType: string }
 
-/** A piece of an answer while the rest is still coming. */
+/** A piece of an answer that is still arriving. */
 export type Piece =
   | { type: 'text'; text: string }
   | { type: 'binary'; base64: string }

@@ -1,3 +1,3 @@
 #!/usr/bin/env node
-// Not built, so that npm finds it when it links the commands of a fresh clone.
+// This file is not built, so that npm finds it when it links the commands of a fresh clone.
 import '../dist/cli.js'

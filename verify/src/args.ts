@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { badInput } from './bad-input.ts'
 
+/** The command line of vitrine-verify: its options and its usage text. */
+
 export interface Options {
   source:
     | { kind: 'file'; path: string }
@@ -43,7 +45,7 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const
 
-/** Throws bad_input on anything that is not in USAGE. */
+/** Throws bad_input for arguments that USAGE does not list. */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values, positionals } = parse(args)
   if (values.help) return 'help'

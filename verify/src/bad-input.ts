@@ -1,9 +1,9 @@
-/** Marks what is wrong with the input or its handling, as opposed to what is wrong with the chain: exit code 2. */
+/** An error in the input or its handling, not in the chain: the process exits with code 2. */
 export interface BadInput extends Error {
   code: 'bad_input'
 }
 
-/** `message`: one line for a person. */
+/** `message` is one line for a person. */
 export function badInput(message: string): BadInput {
   return Object.assign(new Error(message), { code: 'bad_input' as const })
 }

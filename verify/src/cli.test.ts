@@ -9,7 +9,7 @@ import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/log/note'
 import { bundleLines, bundleText, createSigner, createTestChain, proofOf } from './fixture.ts'
 import type { Report } from './report.ts'
 
-// Each test starts a process, on a machine that may have others to run.
+// Each test starts a process, on a machine that may be busy.
 vi.setConfig({ testTimeout: 30_000 })
 
 const CLI = join(import.meta.dirname, 'cli.ts')

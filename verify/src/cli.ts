@@ -9,7 +9,7 @@ import { buildReport, type Report } from './report.ts'
 import { openSource } from './source.ts'
 import { verifyBundle } from './verify.ts'
 
-/** 0 only when everything holds; 1 when anything does not; 2 when the input cannot be used, a bundle that was cut off included. */
+/** 0 if everything holds, 1 if anything does not, 2 if the input cannot be used, as with an interrupted bundle. */
 const EXIT_CODES: Record<Report['result'], number> = { holds: 0, fails: 1, incomplete: 2 }
 
 async function run(options: Options): Promise<number> {
@@ -29,7 +29,7 @@ async function run(options: Options): Promise<number> {
   return EXIT_CODES[report.result]
 }
 
-/** Everything that keeps a verdict from being reached is bad input: one line, and never exit code 0 or 1. */
+/** Without a verdict, any error counts as bad input: it is reported in one line, and the exit code is never 0 or 1. */
 function refuse(error: unknown, json: boolean): number {
   const message = isBadInput(error)
     ? error.message

@@ -38,7 +38,7 @@ export interface Signer {
   sign(data: Uint8Array): Uint8Array
 }
 
-/** PKCS #8 of an Ed25519 seed (RFC 8410 section 7): the same name gives the same key. */
+/** PKCS #8 of an Ed25519 seed (RFC 8410 section 7); the same name always gives the same key. */
 export function createSigner(name: string): Signer {
   const seed = createHash('sha256').update(name).digest()
   const key = createPrivateKey({
@@ -74,7 +74,7 @@ export function rootOf(entries: readonly Entry[]): Uint8Array {
   return frontierRoot(frontier)
 }
 
-/** The tlog-proof of an entry, as getReceipt gives it. */
+/** The tlog-proof of an entry, as getReceipt returns it. */
 export function proofOf(entries: readonly Entry[], index: number, checkpoint: string): string {
   const leaves = entries.map((entry) => hexToBytes(hashEntry(entry)))
   const hashOf = (level: number, at: number): Uint8Array =>
@@ -88,13 +88,13 @@ export interface TestChain {
   origin: string
   entries(): Entry[]
   append(atMs: number, ...drafts: Draft[]): Entry[]
-  /** An intent with its opening; the outcome is for `outcome`. */
+  /** An intent with its opening; `outcome` closes the call. */
   intent(atMs: number, call: string, args: JsonValue): Entry
   outcome(atMs: number, call: string, credited?: boolean): Entry
   reconcile(atMs: number, call: string): Entry
-  /** Erases an opening and says so. */
+  /** Erases an opening and records it. */
   redact(atMs: number, call: string): Entry
-  /** Signs the chain as it is; returns the note. */
+  /** Signs the chain in its current state; returns the note. */
   checkpoint(cosigned?: (note: string) => string): string
   lines(withOpenings: boolean): BundleLine[]
 }
@@ -195,7 +195,7 @@ function usageLines(log: string, segments: Segment[]): UsageLine[] {
   return [...months.values()].map(({ month, invoked, credited }) => ({ type: 'usage', log, month, invoked, credited }))
 }
 
-/** A bundle around chains' lines, which may have been tampered with. */
+/** A bundle of chains' lines, which may have been tampered with. */
 export function bundleLines(scope: string, chainLines: BundleLine[], signers: Signer[], openings = true): BundleLine[] {
   const keys = signers.map(({ publicKey }, i) => ({
     type: 'key' as const,
@@ -215,12 +215,12 @@ export function bundleText(lines: readonly BundleLine[]): string {
   return lines.map(writeBundleLine).join('')
 }
 
-/** The `checkpoint` entry of the org's chain. */
+/** The `checkpoint` entry of the organization's chain. */
 export function checkpointDraft(target: string, size: number, root: Uint8Array): Draft {
   return { action: 'checkpoint', actor: 'system:checkpoints', target, call: '', meta: { size, root: bytesToHex(root) } }
 }
 
-/** Links entries anew, as an operator would who changed them and has the power to. */
+/** Links entries again, as an operator can who has changed them. */
 export function relink(entries: readonly Entry[]): Entry[] {
   let prev = GENESIS_PREV
   return entries.map((entry, seq) => {

@@ -38,13 +38,15 @@ async function holds(bytes: Uint8Array): Promise<boolean> {
   }
 }
 
-/** The label of the key: a name for people, which nothing signs and nothing depends on. */
+/** The byte range of the key's label: a name for people, which is not signed and which no check uses. */
 function labelOf(bytes: Buffer): [from: number, to: number] {
   const from = bytes.indexOf('"name":"') + '"name":"'.length
   return [from, bytes.indexOf('"', from)]
 }
 
-/** Every place and bit with FUZZ_ALL=1, which takes minutes; otherwise some, a prime number of bytes apart. */
+/**
+ * FUZZ_ALL=1 tries every position and bit, which takes minutes; otherwise positions are a prime number of bytes apart.
+ */
 const ALL = process.env['FUZZ_ALL'] !== undefined
 
 test('no flipped bit goes unnoticed, except in the label of a key', { timeout: 600_000 }, async () => {
@@ -84,6 +86,6 @@ test('no line taken out or put in twice goes unnoticed, except where that change
     if (await holds(Buffer.from(lines.toSpliced(n, 1).join('')))) without.push(typeOf(line))
     if (await holds(Buffer.from(lines.toSpliced(n, 0, line).join('')))) twice.push(typeOf(line))
   }
-  // A checkpoint less is a proof less, and the report says what is covered; openings are repeated by a resumed export.
+  // One checkpoint less is one proof less, and the report shows what is covered. A resumed export repeats openings.
   expect({ without, twice }).toEqual({ without: ['checkpoint'], twice: ['key', 'opening'] })
 })

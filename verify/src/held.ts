@@ -8,11 +8,11 @@ import { parseTlogProof, TLOG_PROOF_LENGTH_MAX } from '@vitrine/core/log/tlog-pr
 import { badInput } from './bad-input.ts'
 import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 
-/** A proof, or many receipts in one file. */
+/** Largest file: a proof, or many receipts. */
 const FILE_BYTES_MAX = 8 * TLOG_PROOF_LENGTH_MAX
 const PROOF_MAGIC = 'c2sp.org/tlog-proof@'
 
-/** Reads what is held outside: signed checkpoints, and folders of receipts. Throws bad_input on a file that is neither. */
+/** Reads what is held outside: signed checkpoints, and folders of receipts. Throws bad_input for any other file. */
 export async function readHeld(pinFiles: readonly string[], receiptFolders: readonly string[]): Promise<Held> {
   const held: Held = { pins: [], proofs: [], receipts: [] }
   for (const file of pinFiles) held.pins.push(await readPin(file))
@@ -70,7 +70,7 @@ function parseProof(file: string, text: string): ProofReceipt {
   }
 }
 
-/** One receipt, an array of them, or one a line; each as it is or as the `receipt` of invokeTool's whole answer. */
+/** One receipt, an array, or one per line; each is a receipt itself or invokeTool's whole answer with a `receipt`. */
 function parseReceipts(file: string, text: string): BareReceipt[] {
   const values =
     parseJson(text) ??

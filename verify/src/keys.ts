@@ -3,12 +3,14 @@ import { COSIGNATURE_V1, parseVerifierKey, type VerifierKey } from '@vitrine/cor
 import { parsePublicKey } from '@vitrine/core/log/public-key'
 import { badInput } from './bad-input.ts'
 
+/** Reads the keys that the auditor gives on the command line. */
+
 const KEY_FILE_BYTES_MAX = 64 * 1024
 
 /**
- * The operator's public keys, out of verifier keys, base64, or files with one of these a line or PEM. The name of a verifier
- * key is not held against a chain: the operator signs all chains with the same key, under the name of each.
- * Throws bad_input on what is none of these.
+ * The operator's public keys, from verifier keys, base64, or files with PEM or one key per line. A verifier key's name
+ * is not compared with the chain: the operator signs all chains with the same key, under each chain's name. Throws
+ * bad_input for anything else.
  */
 export async function readPublicKeys(given: readonly string[]): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = []
@@ -20,7 +22,7 @@ export async function readPublicKeys(given: readonly string[]): Promise<Uint8Arr
   return keys
 }
 
-/** Throws bad_input on what is not the verifier key of a witness (tlog-cosignature), nor a file of such. */
+/** Witnesses' verifier keys (tlog-cosignature), or files of them. Throws bad_input for anything else. */
 export async function readWitnessKeys(given: readonly string[]): Promise<VerifierKey[]> {
   const keys: VerifierKey[] = []
   for (const text of given) {
@@ -39,7 +41,7 @@ async function fromFile<T>(flag: string, path: string, parse: (text: string) => 
     throw badInput(`${flag} ${path}: neither a key nor a file that can be read`)
   }
   if (text.length > KEY_FILE_BYTES_MAX) throw badInput(`${flag} ${path}: too large for a file of keys`)
-  // PEM is one key in several lines; everything else is one a line.
+  // PEM is one key on several lines; other files have one key per line.
   const spellings = text.trim().startsWith('-----') ? [text] : text.split(/\r?\n/).filter((line) => line.trim() !== '')
   const keys = spellings.map((spelling) => parse(spelling.trim())).filter((key) => key !== undefined)
   if (keys.length === 0 || keys.length < spellings.length) throw badInput(`${flag} ${path}: not a file of Ed25519 keys`)

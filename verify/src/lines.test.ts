@@ -3,7 +3,7 @@ import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { utf8 } from '@vitrine/core/bytes'
 import { readLines, type LineBatch } from './lines.ts'
 
-/** As a file is read: every chunk in one and the same buffer. */
+/** Yields every chunk in the same buffer, like a file reader. */
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.alloc(size)
   for (let at = 0; at < bytes.length; at += size) {

@@ -1,24 +1,24 @@
 import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { badInput } from './bad-input.ts'
 
-/** Some whole lines, in order. */
+/** Some complete lines, in order. */
 export interface LineBatch {
-  /** Without newlines; undefined for one that is not UTF-8. */
+  /** Lines without newlines; undefined for one that is not UTF-8. */
   lines: (string | undefined)[]
-  /** Bytes that these lines take, newlines included. */
+  /** Bytes of these lines, including newlines. */
   bytes: number
-  /** True for a last line that has no newline behind it, which then is the batch's only one. */
+  /** True for a last line without a newline, which is then the batch's only line. */
   cut: boolean
 }
 
 const NEWLINE = 0x0a
 
-// ignoreBOM keeps a byte order mark, which canonical JSON may not have.
+// ignoreBOM keeps a byte order mark, which canonical JSON may not have, so that it is reported.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Cuts a stream into lines. A chunk is decoded in one piece: a call per line would cost more than the parsing.
- * Throws bad_input on a line that is too long to be one of a bundle.
+ * Splits a stream into lines. It decodes a whole chunk at once, because a call per line would cost more than parsing.
+ * Throws bad_input for a line longer than a bundle's may be.
  */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<LineBatch> {
   let kept: Uint8Array[] = []
@@ -32,7 +32,7 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
       keptBytes = 0
     }
     if (end === chunk.length) continue
-    // A copy, as the reader may use its buffer again; `slice` of a Buffer would be none.
+    // Copies, because the reader may reuse its buffer; a Buffer's `slice` would not copy.
     kept.push(Buffer.from(chunk.subarray(end)))
     keptBytes += chunk.length - end
     if (keptBytes > BUNDLE_LINE_LENGTH_MAX)
@@ -46,7 +46,7 @@ function decode(bytes: Uint8Array): (string | undefined)[] {
   return text === undefined ? decodeEach(bytes) : text.split('\n')
 }
 
-/** A newline byte is never part of another character in UTF-8, so that lines can be told before they are decoded. */
+/** Splits before decoding: in UTF-8 a newline byte is never part of another character. */
 function decodeEach(bytes: Uint8Array): (string | undefined)[] {
   const lines: (string | undefined)[] = []
   let start = 0

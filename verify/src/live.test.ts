@@ -37,7 +37,10 @@ afterEach(() => {
   server?.close()
 })
 
-/** The rest of the bundle, as the server sends it: from the line behind the entry, the openings of its segment again. */
+/**
+ * The rest of the bundle, as the server sends it: the lines after the entry, beginning with its segment's openings
+ * again.
+ */
 function rest({ log, seq }: Resume): string {
   const lines = BUNDLE.split(/(?<=\n)/)
   return lines
@@ -84,12 +87,12 @@ test.each(Array.from({ length: 24 }, (_, i) => Math.floor((i * BUNDLE.length) / 
       else response.write(BUNDLE.slice(0, cut), () => setImmediate(() => response.destroy()))
     })
     const lines = (await read(url)).split('\n')
-    // A line that is an opening may come twice.
+    // Openings may be repeated.
     expect(lines.filter((line, i) => !(line.startsWith('{"args"') && lines.indexOf(line) !== i)).join('\n')).toBe(
       BUNDLE,
     )
     expect(resumes).toHaveLength(2)
-    // What the server needs to count the chains and entries of the bundle's end.
+    // The server needs this to count the chains and entries for the bundle's end.
     const whole =
       resumes[1] &&
       {

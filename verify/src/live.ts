@@ -1,47 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { badInput, isBadInput } from './bad-input.ts'
 
-/** `exportAudit` over HTTP, in the callable protocol: `POST {data}`, answered by a bundle or by `{error}`. */
+/** `exportAudit` over HTTP, in the callable protocol: `POST {data}`; the answer is a bundle or `{error}`. */
 export interface Live {
-  /** Base of the functions' addresses. */
+  /** Base URL of the functions. */
   url: string
   scope: { agentId: string } | { orgId: string }
   key: string
   fetch: typeof fetch
 }
 
-/** Where an export is taken up again: the chain's line, and the last entry that arrived. */
+/** Where to resume an export: the current chain, and the last entry received. */
 interface Resume {
   log: string
   size: number
   seq: number
-  /** Chains that have arrived whole, and the entries in them: the bundle's end counts them. */
+  /** Chains received completely and their entries, which the bundle's end counts. */
   chains: number
   entries: number
 }
 
 type ChainPlace = Omit<Resume, 'seq'>
 
-/** Connections in a row that bring nothing new. */
+/** Give up after so many consecutive connections without progress. */
 const ATTEMPTS_MAX = 5
-/** Before the second one; doubled each time. */
+/** Wait before the second of these; doubled each time. */
 const PAUSE_MS = 50
 const NEWLINE = 0x0a
 const ERROR_LENGTH_MAX = 300
 
-/** How the lines that matter here begin, their keys being sorted. */
+/** How the relevant lines begin; their keys are sorted. */
 const HEAD_LENGTH = 6
 const ENTRY_HEAD = '{"entr'
 const OPENING_HEAD = '{"args'
 const CHAIN_HEAD = '{"head'
 const END_HEAD = '{"chai'
 
-/** Room for the checkpoints of a chain. */
+/** Room for all checkpoints of a chain. */
 const HELD_BYTES_MAX = 64 * 1024 * 1024
 
 /**
- * The bundle as it arrives. When the connection breaks, what came behind the last entry or opening is dropped, and the rest
- * is asked for from there. Throws bad_input when the server refuses, or can't be reached again and again.
+ * The bundle as it arrives. If the connection breaks, the part after the last entry or opening is dropped, and the
+ * export is resumed from there. Throws bad_input if the server refuses, or can't be reached after several tries.
  */
 export async function* streamLive(live: Live): AsyncGenerator<Uint8Array> {
   const holder = createHolder()
@@ -57,7 +57,7 @@ export async function* streamLive(live: Live): AsyncGenerator<Uint8Array> {
       }
     } catch (error) {
       if (isBadInput(error)) throw error
-      // The connection broke, or none was made: the same goes for a stream that ends too early.
+      // No connection, or a broken one. A stream that ends early is handled the same way.
     }
     holder.drop()
     if (holder.resume()?.seq !== before?.seq || holder.resume()?.log !== before?.log) attempts = -1
@@ -82,21 +82,21 @@ async function request(
   throw badInput(`${url} refused the export (${response.status}): ${messageOf(text)}`)
 }
 
-/** The message of an error in callable form, on one line. */
+/** The message of a callable error, on one line. */
 function messageOf(text: string): string {
   let message = text
   try {
     message = String((JSON.parse(text) as { error?: { message?: unknown } }).error?.message ?? text)
   } catch {
-    // not of ours: a proxy's page perhaps
+    // not from Vitrine, perhaps a proxy's error page
   }
   return message.replaceAll(/\p{C}+|\s+/gu, ' ').slice(0, ERROR_LENGTH_MAX)
 }
 
-/** Holds back whatever stands behind the last entry or opening, until it is known that it need not be asked for again. */
+/** Holds back the bytes after the last entry or opening, because they are requested again if the connection breaks. */
 function createHolder() {
   let held: Buffer = Buffer.alloc(0)
-  /** Bytes of it whose lines have been looked at: a chain must be counted once. */
+  /** Bytes of `held` whose lines have been read, so that each chain is counted once. */
   let followed = 0
   let chain: ChainPlace | undefined
   let point: Resume | undefined
@@ -143,7 +143,7 @@ function chainBehind(before: ChainPlace | undefined, line: Buffer): ChainPlace |
   return { log: fields.log, size: fields.size, ...arrived }
 }
 
-/** Whether the line is a good one is for the checks to say. */
+/** Doesn't check the line; the bundle's checks do. */
 function fieldsOf<T>(line: Buffer): T | undefined {
   try {
     return JSON.parse(line.toString()) as T

@@ -1,18 +1,18 @@
-/** Tells on stderr how far long work has come: a bar on a terminal, otherwise a plain line for each tenth. */
+/** Shows progress on stderr: a bar on a terminal, otherwise a line for each tenth. */
 export interface Progress {
   add(bytes: number, lines: number): void
-  /** Takes the bar away. */
+  /** Removes the bar. */
   finish(): void
 }
 
-/** Shorter work needs no bar. */
+/** Shorter work shows no bar. */
 const QUIET_MS = 500
 const REDRAW_MS = 100
 const BAR_WIDTH = 30
 
 export const NO_PROGRESS: Progress = { add: () => undefined, finish: () => undefined }
 
-/** `totalBytes` undefined: the end is not known, and lines are counted instead. */
+/** If `totalBytes` is undefined, the end is not known, and lines are counted instead. */
 export function createProgress(
   out: { isTTY?: boolean; write(text: string): unknown },
   totalBytes: number | undefined,

@@ -1,7 +1,7 @@
 import type { ChainReport, Report } from './report.ts'
 import type { Finding } from './check/findings.ts'
 
-/** Findings and redactions that a person is shown; the rest is counted, and listed with --json. */
+/** Findings and redactions to show; the others are counted, and --json lists them. */
 const SHOWN_MAX = 10
 
 /** The report for a person. */
@@ -98,7 +98,9 @@ function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`
 }
 
-/** What a chain says must not be able to write to the auditor's terminal, or to start a line of its own. */
+/**
+ * Replaces control characters: a chain's texts must not control the auditor's terminal or start a line of their own.
+ */
 function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`)
 }

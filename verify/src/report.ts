@@ -5,10 +5,10 @@ import type { Held } from './check/held.ts'
 import type { Verified } from './verify.ts'
 
 /**
- * What `--json` prints. Fields are only ever added within version 1.
+ * The object that `--json` prints. Version 1 only ever gains fields.
  *
- * `holds`: every check passed; which entries nobody but the operator vouches for is for `chains` and `notes` to say.
- * `fails`: something is wrong, see `findings`. `incomplete`: nothing is wrong, but the bundle was cut off.
+ * `holds`: every check passed; `chains` and `notes` tell which entries only the operator vouches for. `fails`:
+ * something is wrong, see `findings`. `incomplete`: nothing is wrong, but the bundle was cut off.
  */
 export interface Report {
   v: 1
@@ -21,7 +21,7 @@ export interface Report {
   lines: number
   entries: number
   keys: {
-    /** False: the operator's keys are those that the bundle itself names. */
+    /** False: the operator's keys are those that the bundle names. */
     pinned: boolean
     /** Base64. */
     publicKeys: string[]
@@ -30,17 +30,20 @@ export interface Report {
   heldOutside: { pins: number; receipts: number }
   chains: ChainReport[]
   findings: { count: number; byCode: Partial<Record<FindingCode, number>>; first: Finding | null; list: Finding[] }
-  /** What a reader must know beside the findings. */
+  /** What a reader must know besides the findings. */
   notes: Note[]
 }
 
 export interface ChainReport extends Omit<ChainTotals, 'held' | 'entries'> {
   entries: number
-  /** What is held outside of this chain. */
+  /** Number of pins and receipts of this chain. */
   held: { pins: number; receipts: number }
-  /** The last entry that something held outside the operator's reach vouches for, and what that is; null when nothing does. */
+  /**
+   * The last entry that something held outside the operator's reach confirms, and what confirms it; null if nothing
+   * does.
+   */
   covered: { upTo: number; by: string } | null
-  /** Entries that the operator alone vouches for, first and last; null when there is none. */
+  /** First and last of the entries that only the operator vouches for; null if there are none. */
   operatorAlone: [first: number, last: number] | null
 }
 

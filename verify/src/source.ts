@@ -5,7 +5,7 @@ import { streamLive } from './live.ts'
 
 /** Where a bundle comes from. */
 export interface Source {
-  /** For the report. */
+  /** Name for the report. */
   name: string
   bytes: number | undefined
   chunks: AsyncIterable<Uint8Array>
@@ -13,7 +13,7 @@ export interface Source {
 
 const CHUNK_BYTES = 64 * 1024
 
-/** Throws bad_input when there is nothing to read. */
+/** Throws bad_input if it can't be read. */
 export async function openSource(source: Options['source'], key: string | undefined): Promise<Source> {
   switch (source.kind) {
     case 'stdin':
@@ -42,7 +42,7 @@ async function openFile(path: string): Promise<Source> {
   return { name: path, bytes: stats.isFile() ? stats.size : undefined, chunks: readChunks(handle) }
 }
 
-/** One buffer for all of it: what is kept of a chunk is copied by the reader of lines. The handle stays open until the process ends. */
+/** Reuses one buffer: the reader of lines copies what it keeps. The handle stays open until the process ends. */
 async function* readChunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
   while (true) {

@@ -34,7 +34,9 @@ const AGENT = 'agents/agt_1'
 const SCOPE = `orgs/${ORG}`
 const NOTHING: Held = { pins: [], proofs: [], receipts: [] }
 
-/** Over the turn of a month: a credited call, one that was reconciled and redacted, one still open, two checkpoints. */
+/**
+ * A chain across the end of a month: a credited call, a reconciled and redacted one, an open one, and two checkpoints.
+ */
 function agentChain(signer = SIGNER): TestChain {
   const chain = createTestChain(AGENT, signer)
   chain.append(T0, { action: 'tool.register', actor: 'user:u1', target: 'search', call: '', meta: { kind: 'http' } })
@@ -102,7 +104,9 @@ function entriesOf(lines: readonly BundleLine[]): Entry[] {
   return lines.flatMap((line) => (line.type === 'entry' && line.entry.log === AGENT ? [line.entry] : []))
 }
 
-/** The same bundle with other entries in the agent's chain, everything else as it was; the openings follow the last one. */
+/**
+ * The same bundle with other entries in the agent's chain; everything else stays, and openings follow the last entry.
+ */
 function withEntries(lines: readonly BundleLine[], entries: readonly Entry[]): BundleLine[] {
   const at = lines.findIndex((line) => line.type === 'entry' && line.entry.log === AGENT)
   const others = lines.filter((line) => !(line.type === 'entry' && line.entry.log === AGENT))
@@ -111,7 +115,7 @@ function withEntries(lines: readonly BundleLine[], entries: readonly Entry[]): B
   return [...before, ...entries.map((entry): BundleLine => ({ type: 'entry', entry })), ...rest]
 }
 
-/** What an operator does who wants a changed chain to look whole: link anew, and correct what is announced. */
+/** What an operator does to make a changed chain look intact: links it again, and corrects the announced numbers. */
 function rebuilt(lines: readonly BundleLine[], entries: readonly Entry[]): BundleLine[] {
   const linked = relink(entries)
   return fixEnd(
@@ -146,7 +150,10 @@ function receipt(entry: Entry, file = 'receipt'): BareReceipt {
   return { file, log: entry.log, seq: entry.seq, hash: hashEntry(entry) }
 }
 
-/** The entries in their lines' places, with openings between them as before; what is more goes behind the one before it. */
+/**
+ * Puts the entries on the lines of the old ones, with openings between them as before; further entries follow the last
+ * one.
+ */
 function withEntriesInPlace(lines: readonly BundleLine[], entries: readonly Entry[]): BundleLine[] {
   const old = entriesOf(lines)
   if (old.length === entries.length) {
@@ -308,7 +315,7 @@ describe('tampering with entries', () => {
       fixEnd(withEntriesInPlace(lines, [...entries.slice(0, 6), entries[0]!, ...entries.slice(6)])),
     )
     expect(report.findings.first).toMatchObject({ code: 'entry_repeated', seq: 0, looksLike: 'insertion' })
-    expect(report.findings.count).toBe(3) // with the checkpoint behind it and what the org recorded of that
+    expect(report.findings.count).toBe(3) // with the checkpoint after it, and the organization's record of that
   })
 
   test('an entry of another chain', async () => {
@@ -397,7 +404,10 @@ describe('tampering that is linked anew', () => {
   const original = agentChain()
   const firstNote = signCheckpoint(original.origin, 6, rootOf(entries.slice(0, 6)), SIGNER)
 
-  /** Everything the operator can do alone: all entries linked, all checkpoints signed, the org's chain too. */
+  /**
+   * Everything that the operator can do without others: all entries linked, all checkpoints signed, the organization's
+   * chain too.
+   */
   function rewritten(signer = SIGNER): BundleLine[] {
     const linked = relink(edited)
     const org = createTestChain(SCOPE, signer)
@@ -470,7 +480,7 @@ describe('tampering that is linked anew', () => {
     const proven = await verify(rewritten(), {
       held: { ...NOTHING, proofs: [proof(proofOf(entries.slice(0, 6), 1, firstNote))] },
     })
-    expect(codes(proven)).toEqual(['receipt_mismatch']) // entry 1 is what it was, the tree is not
+    expect(codes(proven)).toEqual(['receipt_mismatch']) // entry 1 is unchanged, the tree is not
   })
 
   test('a receipt of an entry before the change is no proof of it', async () => {

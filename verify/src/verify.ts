@@ -5,6 +5,8 @@ import type { Held } from './check/held.ts'
 import { readLines } from './lines.ts'
 import type { Progress } from './progress.ts'
 
+/** Verifies a bundle: reads its lines, feeds them to the checks, and collects the findings. */
+
 export interface Verified {
   totals: BundleTotals
   findings: FindingSummary
@@ -12,14 +14,14 @@ export interface Verified {
 
 export interface VerifyInput {
   chunks: AsyncIterable<Uint8Array>
-  /** Pinned keys of the operator, if there are any. */
+  /** The operator's pinned keys, if any. */
   publicKeys: Uint8Array[]
   witnesses: readonly VerifierKey[]
   held: Held
   progress: Progress
 }
 
-/** Verifies a bundle as it streams in. Throws bad_input on what is no bundle. */
+/** Verifies a bundle as it streams in. Throws bad_input if it is not a bundle. */
 export async function verifyBundle({ chunks, publicKeys, witnesses, held, progress }: VerifyInput): Promise<Verified> {
   const findings = createFindings()
   const check = createBundleCheck({ publicKeys, witnesses, held, findings })

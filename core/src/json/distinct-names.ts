@@ -1,7 +1,7 @@
-/** Keys that were made alike must not swallow one another: the second that is called `x` becomes `x (2)`. One function per object. */
+/** Renames equal names so that none overwrites another: the second `x` becomes `x (2)`. Call it once per object. */
 export function distinctNames(): (name: string) => string {
   const taken = new Set<string>()
-  /** The next number by name: trying all from 2 again takes the square of how many are alike. */
+  /** The next number to try for each name. Starting at 2 every time would take quadratic time for many equal names. */
   const numbers = new Map<string, number>()
   return (name) => {
     let distinct = name

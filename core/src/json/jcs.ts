@@ -3,9 +3,9 @@ import { CANONICAL_DEPTH_MAX } from '../limits.ts'
 /**
  * JSON Canonicalization Scheme, RFC 8785.
  *
- * What JSON cannot represent throws TypeError instead of vanishing: undefined, functions, symbols, bigint, NaN and
- * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON` is
- * not honoured). A ledger must never hash something else than what it stores.
+ * What JSON cannot represent throws TypeError instead of being dropped: undefined, functions, symbols, bigint, NaN and
+ * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON`
+ * is ignored). The ledger must hash exactly what it stores.
  */
 export function canonicalize(value: unknown): string {
   const out: Out = { text: '' }
@@ -13,7 +13,10 @@ export function canonicalize(value: unknown): string {
   return out.text
 }
 
-/** The same, given to `take` in pieces: a text that is put together of millions of parts takes many times its length in memory. */
+/**
+ * Passes the canonical text to `take` in pieces: one string concatenated from millions of parts takes many times its
+ * length in memory.
+ */
 export function canonicalPieces(value: unknown, take: (piece: string) => void): void {
   const out: Out = { text: '', take }
   write(value, 0, out)
@@ -35,7 +38,7 @@ function write(value: unknown, depth: number, out: Out): void {
       break
     case 'number':
       if (!Number.isFinite(value)) throw new TypeError(`JCS: ${value} is not JSON`)
-      out.text += JSON.stringify(value) // ECMAScript number serialization is what RFC 8785 section 3.2.2.3 asks for
+      out.text += JSON.stringify(value) // ECMAScript's number format is the one that RFC 8785 section 3.2.2.3 requires
       break
     case 'boolean':
       out.text += value ? 'true' : 'false'
@@ -54,7 +57,7 @@ function write(value: unknown, depth: number, out: Out): void {
 }
 
 function writeContainer(value: object, depth: number, out: Out): void {
-  // A cycle is endless depth, so the bound finds it too.
+  // A cycle nests without end, so the depth bound finds it too.
   if (depth === CANONICAL_DEPTH_MAX)
     throw new TypeError(`JCS: nested deeper than ${CANONICAL_DEPTH_MAX} levels, or cyclic`)
   if (Array.isArray(value)) writeArray(value, depth + 1, out)
@@ -74,7 +77,7 @@ function writeObject(value: object, depth: number, out: Out): void {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw new TypeError('JCS: not a plain object')
   out.text += '{'
-  // Array.prototype.sort orders by UTF-16 code units, as RFC 8785 section 3.2.3 does.
+  // Array.prototype.sort orders by UTF-16 code units, as RFC 8785 section 3.2.3 requires.
   const keys = Object.keys(value).sort()
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!

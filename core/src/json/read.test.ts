@@ -3,7 +3,7 @@ import { utf8 } from '../bytes.ts'
 import { REQUEST_BYTES_MAX } from '../limits.ts'
 import { readJson } from './read.ts'
 
-/** What comes of a request with these chunks, which ends, or whose sender leaves. */
+/** The result for a request with these chunks, which ends or whose sender disconnects. */
 function sent(chunks: Iterable<string | Uint8Array>, end: 'end' | 'close' = 'end') {
   const listeners = new Map<string, (chunk: Uint8Array) => void>()
   const add = (event: string, listener: (chunk: Uint8Array) => void) => listeners.set(event, listener)

@@ -1,13 +1,18 @@
 import { REQUEST_BYTES_MAX } from '../limits.ts'
 import { fail, ok, type Result } from '../result.ts'
 
-/** What is used of a request of node:http. */
+/** Reads the JSON body of an HTTP request within a bound. */
+
+/** The part of a node:http request that this file uses. */
 interface Request {
   on(event: 'data', listener: (chunk: Uint8Array) => void): unknown
   once(event: 'end' | 'close', listener: () => void): unknown
 }
 
-/** The JSON of a request; undefined for an empty body. Errors: request_too_large, invalid_json (also for bytes that are no UTF-8), cancelled. */
+/**
+ * The parsed body of a request; undefined if it is empty. Errors: request_too_large, invalid_json (also for bytes that
+ * are not UTF-8), cancelled.
+ */
 export async function readJson(request: Request): Promise<Result<unknown>> {
   const bytes = await readBytes(request)
   if (!bytes.ok) return bytes
@@ -26,7 +31,7 @@ function readBytes(request: Request): Promise<Result<Uint8Array>> {
     request.on('data', (chunk) => {
       length += chunk.length
       if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
-      // The rest is read and dropped, so that the answer can be.
+      // Keep reading and drop the rest: a sender that is still sending would not read the answer.
       else resolve(fail('request_too_large'))
     })
     request.once('end', () =>
@@ -36,7 +41,7 @@ function readBytes(request: Request): Promise<Result<Uint8Array>> {
   })
 }
 
-/** Of as many chunks as a slow sender makes: too many for the arguments of one call. */
+/** Joins the chunks in a loop: a slow sender makes more of them than one call can take as arguments. */
 function joined(chunks: Uint8Array[], length: number): Uint8Array {
   const whole = new Uint8Array(length)
   let offset = 0

@@ -1,17 +1,19 @@
 import { JSON_DEPTH_MAX } from '../limits.ts'
 import { fail, ok, type Result } from '../result.ts'
 
+/** JSON values: their types, and a check that an unknown value is one. */
+
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 export type JsonObject = { [key: string]: JsonValue }
 
-/** Whether a value is an object and no array. */
+/** Whether a value is an object and not an array. */
 export function isObject(value: JsonValue | undefined): value is JsonObject
 export function isObject(value: unknown): value is Record<string, unknown>
 export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Names that some parser or merge upstream would take for the prototype: never forwarded, never stored. */
+/** Names that an upstream's parser or merge may treat as the prototype: never forwarded, never stored. */
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 /**
@@ -21,7 +23,7 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
  */
 export function checkJson(value: unknown, path = 'args'): Result<JsonValue> {
   const problem = findProblem(value, path, 0)
-  // Keys are cut to fit into the path, which may cut a surrogate pair in two.
+  // Keys are shortened to fit into the path, which may split a surrogate pair.
   return problem === null ? ok(value as JsonValue) : fail('invalid_argument', problem.toWellFormed(), { field: path })
 }
 
@@ -30,7 +32,7 @@ function findProblem(value: unknown, path: string, depth: number): string | null
   if (typeof value === 'string') return value.isWellFormed() ? null : `${path} holds a lone surrogate.`
   if (typeof value === 'number') return Number.isFinite(value) ? null : `${path} is ${value}, which JSON cannot hold.`
   if (typeof value !== 'object') return `${path} is ${typeof value}, which JSON cannot hold.`
-  // A cycle is endless depth, so the bound finds it too.
+  // A cycle nests without end, so the depth bound finds it too.
   if (depth === JSON_DEPTH_MAX)
     return `${path.slice(0, 60)}… is nested deeper than ${JSON_DEPTH_MAX} levels, or is cyclic.`
   return Array.isArray(value) ? findInArray(value, path, depth) : findInObject(value, path, depth)

@@ -1,4 +1,6 @@
-/** Cyclic redundancy checks with reflected polynomials, initial value and final XOR of all ones. Results are unsigned. */
+/**
+ * Cyclic redundancy checks with reflected polynomials, initial value and final XOR of all ones. Results are unsigned.
+ */
 
 const table32 = tableFor(0xedb88320)
 const table32c = tableFor(0x82f63b78)

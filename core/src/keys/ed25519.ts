@@ -4,8 +4,8 @@ export const ED25519_KEY_BYTES = 32
 export const ED25519_SIGNATURE_BYTES = 64
 
 /**
- * False for a wrong signature and for a key or signature of the wrong length or form. Rejects with the platform's
- * NotSupportedError where it has no Ed25519, which must not look like a forged signature.
+ * False for a wrong signature, and for a key or signature of the wrong length or form. Rejects with the platform's
+ * NotSupportedError where Ed25519 is missing, which must not look like a forged signature.
  */
 export async function verifyEd25519(
   publicKey: Uint8Array,
@@ -15,11 +15,11 @@ export async function verifyEd25519(
   if (publicKey.length !== ED25519_KEY_BYTES || signature.length !== ED25519_SIGNATURE_BYTES) return false
   const { subtle } = globalThis.crypto
   try {
-    // The copies are for the types alone: WebCrypto takes no view of a shared buffer.
+    // The copies only satisfy the types: WebCrypto does not accept views of a shared buffer.
     const key = await subtle.importKey('raw', new Uint8Array(publicKey), 'Ed25519', false, ['verify'])
     return await subtle.verify('Ed25519', key, new Uint8Array(signature), new Uint8Array(message))
   } catch (error) {
-    // 32 bytes that are no point of the curve: some platforms refuse to import them, others fail every signature.
+    // For 32 bytes that are not a point on the curve, some platforms refuse the import and others fail every signature.
     if (error instanceof DOMException && error.name === 'DataError') return false
     throw error
   }

@@ -58,7 +58,7 @@ describe('a typo is malformed', () => {
     }
   })
 
-  // The checksum is the secret's alone, so a wrong id is found by the look-up that it fails.
+  // The checksum covers only the secret, so the look-up finds out that an id is wrong.
   it('except within the id, which then is another id', () => {
     expect(parseKey(KEY.replace('a1B2c3', 'a1B2c4'))).toMatchObject({ ok: true, value: { id: 'a1B2c4' } })
   })

@@ -37,7 +37,10 @@ export function parseKey(text: string): Result<ParsedKey> {
   return ok({ kind, id, secret })
 }
 
-/** What the server stores of a key: SHA-256 of the secret, hex. The secret has 256 bits, so no salt and no stretching. */
+/**
+ * What the server stores of a key: the SHA-256 of its secret, in hex. The secret has 256 bits, so it needs no salt and
+ * no stretching.
+ */
 export function hashSecret(secret: string): string {
   return sha256Hex(utf8(secret))
 }

@@ -2,7 +2,9 @@ import { crc32c } from './crc.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { fromUtf8, utf8 } from '../bytes.ts'
 
-/** What is used of a Cloud KMS client to decrypt (google.cloud.kms.v1, Decrypt). */
+/** Decrypts with Cloud KMS; the functions and the worker share it. */
+
+/** The part of a Cloud KMS client that decryption uses (google.cloud.kms.v1, Decrypt). */
 export interface Decrypter {
   decrypt(request: DecryptRequest, options: typeof KMS_CALL): Promise<[answer: DecryptAnswer, ...unknown[]]>
 }
@@ -20,18 +22,19 @@ interface DecryptAnswer {
   plaintextCrc32c?: { value?: unknown } | null
 }
 
-/** The deadline of one try; a KMS that says nothing at all is given up after about ten seconds, tried twice. */
+/** The deadline of one try. After two tries, about ten seconds, a KMS that does not answer is given up. */
 export const KMS_CALL = { timeout: 5_000, maxRetries: 2 }
 
-/** gRPC codes that say that this ciphertext will never open here, as opposed to not now. */
+/** gRPC codes that mean this ciphertext will never open here; any other error may be temporary. */
 const UNREADABLE = new Set<unknown>([
   3 /* INVALID_ARGUMENT */, 5 /* NOT_FOUND */, 7 /* PERMISSION_DENIED */, 9 /* FAILED_PRECONDITION */,
 ])
 
 /**
- * Opens a ciphertext that is bound to the full path of the document and field it was stored in. CRC-32C is sent and checked both ways
- * (https://cloud.google.com/kms/docs/data-integrity-guidelines).
- * Errors: kms_unavailable, credential_unreadable (another document's ciphertext, a key version that is gone, no permission).
+ * Decrypts a ciphertext that is bound to the full path of the document and field that store it. CRC-32C is sent and
+ * checked in both directions (https://cloud.google.com/kms/docs/data-integrity-guidelines).
+ * Errors: kms_unavailable, credential_unreadable (another document's ciphertext, a destroyed key version, no
+ * permission).
  */
 export async function decryptWith(
   client: () => Promise<Decrypter>,

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** SHA-256 as lower-case hex. Node's one-shot hash: no object per call, which matters on the dispatch path. */
+/** SHA-256 as lower-case hex. Node's one-shot hash creates no object per call, which matters on the dispatch path. */
 export function sha256Hex(data: Uint8Array): string {
   return hash('sha256', data, 'hex')
 }

@@ -1,7 +1,7 @@
 import { sha256 as noble } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '../bytes.ts'
 
-// Browsers have no synchronous SHA-256; this stands in wherever Node's is not there.
+// SHA-256 for browsers, which have no synchronous one. Bundles for Node use sha256-node.ts instead.
 
 /** SHA-256 as lower-case hex. */
 export function sha256Hex(data: Uint8Array): string {

@@ -6,10 +6,11 @@ import { isId, isSha256 } from '../names.ts'
 import type { Result } from '../result.ts'
 
 /**
- * The export bundle: what an auditor takes away. JSONL in UTF-8; each line is the canonical form (jcs.ts) of one of these
- * objects and a newline. The order: `bundle`, `key`s, then for each chain `chain`, `checkpoint`s by size, entries (after each
- * segment its `opening`s), `usage` by month, and at the very end `end`, which tells a complete bundle from a cut one. Of an org's
- * chains its own stands first, as it records the agents' checkpoints; theirs follow by name.
+ * The export bundle for auditors: JSONL in UTF-8. Each line is one of these objects in canonical form (jcs.ts), and a
+ * newline. Lines are ordered: `bundle`, `key`s, then for each chain `chain`, `checkpoint`s by size, entries (each
+ * segment's followed by its `opening`s), `usage` by month. `end` is last and shows that the bundle is complete. An
+ * organization's own chain precedes those of its agents, because it records their checkpoints; agents are sorted by
+ * name.
  */
 export type BundleLine =
   BundleHead | KeyLine | ChainLine | CheckpointLine | EntryLine | OpeningLine | UsageLine | EndLine
@@ -18,16 +19,16 @@ export interface BundleHead {
   type: 'bundle'
   v: 1
   project: string
-  /** The chain, or the org of which all chains are there: `agents/{id}` or `orgs/{id}`. */
+  /** The exported chain, `agents/{id}`, or the organization whose chains are all exported, `orgs/{id}`. */
   scope: string
-  /** Whether openings are included, which depends on what the caller may see. */
+  /** Whether openings are included, which depends on the permissions of the user who exports. */
   openings: boolean
 }
 
-/** A key that signs checkpoints. Nothing vouches for it here: pin it from elsewhere. */
+/** A key that signs checkpoints. The bundle does not authenticate it: verifiers must get it elsewhere. */
 export interface KeyLine {
   type: 'key'
-  /** Resource name of the KMS key version: a label. */
+  /** Resource name of the KMS key version. Only a label. */
   name: string
   /** 32 bytes, base64. */
   publicKey: string
@@ -39,9 +40,9 @@ export interface ChainLine {
   orgId: string
   /** `{project}/{log}`, the first line of the chain's checkpoints. */
   origin: string
-  /** Entries in this bundle, pinned when the chain's export started. */
+  /** Number of the chain's entries in this bundle, fixed when the chain's export started. */
   size: number
-  /** Hash of the last of them; 64 zeros when there is none. */
+  /** Hash of the last entry; 64 zeros for an empty chain. */
   head: string
 }
 
@@ -49,7 +50,7 @@ export interface CheckpointLine {
   type: 'checkpoint'
   log: string
   size: number
-  /** The signed note (note.ts), cosignatures included. */
+  /** The signed note (note.ts), with its cosignatures. */
   note: string
 }
 
@@ -81,13 +82,13 @@ export interface EndLine {
   entries: number
 }
 
-/** Longest line in characters. Arguments of 256 KiB may grow sixfold as they are escaped. */
+/** Longest line in characters. Escaping may make 256 KiB of arguments six times as long. */
 export const BUNDLE_LINE_LENGTH_MAX = 4 * 1024 * 1024
 
 /**
- * `not_json` cannot be read, `not_canonical` says what it says in another form than the canonical one (white space, a
- * repeated key, order of keys, spelling of a number or string), `bad_field` is not the shape above, `unknown_action` is an
- * entry with an action that this version does not know.
+ * `not_json`: can't be parsed. `not_canonical`: JSON, but not in canonical form (white space, a repeated key, order of
+ * keys, spelling of a number or string). `bad_field`: not one of the objects above. `unknown_action`: an entry whose
+ * action this version does not know.
  */
 export type LineErrorCode = 'not_json' | 'not_canonical' | 'bad_field' | 'unknown_action'
 
@@ -95,16 +96,16 @@ export interface LineError {
   code: LineErrorCode
   /** For a person, without a full stop. */
   reason: string
-  /** What the line says, of lines that are JSON, for those who go on in spite of the error. */
+  /** The parsed line, if it is JSON, for callers that continue despite the error. */
   value?: JsonValue
 }
 
-/** A line with its newline. Throws TypeError on what canonical JSON cannot represent. */
+/** A line with its newline. Throws TypeError for values that canonical JSON cannot represent. */
 export function writeBundleLine(line: BundleLine): string {
   return `${canonicalize(line)}\n`
 }
 
-/** Parses a line, given without its newline. Errors: not_json, not_canonical, bad_field, unknown_action. */
+/** Parses a line without its newline. Errors: not_json, not_canonical, bad_field, unknown_action. */
 export function parseBundleLine(text: string): Result<BundleLine, LineError> {
   if (text.length > BUNDLE_LINE_LENGTH_MAX)
     return lineError('not_json', `the line is longer than ${BUNDLE_LINE_LENGTH_MAX} characters`)
@@ -118,7 +119,7 @@ export function parseBundleLine(text: string): Result<BundleLine, LineError> {
   return parseSlowly(text, value)
 }
 
-/** The canonical form of the entry, out of an entry's line that parsed: nothing need be serialized to hash it. */
+/** The entry in canonical form, cut out of a line that parsed, so that hashing needs no serialization. */
 export function entryTextOf(line: string): string {
   return line.slice(ENTRY_LINE_HEAD.length, -ENTRY_LINE_TAIL.length)
 }
@@ -138,7 +139,7 @@ function parseSlowly(text: string, value: JsonValue): Result<BundleLine, LineErr
     : { ok: false, error: { ...problem, value } }
 }
 
-/** What keeps a value, already known to be canonical, from being a line of a bundle. */
+/** Why a canonical value is not a line of a bundle; undefined if it is one. */
 export function problemOfLine(value: JsonValue): LineError | undefined {
   if (!isObject(value)) return { code: 'bad_field', reason: 'the line is not an object' }
   const type = value['type']
@@ -171,7 +172,7 @@ const isV1: Check = (value) => value === 1
 const isBoolean: Check = (value) => typeof value === 'boolean'
 const isAnything: Check = () => true
 
-/** Field names are sorted, as canonical form has them. */
+/** Fields are sorted by name, as in canonical form. */
 const ENTRY = {
   action: isName,
   actor: isName,
@@ -196,7 +197,7 @@ const LINES: { [T in BundleLine['type']]: Record<keyof Extract<BundleLine, { typ
   end: { chains: isCount, entries: isCount, type: isName },
 }
 
-/** All actions, so that an entry with another one is refused; the compiler keeps it complete. */
+/** Every action; the compiler checks that none is missing. An entry with any other action is refused. */
 const ACTIONS: Record<Action, true> = {
   'tool.register': true,
   'tool.update': true,
@@ -232,7 +233,7 @@ function wrongField(value: Record<string, JsonValue>, fields: Record<string, Che
 const ENTRY_LINE_HEAD = '{"entry":'
 const ENTRY_LINE_TAIL = ',"type":"entry"}'
 
-/** The same as `problemOfLine(value) === undefined` for entries, which are nearly all of a bundle, without its look-ups. */
+/** A faster `problemOfLine(value) === undefined` for entries, which are nearly all lines of a bundle. */
 function isEntryLine(value: JsonValue): value is JsonValue & EntryLine {
   if (!isObject(value) || value['type'] !== 'entry' || !isObject(value['entry'])) return false
   const e = value['entry'] as Record<string, unknown>
@@ -251,16 +252,16 @@ function isEntryLine(value: JsonValue): value is JsonValue & EntryLine {
   )
 }
 
-/** The canonical line of these fields: a line with any others, or others first, is not equal to it. */
+/** The canonical line of these fields. A line with other fields, or in another order, differs from it. */
 function entryLineText({ action, actor, call, log, meta, prev, seq, target, ts, v }: Entry): string | undefined {
   if (!(actor.isWellFormed() && call.isWellFormed() && target.isWellFormed())) return undefined
   let metaText: string
   try {
     metaText = canonicalize(meta)
   } catch {
-    return undefined // a lone surrogate, written as an escape
+    return undefined // a lone surrogate, which JSON.stringify escapes
   }
-  // The fields that are put in as they are have been checked to need no escapes.
+  // The unquoted fields have been checked to need no escapes.
   return (
     `${ENTRY_LINE_HEAD}{"action":"${action}","actor":${JSON.stringify(actor)},"call":${JSON.stringify(call)},"log":"${log}","meta":${metaText},` +
     `"prev":"${prev}","seq":${seq},"target":${JSON.stringify(target)},"ts":"${ts}","v":${v}}${ENTRY_LINE_TAIL}`
@@ -281,7 +282,7 @@ function isTimestamp(value: unknown): boolean {
   return !Number.isNaN(ms) && new Date(ms).toISOString() === value
 }
 
-/** Scalars only, numbers integers: what survives Firestore unchanged. */
+/** Scalars only, and numbers only integers: they survive Firestore unchanged. */
 function isMeta(value: unknown): boolean {
   if (!isObject(value)) return false
   return Object.values(value).every((v) => typeof v === 'string' || typeof v === 'boolean' || Number.isSafeInteger(v))

@@ -4,6 +4,8 @@ import { isNoteText, parseNote, tlogError, verifyNote } from './note.ts'
 import type { Note, TlogError, VerifiedSignature, VerifierKey } from './note.ts'
 import type { Result } from '../result.ts'
 
+/** Checkpoints, the signed tree heads of a log: writing, parsing and verifying them. */
+
 /** A log's tree head as c2sp.org/tlog-checkpoint writes it (Note text). */
 export interface Checkpoint {
   /** Names the log. One line. */
@@ -11,26 +13,29 @@ export interface Checkpoint {
   size: number
   /** 32 bytes. */
   root: Uint8Array
-  /** Further lines, none of them empty. Witnesses vouch for none of it; Vitrine writes none. */
+  /** Further lines, none empty. Witnesses don't vouch for them, and Vitrine writes none. */
   extensions: string[]
 }
 
-/** What a verifier trusts for one log. */
+/** The keys that a verifier trusts for one log. */
 export interface LogTrust {
   origin: string
   /** One of these must have signed. */
   logKeys: readonly VerifierKey[]
-  /** Their cosignatures are verified where there are any; how many are enough is for the caller to say. */
+  /** Their cosignatures are verified if present; the caller decides how many it requires. */
   witnesses?: readonly VerifierKey[]
 }
 
 export interface VerifiedCheckpoint {
   checkpoint: Checkpoint
-  /** Those of log keys and known witnesses, in the order of the note. */
+  /** The verified signatures of log keys and witnesses, in the note's order. */
   signatures: VerifiedSignature[]
 }
 
-/** The exact text to sign and to put into a note: `utf8(…)` of it goes to the signer. Throws RangeError on what would not parse. */
+/**
+ * The text to sign and to put into a note; signers sign `utf8(…)` of it. Throws RangeError for values that would not
+ * parse.
+ */
 export function checkpointText({ origin, size, root, extensions }: Checkpoint): string {
   const text = [origin, String(size), bytesToBase64(root), ...extensions].map((line) => `${line}\n`).join('')
   const parsed = parseCheckpointText(text)
@@ -57,7 +62,7 @@ export function parseCheckpointText(text: string): Result<Checkpoint, TlogError>
   return { ok: true, value: { origin, size, root, extensions } }
 }
 
-/** A signed checkpoint taken apart, nothing verified. Errors: malformed. */
+/** Parses a signed checkpoint without verifying anything. Errors: malformed. */
 export function parseCheckpoint(signed: string): Result<{ checkpoint: Checkpoint; note: Note }, TlogError> {
   const note = parseNote(signed)
   if (!note.ok) return note
@@ -66,8 +71,8 @@ export function parseCheckpoint(signed: string): Result<{ checkpoint: Checkpoint
 }
 
 /**
- * Verifies a signed checkpoint: the origin is the one expected, one of the log's keys signed it, and every signature of a known
- * key, witnesses included, is right. Errors: malformed, wrong_origin, bad_signature, no_known_signature.
+ * Verifies a signed checkpoint: it has the expected origin, a log key signed it, and no signature of a known key,
+ * witnesses included, is wrong. Errors: malformed, wrong_origin, bad_signature, no_known_signature.
  */
 export async function verifyCheckpoint(
   signed: string,

@@ -3,9 +3,14 @@ import { canonicalize } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 import type { JsonValue } from '../json/value.ts'
 
-/** What opens a commitment. It is kept apart from the chain, so that it can be erased while the chain still verifies. */
+/** The commitment to an invocation's arguments: the chain holds only this hash, so the arguments can be erased. */
+
+/**
+ * What proves that a commitment is to these arguments. It is stored apart from the chain: after its erasure the chain
+ * still verifies.
+ */
 export interface Opening {
-  /** 32 random bytes, hex: without it short arguments could be guessed from the commitment. */
+  /** 32 random bytes, hex. Without a salt, short arguments could be guessed from the commitment. */
   salt: string
   /** The arguments with sensitive values redacted, as canonical JSON text. */
   args: string
@@ -20,8 +25,8 @@ export function openingOf(args: JsonValue, salt: string): Opening {
 }
 
 /**
- * `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. Throws RangeError on a salt that is not
- * 32 bytes: with a salt of any length, its end could pass for the start of the arguments.
+ * `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. Throws RangeError unless the salt is 32
+ * bytes: with salts of any length, the salt's last bytes could pass for the first bytes of the arguments.
  */
 export function commit(opening: Opening): string {
   const salt = hexToBytes(opening.salt)

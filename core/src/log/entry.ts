@@ -2,7 +2,9 @@ import { utf8, concatBytes } from '../bytes.ts'
 import { canonicalize } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 
-/** What happened. `tool.invoke.intent` is durable before a tool is called, `tool.invoke` closes it with the outcome. */
+/** Entries of the audit chains: their fields, and the hash that links them. */
+
+/** What happened. `tool.invoke.intent` is durable before the tool is called; `tool.invoke` records the outcome. */
 export const ACTIONS = [
   'tool.register',
   'tool.update',
@@ -34,7 +36,10 @@ export type Action = (typeof ACTIONS)[number]
 /** Scalars only, so that an entry survives Firestore unchanged. Numbers are integers. */
 export type Meta = Record<string, string | number | boolean>
 
-/** One line of an audit chain. Everything in it is public to whoever may read the chain: no arguments, results or credentials. */
+/**
+ * One line of an audit chain. Every reader of the chain sees all of it, so it holds no arguments, results or
+ * credentials.
+ */
 export interface Entry {
   /** Version of this shape. */
   v: 1
@@ -42,28 +47,28 @@ export interface Entry {
   log: string
   /** Position in the chain, from 0. */
   seq: number
-  /** Hash of the entry before, hex; 64 zeros at the start. */
+  /** Hash of the previous entry, hex; 64 zeros for the first entry. */
   prev: string
-  /** When it was recorded, RFC 3339 in UTC with milliseconds; never earlier than the entry before. */
+  /** When it was recorded, RFC 3339 in UTC with milliseconds; never earlier than the previous entry. */
   ts: string
   action: Action
   /** `agent:{id}`, `user:{uid}`, `worker:{policyId}` or `system:{name}`. */
   actor: string
-  /** What it was done to: a tool's name, or the id of an agent, key or owner. */
+  /** What the action applied to: a tool's name, or the id of an agent, key or owner. */
   target: string
-  /** Id of the invocation that an intent and its outcome share; empty for what is no invocation. */
+  /** Id of the invocation, shared by its intent and its outcome; empty for other actions. */
   call: string
   meta: Meta
 }
 
-/** What a writer knows before the chain gives an entry its place. */
+/** The fields that the writer chooses; the chain adds the others. */
 export type Draft = Pick<Entry, 'action' | 'actor' | 'target' | 'call' | 'meta'>
 
 export const GENESIS_PREV = '0'.repeat(64)
 
 const LEAF_PREFIX = Uint8Array.of(0x00)
 
-/** `SHA-256(0x00 || JCS(entry))`: the chain link and, by the same bytes, the RFC 6962 leaf hash. Hex. */
+/** `SHA-256(0x00 || JCS(entry))`, hex: the hash that links the chain, and also the RFC 6962 leaf hash. */
 export function hashEntry(entry: Entry): string {
   return hashEntryText(canonicalize(entry))
 }

@@ -53,7 +53,7 @@ function everyFilter(): EntryFilter[] {
   return filters
 }
 
-/** What a filter means, said once more without the tables of the code. */
+/** The meaning of a filter, written without the tables of the code. */
 function wanted(found: Entry, filter: EntryFilter): boolean {
   return (
     (filter.action === undefined || filter.action === found.action) &&

@@ -1,8 +1,9 @@
 import type { Entry } from './entry.ts'
 
 /**
- * What a segment holds, as strings for Firestore's array-contains. A query may have only one array-contains, so pairs
- * are listed beside the single terms; a reader asks for the narrowest and filters the entries of what comes back.
+ * The facets of a segment: strings for Firestore's array-contains. A query may have only one array-contains, so a
+ * segment lists pairs of terms as well as single terms. A reader queries the narrowest facet and filters the entries it
+ * gets.
  */
 export interface EntryFilter {
   action?: string | undefined
@@ -11,7 +12,7 @@ export interface EntryFilter {
   outcome?: string | undefined
 }
 
-/** Fixed order, so that a pair has one spelling. */
+/** In a fixed order, so that each pair has one spelling. */
 const TERMS = ['action', 'actor', 'outcome', 'tool'] as const
 
 export const OUTCOMES = ['ok', 'failed', 'denied', 'unknown'] as const
@@ -45,17 +46,17 @@ export function matches(entry: Entry, filter: EntryFilter): boolean {
   return TERMS.every((term) => filter[term] === undefined || filter[term] === terms[term])
 }
 
-/** All terms and pairs of terms that a run of entries holds, sorted. */
+/** All terms and pairs of terms in these entries, sorted. */
 export function facetsOf(entries: readonly Entry[]): string[] {
   const found = new Set<string>()
   for (const entry of entries) for (const facet of facetsOfTerms(termsOf(entry))) found.add(facet)
   return [...found].sort()
 }
 
-/** The narrowest single facet that every match of `filter` has; undefined when nothing is asked for. */
+/** The narrowest facet that every match of `filter` has; undefined for an empty filter. */
 export function facetFor(filter: EntryFilter): string | undefined {
   const given = TERMS.filter((term) => filter[term] !== undefined)
-  // Tools and outcomes divide a chain more finely than actions and actors, and they stand last.
+  // Tools and outcomes are last in TERMS because they are narrower than actions and actors.
   return given.length === 0
     ? undefined
     : given

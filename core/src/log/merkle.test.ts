@@ -21,7 +21,8 @@ import {
 const SIZE_MAX = 70
 const leaves = Array.from({ length: SIZE_MAX }, (_, i) => leafHash(utf8(`entry ${i}`)))
 
-// RFC 6962 section 2.1, written as it is there: slow, recursive, and sharing nothing with the code under test but the hash.
+// RFC 6962 section 2.1, written as it is there: slow, recursive, and sharing nothing with the code under test but the
+// hash.
 
 function mth(d: Uint8Array[]): Uint8Array {
   if (d.length === 0) return EMPTY_ROOT
@@ -36,7 +37,9 @@ function path(m: number, d: Uint8Array[]): Uint8Array[] {
   return m < k ? [...path(m, d.slice(0, k)), mth(d.slice(k))] : [...path(m - k, d.slice(k)), mth(d.slice(0, k))]
 }
 
-/** SUBTREE_SUBPROOF of draft-ietf-plants-merkle-tree-certs-03 section 4.4.1; with start 0 it is SUBPROOF of RFC 6962. */
+/**
+ * SUBTREE_SUBPROOF of draft-ietf-plants-merkle-tree-certs-03 section 4.4.1; with start 0 it is SUBPROOF of RFC 6962.
+ */
 function subproof(start: number, end: number, d: Uint8Array[], known: boolean): Uint8Array[] {
   if (start === 0 && end === d.length) return known ? [] : [mth(d)]
   const k = largestPowerBelow(d.length)
@@ -225,7 +228,8 @@ describe('consistency proofs', () => {
     }
   })
 
-  // The sizes themselves are not hashed: a proof for 6 of 13 is one for 3 of 7 with pairs as leaves. The signed checkpoint binds them.
+  // The sizes themselves are not hashed: a proof for 6 of 13 is one for 3 of 7 with pairs as leaves. The signed
+  // checkpoint binds them.
   it('hold for their own two trees only', () => {
     const proof = subproof(0, 6, leaves.slice(0, 13), true)
     for (let size2 = 0; size2 <= 16; size2++) {

@@ -4,8 +4,8 @@ import { sha256 } from '#sha256'
 /**
  * Merkle trees of RFC 6962 section 2.1 over SHA-256. A hash is 32 bytes; sizes and indexes are integers up to 2^53 - 1.
  *
- * Proofs are made in two steps, so that the store stays out of here: a plan names the complete subtrees that are needed,
- * the caller fetches their hashes, and `foldProof` turns them into the proof.
+ * Proofs take two steps, so that this file needs no store: a plan names the complete subtrees, the caller fetches their
+ * hashes, and `foldProof` turns them into the proof.
  */
 
 export const HASH_BYTES = 32
@@ -13,10 +13,10 @@ export const HASH_BYTES = 32
 const LEAF_PREFIX = Uint8Array.of(0x00)
 const NODE_PREFIX = 0x01
 
-/** Root of the tree without entries: SHA-256 of nothing. */
+/** Root of the empty tree: SHA-256 of no bytes. */
 export const EMPTY_ROOT = sha256(new Uint8Array(0))
 
-// One buffer for all inner nodes: hashing is synchronous, and a log of a million entries has as many nodes.
+// All inner nodes use this one buffer: hashing is synchronous, and a log of a million entries has as many nodes.
 const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES)
 nodeInput[0] = NODE_PREFIX
 
@@ -24,7 +24,10 @@ export function leafHash(data: Uint8Array): Uint8Array {
   return sha256(concatBytes(LEAF_PREFIX, data))
 }
 
-/** Throws RangeError on parts that are not 32 bytes: a shifted boundary between them would give the same hash. */
+/**
+ * Throws RangeError unless both parts are 32 bytes: other lengths could shift the boundary and still give the same
+ * hash.
+ */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   if (left.length !== HASH_BYTES || right.length !== HASH_BYTES)
     throw new RangeError('a node has two hashes of 32 bytes')
@@ -33,7 +36,9 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return sha256(nodeInput)
 }
 
-/** What a growing tree has to remember: the roots of its maximal complete subtrees, left to right, one per set bit of `size`. */
+/**
+ * The state of a growing tree: the roots of its maximal complete subtrees, left to right, one per set bit of `size`.
+ */
 export interface Frontier {
   size: number
   nodes: Uint8Array[]
@@ -43,7 +48,7 @@ export function emptyFrontier(): Frontier {
   return { size: 0, nodes: [] }
 }
 
-/** A frontier from storage. Throws RangeError when the nodes can't be those of a tree of that size. */
+/** A frontier from storage. Throws RangeError if a tree of that size can't have these nodes. */
 export function restoreFrontier(size: number, nodes: readonly Uint8Array[]): Frontier {
   if (!isCount(size) || nodes.length !== frontierNodes(size).length)
     throw new RangeError('the nodes do not fit the size')
@@ -51,7 +56,7 @@ export function restoreFrontier(size: number, nodes: readonly Uint8Array[]): Fro
   return { size, nodes: [...nodes] }
 }
 
-/** Appends in place: a copy for each entry would cost more than its hash. */
+/** Appends in place: copying the frontier for each entry would cost more than its hash. */
 export function appendLeaf(frontier: Frontier, hash: Uint8Array): void {
   if (!isHash(hash)) throw new RangeError('a leaf hash has 32 bytes')
   let node = hash
@@ -70,7 +75,7 @@ export interface TreeNode {
   index: number
 }
 
-/** For each hash of a proof, from the leaf's side up: the complete subtrees, left to right, that fold into it. */
+/** For each hash of a proof, leaf side first: the complete subtrees, left to right, that fold into it. */
 export type ProofPlan = TreeNode[][]
 
 /** The coordinates of a frontier's nodes. */
@@ -116,7 +121,7 @@ export function consistencyNodes(size1: number, size2: number): ProofPlan {
       start = middle
     }
   }
-  if (start > 0) plan.push(rangeNodes(start, end)) // otherwise this subtree is the old tree, whose root the verifier has
+  if (start > 0) plan.push(rangeNodes(start, end)) // otherwise it is the old tree, whose root the verifier has
   return plan.reverse()
 }
 
@@ -132,7 +137,7 @@ export interface InclusionClaim {
   root: Uint8Array
 }
 
-/** RFC 9162 section 2.1.3.2. False for whatever is not exactly a proof, wrong ranges and lengths included. */
+/** RFC 9162 section 2.1.3.2. False for anything but an exact proof, including wrong ranges and lengths. */
 export function verifyInclusion(claim: InclusionClaim): boolean {
   const { index, size, proof } = claim
   if (!isCount(index) || !isCount(size) || index >= size || !isHash(claim.leafHash) || !proof.every(isHash))
@@ -144,7 +149,7 @@ export function verifyInclusion(claim: InclusionClaim): boolean {
     if (last === 0) return false
     if (isOdd(node) || node === last) {
       hash = nodeHash(sibling, hash)
-      // A node at the right edge without a sibling is its own parent.
+      // A node on the right edge without a sibling is its own parent.
       while (!isOdd(node) && node !== 0) {
         node = half(node)
         last = half(last)
@@ -167,8 +172,8 @@ export interface ConsistencyClaim {
 }
 
 /**
- * RFC 9162 section 2.1.4.2: the first `size1` entries of both trees are the same. False for whatever is not exactly a proof.
- * So it is for `size1` 0: every tree extends the empty one, hence a claim about it says nothing.
+ * RFC 9162 section 2.1.4.2: both trees have the same first `size1` entries. False for anything but an exact proof, and
+ * for `size1` 0: every tree extends the empty one, so such a claim proves nothing.
  */
 export function verifyConsistency({ size1, size2, root1, root2, proof }: ConsistencyClaim): boolean {
   return (
@@ -180,14 +185,17 @@ export function verifyConsistency({ size1, size2, root1, root2, proof }: Consist
 export interface SubtreeConsistencyClaim {
   start: number
   end: number
-  /** Of the whole tree, whose root is `root`. */
+  /** Size of the whole tree, whose root is `root`. */
   size: number
   subtreeRoot: Uint8Array
   root: Uint8Array
   proof: readonly Uint8Array[]
 }
 
-/** draft-ietf-plants-merkle-tree-certs-03 section 4.4: the subtree holds what the whole tree has there. An empty one always does. */
+/**
+ * draft-ietf-plants-merkle-tree-certs-03 section 4.4: the subtree holds the whole tree's entries of its range. An empty
+ * subtree always does.
+ */
 export function verifySubtreeConsistency({
   start,
   end,
@@ -200,7 +208,7 @@ export function verifySubtreeConsistency({
   if (start === end) return proof.length === 0 && bytesEqual(subtreeRoot, EMPTY_ROOT)
   if (!isSubtree(start, end) || !proof.every(isHash) || (proof.length > 0 && !isHash(subtreeRoot))) return false
 
-  // The first and last leaf of the subtree and the last of the tree, then their ancestors, level by level.
+  // The subtree's first and last leaf and the tree's last leaf, then their ancestors, level by level.
   let first = start
   let last = end - 1
   let treeLast = size - 1
@@ -212,7 +220,7 @@ export function verifySubtreeConsistency({
   const flush = last === treeLast
   while (first !== last && (flush || isOdd(last))) up()
 
-  // Where the subtree is complete, or ends with the tree, its own root is the start; otherwise the proof brings it.
+  // A subtree that is complete or ends with the tree starts from its own root; for others the proof holds the start.
   const [seed, siblings] = first === last ? [subtreeRoot, proof] : [proof[0], proof.slice(1)]
   if (seed === undefined) return false
   let subtreeHash = seed
@@ -231,7 +239,7 @@ export function verifySubtreeConsistency({
   return treeLast === 0 && bytesEqual(subtreeHash, subtreeRoot) && bytesEqual(treeHash, root)
 }
 
-/** Same draft, section 4.1: a subtree starts at a multiple of the smallest power of two that is not below its length. */
+/** Same draft, section 4.1: a subtree starts at a multiple of the smallest power of two that is at least its length. */
 function isSubtree(start: number, end: number): boolean {
   if (!isCount(start) || !isCount(end) || start >= end) return false
   let span = 1
@@ -239,7 +247,7 @@ function isSubtree(start: number, end: number): boolean {
   return start % span === 0
 }
 
-/** The complete subtrees, left to right, of a range that is a subtree. */
+/** The complete subtrees, left to right, that make up a range; the range is a subtree. */
 function rangeNodes(start: number, end: number): TreeNode[] {
   const nodes: TreeNode[] = []
   let at = start
@@ -256,7 +264,7 @@ function rangeNodes(start: number, end: number): TreeNode[] {
   return nodes
 }
 
-/** Where RFC 6962 divides a subtree: after the largest power of two that is smaller than its length. */
+/** Where RFC 6962 splits a subtree: at the largest power of two smaller than its length. */
 function split(start: number, end: number): number {
   let span = 1
   while (span * 2 < end - start) span *= 2
@@ -267,7 +275,7 @@ function foldRight(hashes: readonly Uint8Array[]): Uint8Array {
   return hashes.reduceRight((right, left) => nodeHash(left, right))
 }
 
-// Not the bit operators: those cut integers to 32 bits.
+// Bit operators would cut integers to 32 bits.
 function half(n: number): number {
   return Math.floor(n / 2)
 }

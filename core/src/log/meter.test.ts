@@ -47,8 +47,9 @@ describe('a lease', () => {
 })
 
 /**
- * Agents on one quota document, which is changed by compare-and-swap as a Firestore precondition does. In every step one
- * agent, picked at random, reads the quota, or commits on what it read some steps ago, or dies with what it leased.
+ * Agents on one quota document, which changes by compare-and-swap, like a Firestore document with a precondition. In
+ * every step one agent, picked at random, reads the quota, commits what it read some steps ago, or dies with its leased
+ * units.
  */
 function simulate(seed: number, agents: number, limit: number): { quota: Quota; spent: number; lost: number } {
   const random = randomFrom(seed)

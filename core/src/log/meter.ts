@@ -1,6 +1,9 @@
 import type { Usage } from './segment.ts'
 
-/** `owners/{uid}/quota/{YYYY-MM}`: the limit and what all of the owner's chains have leased of it. Units of `tools.invoke`. */
+/**
+ * `owners/{uid}/quota/{YYYY-MM}`: the limit, and the units that the owner's chains have leased. Units are those of
+ * `tools.invoke`.
+ */
 export interface Quota {
   limit: number
   leased: number
@@ -12,9 +15,9 @@ export function spendable(usage: Usage): number {
 }
 
 /**
- * How many units to lease when `needed` are missing. Blocks of a 64th of what is left spare the shared quota document
- * while there is plenty; towards the limit they shrink to what is needed, so that little is stranded with idle agents.
- * At most what is left: the limit is never exceeded.
+ * How many units to lease when `needed` are missing. While much is left, agents lease a 64th of it at once and seldom
+ * write the shared quota document; near the limit they lease just what they need, so that idle agents hold few unused
+ * units. Never more than is left, so the limit is never exceeded.
  */
 export function leaseSize(quota: Quota, needed: number): number {
   const left = Math.max(0, quota.limit - quota.leased)

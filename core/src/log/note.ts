@@ -3,11 +3,14 @@ import { ED25519_KEY_BYTES, ED25519_SIGNATURE_BYTES, verifyEd25519 } from '../ke
 import type { Result } from '../result.ts'
 import { sha256 } from '#sha256'
 
-/** Signed notes (c2sp.org/signed-note) with Ed25519 signatures and timestamped Ed25519 cosignatures (c2sp.org/tlog-cosignature). */
+/**
+ * Signed notes (c2sp.org/signed-note) with Ed25519 signatures and timestamped Ed25519 cosignatures
+ * (c2sp.org/tlog-cosignature).
+ */
 
-/** Longest note in characters: room for 16 signatures of 5 kB (signed-note, Format) and then some, before anything is parsed. */
+/** Longest note in characters, checked before parsing: more than 16 signatures of 5 kB need (signed-note, Format). */
 export const NOTE_LENGTH_MAX = 256 * 1024
-/** Most signatures of one note: each known one costs a verification. The specification asks for 16 at least. */
+/** Most signatures of one note, because each known one costs a verification. The specification asks for at least 16. */
 export const NOTE_SIGNATURES_MAX = 64
 
 /** Signature type bytes (signed-note, Signature types). */
@@ -16,9 +19,10 @@ export const COSIGNATURE_V1 = 0x04
 export type SignatureType = typeof ED25519 | typeof COSIGNATURE_V1
 
 /**
- * What can be wrong with a note, checkpoint or proof:
- * `malformed` is not in the format, `bad_signature` is a known key's that does not verify, `no_known_signature` has none of a
- * key that is asked for, `wrong_origin` is another log's, `not_included` has a proof that does not lead to the signed root.
+ * What can be wrong with a note, checkpoint or proof.
+ * `malformed`: not in the format. `bad_signature`: a known key's signature does not verify. `no_known_signature`: none
+ * of the expected keys signed. `wrong_origin`: it belongs to another log. `not_included`: the proof does not lead to
+ * the signed root.
  */
 export type TlogErrorCode = 'malformed' | 'bad_signature' | 'no_known_signature' | 'wrong_origin' | 'not_included'
 
@@ -34,14 +38,14 @@ export function tlogError(code: TlogErrorCode, reason: string): { ok: false; err
 
 export interface SignatureLine {
   name: string
-  /** 8 hex digits. With the name it identifies a key. */
+  /** 8 hex digits. Name and key id together identify a key. */
   keyId: string
-  /** Without the key id: 64 bytes for Ed25519, 72 for a cosignature. */
+  /** The signature without the key id: 64 bytes for Ed25519, 72 for a cosignature. */
   signature: Uint8Array
 }
 
 export interface Note {
-  /** What is signed, its final newline included. */
+  /** The signed text, including its final newline. */
   text: string
   signatures: SignatureLine[]
 }
@@ -56,7 +60,7 @@ export interface VerifierKey {
 /** A signature that was verified. */
 export interface VerifiedSignature {
   key: VerifierKey
-  /** POSIX seconds, of cosignatures only. */
+  /** POSIX seconds; only cosignatures have it. */
   timestampS?: number
 }
 
@@ -64,12 +68,14 @@ const SEPARATOR = '\n\n'
 const KEY_ID_BYTES = 4
 const TIMESTAMP_BYTES = 8
 
-/** Text that may be signed: ends in a newline, has no other control character (U+0000 to U+001F), and is valid Unicode. */
+/**
+ * Text that may be signed: ends in a newline, has no other control character (U+0000 to U+001F), and is valid Unicode.
+ */
 export function isNoteText(text: string): boolean {
   return text.endsWith('\n') && text.isWellFormed() && hasNoControls(text)
 }
 
-/** signed-note, Format. Nothing is verified yet: do not use the text. Errors: malformed. */
+/** signed-note, Format. Verifies nothing, so don't use the text yet. Errors: malformed. */
 export function parseNote(note: string): Result<Note, TlogError> {
   if (note.length > NOTE_LENGTH_MAX) return tlogError('malformed', 'the note is too long')
   if (!isNoteText(note)) return tlogError('malformed', 'the note does not end in a newline, or has control characters')
@@ -81,7 +87,9 @@ export function parseNote(note: string): Result<Note, TlogError> {
     : signatures
 }
 
-/** One or more lines, as at the end of a note and in the answer of a witness (tlog-witness, add-checkpoint). Errors: malformed. */
+/**
+ * One or more signature lines, of a note or of a witness's answer (tlog-witness, add-checkpoint). Errors: malformed.
+ */
 export function parseSignatureLines(text: string): Result<SignatureLine[], TlogError> {
   if (text.length > NOTE_LENGTH_MAX) return tlogError('malformed', 'the signatures are too long')
   if (!isNoteText(text)) return tlogError('malformed', 'no signature line, or one that does not end in a newline')
@@ -105,7 +113,7 @@ function parseSignatureLine(line: string): SignatureLine | undefined {
   return { name, keyId: bytesToHex(bytes.subarray(0, KEY_ID_BYTES)), signature: bytes.subarray(KEY_ID_BYTES) }
 }
 
-/** A note whose parts come from this program. Throws RangeError where they would not parse again. */
+/** A note made from parts of this program. Throws RangeError if it would not parse. */
 export function formatNote({ text, signatures }: Note): string {
   if (!isNoteText(text)) throw new RangeError('not a text that a note may have')
   if (signatures.length === 0) throw new RangeError('a note has one signature at least')
@@ -118,7 +126,10 @@ export function formatSignatureLine({ name, keyId, signature }: SignatureLine): 
   return `— ${name} ${bytesToBase64(concatBytes(hexToBytes(keyId), signature))}\n`
 }
 
-/** A key with the id that signed-note (Signatures) and tlog-cosignature (Format) give it. Throws RangeError on a bad name or length. */
+/**
+ * A key with the id that signed-note (Signatures) and tlog-cosignature (Format) give it. Throws RangeError on a bad
+ * name or length.
+ */
 export function verifierKey(name: string, type: SignatureType, publicKey: Uint8Array): VerifierKey {
   if (!isKeyName(name)) throw new RangeError('not a key name')
   if (publicKey.length !== ED25519_KEY_BYTES) throw new RangeError('an Ed25519 key has 32 bytes')
@@ -126,7 +137,10 @@ export function verifierKey(name: string, type: SignatureType, publicKey: Uint8A
   return { name, keyId: bytesToHex(id), type, publicKey }
 }
 
-/** `name+id+base64(type || key)` (signed-note, Verifier keys). Only the first two `+` separate: base64 has its own. Errors: malformed. */
+/**
+ * `name+id+base64(type || key)` (signed-note, Verifier keys). Splits at the first two `+`: base64 may contain more.
+ * Errors: malformed.
+ */
 export function parseVerifierKey(text: string): Result<VerifierKey, TlogError> {
   const first = text.indexOf('+')
   const second = text.indexOf('+', first + 1)
@@ -149,8 +163,9 @@ export function formatVerifierKey({ name, keyId, type, publicKey }: VerifierKey)
 }
 
 /**
- * Verifies a note (signed-note, Signatures): signatures of unknown keys are ignored, one of a known key that fails rejects the
- * whole note, and one at least must be there. A key is known by name and id together, and counts once however often it signed.
+ * Verifies a note (signed-note, Signatures). Signatures of unknown keys are ignored, a failing signature of a known key
+ * rejects the note, and at least one known key must have signed. A name and key id together identify a key, which
+ * counts once however often it signed.
  * Errors: bad_signature, no_known_signature.
  */
 export async function verifyNote(
@@ -179,7 +194,7 @@ const verifyLine: Record<SignatureType, VerifyLine> = {
   [COSIGNATURE_V1]: async (text, signature, key) => {
     if (signature.length !== TIMESTAMP_BYTES + ED25519_SIGNATURE_BYTES) return undefined
     const seconds = new DataView(signature.buffer, signature.byteOffset).getBigUint64(0)
-    // The format goes up to 2^63 - 1; nobody has a clock beyond 2^53, so that one is in the future and may be refused.
+    // The format allows up to 2^63 - 1. A time above 2^53 is in the far future, so refusing it is safe.
     if (seconds > BigInt(Number.MAX_SAFE_INTEGER)) return undefined
     const timestampS = Number(seconds)
     const genuine = await verifyEd25519(
@@ -191,7 +206,10 @@ const verifyLine: Record<SignatureType, VerifyLine> = {
   },
 }
 
-/** What a witness signs at `timestampS` (tlog-cosignature, Ed25519 signed message); `text` is the checkpoint's, without signatures. */
+/**
+ * The bytes that a witness signs at `timestampS` (tlog-cosignature, Ed25519 signed message); `text` is the checkpoint
+ * without signatures.
+ */
 export function cosignedBytes(text: string, timestampS: number): Uint8Array {
   return utf8(`cosignature/v1\ntime ${timestampS}\n${text}`)
 }
@@ -211,7 +229,7 @@ function hasNoControls(text: string): boolean {
   return true
 }
 
-/** Not empty, no `+`, no Unicode space, nothing that a note may not have. */
+/** Whether it is not empty and holds no `+`, no Unicode space and no character that notes forbid. */
 function isKeyName(name: string): boolean {
   return name !== '' && !/[+\p{White_Space}]/u.test(name) && name.isWellFormed() && hasNoControls(name)
 }

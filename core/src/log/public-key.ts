@@ -3,21 +3,23 @@ import { ED25519_KEY_BYTES } from '../keys/ed25519.ts'
 import { ED25519, parseVerifierKey, tlogError, type TlogError } from './note.ts'
 import type { Result } from '../result.ts'
 
-/** An operator's key as somebody wrote it down. */
+/** Reads the public keys that auditors pin. */
+
+/** An operator's public key as a person wrote it down. */
 export interface PublicKey {
   /** 32 bytes, Ed25519. */
   publicKey: Uint8Array
-  /** Of a verifier key: the log that it was written down for. */
+  /** The log's name, if the key is written as a verifier key. */
   name?: string
 }
 
-/** What precedes the key in a SubjectPublicKeyInfo (RFC 8410 section 4), the form in which KMS gives it. */
+/** The bytes that precede the key in a SubjectPublicKeyInfo (RFC 8410 section 4), the form that KMS returns. */
 const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00)
 const PEM = /^-----BEGIN PUBLIC KEY-----\s([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----$/
 
 /**
- * A public key in one of its usual spellings: verifier key (c2sp.org/signed-note), PEM, or base64 of the key itself or of its
- * SubjectPublicKeyInfo. White space around it does not count. Errors: malformed.
+ * Parses a public key: a verifier key (c2sp.org/signed-note), PEM, or base64 of the key or of its SubjectPublicKeyInfo.
+ * White space around it is ignored. Errors: malformed.
  */
 export function parsePublicKey(spelling: string): Result<PublicKey, TlogError> {
   const text = spelling.trim()

@@ -2,6 +2,8 @@ import { GENESIS_PREV, hashEntry, type Draft, type Entry } from './entry.ts'
 import { facetsOf } from './facets.ts'
 import { monthOf } from '../names.ts'
 
+/** Segments: how entries join a chain, one document per commit, with the chain's running totals. */
+
 /** Running totals of one agent's chain in one month, in units of `tools.invoke`. */
 export interface Usage {
   /** `YYYY-MM`, UTC. */
@@ -10,16 +12,16 @@ export interface Usage {
   invoked: number
   /** Units given back because no answer came from the upstream. */
   credited: number
-  /** Units taken out of the owner's quota so far; `invoked - credited` never exceeds it. */
+  /** Units leased from the owner's quota so far; `invoked - credited` never exceeds it. */
   leased: number
 }
 
-/** A create-only document of the audit chain: a run of entries that were committed together. */
+/** A document of the audit chain that is created once and never changed: entries that were committed together. */
 export interface Segment {
   orgId: string
   first: number
   count: number
-  /** Id of the writer's attempt: tells an own commit whose acknowledgement was lost from somebody else's. */
+  /** Id of the writer's attempt: it shows a writer whose acknowledgement was lost that the commit is its own. */
   batch: string
   prev: string
   tail: string
@@ -30,7 +32,7 @@ export interface Segment {
   facets: string[]
 }
 
-/** What one must know of a chain to append to it. */
+/** What a writer needs to append to a chain. */
 export interface Tail {
   /** Sequence number of the next entry. */
   next: number
@@ -55,19 +57,19 @@ export function segmentId(first: number): string {
   return String(first).padStart(16, '0')
 }
 
-/** The time of the next segment: the clock's, but never earlier than the chain's last entry. */
+/** The time of the next segment: the clock's, but not earlier than the chain's last entry. */
 export function nextTime(tail: Tail, nowMs: number): string {
   const now = new Date(nowMs).toISOString()
   return now < tail.at ? tail.at : now
 }
 
-/** The totals as they stand at `at`, before anything new: a new month starts from nothing. */
+/** The totals at the time `at`, before new entries: they start from zero in a new month. */
 export function usageAt(tail: Tail, at: string): Usage {
   const month = monthOf(at)
   return tail.usage.month === month ? tail.usage : { month, invoked: 0, credited: 0, leased: 0 }
 }
 
-/** Links drafts behind the tail. `drafts` is not empty; `usage` is what holds after them. */
+/** Appends drafts to the chain. `drafts` is not empty; `usage` holds the totals after them. */
 export function buildSegment(input: {
   log: string
   orgId: string

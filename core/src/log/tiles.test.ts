@@ -38,7 +38,7 @@ function leaf(index: number): Uint8Array {
   return hash
 }
 
-// What a log would have stored: full tiles once, and the edge and root at each checkpointed size.
+// The tiles that a log would store: full ones once, and the edge and root at each checkpointed size.
 const stored = new Map<string, TileData>()
 const edges = new Map<number, TileData[]>()
 const roots = new Map<number, Uint8Array>()
@@ -55,7 +55,10 @@ beforeAll(() => {
   }
 })
 
-/** Reads as a server does: full tiles and the checkpoint's partial ones from the store, the partial tile at level 0 from entries. */
+/**
+ * Reads as a server does: full tiles and the checkpoint's partial ones from the store, the partial tile at level 0 from
+ * entries.
+ */
 function fetch(tiles: Tile[], size: number): TileData[] {
   return tiles.map((tile) => {
     if (tile.width === TILE_WIDTH) return stored.get(tilePath(tile))!

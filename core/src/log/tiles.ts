@@ -2,30 +2,31 @@ import { concatBytes } from '../bytes.ts'
 import { HASH_BYTES, nodeHash, type TreeNode } from './merkle.ts'
 
 /**
- * Tiles of c2sp.org/tlog-tiles (Merkle Tree): a tree cut into pieces of 8 levels, so that any proof is made from a few reads.
+ * Tiles of c2sp.org/tlog-tiles (Merkle Tree): a tree cut into pieces of 8 levels, so that any proof needs only a few
+ * reads.
  *
- * Full tiles never change. Of the partial ones at the right edge a tree of size n has at most one a level; the one at level 0
- * holds leaf hashes, so it follows from at most 255 entries, the ones above (`partialTiles`) are stored with each checkpoint.
- * Making a proof at size n, `tilesFor` names at most two tiles a level.
+ * Full tiles never change. A tree of size n has at most one partial tile per level, at its right edge. The one at level
+ * 0 holds leaf hashes and is computed from at most 255 entries; those above (`partialTiles`) are stored with each
+ * checkpoint. For a proof at size n, `tilesFor` names at most two tiles per level.
  */
 
 export const TILE_LEVELS = 8
 export const TILE_WIDTH = 256
 
 export interface Tile {
-  /** 0 holds leaf hashes; at level l each hash stands for 256^l leaves. */
+  /** Level 0 holds leaf hashes; at level l each hash covers 256^l leaves. */
   level: number
   index: number
-  /** Hashes in it, 1 to 256. Fewer than 256: partial. */
+  /** Number of hashes, 1 to 256; a tile with fewer than 256 is partial. */
   width: number
 }
 
-/** A tile with its hashes one after the other, 32 bytes each: the form in which tlog-tiles serves them. */
+/** A tile with its hashes concatenated, 32 bytes each, as tlog-tiles serves them. */
 export interface TileData extends Tile {
   hashes: Uint8Array
 }
 
-/** Path below a log's prefix (tlog-tiles, Merkle Tree); also the key of a tile in maps. */
+/** Path below a log's prefix (tlog-tiles, Merkle Tree). Also used as a tile's key in maps. */
 export function tilePath({ level, index, width }: Tile): string {
   const digits = String(index)
   const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/.{3}/g) ?? []
@@ -33,7 +34,7 @@ export function tilePath({ level, index, width }: Tile): string {
   return `tile/${level}/${groups.map((group, i) => (i < groups.length - 1 ? `x${group}` : group)).join('/')}${partial}`
 }
 
-/** The full tiles that a tree of `newSize` has and one of `oldSize` has not, lower levels first. */
+/** The full tiles of a tree of `newSize` that a tree of `oldSize` does not have, lower levels first. */
 export function tilesCompleted(oldSize: number, newSize: number): Tile[] {
   requireSizes(oldSize, newSize)
   const tiles: Tile[] = []
@@ -55,14 +56,14 @@ export function partialTiles(size: number): Tile[] {
   return tiles
 }
 
-/** Where a complete subtree's root is to be found: it folds from `count` hashes of the tile, beginning at `first`. */
+/** Where to find a complete subtree's root: fold `count` hashes of the tile, starting at `first`. */
 export interface TilePlace {
   tile: Tile
   first: number
   count: number
 }
 
-/** `size` says how wide the tile is. Throws RangeError when the tree doesn't hold the whole subtree. */
+/** `size` decides how wide the tile is. Throws RangeError if the tree doesn't hold the whole subtree. */
 export function nodeInTile({ level, index }: TreeNode, size: number): TilePlace {
   const tileLevel = Math.floor(level / TILE_LEVELS)
   const count = 2 ** (level % TILE_LEVELS)
@@ -74,7 +75,10 @@ export function nodeInTile({ level, index }: TreeNode, size: number): TilePlace 
   return { tile: { level: tileLevel, index: tileIndex, width }, first: (index * count) % TILE_WIDTH, count }
 }
 
-/** The tiles that hold these nodes in a tree of this size, each once. For a proof: `tilesFor(plan.flat(), size)`. */
+/**
+ * The tiles that hold these nodes in a tree of this size, without repetitions. For a proof: `tilesFor(plan.flat(),
+ * size)`.
+ */
 export function tilesFor(nodes: readonly TreeNode[], size: number): Tile[] {
   const tiles = new Map<string, Tile>()
   for (const node of nodes) {
@@ -85,8 +89,8 @@ export function tilesFor(nodes: readonly TreeNode[], size: number): Tile[] {
 }
 
 /**
- * Reads nodes out of fetched tiles: `foldProof(plan, nodeReader(tiles, size))`. The hashes in them are taken as they are: a wrong
- * one makes a proof that does not verify. Throws RangeError when a tile is missing or not as long as its width says.
+ * Reads nodes from fetched tiles: `foldProof(plan, nodeReader(tiles, size))`. It does not check the hashes: with a
+ * wrong one, the proof does not verify. Throws RangeError if a tile is missing or its length does not match its width.
  */
 export function nodeReader(tiles: readonly TileData[], size: number): (node: TreeNode) => Uint8Array {
   const byPath = new Map(tiles.map((tile) => [tilePath(tile), tile.hashes]))
@@ -99,13 +103,13 @@ export function nodeReader(tiles: readonly TileData[], size: number): (node: Tre
   }
 }
 
-/** The right edge of a growing tree: for each level the hashes of its partial tile, none where there is no such tile. */
+/** The right edge of a growing tree: for each level the hashes of its partial tile, or none. */
 export interface TileEdge {
   size: number
   levels: Uint8Array[][]
 }
 
-/** The edge of a stored tree; `tiles` are the ones that `partialTiles(size)` names. Throws RangeError when they are not. */
+/** The edge of a stored tree. Throws RangeError unless `tiles` are those that `partialTiles(size)` names. */
 export function restoreEdge(tiles: readonly TileData[], size: number): TileEdge {
   const byPath = new Map(tiles.map((tile) => [tilePath(tile), tile.hashes]))
   const levels: Uint8Array[][] = []
@@ -119,7 +123,7 @@ export function restoreEdge(tiles: readonly TileData[], size: number): TileEdge 
   return { size, levels }
 }
 
-/** Appends in place and returns the tiles that this completes, lower levels first; mostly none. */
+/** Appends in place and returns the tiles that become full, lower levels first; usually none. */
 export function growEdge(edge: TileEdge, leafHash: Uint8Array): TileData[] {
   if (leafHash.length !== HASH_BYTES) throw new RangeError('a leaf hash has 32 bytes')
   const completed: TileData[] = []
@@ -136,7 +140,7 @@ export function growEdge(edge: TileEdge, leafHash: Uint8Array): TileData[] {
   }
 }
 
-/** The partial tiles as they are now. Those above level 0 are to be stored with a checkpoint of this size. */
+/** The current partial tiles. A checkpoint of this size stores those above level 0. */
 export function edgeTiles({ size, levels }: TileEdge): TileData[] {
   return partialTiles(size).map((tile) => ({ ...tile, hashes: concatBytes(...(levels[tile.level] ?? [])) }))
 }

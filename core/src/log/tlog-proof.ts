@@ -11,27 +11,30 @@ import { verifyInclusion } from './merkle.ts'
 import { NOTE_LENGTH_MAX, tlogError, type TlogError } from './note.ts'
 import type { Result } from '../result.ts'
 
-/** A proof that an entry is in a log, for keeping and for checking offline (c2sp.org/tlog-proof). Vitrine's receipts are such. */
+/**
+ * A proof that an entry is in a log, which can be kept and checked offline (c2sp.org/tlog-proof). Vitrine's receipts
+ * are such proofs.
+ */
 export interface TlogProof {
-  /** Whatever the application puts in; nothing vouches for it. Not empty. */
+  /** Data of the application, which nothing authenticates. Not empty. */
   extra?: Uint8Array
-  /** Of the entry, from 0. */
+  /** The entry's index, from 0. */
   index: number
-  /** Audit path of RFC 6962 section 2.1.1, from the leaf's sibling up. */
+  /** Audit path of RFC 6962 section 2.1.1, starting at the leaf's sibling. */
   proof: Uint8Array[]
-  /** The signed checkpoint, verbatim. */
+  /** The signed checkpoint, unchanged. */
   checkpoint: string
 }
 
-/** Longest proof in characters, before anything is parsed: the note and as much again for path and extra data. */
+/** Longest proof in characters, checked before parsing: the note, and as much again for path and extra data. */
 export const TLOG_PROOF_LENGTH_MAX = 2 * NOTE_LENGTH_MAX
-/** A tree of 2^63 entries has no longer path. */
+/** Even a tree of 2^63 entries has no longer path. */
 const PROOF_HASHES_MAX = 63
 const MAGIC = 'c2sp.org/tlog-proof@v1'
 const EXTRA = 'extra '
 const INDEX = 'index '
 
-/** Throws RangeError where it would not parse again. */
+/** Throws RangeError if the result would not parse. */
 export function formatTlogProof({ extra, index, proof, checkpoint }: TlogProof): string {
   const head = [
     MAGIC,
@@ -45,7 +48,7 @@ export function formatTlogProof({ extra, index, proof, checkpoint }: TlogProof):
   return text
 }
 
-/** tlog-proof, Format, the checkpoint's own format included. Nothing is verified yet. Errors: malformed. */
+/** tlog-proof, Format, including the checkpoint's own format. Verifies nothing. Errors: malformed. */
 export function parseTlogProof(text: string): Result<TlogProof, TlogError> {
   if (text.length > TLOG_PROOF_LENGTH_MAX) return tlogError('malformed', 'the proof is too long')
   const end = text.indexOf('\n\n')
@@ -69,7 +72,7 @@ export function parseTlogProof(text: string): Result<TlogProof, TlogError> {
 }
 
 /**
- * tlog-proof, Verifying a tlog proof: the checkpoint is the log's, and the entry with `leafHash` is in its tree at `proof.index`.
+ * tlog-proof, Verifying a tlog proof: the checkpoint is the log's, and its tree holds `leafHash` at `proof.index`.
  * Errors: malformed, wrong_origin, bad_signature, no_known_signature, not_included.
  */
 export async function verifyTlogProof(
@@ -86,7 +89,7 @@ export async function verifyTlogProof(
     : tlogError('not_included', `the entry is not number ${proof.index} of the ${size} that the checkpoint signs`)
 }
 
-/** Null for what is there and is not extra data. */
+/** Null if the line is not valid extra data. */
 function parseExtra(line: string): Uint8Array | null {
   try {
     const extra = base64ToBytes(line.slice(EXTRA.length))

@@ -3,13 +3,13 @@ import { canonicalize } from '../json/jcs.ts'
 import { sha256 } from '#sha256'
 import type { CallBody } from './worker-protocol.ts'
 
-/** The token that goes with each call to a tools worker: what it says, and what it is bound to. */
+/** The token that authorizes one call to a tools worker: its claims, and what it is bound to. */
 
 export const TOKEN_ISSUER = 'vitrine'
-/** A call's token is accepted for this long at most. */
+/** Longest time that a worker accepts a call's token. */
 export const TOKEN_SECONDS_MAX = 90
 
-/** What the token (JWT, EdDSA) of a call says. `iat` and `exp` are Unix seconds. */
+/** The claims of a call's token (JWT, EdDSA). `iat` and `exp` are Unix seconds. */
 export interface CallClaims {
   iss: typeof TOKEN_ISSUER
   /** `callAudience(policyId, instanceId)`. */
@@ -24,12 +24,14 @@ export interface CallClaims {
   exp: number
 }
 
-/** One process: a token that was taken from a worker is of no use at its siblings, nor at what runs in its place later. */
+/** Names one process: a stolen token is useless at the policy's other workers and at this worker's successor. */
 export function callAudience(policyId: string, instanceId: string): string {
   return `worker:${policyId}:${instanceId}`
 }
 
-/** What a token binds of a body, which is all of it: SHA-256 over its JCS, base64url. Throws for what JCS cannot represent. */
+/**
+ * SHA-256 of the whole body's JCS, base64url: it binds the token to the body. Throws if JCS cannot represent the body.
+ */
 export function callDigest(body: CallBody): string {
   return base64url(sha256(utf8(canonicalize(body))))
 }

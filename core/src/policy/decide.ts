@@ -3,24 +3,24 @@ import { fail, ok, type Failure } from '../result.ts'
 
 /** Decides whether an agent may use a tool. */
 
-/** What a decision looks at. */
+/** The parts of an agent that a decision depends on. */
 export interface Subject {
   disabled: boolean
-  /** What the agent may see: whole tools (`server`) and single commands (`server__command`); null for everything. */
+  /** The tools that the agent may see: whole tools (`server`) and single commands (`server__command`); null for all. */
   allowedTools: readonly string[] | null
 }
 
-/** How much of a tool is asked for: one command, the whole tool, or anything of it at all. */
+/** How much of a tool the agent asks for: one command, the whole tool, or any part of it. */
 export type Part = { command: string } | 'whole' | 'any'
 
-/** Why an invocation was refused: public to whoever may read the chain, not to the agent. */
+/** Why an invocation was refused. Readers of the chain see it; the agent does not. */
 export type DenyReason = 'agent_disabled' | 'not_registered' | 'not_allowed' | 'tool_disabled'
 
 export type Decision<T> = { ok: true; value: T } | { ok: false; reason: DenyReason; error: Failure }
 
 /**
- * May this agent use this part of this tool? Visibility comes first, every fall-through denies, and what the agent may
- * not see answers like what does not exist.
+ * May this agent use this part of this tool? Visibility is checked first, so a tool that the agent may not see looks
+ * like one that does not exist. Whatever is not allowed is denied.
  */
 export function decide<T extends { enabled: boolean }>(
   agent: Subject,
@@ -35,7 +35,7 @@ export function decide<T extends { enabled: boolean }>(
   return ok(tool)
 }
 
-/** Whether `allowedTools` grants this part of the tool. */
+/** Whether `allowedTools` includes this part of the tool. */
 export function isVisible({ allowedTools }: Pick<Subject, 'allowedTools'>, name: string, part: Part): boolean {
   if (allowedTools === null || allowedTools.includes(name)) return true
   if (part === 'whole') return false

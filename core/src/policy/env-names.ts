@@ -1,4 +1,4 @@
-/** Names of environment variables that a server of a tool policy may be given. */
+/** Names of environment variables that a tool policy may set for a server. */
 
 /** Variables that change what a process loads, runs or trusts, or that the worker sets itself. */
 const RESERVED = new Set([
@@ -60,7 +60,7 @@ const RESERVED_PREFIXES = [
   'DENO_',
   'VITRINE_',
 ]
-/** Harmless ones that servers do read. */
+/** Harmless variables that servers read, allowed despite the patterns that reserve their names. */
 const UNRESERVED = new Set([
   'NODE_ENV',
   'GIT_AUTHOR_NAME',

@@ -1,25 +1,28 @@
 import { utf8 } from '../bytes.ts'
 import { sha256Hex } from '#sha256'
 
-/** npm packages: how they are named, and what pins one. */
+/** npm packages: valid names and versions, and the pin of a package. */
 
-/** What was resolved and recorded when a server first came up; nothing else is started until the owner moves it. */
+/**
+ * The exact package that was resolved when a server first started. Workers start nothing else until the owner changes
+ * the pin.
+ */
 export interface Pin {
-  /** Exact. */
+  /** An exact version. */
   version: string
   /** Subresource integrity, as npm states it: `sha512-…`. */
   integrity: string
-  /** `lockfileDigest` of what it was installed by: all that the package depends on, for any platform. */
+  /** `lockfileDigest` of the lockfile, which lists all dependencies, for every platform. */
   dependencies: string
-  /** When that was resolved, by the worker's clock: RFC 3339. For people to read; nothing is compared with it. */
+  /** When the package was resolved, by the worker's clock: RFC 3339. Only for people; no check uses it. */
   resolvedAt: string
 }
 
-/** What of a pin has to be the same. */
+/** The fields in which two pins must agree. */
 export const PINNED_FIELDS = ['version', 'integrity', 'dependencies'] as const
 export type Pinned = Pick<Pin, (typeof PINNED_FIELDS)[number]>
 
-/** What npm takes for a new package's name, without the spellings that its command line reads as a path, a URL or an option. */
+/** A name that npm accepts for a new package, and that its command line does not read as a path, a URL or an option. */
 export function isPackageName(text: string): boolean {
   return (
     text.length <= 214 &&
@@ -39,7 +42,7 @@ export function isExactVersion(text: string): boolean {
   )
 }
 
-/** An exact version, a range or a dist-tag: nothing that npm would take for a path, a URL, an alias or an option. */
+/** An exact version, a range or a dist-tag, which npm does not read as a path, a URL, an alias or an option. */
 export function isVersionSpec(text: string): boolean {
   return (
     /^[0-9A-Za-z^~<>=*][0-9A-Za-z.^~<>=|*+ -]{0,127}$/.test(text) &&
@@ -48,17 +51,17 @@ export function isVersionSpec(text: string): boolean {
   )
 }
 
-/** Subresource integrity with the one hash that npm still makes. */
+/** Subresource integrity with SHA-512, the only hash that npm still creates. */
 export function isIntegrity(text: string): boolean {
   return /^sha512-[A-Za-z0-9+/]{86}==$/.test(text)
 }
 
-/** The first field in which something else is pinned; null when it is the same. */
+/** The first field in which two pins differ; null if they are the same. */
 export function pinDifference(a: Pinned, b: Pinned): keyof Pinned | null {
   return PINNED_FIELDS.find((field) => a[field] !== b[field]) ?? null
 }
 
-/** What a pin says of a lockfile: SHA-256 of its text, lower-case hex. */
+/** The digest of a lockfile in a pin: SHA-256 of its text, lower-case hex. */
 export function lockfileDigest(lockfile: string): string {
   return sha256Hex(utf8(lockfile))
 }

@@ -11,7 +11,7 @@ import { command, id, processText, secretName, toolName, unique } from '../shape
 import { envNameProblem } from './env-names.ts'
 import { isPackageName, isVersionSpec } from './pin.ts'
 
-/** What owners write into a tool policy. Every object is strict: an unknown field is an error that names its path. */
+/** The tool policies that owners write. Every object is strict: an unknown field is an error that names its path. */
 
 export const BUILTINS = ['web_search', 'web_answers', 'web_fetch', 'code_executor'] as const
 export type Builtin = (typeof BUILTINS)[number]
@@ -41,7 +41,7 @@ const SOURCES = {
   oauth: { source: z.literal('oauth'), provider: secretName },
 }
 
-/** Where the value of a variable comes from; `user_secret` and `oauth` are of the user that a call is made for. */
+/** Where a variable's value comes from. `user_secret` and `oauth` belong to the user whom the call is made for. */
 export const envSource = z.discriminatedUnion('source', [
   z.strictObject(SOURCES.static),
   z.strictObject(SOURCES.org_secret),
@@ -68,7 +68,7 @@ const healthCheck = z.strictObject({
 })
 export type HealthCheck = z.output<typeof healthCheck>
 
-/** Of each process. */
+/** Limits of each process. */
 const limits = z.strictObject({
   memoryMb: z.int().min(64).max(8192).default(512),
   cpuMillicores: z.int().min(100).max(8000).default(1000),
@@ -111,7 +111,7 @@ const nodeServer = z.strictObject({
   args: ofPackages,
 })
 
-/** An MCP server of a tool policy, from npm or from the worker's node. Servers are spoken to over stdio. */
+/** An MCP server of a tool policy, from npm or from the worker's node. The worker talks to servers over stdio. */
 export const server = z
   .discriminatedUnion('node', [packageServer, nodeServer], {
     error: ({ code }) => (code === 'invalid_union' ? 'Must be true, or left out.' : undefined),
@@ -124,12 +124,12 @@ export type PackageServerConfig = z.output<typeof packageServer>
 export type NodeServerConfig = z.output<typeof nodeServer>
 export type ServerConfig = z.output<typeof server>
 
-/** Whether a worker has to have this server in its worker.yaml. */
+/** Whether the worker's worker.yaml must define this server. */
 export function isNodeServer<T extends { slug: string }>(config: T): config is Extract<T, { node: true }> {
   return (config as { node?: unknown }).node === true
 }
 
-/** Whether agents may use this command of a server; it does not say whether the server has it. */
+/** Whether the policy lets agents use this command. The server may not have a command of that name. */
 export function isCommandEnabled(
   { enabled, commands }: Pick<ServerConfig, 'enabled' | 'commands'>,
   name: string,

@@ -3,24 +3,27 @@ import type { JsonObject, JsonValue } from '../json/value.ts'
 import type { Pin } from './pin.ts'
 import type { Builtins, NodeServerConfig, PackageServerConfig } from './server-config.ts'
 
-/** What the control plane and a tools worker say to each other, apart from the operations of `worker` (api/worker.ts). */
+/** The messages between the control plane and a tools worker, except for the operations of `worker` (api/worker.ts). */
 
 /** A secret at rest, in exactly one of three forms. */
 export type Sealed =
-  /** KMS ciphertext in base64, and what it is bound to: the full resource path of its document and field (the AAD). */
+  /** KMS ciphertext in base64, bound (as AAD) to the full resource path of its document and field. */
   | { enc: string; kmsKey: string; resource: string }
-  /** A variable in the environment of the process that opens it; only names that the operator listed. */
+  /** A variable in the environment of the worker that opens it, if the operator listed its name. */
   | { env: string }
-  /** `projects/{project}/secrets/vitrine-{orgId}-{name}`, perhaps with `/versions/{version}`. */
+  /** `projects/{project}/secrets/vitrine-{orgId}-{name}`, optionally with `/versions/{version}`. */
   | { secretManager: string }
 
-/** An environment variable as the worker gets it. `secret` is the name of the organization's or team's secret that it comes from. */
+/**
+ * An environment variable as the worker receives it. `secret` is the name of the organization's or team's secret that
+ * holds the value.
+ */
 export type WorkerEnv =
   | { name: string; value: string }
   | { name: string; sealed: Sealed; secret?: string }
-  /** Comes with each call, in `userSecrets`; the server then runs in a process for that user alone. */
+  /** The value comes with each call, in `userSecrets`; the server then runs in a separate process for each user. */
   | { name: string; perUser: true; secret: string }
-  /** The secret is not there: the server cannot start until it is. The text says where to set it. */
+  /** The secret is not set, and the server cannot start without it. The text says where to set it. */
   | { name: string; missing: string; secret?: string }
 
 export type WorkerPackageServer = Omit<PackageServerConfig, 'env'> & { env: WorkerEnv[]; pinned: Pin | null }
@@ -31,13 +34,13 @@ export interface WorkerPolicy {
   policyId: string
   orgId: string
   name: string
-  /** Grows with every change that a worker has to hear of: the policy, its secrets, its pins. */
+  /** Increases with every change that a worker must learn of: to the policy, its secrets or its pins. */
   version: number
   builtins: Builtins
   servers: WorkerServer[]
 }
 
-/** A public key that calls are signed with. */
+/** A public key that verifies the tokens of calls. */
 export interface DispatchKey {
   kid: string
   /** Ed25519, 32 bytes in base64url. */
@@ -50,7 +53,7 @@ export type ServerState = (typeof SERVER_STATES)[number]
 export interface ServerStatus {
   slug: string
   state: ServerState
-  /** Redacted. */
+  /** Without credentials. */
   error?: string | undefined
 }
 
@@ -59,29 +62,31 @@ export const SERVER_EVENTS = ['unhealthy', 'restarted', 'crashed', 'recovered'] 
 export interface ServerEvent {
   slug: string
   type: (typeof SERVER_EVENTS)[number]
-  /** Redacted. */
+  /** Without credentials. */
   detail?: string | undefined
 }
 
 /** `POST {worker}/call`. */
 export interface CallBody {
   call: string
-  /** Slug. */
+  /** The server's slug. */
   server: string
   command: string
   arguments: JsonObject
   timeoutMs: number
-  /** Answer with server-sent events: `{"progress": …}` and at last `{"result": …}` or `{"error": …}`. */
+  /** Answer with server-sent events: any number of `{"progress": …}`, then `{"result": …}` or `{"error": …}`. */
   stream?: boolean
   user?: string
-  /** Values of the `perUser` variables, by the variable's name. */
+  /** Values of the `perUser` variables, by variable name. */
   userSecrets?: Record<string, Sealed>
 }
 
-/** `POST {worker}/log` takes a CallBody too, with this for a command: `{lines}` are the last that the server wrote to stderr. */
+/**
+ * `POST {worker}/log` takes a CallBody with this command. The answer's `{lines}` are the server's last lines on stderr.
+ */
 export const LOG_COMMAND = 'vitrine.log'
 /** 200 lines of 2 KiB, escaped. */
 export const SERVER_LOG_BYTES_MAX = 2 * 1024 * 1024
 
-/** The raw MCP result, or why there is none. */
+/** The raw MCP result, or the reason why there is none. */
 export type CallAnswer = { result: JsonValue } | { error: { code: ErrorCode; message?: string } }

@@ -1,22 +1,23 @@
 /**
- * Finds many needles in one pass (Aho and Corasick, 1975), over UTF-16 units or bytes alike: time in proportion to what is read, however
- * it is made, and for each state the length of what may yet become a needle.
+ * Finds many needles in one pass (Aho and Corasick, 1975), in UTF-16 units or in bytes. It takes time proportional to
+ * the text, even a hostile one, and each state tells how many of the last units may still become a needle.
  *
- * A state is the longest beginning of a needle that ends what was read. Needles fork from one another early and seldom, so the states of one
- * are mostly numbered in a row, and about 15 bytes a state hold what other forms need a table for.
+ * A state is the longest end of the text so far that is the beginning of a needle. Needles differ early and share
+ * little after that, so most states are numbered consecutively and take about 15 bytes each; other representations need
+ * a table per state.
  */
 export interface Automaton {
-  /** The state after one unit more; reading begins in state 0. */
+  /** The state after one more unit; reading starts in state 0. */
   step(state: number, unit: number): number
-  /** By state: length of the longest needle that ends here, or 0. */
+  /** By state: the length of the longest needle that ends here, or 0. */
   ends: Int32Array
-  /** By state: length of the beginning of a needle that this is. */
+  /** By state: the length of the needle's beginning that this state represents. */
   depths: Int32Array
 }
 
 type Units = ArrayLike<number>
 
-/** What most texts are made of; these first units are looked up in a table. */
+/** Most texts consist of these units; a table looks up a needle's first unit among them. */
 const PLAIN_UNITS = 256
 
 export function automatonOf(needles: readonly Units[]): Automaton {
@@ -38,17 +39,17 @@ export function automatonOf(needles: readonly Units[]): Automaton {
 }
 
 const NONE = -1
-/** What may follow a state: nothing but others, the state numbered next, or also states numbered elsewhere. */
+/** Flags of a state: it is followed by the state with the next number, or by states with other numbers. */
 const FOLLOWED = 1
 const FORKED = 2
 
 interface Trie {
   size: number
-  /** The state that follows state 0: 0 itself if none does. */
+  /** The state that follows state 0; 0 if there is none. */
   first(unit: number): number
   /** The state that follows another, or NONE. */
   child(state: number, unit: number): number
-  /** Calls back with each state that follows this one, and the unit between. */
+  /** Calls back with each state that follows this one, and the unit that leads there. */
   eachChild(state: number, call: (next: number, unit: number) => void): void
   ends: Int32Array
   depths: Int32Array
@@ -112,7 +113,7 @@ function trieOf(needles: readonly Units[]): Trie {
   }
 }
 
-/** For each state the longest shorter one that ends it. A needle that ends there ends in the state too. */
+/** For each state, the longest shorter state that it ends with. A needle that ends there also ends here. */
 function failuresOf({ size, first, child, eachChild, ends }: Trie): Int32Array {
   const fails = new Int32Array(size)
   const queue = new Int32Array(size)

@@ -1,16 +1,17 @@
 /**
- * Tells where a needle may begin without reading most of what is before it (Wu and Manber, 1994): the last three units of a window say how far
- * it may be moved on.
+ * Finds where a needle may begin without reading most of the text (Wu and Manber, 1994): the last three units of a
+ * window decide how far the window can move on.
  */
 
 const BLOCK = 3
-/** Longer windows fill the table with blocks that few texts hold, and skip little more. */
+/** Longer windows would fill the table with blocks that occur in few texts, and would skip hardly more. */
 export const WINDOW_MAX = 32
 const TABLE_SIZE = 1 << 14
 
 export interface Filter<T> {
   /**
-   * The first place, from `from` on, where a needle may begin: the first `window` units of one stand there, or less is left of the text.
+   * The first place at or after `from` where a needle may begin: the first `window` units of a needle are there, or
+   * fewer than `window` units are left.
    */
   next(text: T, from: number): number
   window: number
@@ -18,7 +19,10 @@ export interface Filter<T> {
 
 type UnitAt<T> = (text: T, index: number) => number
 
-/** `beginnings`: the first WINDOW_MAX units of each needle, or all of a shorter one. Very short ones let nothing be skipped. */
+/**
+ * `beginnings`: the first WINDOW_MAX units of each needle, or all of a shorter one. Very short needles prevent
+ * skipping.
+ */
 export function filterOf<T extends { length: number }>(beginnings: readonly T[], unitAt: UnitAt<T>): Filter<T> {
   const window = Math.min(...beginnings.map(({ length }) => length))
   if (window < BLOCK) return { next: (_, from) => from, window: 1 }
@@ -26,7 +30,7 @@ export function filterOf<T extends { length: number }>(beginnings: readonly T[],
   const hashAt = (text: T, end: number): number =>
     (unitAt(text, end - 2) ^ (unitAt(text, end - 1) << 5) ^ (unitAt(text, end) << 9)) & (TABLE_SIZE - 1)
   const shifts = new Uint8Array(TABLE_SIZE).fill(window - BLOCK + 1)
-  /** By the hash at the window's end. */
+  /** Beginnings by the hash of their window's last block. */
   const candidates = new Map<number, T[]>()
   for (const beginning of beginnings) {
     for (let end = BLOCK - 1; end < window; end++) {

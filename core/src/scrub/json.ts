@@ -3,12 +3,17 @@ import { REDACTED_CREDENTIAL } from './redact.ts'
 import type { JsonObject, JsonValue } from '../json/value.ts'
 import { objectOf } from '../json/object-of.ts'
 
-/** Deeper values are replaced whole: the walk recurses. Answers of `http` tools never come near. */
+/** Scrubs a credential out of a JSON value. */
+
+/** Deeper values are replaced whole, because the scrubber recurses. Answers of `http` tools never nest that deep. */
 const DEPTH_MAX = 512
 
 type ScrubText = (text: string) => { text: string; count: number }
 
-/** Scrubs strings and keys at any depth, and scalars that are the credential. `mayHold` is quick to say of most texts that they hold nothing. */
+/**
+ * Scrubs strings and keys at any depth, and scalars that equal the credential. `mayHold` is a quick test that most
+ * texts fail.
+ */
 export function jsonScrubber(credential: string, mayHold: (text: string) => boolean, scrubText: ScrubText) {
   const isCredential = scalarTest(credential)
 
@@ -24,7 +29,7 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
   }
 
   return (whole: JsonValue): { value: JsonValue; count: number } => {
-    // Looking costs far less than rebuilding, and mostly there is nothing to find.
+    // Searching is far cheaper than rebuilding, and most answers hold nothing.
     if (!holds(whole, DEPTH_MAX)) return { value: whole, count: 0 }
     let count = 0
 
@@ -40,7 +45,7 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
       return Array.isArray(value) ? scrubArray(value, levels - 1) : scrubObject(value, levels - 1)
     }
 
-    // What holds nothing is shared with the original: a copy of everything would take as much memory again.
+    // Values that hold nothing are shared with the original: a full copy would double the memory.
     const scrubArray = (items: JsonValue[], levels: number): JsonValue[] => {
       const scrubbed = items.map((item) => scrub(item, levels))
       return scrubbed.every((item, i) => item === items[i]) ? items : scrubbed
@@ -65,7 +70,7 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
   }
 }
 
-/** Whether a number, boolean or null is what the credential says. */
+/** Whether a number, boolean or null equals the credential. */
 function scalarTest(credential: string): (value: number | boolean | null) => boolean {
   const number = credential.trim() === '' ? Number.NaN : Number(credential)
   return (value) =>

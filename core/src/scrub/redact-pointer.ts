@@ -1,16 +1,18 @@
 import { JSON_DEPTH_MAX } from '../limits.ts'
 import { fail, ok, type Result } from '../result.ts'
 
+/** JSON pointers to the argument values that an owner wants redacted. */
+
 /** A pointer's unescaped segments. */
 export type Pointer = readonly string[]
 
-/** Stands for any item of an array and any key of an object; a key that is called `*` is matched along with the others. */
+/** Matches any item of an array and any key of an object. A key that is itself `*` is matched with the others. */
 const ANY = '*'
 const POINTER_LENGTH_MAX = 512
 
 /**
- * Checks a JSON pointer (RFC 6901) in which a segment may be `*` for any key or index. The empty pointer leads to the whole.
- * Errors: invalid_argument.
+ * Checks a JSON pointer (RFC 6901) in which a segment may be `*` for any key or index. The empty pointer means the
+ * whole value. Errors: invalid_argument.
  */
 export function checkPointer(text: string): Result<string> {
   const problem = problemOf(text)
@@ -28,7 +30,7 @@ function problemOf(text: string): string | null {
   return null
 }
 
-/** Throws RangeError for what checkPointer does not take: a rule that is passed over would let its value through. */
+/** Throws RangeError for a pointer that checkPointer refuses: ignoring the rule would disclose its value. */
 export function parsePointer(text: string): Pointer {
   const problem = problemOf(text)
   if (problem !== null) throw new RangeError(problem)
@@ -38,7 +40,7 @@ export function parsePointer(text: string): Pointer {
     .map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
-/** Of pointers from here, those that go on from the value under `key`. */
+/** The rest of each pointer that leads to `key`, relative to the value there. */
 export function pointersInto(pointers: readonly Pointer[], key: string): readonly Pointer[] {
   if (pointers.length === 0) return pointers
   return pointers.filter(([first]) => first === key || first === ANY).map((pointer) => pointer.slice(1))

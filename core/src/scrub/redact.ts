@@ -4,19 +4,21 @@ import { parsePointer, pointersInto, type Pointer } from './redact-pointer.ts'
 import { replaceSecrets } from './secret-formats.ts'
 import type { JsonValue } from '../json/value.ts'
 
-/** Stands in for what must not be kept. */
+/** Redacts arguments before they are stored. */
+
+/** Replaces values that must not be stored. */
 export const REDACTED = '[redacted]'
-/** Stands in for a tool's credential in what an upstream answers. */
+/** Replaces a tool's credential in an upstream's answer. */
 export const REDACTED_CREDENTIAL = '[redacted:credential]'
 
-/** Field names whose values are credentials whatever they hold; compared without case, "-" and "_". */
+/** Names of fields whose values are always credentials; compared without case, "-" and "_". */
 const SENSITIVE =
   /(?:password|passwd|passphrase|secret|token|apikey|accesskey|privatekey|credential|authorization|cookie|sessionid|otp|pin$|cvv|cvc|cardnumber|iban|ssn)/
 
 /**
- * A copy of the arguments without what must not be kept, at every depth: values of sensitive fields, values that the registration's
- * `pointers` lead to, and secrets of well-known formats in strings and keys. Pointers that lead nowhere do nothing; throws RangeError for
- * texts that are none (redact-pointer.ts).
+ * A copy of the arguments, redacted at every depth: values of sensitive fields, values that the registration's
+ * `pointers` lead to, and secrets of well-known formats in strings and keys. A pointer that leads nowhere has no
+ * effect; a malformed one throws RangeError (redact-pointer.ts).
  */
 export function redactArgs(args: JsonValue, pointers: readonly string[] = []): JsonValue {
   return redact(args, pointers.map(parsePointer))
@@ -35,7 +37,7 @@ function redact(value: JsonValue, pointers: readonly Pointer[]): JsonValue {
   )
 }
 
-/** Whether a field of this name holds a credential, whatever its value looks like. */
+/** Whether a field of this name holds a credential, whatever its value is. */
 export function isSensitiveName(name: string): boolean {
   return SENSITIVE.test(name.toLowerCase().replaceAll(/[-_\s]/g, ''))
 }

@@ -84,7 +84,10 @@ const NAMES: Record<string, string> = {
   ë: '&euml;',
 }
 
-/** How upstreams echo, written independently of the code under test. Each turns the credential into something that reveals it. */
+/**
+ * How upstreams echo, written independently of the code under test. Each turns the credential into something that
+ * reveals it.
+ */
 const ECHOES: Record<string, (text: string) => string> = {
   raw: (text) => text,
   url: encodeURIComponent,
@@ -227,7 +230,7 @@ const ECHOES: Record<string, (text: string) => string> = {
   hex: (text) => Buffer.from(text).toString('hex'),
   'hex in upper case': (text) => Buffer.from(text).toString('hex').toUpperCase(),
 }
-/** What is met so seldom that it is looked for in short credentials only. */
+/** Echoes so rare that they are searched for only in short credentials. */
 const RARE_ECHOES: Record<string, (text: string) => string> = {
   'url of every byte twice': (text) => percentAll(text).replaceAll('%', '%25'),
   'json of every character twice': (text) =>
@@ -281,7 +284,7 @@ describe.each(CREDENTIALS)('a credential %s', (_what, credential) => {
       for (let before = 0; before < 7; before++) {
         for (let after = 0; after < 7; after++) {
           const whole = Buffer.from('u'.repeat(before) + credential + 'v'.repeat(after)).toString(encoding)
-          // What stays behind are the characters that hold bits of a neighbour.
+          // The characters that hold bits of a neighbour remain.
           const end = after === 0 ? whole.length : Math.floor(((before + Buffer.byteLength(credential)) * 8) / 6)
           expect(scrubText(`<${whole}>`, credential)).toBe(
             `<${whole.slice(0, Math.ceil((before * 8) / 6))}${REDACTED}${whole.slice(end)}>`,
@@ -485,7 +488,7 @@ describe('edges', () => {
   })
 
   it('takes overlapping spellings out together', () => {
-    // The hex of "abcd" stands where a credential that is all digits stands too.
+    // The credential occurs twice in a row, and the two places touch.
     expect(scrubText('x6162636461626364y', '61626364')).toBe(`x${REDACTED}y`)
     // "user:pass" ends in the password: both are spellings, and the longer begins earlier.
     expect(scrubText('me:passpass', 'me:pass', { scheme: 'basic' })).toBe(REDACTED)

@@ -9,27 +9,27 @@ import type { Answer, AuthScheme } from '../tool.ts'
 export type { StreamScrubber } from './stream.ts'
 
 /**
- * Takes a credential out of what an upstream answers, in every spelling in which upstreams echo what they were sent (spellings.ts says
- * which), and puts REDACTED_CREDENTIAL in its place.
+ * Replaces a credential in an upstream's answer with REDACTED_CREDENTIAL, in every spelling in which upstreams echo
+ * what they received (listed in spellings.ts).
  *
- * In JSON it is looked for in strings and object keys at any depth; a number or boolean goes when it is the credential. In text and bytes,
- * spellings that overlap or touch go together as one place, so that a short one cannot leave a part of a longer one behind. From its
- * 10,000th place on a text is replaced whole.
+ * JSON is searched in strings and object keys at any depth; a number or boolean is replaced if it equals the
+ * credential. In text and bytes, spellings that overlap or touch are replaced as one place, so that a short one cannot
+ * leave part of a longer one. From its 10,000th place on, a text is replaced whole.
  *
- * The credential itself is replaced however short it is, and a very short one mangles answers: that is the owner's choice. What is not
- * found: a credential encrypted, compressed, hashed, split up (by the line breaks of MIME too) or reversed, nor one inside of an archive
- * or image.
+ * The credential itself is replaced however short it is. A very short one mangles answers; that is the owner's choice.
+ * Not found: a credential that is encrypted, compressed, hashed, reversed or split up (also by MIME line breaks), or
+ * inside an archive or image.
  */
 export interface Scrubber {
-  /** `count`: places replaced. What holds none is passed as it is, uncopied. */
+  /** `count`: places replaced. An answer without the credential is returned as it is, not copied. */
   answer(answer: Answer): { answer: Answer; count: number }
   text(text: string): { text: string; count: number }
-  /** For text in pieces, which may end within a surrogate pair. */
+  /** For text that comes in pieces, which may split a surrogate pair. */
   textStream(): StreamScrubber<string>
   byteStream(): StreamScrubber<Uint8Array>
 }
 
-/** `auth` says what was made of the credential on the way. Without a credential everything passes as it is. */
+/** `auth` says how the credential was sent. Without a credential, answers are returned unchanged. */
 export function createScrubber(credential: string | null, auth: AuthScheme): Scrubber {
   if (credential === null || credential === '') return PASSING
   const spellings = spellingsOf(credential, auth)
@@ -75,7 +75,7 @@ export function createScrubber(credential: string | null, auth: AuthScheme): Scr
   }
 }
 
-/** Most answers are told by the filter to hold nothing: the rest is made when it is needed. */
+/** The automaton is built when first needed: for most answers the filter already shows that they hold nothing. */
 function searchFor<T extends Units>(
   beginnings: T[],
   needles: () => ArrayLike<number>[],
@@ -117,7 +117,7 @@ function unitsOf(text: string): Uint16Array {
   return units
 }
 
-/** The first bytes of a text; what is cut in two by slice() ends beyond them. */
+/** The first bytes of a text. slice() may split a character, but only after these bytes. */
 function firstBytes(text: string): Uint8Array {
   return utf8(text.slice(0, WINDOW_MAX + 1)).subarray(0, WINDOW_MAX)
 }

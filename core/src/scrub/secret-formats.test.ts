@@ -4,7 +4,7 @@ import { replaceSecrets, SECRET_FORMATS } from './secret-formats.ts'
 
 const shown = (text: string) => replaceSecrets(text, '#')
 
-/** Put together here, so that nobody's scanner takes this file for a leak. */
+/** Builds secrets at run time, so that no scanner takes this file for a leak. */
 const alnum = (length: number) => 'aZ3kQ9xB'.repeat(40).slice(0, length)
 const hex = (length: number) => '0a9f4c7e'.repeat(20).slice(0, length)
 const pem = (label: string, body = 'MIIEvQIBADANBg\nkqhkiG9w0B==') =>
@@ -65,7 +65,7 @@ const SECRETS: [name: string, secret: string][] = [
   ),
 ]
 
-/** What has no format of its own, known by what stands before and after it. */
+/** Secrets without a format of their own, identified by the text before and after them. */
 const IN_CONTEXT: [name: string, before: string, secret: string, after: string][] = [
   ['aws secret access key', 'aws_secret_access_key = ', `${alnum(38)}/+`, '\n'],
   ['aws secret access key', '"SecretAccessKey": "', alnum(40), '"'],
@@ -171,7 +171,8 @@ describe('replaceSecrets', () => {
   })
 
   it('takes time linear in texts that are made against it', () => {
-    // Beginnings of every format over and over, and long runs that end in what does not fit. Quadratic time takes minutes for these.
+    // Beginnings of every format over and over, and long runs that end in what does not fit. Quadratic time takes
+    // minutes for these.
     const beginnings = [
       'eyJ',
       'eyJaaaaaaaaaa',

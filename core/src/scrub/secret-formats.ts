@@ -1,31 +1,32 @@
 /**
- * Well-known formats of secrets, found by how they look wherever they stand. Random identifiers, hashes and plain words look like none of these.
+ * Well-known formats of secrets, recognized anywhere in a text. Random identifiers, hashes and plain words do not
+ * match.
  *
- * Every pattern takes time linear in the text, however that is made: it has a fixed beginning, what repeats without bound is one class of
- * characters, and either nothing must follow or the pattern can begin just once in what repeats.
+ * Every pattern takes linear time, even on hostile text: it has a fixed beginning, an unbounded repetition is of one
+ * class of characters, and either nothing must follow the repetition or the pattern can begin only once in it.
  */
 interface SecretFormat {
   name: string
-  /** Source of a pattern that is in every text with such a secret and in few others, in any case. */
+  /** Source of a pattern that matches, in any case, every text with such a secret and few others. */
   hint: string
-  /** What the group `kept` matched stays: the context by which a secret without a format of its own is known. */
+  /** The text of the group `kept` stays: it is the context that identifies a secret without a format of its own. */
   pattern: RegExp
-  /** Tells more than the pattern can; gets the match without what is kept. */
+  /** A further check for what a pattern can't express; gets the match without the kept text. */
   isSecret?: (text: string) => boolean
 }
 
-/** Makes a row of the table for secrets that are a fixed beginning and a run of characters, standing by themselves. */
+/** A row for secrets that are a fixed prefix and a run of characters, delimited on both sides. */
 function prefixed(name: string, prefix: string, run: string): SecretFormat {
   return { name, hint: prefix, pattern: new RegExp(`(?<![A-Za-z0-9])${prefix}${run}(?![A-Za-z0-9])`, 'g') }
 }
 
 export const SECRET_FORMATS: readonly SecretFormat[] = [
-  // Vitrine's own keys (key.ts); those with a typo too.
+  // Vitrine's own keys (key.ts), including mistyped ones.
   prefixed('vitrine key', '(?:agent|tools|owner)', '\\.[A-Za-z0-9_-]{1,128}\\.[A-Za-z0-9]{49,86}'),
   {
     name: 'private key',
     hint: '-----BEGIN ',
-    // An END that is missing does not save a key from being one. Line ends may be escaped.
+    // Without its END line it is still a key. Line ends may be escaped.
     pattern:
       /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g,
   },
@@ -87,7 +88,7 @@ export const SECRET_FORMATS: readonly SecretFormat[] = [
     pattern: /(?<kept>authorization["']?\s{0,4}[:=]\s{0,4}["']?)[^\s"',;]{8,}/gi,
     isSecret: looksRandom,
   },
-  // Prose speaks of bearers, and of basic things: what follows has to look like a token.
+  // Prose contains "bearer" and "basic", so the next word has to look like a token.
   {
     name: 'bearer token',
     hint: 'bearer\\s',
@@ -100,7 +101,7 @@ export const SECRET_FORMATS: readonly SecretFormat[] = [
     pattern: /(?<kept>\bbasic\s{1,4})[A-Za-z0-9+/]{4,}={0,2}/gi,
     isSecret: isBasicPair,
   },
-  // Up to the last "@", as passwords hold some that should have been escaped.
+  // Up to the last "@": passwords may contain one that should have been escaped.
   { name: 'password in a URL', hint: '://[^\\s/]*@', pattern: /(?<kept>:\/\/[^\s/?#:@"'<>]*:)[^\s/?#"'<>]+(?=@)/g },
   {
     name: 'secret in a query',
@@ -116,10 +117,10 @@ export const SECRET_FORMATS: readonly SecretFormat[] = [
   },
 ]
 
-/** Most texts hold no hint of any: looking for each format in thousands of short strings takes several times longer. */
+/** Most texts match no hint; trying each format on thousands of short strings would take several times longer. */
 const HINT = new RegExp(SECRET_FORMATS.map(({ hint }) => hint).join('|'), 'i')
 
-/** The text with every secret of a known format replaced, and nothing else. */
+/** Replaces every secret of a known format, and nothing else. */
 export function replaceSecrets(text: string, replacement: string): string {
   if (!HINT.test(text)) return text
   let left = text
@@ -134,7 +135,7 @@ export function replaceSecrets(text: string, replacement: string): string {
   return left
 }
 
-/** Words have no digits in them, and end sooner. */
+/** Words have no digits and are shorter. */
 function looksRandom(text: string): boolean {
   return /[0-9]/.test(text) || text.length >= 32
 }

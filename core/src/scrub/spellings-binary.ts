@@ -3,7 +3,7 @@ import { lowerCased, type Encode } from './spellings-escapes.ts'
 
 /** Spellings of a secret's bytes: hex, base64, base32. */
 
-/** What stands between the bytes of a hex dump, and before the first. */
+/** What a hex dump writes between bytes and before the first one. */
 const HEX_LAYOUTS: [before: string, between: string][] = [
   ['', ':'],
   ['', ' '],
@@ -15,7 +15,7 @@ const HEX_LAYOUTS: [before: string, between: string][] = [
   ['0x', ', 0x'],
 ]
 
-/** Of the characters that get escaped, base64 has but "+", "/" and "=". */
+/** The only characters of base64 that get escaped are "+", "/" and "=". */
 export const BASE64_ESCAPES: Encode[] = [
   encodeURIComponent,
   lowerCased(encodeURIComponent),
@@ -25,7 +25,7 @@ export const BASE64_ESCAPES: Encode[] = [
   (text) => text.replaceAll('+', '\\u002B'),
 ]
 
-/** `rare`: also what is seldom met. `text` and `bytes` are the same secret. */
+/** `text` and `bytes` are the same secret. `rare` adds spellings that seldom occur. */
 export function* binarySpellings(text: string, bytes: Uint8Array, rare: boolean): Generator<string> {
   const hex = bytesToHex(bytes)
   yield hex
@@ -44,13 +44,14 @@ export function* binarySpellings(text: string, bytes: Uint8Array, rare: boolean)
   const base64 = bytesToBase64(bytes)
   for (const inner of [utf8(base64), utf8(base64.replace(/=+$/, '')), utf16(text)]) yield* base64Of(inner)
   yield* base32Of(bytes)
-  // UTF-16 read byte by byte; of either byte order, as the zero bytes at the ends are left out.
+  // UTF-16 as bytes; it fits both byte orders, because the zero bytes at the ends are left out.
   if (/^[\0-\x7f]*$/.test(text)) yield text.split('').join('\0')
 }
 
 /**
- * The base64 and base64url of bytes, whatever they are preceded and followed by: a group of three bytes makes four characters, so there are
- * three ways to fall into groups. Characters that hold bits of a neighbour are left out, but at the end of all: there nothing follows.
+ * The base64 and base64url of bytes within any longer input. Three bytes make four characters, so there are three
+ * alignments. Characters that also hold bits of a neighbouring byte are left out, except at the end of the input, where
+ * no byte follows.
  */
 function* base64Of(bytes: Uint8Array): Generator<string> {
   for (let before = 0; before < 3; before++) {
@@ -65,7 +66,7 @@ function* base64Of(bytes: Uint8Array): Generator<string> {
 
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
-/** Base32 (RFC 4648, section 6), in the same way: five bytes make eight characters. */
+/** Base32 (RFC 4648, section 6), likewise: five bytes make eight characters. */
 function* base32Of(bytes: Uint8Array): Generator<string> {
   for (let before = 0; before < 5; before++) {
     const text = toBase32(behindZeros(bytes, before)).slice(
@@ -95,7 +96,7 @@ function behindZeros(bytes: Uint8Array, count: number): Uint8Array {
   return whole
 }
 
-/** UTF-16, little end first: what PowerShell takes base64 of. */
+/** UTF-16, little-endian: PowerShell encodes this as base64. */
 function utf16(text: string): Uint8Array {
   const bytes = new Uint8Array(2 * text.length)
   for (let i = 0; i < text.length; i++) {

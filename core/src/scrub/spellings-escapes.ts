@@ -2,26 +2,29 @@ import { utf8 } from '../bytes.ts'
 import { HTML_NAMES } from './spellings-html.ts'
 
 /**
- * How encoders escape text for a URL, for JSON and for HTML. They differ in what they escape beyond what they must, so there are
- * several of each kind.
+ * How encoders escape text for a URL, for JSON and for HTML. They differ in which characters they escape beyond the
+ * necessary ones, so there are several of each kind.
  */
 
 export type Encode = (text: string) => string
 
-/** What only those encoders escape that escape all but letters and digits, or everything: most credentials need few encoders. */
+/**
+ * Texts that only encoders change which escape all but letters and digits, or everything. Most credentials are such, so
+ * few encoders are needed.
+ */
 const SELDOM_ESCAPED = /^[A-Za-z0-9._-]*$/
 const NEVER_ESCAPED = /^[A-Za-z0-9]*$/
 const NOTHING = /^$/
 
 const URL_STYLES: Encode[] = [
   encodeURIComponent,
-  // what encodeURIComponent leaves out of RFC 3986's reserved characters; Python, PHP and Go escape them
+  // reserved characters of RFC 3986 that encodeURIComponent does not escape; Python, PHP and Go do
   (text) => encodeURIComponent(text).replaceAll(/[!'()*]/g, hexEscape('%', 2)),
-  // application/x-www-form-urlencoded: of the above with space as "+"
+  // application/x-www-form-urlencoded: as above, with a space as "+"
   (text) => new URLSearchParams([['', text]]).toString().slice(1),
   (text) => encodeURIComponent(text).replaceAll('%20', '+'),
   encodeURI,
-  // Go's url.PathEscape and Java's and curl's ways with a path
+  // paths in Go (url.PathEscape), Java and curl
   (text) => encodeURIComponent(text).replaceAll(/%(?:24|26|2B|3A|3D|40)/g, decodeURIComponent),
   // JavaScript's escape
   (text) =>
@@ -30,17 +33,17 @@ const URL_STYLES: Encode[] = [
 
 const JSON_STYLES: Encode[] = [
   jsonEscape,
-  // PHP: "/" too, and all but ASCII
+  // PHP: also "/" and everything but ASCII
   (text) => jsonEscape(text).replaceAll('/', '\\/'),
   (text) =>
     jsonEscape(text)
       .replaceAll('/', '\\/')
       .replaceAll(/[^\0-\x7f]/g, hexEscape('\\u', 4, 'lower')),
-  // Python, Ruby: all but ASCII
+  // Python, Ruby: everything but ASCII
   (text) => jsonEscape(text).replaceAll(/[^\0-\x7f]/g, hexEscape('\\u', 4, 'lower')),
-  // Go: what HTML would read
+  // Go: also what is special in HTML
   (text) => jsonEscape(text).replaceAll(/[<>&\u2028\u2029]/g, hexEscape('\\u', 4, 'lower')),
-  // .NET: these, quotes, "+" and all but ASCII
+  // .NET: the same, quotes, "+" and everything but ASCII
   (text) =>
     jsonEscape(text)
       .replaceAll('\\"', '\\u0022')
@@ -52,28 +55,31 @@ const JSON_STYLES: Encode[] = [
 const HTML_STYLES: Encode[] = [
   // text content
   (text) => text.replaceAll(/[&<>]/g, named),
-  // attributes, and the ways to write an apostrophe: none, Go and Python, PHP, XML
+  // attributes, with an apostrophe as is, or as Go, Python, PHP and XML escape it
   ...["'", '&#39;', '&#x27;', '&#039;', '&apos;'].flatMap((apostrophe) => [
     (text: string) => htmlEscape(text, apostrophe),
     (text: string) => htmlEscape(text, apostrophe).replaceAll('&quot;', '&#34;'),
   ]),
   // PHP's htmlentities: all of Latin-1
   (text) => htmlEscape(text, '&#039;').replaceAll(/[\xa0-\xff]/g, named),
-  // XML: all but ASCII by its number
+  // XML: everything but ASCII as numbers
   (text) => htmlEscape(text, "'").replaceAll(/[^\0-\x7f]/gu, decimalEntity),
 ]
 
 const HTML_HEX_STYLES: Encode[] = [
-  // OWASP: "/" too; Mustache and its like: "`" and "=" besides
+  // OWASP: also "/"; Mustache and similar: also "`" and "="
   (text) => htmlEscape(text, '&#x27;').replaceAll('/', '&#x2F;'),
   (text) => htmlEscape(text, '&#39;').replaceAll(/[`/]|=/g, hexEntity),
-  // all that has a name by its name, and the rest by its number
+  // named references where they exist, numbers for the rest
   (text) => text.replaceAll(/[^A-Za-z0-9]/gu, (char) => HTML_NAMES[char] ?? hexEntity(char)),
-  // XML: all but ASCII by its number
+  // XML: everything but ASCII as numbers
   (text) => htmlEscape(text, "'").replaceAll(/[^\0-\x7f]/gu, hexEntity),
 ]
 
-/** Quoted-printable (RFC 2045, section 6.7), and the bytes literals of Python and C: all but printable ASCII, by bytes. */
+/**
+ * Quoted-printable (RFC 2045, section 6.7) and the bytes literals of Python and C: they escape all bytes but printable
+ * ASCII.
+ */
 const BYTE_STYLES: Encode[] = [
   (text) => eachByte(text, (byte, char) => (/^[!-<>-~ ]$/.test(char) ? char : `=${hexOf(byte, 2)}`)),
   (text) =>
@@ -112,13 +118,13 @@ const MOST: Encode[] = [
   ...twice(JSON_STYLES, jsonEscape),
   ...twice([...HTML_STYLES, ...HTML_HEX_STYLES.flatMap(bothCases)], htmlEscapeAgain),
   ...BYTE_STYLES,
-  // one within another
+  // one encoding inside another
   ...bothCases(after(jsonEscape, encodeURIComponent)),
   ...bothCases(after(htmlEscapeAgain, encodeURIComponent)),
   after(jsonEscape, htmlEscapeAgain),
 ]
 
-/** Encoders, and the texts that they make something else of. */
+/** Encoders, and a pattern of the texts that they leave unchanged. */
 const GROUPS: { encoders: Encode[]; unless: RegExp; rare?: true }[] = [
   { encoders: MOST.map(byCharacter), unless: SELDOM_ESCAPED },
   { encoders: ZEALOUS.map(byCharacter), unless: NEVER_ESCAPED },
@@ -134,7 +140,10 @@ const GROUPS: { encoders: Encode[]; unless: RegExp; rare?: true }[] = [
   },
 ]
 
-/** What encoders make of a text, likely ones first. `rare`: also what is seldom met. Some of it is the text itself, or the same again. */
+/**
+ * What encoders make of a text, likely ones first. `rare` adds those that seldom occur. Some results repeat, or equal
+ * the text.
+ */
 export function* escapesFor(text: string, rare: boolean): Generator<string> {
   for (const group of GROUPS) {
     if (group.unless.test(text) || (group.rare && !rare)) continue
@@ -143,8 +152,8 @@ export function* escapesFor(text: string, rare: boolean): Generator<string> {
 }
 
 /**
- * What becomes of a secret's spellings within a JSON document that passes as text, as one in pieces does. Those of secrets without anything to
- * escape are among the spellings already.
+ * A secret's spellings as they look in a JSON document that is scrubbed as text, for example in pieces. Secrets without
+ * characters to escape look the same there.
  */
 export function withinJson(secret: string, spellings: Iterable<string>): string[] {
   if (SELDOM_ESCAPED.test(secret)) return []
@@ -154,7 +163,7 @@ export function withinJson(secret: string, spellings: Iterable<string>): string[
 }
 const JSON_CHANGES = /["\\/\0-\x1f]|[^\0-\x7f]/
 
-/** All encoders treat each character by itself, and so need to be asked but once about each of ASCII. */
+/** All encoders treat each character by itself, so each ASCII character is encoded only once. */
 function byCharacter(encode: Encode): Encode {
   const known: string[] = []
   return (text) => {
@@ -222,7 +231,7 @@ function eachByte(text: string, spell: (byte: number, char: string) => string): 
   return spelt
 }
 
-/** Escapes a UTF-16 unit as hex digits behind a prefix. */
+/** Escapes a UTF-16 unit as hex digits after a prefix. */
 function hexEscape(prefix: string, digits: number, letters: 'upper' | 'lower' = 'upper'): Encode {
   return (unit) => {
     const hex = hexOf(unit.charCodeAt(0), digits)

@@ -1,4 +1,6 @@
-/** Of the named character references (HTML Living Standard, section 13.5) those of ASCII and of Latin-1, by character. */
+/**
+ * The named character references of ASCII and Latin-1 characters (HTML Living Standard, section 13.5), by character.
+ */
 export const HTML_NAMES: Record<string, string> = {
   ...namesFrom({
     '\t': 'Tab',

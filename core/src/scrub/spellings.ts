@@ -7,26 +7,31 @@ import type { AuthScheme } from '../tool.ts'
 /**
  * The spellings in which upstreams echo a credential.
  *
- * - as it is, and with another case when it is hex;
- * - escaped for a URL, for JSON or for HTML, once and twice, as encoders do that escape what they must, more, or every character; all of that
- *   also within JSON;
- * - as hex, with the usual separators; as base64, base64url and base32 at every alignment, so that it is found within something longer that
- *   was encoded; as base64 of that, and of UTF-16.
+ * - as it is, and in the other case if it is hex;
+ * - escaped for a URL, for JSON or for HTML, once and twice, by encoders that escape only the necessary characters,
+ *   more, or all; each of these also within JSON;
+ * - as hex with the usual separators; as base64, base64url and base32 at every alignment, so that it is found inside a
+ *   longer encoded text; as base64 of these, and of UTF-16.
  *
- * The secret parts of a credential are looked for by themselves too: the password of a `user:password` pair, what follows the scheme in a
- * header like `Bearer x`, and the sensitive fields of a JSON credential such as a service account's key.
+ * The secret parts of a credential are searched for too: the password of a `user:password` pair, the token after the
+ * scheme in a header such as `Bearer x`, and the sensitive fields of a JSON credential such as a service account's key.
  */
 
-/** Derived spellings and parts shorter than this are not looked for: they would be found everywhere. */
+/** Shorter derived spellings and parts are not searched for: they would match everywhere. */
 const DERIVED_LENGTH_MIN = 4
-/** Of longer secrets the rare spellings are left out: all of them together have two hundred times the length. */
+/**
+ * Longer secrets are not searched for in rare spellings, which together are two hundred times as long as the secret.
+ */
 const RARE_BYTES_MAX = 256
-/** UTF-16 units of all spellings together; those beyond, the less likely ones of credentials of many kilobytes, are not looked for. */
+/**
+ * UTF-16 units of all spellings together. The least likely spellings of a credential of many kilobytes exceed it and
+ * are not searched for.
+ */
 const UNITS_MAX = 1_000_000
-/** Hex digits, in groups or not: case makes no difference to who reads them. */
+/** Hex digits, with or without separators; they mean the same in either case. */
 const HEX = /^[0-9a-f]+(?:[-: ][0-9a-f]+)*$/i
 
-/** Every text to look for, without repetition. `credential` is not empty. */
+/** Every text to search for, without repetitions. `credential` is not empty. */
 export function spellingsOf(credential: string, auth: AuthScheme): string[] {
   const found = new Set<string>([credential])
   let units = 0
@@ -46,7 +51,7 @@ export function spellingsOf(credential: string, auth: AuthScheme): string[] {
     addAll(escapesFor(secret, rare))
   }
   if (utf8(credential).length <= RARE_BYTES_MAX) addAll(withinJson(credential, found))
-  // The pair is encoded as a whole: its own base64 has no characters left over at either end, as those of the parts have.
+  // The pair's base64 is taken of the whole, because its characters at both ends are known; those of the parts are not.
   if (auth.scheme === 'basic') addAll(pairSpellings(pairOf(credential, auth.username)))
   return [...found]
 }
@@ -57,12 +62,12 @@ function pairSpellings(pair: string): string[] {
   return [...new Set([whole, bare])].flatMap((text) => [text, ...BASE64_ESCAPES.map((escape) => escape(text))])
 }
 
-/** The secrets within a credential that is made up of several things. */
+/** The secrets inside a credential that has several parts. */
 function partsOf(credential: string, auth: AuthScheme): string[] {
   const parts = [...jsonSecrets(credential)]
-  // `user:password`: the password alone. User names are no secret.
+  // `user:password`: only the password. User names are not secret.
   if (auth.scheme === 'basic' && auth.username === undefined) parts.push(credential.slice(credential.indexOf(':') + 1))
-  // `Bearer x`, `token x`, `ApiKey x` in a named header: what follows the scheme.
+  // `Bearer x`, `token x`, `ApiKey x` in a named header: the token after the scheme.
   if (auth.scheme === 'header') parts.push(credential.slice(credential.lastIndexOf(' ') + 1))
   return parts.filter((part) => part !== credential && part.length >= DERIVED_LENGTH_MIN)
 }

@@ -18,7 +18,9 @@ function textStream(needles: string[]): StreamScrubber<string> {
   return streamScrubber({ filter, automaton: () => automatonOf(needles.map(unitsOf)) }, TEXT)
 }
 
-/** All places of all needles one by one, united where they overlap or touch. Shares no thought with the code under test. */
+/**
+ * All places of all needles one by one, united where they overlap or touch. Shares no thought with the code under test.
+ */
 function placesIn(text: string, needles: string[]): [from: number, to: number][] {
   const marked = new Uint8Array(text.length + 1)
   for (const needle of needles) {
@@ -31,7 +33,7 @@ function placesIn(text: string, needles: string[]): [from: number, to: number][]
   ])
 }
 
-/** What scrubbing gives out of the text before `limit`, markers for places that begin by then included. */
+/** The scrubbed text before `limit`, including the markers of places that begin there or earlier. */
 function scrubbedUntil(limit: number, text: string, needles: string[]): string {
   let out = ''
   let end = 0
@@ -65,7 +67,7 @@ function runBytes(stream: StreamScrubber<Uint8Array>, chunks: Uint8Array[]): Buf
   const out = chunks.map((chunk) => {
     const pushed = Buffer.from(chunk)
     const part = Buffer.from(stream.push(pushed))
-    // Who reads from a socket may use the same memory for the next chunk.
+    // The reader of a socket may reuse this memory for the next chunk.
     pushed.fill(0x61)
     return part
   })
@@ -139,7 +141,7 @@ describe('any needles', () => {
   }, 30_000)
 })
 
-/** What encoders escape, what they do not, and what takes one to four bytes. */
+/** Characters that encoders escape, characters that they don't, and characters of one to four bytes. */
 const credential = fc.oneof(
   fc.string({
     unit: fc.constantFrom(...'aZ09', ...'%+&<>"\'/\\=~ .-_:{}*\n', 'é', 'ÿ', '鍵', '🔑'),

@@ -3,28 +3,33 @@ import { REDACTED_CREDENTIAL } from './redact.ts'
 import type { Automaton } from './automaton.ts'
 import type { Filter } from './filter.ts'
 
-/** Scrubs what comes in pieces; all that it gives out is, put together, what scrubbing the whole would give. */
+/** Scrubs text and bytes that come in pieces. */
+
+/** Scrubs a stream. Its outputs, joined, equal the scrubbed whole. */
 export interface StreamScrubber<T> {
-  /** What can go out by now: all but what may be the beginning of a spelling. May be empty. */
+  /** What can be released now: everything but a possible beginning of a spelling. May be empty. */
   push(chunk: T): T
-  /** The rest; nothing is pushed afterwards. */
+  /** The rest. Nothing may be pushed afterwards. */
   end(): T
   /** Places replaced so far. */
   readonly count: number
 }
 
-/** From this place on a text is replaced whole: markers are longer than short credentials, and what is made of them would grow without bound. */
+/**
+ * From this place on, a text is replaced whole: markers are longer than short credentials, so the output would grow
+ * without bound.
+ */
 const PLACES_MAX = 10_000
 
-/** What is scrubbed: UTF-16 units or bytes. */
+/** What is scrubbed: a string of UTF-16 units, or bytes. */
 export type Units = string | Uint8Array
 
-/** What differs between them. */
+/** What differs between strings and bytes. */
 export interface Form<T> {
   marker: T
   unitAt(chunk: T, index: number): number
   slice(chunk: T, from: number, to: number): T
-  /** What is kept until the next push, when the chunk may have been overwritten. */
+  /** Makes a copy to keep until the next push, if the caller may overwrite the chunk before that. */
   keep(part: T): T
   join(parts: T[]): T
 }
@@ -37,17 +42,17 @@ export const TEXT: Form<string> = {
   join: (parts) => parts.join(''),
 }
 
-/** Gives out views of the chunks that are pushed. */
+/** Returns views of the pushed chunks. */
 export const BYTES: Form<Uint8Array> = {
   marker: utf8(REDACTED_CREDENTIAL),
   unitAt: (chunk, index) => chunk[index]!,
   slice: (chunk, from, to) => (from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)),
-  // Not slice(): that of a Buffer copies nothing.
+  // Not slice(): Buffer's slice() does not copy.
   keep: (part) => new Uint8Array(part),
   join: (parts) => (parts.length === 1 ? parts[0]! : concatBytes(...parts)),
 }
 
-/** The needles, made ready to be found. */
+/** The needles, prepared for searching. */
 export interface Search<T> {
   filter: Filter<T>
   automaton(): Automaton
@@ -62,9 +67,9 @@ interface Span {
 export function streamScrubber<T extends Units>({ filter, automaton }: Search<T>, form: Form<T>): StreamScrubber<T> {
   const { step, ends, depths } = automaton()
   const held = holder(form)
-  /** What is to be replaced and may still grow at its left, in order; neither overlapping nor touching. */
+  /** Places to replace, in order, neither overlapping nor touching. They may still grow to the left. */
   const spans: Span[] = []
-  /** Where the last marker's span ends so far. What overlaps or touches it goes with it. */
+  /** Where the last replaced span ends so far. A match that overlaps or touches it belongs to it. */
   let markedTo = -1
   let state = 0
   let read = 0
@@ -86,7 +91,7 @@ export function streamScrubber<T extends Units>({ filter, automaton }: Search<T>
 
   const search = (chunk: T): void => {
     for (let i = 0; i < chunk.length; i++) {
-      // No needle has begun: on to where one may.
+      // No needle has begun: skip to where one may.
       if (state === 0) i = filter.next(chunk, i)
       if (i === chunk.length) return
       state = step(state, form.unitAt(chunk, i))
@@ -94,7 +99,7 @@ export function streamScrubber<T extends Units>({ filter, automaton }: Search<T>
     }
   }
 
-  /** Gives out what no later needle can reach: those to come begin at `limit` or after. */
+  /** Releases what no later match can include: later matches begin at `limit` or after. */
   const give = (limit: number): T => {
     const parts: T[] = []
     let given = 0
@@ -131,11 +136,11 @@ export function streamScrubber<T extends Units>({ filter, automaton }: Search<T>
   }
 }
 
-/** The chunks that are not yet given out: each is walked once, however many there are. */
+/** The chunks that are not yet released. Each is visited once, however many there are. */
 function holder<T extends Units>(form: Form<T>) {
   let chunks: T[] = []
   let head = 0
-  /** Offset of the first chunk's first unit, of the first unit held, and of the end of all. */
+  /** Offsets of the first chunk, of the first unit held, and of the end. */
   let start = 0
   let from = 0
   let end = 0
@@ -163,7 +168,7 @@ function holder<T extends Units>(form: Form<T>) {
     drop(to: number): void {
       advance(to, null)
     },
-    /** Makes what is left of the last chunk its own. */
+    /** Copies what is left of the last chunk. */
     keep(): void {
       if (from === end) {
         chunks = []

@@ -9,7 +9,7 @@ import { parseYaml, type Parsed } from './file.ts'
 /** One entry of `tools`: a whole server, or one command of it. */
 export interface ManifestTool {
   server: string
-  /** The command: its whole name, or the last part of one with dots. Absent for the whole server. */
+  /** The command's whole name, or the last part of a name with dots. Absent for the whole server. */
   name?: string
 }
 
@@ -25,7 +25,10 @@ const reference = z
 
 const simple = reference.transform((server): ManifestTool => ({ server }))
 
-/** Applying an entry without the constraint that it asks for would give the agent more than the file says. */
+/**
+ * Vitrine does not enforce these. Applying the entry without the constraint would give the agent more than the file
+ * says.
+ */
 const unenforced = z
   .never({ error: 'Vitrine does not enforce this constraint yet; an entry that asks for it cannot be applied.' })
   .optional()
@@ -48,7 +51,9 @@ const detailed = block({
   })
   .transform(({ server, name }): ManifestTool => ({ server, name }))
 
-/** A union would tell of an entry only that it is neither; what it looks like says which of the two it is meant to be. */
+/**
+ * Not a union: its error would only say that an entry is neither. The entry's type decides which of the two is meant.
+ */
 const entry = z.unknown().transform((value, context): ManifestTool => {
   const parsed = typeof value === 'string' ? simple.safeParse(value) : detailed.safeParse(value)
   if (parsed.success) return parsed.data
@@ -73,7 +78,7 @@ const file = block({ tools: tools.optional(), spec: block({ tools }).optional() 
   },
 )
 
-/** Reads agent.yaml. All problems are told at once; `locate` takes paths within the list of tools. */
+/** Reads agent.yaml and reports all problems at once; `locate` takes paths within the list of tools. */
 export function parseManifest(yaml: string): Parsed<ManifestTool[]> {
   const parsed = parseYaml(yaml, file)
   if (!parsed.ok) return parsed

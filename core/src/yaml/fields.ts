@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { isToolName } from '../names.ts'
 
-/** Shapes that worker.yaml and agent.yaml share; the messages are read by who wrote the file. */
+/** Shapes that worker.yaml and agent.yaml share; the author of the file reads the messages. */
 
 export const text = z
   .string({ error: 'Must be text; put numbers and true or false into quotes.' })
@@ -29,7 +29,7 @@ export function block<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.
   })
 }
 
-/** Reports every value that was there before, at its place. */
+/** Reports every repeated value, at its place. */
 export function noneTwice(
   values: readonly { key: string; path: PropertyKey[] }[],
   what: string,

@@ -14,23 +14,25 @@ import {
 import type * as z from 'zod'
 import type { Problem } from './problems.ts'
 
-/** More than any configuration that a person keeps; bounds what the parser is given. */
+/** More than any configuration that people write; bounds the parser's input. */
 const TEXT_LENGTH_MAX = 256 * 1024
-/** References to anchors, counted as often as they are reached: a few dozen are a shared block, a million is a bomb. */
+/**
+ * References to anchors, each counted as often as it is expanded: a few dozen are a shared block, a million are a bomb.
+ */
 const ALIASES_MAX = 100
-/** Behind so many problems it is not the file that was meant. */
+/** After so many problems, this is probably the wrong file. */
 const PROBLEMS_MAX = 50
 
 const TOO_DEEP = 'The file is nested too deeply.'
 
-/** `locate` tells where the value at a path stands. */
+/** `locate` returns the position of the value at a path. */
 export type Parsed<T> =
   | { ok: true; value: T; locate: (path: readonly PropertyKey[]) => { line: number; column: number } }
   | { ok: false; problems: Problem[] }
 
 /**
- * Reads YAML 1.2 (https://yaml.org/spec/1.2.2) into a checked value. All that is wrong is told at once, each problem at the place
- * that a person has to change: an unknown or repeated field at its name, a missing one at the block that lacks it.
+ * Reads YAML 1.2 (https://yaml.org/spec/1.2.2) into a checked value. Reports all problems at once, each at the place to
+ * change: an unknown or repeated field at its name, a missing one at the block that lacks it.
  */
 export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
   const start = { line: 1, column: 1 }
@@ -38,7 +40,7 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
     return failed([{ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` }])
   const lines = new LineCounter()
   try {
-    // The parser compares every key with every other: a block of some ten thousand would take it seconds.
+    // The parser compares every key with every other, which takes seconds for a block of ten thousand.
     const document = parseDocument(text, {
       lineCounter: lines,
       prettyErrors: false,
@@ -59,10 +61,10 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
     const checked = schema.safeParse(document.toJS({ maxAliasCount: ALIASES_MAX }))
     if (checked.success)
       return { ok: true, value: checked.data, locate: (path) => place(lines, offsetOf(document, path).offset) }
-    // Finding the place of each takes its time.
+    // Locating each problem takes time.
     return failed(checked.error.issues.slice(0, PROBLEMS_MAX).flatMap((issue) => problemsOf(issue, document, lines)))
   } catch (error) {
-    // The parser recurses, and refuses aliases beyond the bound, by throwing.
+    // The parser throws when its recursion overflows the stack, and for too many aliases.
     if (error instanceof RangeError) return failed([{ ...start, message: TOO_DEEP }])
     if (error instanceof ReferenceError)
       return failed([{ ...start, message: `The file refers to anchors more than ${ALIASES_MAX} times.` }])
@@ -96,7 +98,7 @@ function named(path: readonly PropertyKey[]): string {
     .join('')
 }
 
-/** Where fields stand that their block had before. */
+/** Positions of fields that repeat an earlier one of their block. */
 function repeatedKeys(document: Document): number[] {
   const found: number[] = []
   visit(document, {
@@ -111,7 +113,7 @@ function repeatedKeys(document: Document): number[] {
   return found
 }
 
-/** The parser catches its own recursion's end. */
+/** The parser catches its own stack overflow and reports it as a message. */
 function messageOf(message: string): string {
   return message.includes('call stack') ? TOO_DEEP : oneLine(message)
 }
@@ -125,7 +127,7 @@ function place(lines: LineCounter, offset: number): { line: number; column: numb
   return { line: Math.max(line, 1), column: Math.max(col, 1) }
 }
 
-/** Where the value stands; for one that is missing, the block that should hold it. */
+/** Offset of the value at a path, or, if it is missing, of the block that should hold it. */
 function offsetOf(document: Document, path: readonly PropertyKey[]): { offset: number; found: boolean } {
   let node = resolved(document, document.contents)
   let offset = startOf(node) ?? 0

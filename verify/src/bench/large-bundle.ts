@@ -11,8 +11,9 @@ import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Tail } from '
 import { bundleLines, createSigner, ORG, PROJECT, signCheckpoint } from '../fixture.ts'
 
 /**
- * Writes the bundle of one agent with many entries, half of them intents with openings, to measure the verifier:
- * `node verify/src/bench/large-bundle.ts <file> [entries]`. Memory: the checkpoints, which stand before the entries they sign.
+ * Writes the bundle of one agent with many entries, half of them intents with openings, to measure the verifier: `node
+ * verify/src/bench/large-bundle.ts <file> [entries]`. It keeps the checkpoints in memory, because they precede the
+ * entries they sign.
  */
 
 const LOG = 'agents/agt_large'
@@ -25,7 +26,7 @@ interface Made {
   openings: Map<string, Opening>
 }
 
-/** Made anew each time it is asked for, always the same. */
+/** Generates the same segments on every call. */
 function* segments(total: number): Generator<Made & { tail: Tail }> {
   let tail = EMPTY_TAIL
   for (let n = 0; tail.next < total; n++) {

@@ -9,43 +9,43 @@ import type { Held } from './held.ts'
 import { readLine, type ReadLine } from './read-line.ts'
 import type { Trust } from './trust.ts'
 
-/** Folded over the lines of a bundle: checks their order and hands each to the checks of its chain. */
+/** Checks the order of a bundle's lines and passes each to the checks of its chain. */
 export interface BundleCheck {
   /**
-   * `undefined` stands for a line that is not UTF-8. What is returned must be awaited before the next line; mostly there is
-   * nothing to wait for. Throws bad_input when the first line is not that of a bundle.
+   * `undefined` means a line that is not UTF-8. Await the result before the next line; usually it is undefined. Throws
+   * bad_input if the first line does not begin a bundle.
    */
   line(text: string | undefined): Promise<void> | undefined
-  /** What stands behind the last newline. An export that was cut off ends in such a piece; nothing else may. */
+  /** Takes the text after the last newline. Only an interrupted export may end in such a piece. */
   cut(text: string | undefined): Promise<void> | undefined
-  /** Waits for signatures under way; to be called now and then. */
+  /** Waits for pending signature checks. Call it regularly, or they accumulate. */
   settle(): Promise<void>
-  /** Throws bad_input when there was nothing. */
+  /** Throws bad_input for an empty bundle. */
   finish(): Promise<BundleTotals>
 }
 
 export interface BundleTotals {
   head: BundleHead
-  /** Whether the line that ends a bundle was there. */
+  /** Whether the bundle has its `end` line. */
   complete: boolean
   lines: number
   entries: number
   chains: ChainTotals[]
-  /** Those whose signatures counted. */
+  /** The keys that signatures were checked with. */
   publicKeys: Uint8Array[]
-  /** Receipts of chains that are not in this bundle of a single chain. */
+  /** Receipts of other chains, in the bundle of a single chain. */
   strangers: number
 }
 
 export interface BundleOptions {
-  /** The operator's keys if they are pinned; otherwise the bundle's own are taken. */
+  /** The operator's keys if they are pinned; if none are, the keys in the bundle are used. */
   publicKeys: Uint8Array[]
   witnesses: readonly VerifierKey[]
   held: Held
   findings: Findings
 }
 
-/** The order of lines: within a chain, none stands behind one of a higher rank. */
+/** The order of lines: within a chain, ranks never decrease. */
 const RANK: Record<BundleLine['type'], number> = {
   bundle: 0,
   key: 1,
@@ -138,7 +138,7 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
         return undefined
       case 'bundle':
       case 'entry':
-        return undefined // placed already
+        return undefined // already handled
     }
   }
 
@@ -160,7 +160,7 @@ export function createBundleCheck({ publicKeys, witnesses, held, findings }: Bun
   }
 }
 
-/** `rank`: of the line before. */
+/** `rank` is the rank of the previous line. */
 function mayFollow(rank: number, type: BundleLine['type'], inChain: boolean): boolean {
   if (rank === RANK.end || type === 'bundle') return false
   if (!inChain && RANK[type] > RANK.chain && type !== 'end') return false

@@ -6,20 +6,20 @@ import { createRecentCalls } from './recent-calls.ts'
 /** Pairs intents with outcomes along one chain. Memory: the open calls, and a fixed window of closed ones. */
 export interface Calls {
   entry(placed: Placed): void
-  /** `lastTs`: of the chain's last entry. */
+  /** `lastTs` is the time of the chain's last entry. */
   finish(lastTs: string, lineNumber: number): CallTotals
 }
 
 export interface CallTotals {
   intents: number
   outcomes: number
-  /** Closed as unknown, because no outcome came. */
+  /** Closed as unknown, because no outcome was recorded. */
   reconciled: number
-  /** Open and so young that their outcome may still be under way. */
+  /** Open, but so recent that their outcome may still be recorded. */
   inFlight: number
 }
 
-/** An outcome takes the longest timeout (60 s) and then its record; beyond that the reconciler closes the call. */
+/** The longest time-out (60 s) and the write of the outcome take less; after that the reconciler closes the call. */
 const IN_FLIGHT_MS = 120_000
 
 interface Open {

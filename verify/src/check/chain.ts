@@ -13,14 +13,14 @@ import { createRoots, type Roots } from './roots.ts'
 import { trustFor, type Trust } from './trust.ts'
 import { createUsage, type MonthTotals } from './usage.ts'
 
-/** All checks of one chain, fed with its lines in order. */
+/** All checks of one chain; takes its lines in order. */
 export interface ChainCheck {
   readonly log: string
   entry(read: ReadLine, lineNumber: number): void
   other(line: CheckpointLine | OpeningLine | UsageLine, lineNumber: number): void
-  /** Waits for signatures under way; to be called now and then. */
+  /** Waits for pending signature checks. Call it regularly, or they accumulate. */
   settle(): Promise<void>
-  /** `lineNumber`: of the line behind the chain's last. */
+  /** `lineNumber` is that of the line after the chain. */
   finish(lineNumber: number): Promise<ChainTotals>
 }
 
@@ -30,7 +30,7 @@ export interface ChainTotals {
   origin: string
   size: number
   head: string
-  /** Entries read, which differs from `size` only beside a finding. */
+  /** Entries read; differs from `size` only if there is a finding. */
   entries: number
   firstTs: string | undefined
   lastTs: string | undefined
@@ -39,7 +39,7 @@ export interface ChainTotals {
   openings: OpeningTotals
   usage: MonthTotals[]
   held: HeldTotals
-  /** Checkpoints of this chain that the org's recorded. */
+  /** This chain's checkpoints that the organization's chain recorded. */
   recorded: RecordedTotals
 }
 
@@ -92,7 +92,7 @@ export function createChainCheck(
       else openings.opening(other, lineNumber)
     },
     async finish(lineNumber) {
-      // What tells most about the place of a fault comes first; a root says least.
+      // Checks that locate a fault best report first; a wrong root says the least about its place.
       links.finish({ size, head, line: lineNumber })
       const counted = {
         calls: calls.finish(lastTs ?? '', lineNumber),

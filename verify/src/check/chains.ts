@@ -6,15 +6,15 @@ import { createOrgCheckpoints } from './org-checkpoints.ts'
 import { createScope } from './scope.ts'
 import type { Trust } from './trust.ts'
 
-/** The chains of a bundle, one after the other. */
+/** Checks the chains of a bundle, one after the other. */
 export interface Chains {
   readonly head: BundleHead
   current(): ChainCheck | undefined
   begin(line: ChainLine, lineNumber: number): Promise<void>
   end(line: EndLine, entries: number, lineNumber: number): void
   /**
-   * `complete`: whether the bundle came to its end. If not, the last chain is left out: of what was cut off nothing can be
-   * said, and what a whole chain would have to have is not missed.
+   * `complete`: whether the bundle reached its end. If not, the last chain is left out: its missing part can't be
+   * judged, and nothing is reported as missing from it.
    */
   finish(complete: boolean, lineNumber: number): Promise<{ totals: ChainTotals[]; strangers: number }>
 }

@@ -6,23 +6,23 @@ import type { FindingCode, Findings, Place } from './findings.ts'
 import type { Roots } from './roots.ts'
 
 /**
- * Checks the signed checkpoints of one chain. As each one's root is recomputed from the same entries, all of them are
- * consistent with each other when none is wrong. Memory: a root for each checkpoint.
+ * Checks the signed checkpoints of one chain. Each root is recomputed from the same entries, so checkpoints that all
+ * pass are also consistent with each other. Memory: a root for each checkpoint.
  */
 export interface Checkpoints {
   checkpoint(line: CheckpointLine, lineNumber: number): void
-  /** Whether one of that size was there, be it good or not. */
+  /** Whether the bundle has a checkpoint of that size, valid or not. */
   has(size: number): boolean
-  /** Waits for the signatures that are being verified: to be called now and then, or they pile up. */
+  /** Waits for pending signature checks. Call it regularly, or they accumulate. */
   settle(): Promise<void>
   finish(lineNumber: number): Promise<CheckpointTotals>
 }
 
 export interface CheckpointTotals {
   count: number
-  /** Of the last one that is signed by a trusted key and has the recomputed root; 0 without any. */
+  /** Size of the last checkpoint with a trusted signature and the recomputed root; 0 if there is none. */
   signedSize: number
-  /** The last ones that a trusted witness cosigned. */
+  /** The last checkpoint that each trusted witness cosigned. */
   witnessed: Witnessed[]
 }
 
@@ -129,7 +129,7 @@ export function createCheckpoints(
   }
 }
 
-/** Compares with the recomputed roots, now that all entries are in. */
+/** Compares with the recomputed roots, once all entries are read. */
 function judge(signed: readonly Signed[], roots: Roots, findings: Findings, lineNumber: number): CheckpointTotals {
   let signedSize = 0
   let goodSize = 0

@@ -1,4 +1,4 @@
-/** What a finding looks like to have been done. */
+/** The kinds of tampering that findings indicate. */
 export type Tampering =
   | 'edit'
   | 'deletion'
@@ -17,7 +17,10 @@ export type Tampering =
   | 'lost outcome'
   | 'replay'
 
-/** Every kind of finding and the tampering it looks like. A finding proves that something is wrong, not who did it or how. */
+/**
+ * Every kind of finding and the tampering that it indicates. A finding proves that something is wrong, but not who did
+ * it or how.
+ */
 const TAMPERING = {
   // lines
   malformed_line: 'altered export',
@@ -51,7 +54,7 @@ const TAMPERING = {
   org_checkpoint_mismatch: 'fork',
   org_checkpoint_beyond_chain: 'truncation',
   org_checkpoint_malformed: 'edit',
-  // what is held outside
+  // pins and receipts held outside the operator's reach
   pin_chain_missing: 'deletion',
   pin_bad_signature: 'forged signature',
   pin_unknown_key: 'rewrite',
@@ -81,27 +84,30 @@ const TAMPERING = {
 
 export type FindingCode = keyof typeof TAMPERING
 
-/** Where a finding is; what does not apply is left out. */
+/** Where a finding is; fields that do not apply are absent. */
 export interface Place {
   log?: string | undefined
   seq?: number | undefined
-  /** In the bundle, from 1. */
+  /** Line of the bundle, from 1. */
   line?: number | undefined
-  /** Of a pin or receipt. */
+  /** File of a pin or receipt. */
   file?: string | undefined
 }
 
 export interface Finding extends Place {
   code: FindingCode
   looksLike: Tampering
-  /** For a person, a sentence without a full stop. */
+  /** A sentence for a person, without a full stop. */
   message: string
 }
 
 export interface Findings {
-  /** `foundOn`: the line that revealed it, if that is not its own: a finding that others explain should not stand first. */
+  /**
+   * `foundOn`: the line that revealed the finding, if it is another one. Findings are sorted by it, so that those which
+   * explain others come first.
+   */
   add(code: FindingCode, place: Place, message: string, foundOn?: number): Finding
-  /** Corrects what a finding was taken for, once later entries tell more. */
+  /** Changes an earlier finding when later entries explain it better. */
   amend(finding: Finding, code: FindingCode, place: Place, message: string): void
   summary(): FindingSummary
 }
@@ -109,11 +115,14 @@ export interface Findings {
 export interface FindingSummary {
   count: number
   byCode: Partial<Record<FindingCode, number>>
-  /** The first ones, `LISTED_MAX` at most, in the order in which the bundle reveals them; those that concern no line stand last. */
+  /**
+   * The first LISTED_MAX findings at most, in the order in which the bundle reveals them; those without a line come
+   * last.
+   */
   list: Finding[]
 }
 
-/** A bundle may be wrong in every line; nobody reads more than the first ones, all are counted. */
+/** Every line of a bundle may be wrong. All findings are counted, but only the first ones are listed. */
 const LISTED_MAX = 100
 
 export function createFindings(): Findings {
@@ -129,7 +138,7 @@ export function createFindings(): Findings {
       const finding: Finding = { code, looksLike: TAMPERING[code], ...place, message }
       count(code, 1)
       list.push({ finding, foundOn })
-      // Signatures come in late for their line, so the first ones are known only after sorting.
+      // Findings about signatures arrive later than their line, so the first ones are known only after sorting.
       if (list.length > 10 * LISTED_MAX) list = firstOnes(list)
       return finding
     },

@@ -1,13 +1,13 @@
 import type { Finding, Findings } from './findings.ts'
 
-/** Entries that were skipped along one chain: missing, or standing further behind. */
+/** Entries missing from their place in one chain: they are absent, or follow later. */
 export interface Gaps {
   skipped(from: number, to: number, found: { seq: number; line: number }): void
-  /** True when the entry was skipped before: then they don't stand in order. */
+  /** True if the entry was missed earlier, which means that the entries are out of order. */
   fills(seq: number, line: number): boolean
 }
 
-/** Gaps that are remembered, to tell a reordering from a deletion. */
+/** Most gaps that are remembered to tell a reordering from a deletion. */
 const GAPS_MAX = 1000
 
 export function createGaps(log: string, findings: Findings): Gaps {

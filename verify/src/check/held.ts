@@ -6,23 +6,26 @@ import type { FindingCode, Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 import type { Roots } from './roots.ts'
 
-/** A signed checkpoint that was kept outside the operator's reach. */
+/** A signed checkpoint, kept outside the operator's reach. */
 export interface Pin {
   file: string
   note: string
   checkpoint: Checkpoint
 }
 
-/** A tlog-proof that was kept outside. */
+/** A tlog-proof, kept outside the operator's reach. */
 export interface ProofReceipt {
   file: string
   proof: TlogProof
   checkpoint: Checkpoint
-  /** Of the entry that it carries, hex; undefined when it carries none. */
+  /** Hash of the entry that the proof carries, hex; undefined if it carries none. */
   hash: string | undefined
 }
 
-/** What `invokeTool` answered: a sequence number and a hash. Nobody signed it, but its keeper knows where it came from. */
+/**
+ * The receipt in `invokeTool`'s answer: a sequence number and a hash. It is not signed, but its keeper knows where it
+ * came from.
+ */
 export interface BareReceipt {
   file: string
   log: string
@@ -30,14 +33,14 @@ export interface BareReceipt {
   hash: string
 }
 
-/** All that is held outside, of whatever chain. */
+/** Everything held outside, for any chain. */
 export interface Held {
   pins: Pin[]
   proofs: ProofReceipt[]
   receipts: BareReceipt[]
 }
 
-/** Compares what is held of one chain with the chain. */
+/** Compares one chain with what is held of it. */
 export interface HeldCheck {
   entry(placed: Placed): void
   finish(): Promise<HeldTotals>
@@ -46,9 +49,9 @@ export interface HeldCheck {
 export interface HeldTotals {
   pins: number
   receipts: number
-  /** Entries that something held outside vouches for, from the start; 0 when nothing does. */
+  /** Number of entries, from the first, that something held outside confirms; 0 if nothing does. */
   coveredSize: number
-  /** The file that does. */
+  /** The file that confirms them. */
   coveredBy: string | undefined
 }
 
@@ -72,7 +75,7 @@ export function createHeld(
   const proofs = held.proofs.filter(({ checkpoint }) => checkpoint.origin === origin)
   const receipts = held.receipts.filter((receipt) => receipt.log === log)
   for (const { checkpoint } of [...pins, ...proofs]) roots.want(checkpoint.size)
-  /** Hashes of the chain's own entries at the places that somebody holds a receipt of. */
+  /** Hashes of the chain's entries for which there is a receipt. */
   const hashes = new Map<number, string | undefined>()
   for (const { proof } of proofs) hashes.set(proof.index, undefined)
   for (const { seq } of receipts) hashes.set(seq, undefined)
@@ -135,7 +138,7 @@ export function createHeld(
       )
       return
     }
-    // Of an equal root the entry is the same too; of another one it is worth knowing whether it is.
+    // With an equal root the entry is the same too. With another root, this check tells whether the entry changed.
     judgeHash({ file, seq, hash: own })
     if (judgeRoot('receipt', receipt, log, roots, findings)) cover(checkpoint.size, file)
   }
@@ -174,7 +177,7 @@ function judgeRoot(
   return false
 }
 
-/** What is held of chains that are not in the bundle at all. */
+/** Reports pins and receipts of chains that are not in the bundle. */
 export function reportStrangers(
   held: Held,
   chains: readonly { log: string; origin: string }[],
@@ -199,7 +202,7 @@ export function reportStrangers(
     ...held.receipts.filter(({ log }) => !logs.has(log)).map(({ file, log }) => ({ file, of: log })),
   ]
   for (const { file, of } of receipts) {
-    // A folder may hold receipts of many agents; only an org's bundle claims to have all of their chains.
+    // A folder may hold receipts of many agents; only an organization's bundle claims to have all their chains.
     if (wholeOrg) findings.add('receipt_chain_missing', { file }, `the receipt is of ${of}, which is not in the bundle`)
     else strangers += 1
   }

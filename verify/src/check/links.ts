@@ -3,10 +3,10 @@ import type { Finding, Findings } from './findings.ts'
 import { createGaps } from './gaps.ts'
 import type { Placed } from './placed.ts'
 
-/** Follows seq, prev and ts along one chain, and tells from the neighbours of a break what was done there. */
+/** Follows seq, prev and ts along one chain, and infers from a break's neighbours what was done there. */
 export interface Links {
   entry(placed: Placed): void
-  /** An entry that could not be understood; its hash if it has one, so that the chain can be followed through it. */
+  /** An entry that can't be parsed, and its hash if it has one, so that the chain can be followed through it. */
   unreadable(hash: string | undefined, line: number): void
   finish(expected: { size: number; head: string; line: number }): void
 }
@@ -16,11 +16,11 @@ export function createLinks(log: string, findings: Findings): Links {
   let next = 0
   let lastTs = ''
   let lastLine = 0
-  /** Hashes that the next entry may link to; undefined when the entry before was unreadable. */
+  /** Hashes that the next entry may link to; undefined if the previous entry was unreadable. */
   let heads: string[] | undefined = [GENESIS_PREV]
-  /** The same for the entry before. */
+  /** Hashes that the previous entry could link to. */
   let headsBefore: string[] | undefined
-  /** The break in front of the last entry, which the next one may still explain. */
+  /** A broken link before the last entry, which the next entry may explain. */
   let recent: Finding | undefined
 
   return {
@@ -68,7 +68,10 @@ export function createLinks(log: string, findings: Findings): Links {
     lastLine = line
   }
 
-  /** In its place, but not linked to the entry before it, which is taken for the bad one unless the next break says otherwise. */
+  /**
+   * An entry in its place that does not link to the previous one. The previous one is blamed unless the next break
+   * shows otherwise.
+   */
   function broken({ entry: { seq, prev }, line }: Placed): Finding | undefined {
     if (seq === 0)
       return findings.add(
@@ -93,12 +96,12 @@ export function createLinks(log: string, findings: Findings): Links {
     return findings.add('link_broken', place, `entry ${before} does not have the hash that entry ${seq} links to`)
   }
 
-  /** Its sequence number has been passed already. What comes next is judged as if it were not there. */
+  /** An entry whose sequence number was already passed. Later entries are judged as if it were not there. */
   function late({ entry: { seq, prev }, hash, line }: Placed): void {
     if (gaps.fills(seq, line)) return
     const message = `there is more than one entry ${seq}`
     if (seq === next - 1 && headsBefore?.includes(prev) === true) {
-      // The first of the two may be the one that was put in; what follows may link to either.
+      // Either of the two may be the inserted one, so the next entry may link to either.
       heads = [...(heads ?? []), hash]
       if (recent !== undefined) {
         findings.amend(recent, 'entry_repeated', { log, seq, line: lastLine }, message)

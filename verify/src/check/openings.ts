@@ -11,14 +11,14 @@ export interface Openings {
 }
 
 export interface OpeningTotals {
-  /** Commitments that an opening in the bundle opens. */
+  /** Number of commitments that match an opening in the bundle. */
   opened: number
   redacted: Redaction[]
 }
 
 export interface Redaction {
   call: string
-  /** Of the redaction entry. */
+  /** Sequence number of the redaction entry. */
   seq: number
   reason: string
 }
@@ -29,11 +29,11 @@ interface Committed {
   commitment: string
 }
 
-/** `included`: whether the bundle has openings. Without them a missing one says nothing, and redactions are only listed. */
+/** `included`: whether the bundle has openings. If not, a missing one is no finding, and redactions are only listed. */
 export function createOpenings(log: string, included: boolean, findings: Findings): Openings {
   const unopened = new Map<string, Committed>()
   const redacted = new Map<string, Redaction>()
-  /** Opened since the last entry: an export that was resumed repeats the openings of a segment. */
+  /** Openings since the last entry: an export that was resumed repeats a segment's openings. */
   const justOpened = new Map<string, Committed>()
   let opened = 0
 

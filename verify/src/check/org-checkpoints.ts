@@ -4,24 +4,25 @@ import type { Placed } from './placed.ts'
 import type { Roots } from './roots.ts'
 
 /**
- * What the org's chain recorded of its agents' checkpoints. It stands first in a bundle, so that before an agent's chain is
- * read it is known at which sizes its root is to be recomputed. Memory: each recorded root, until its chain has been read.
+ * The checkpoints of agents that the organization's chain recorded. That chain comes first in a bundle, so the sizes at
+ * which to recompute an agent's root are known before its chain is read. Memory: each recorded root, until its chain
+ * has been read.
  */
 export interface OrgCheckpoints {
   entry(placed: Placed): void
-  /** What was recorded of a chain that is about to be read. It is not kept here any longer. */
+  /** Returns and forgets what was recorded of a chain that is about to be read. */
   take(log: string): RecordedRoots
-  /** What is left is of chains that the bundle lacks. `lineNumber`: of the bundle's last line. */
+  /** Reports recorded chains that the bundle lacks. `lineNumber` is that of the bundle's last line. */
   finish(lineNumber: number): void
 }
 
-/** By size. */
+/** Recorded roots by tree size. */
 export type RecordedRoots = ReadonlyMap<number, RecordedRoot>
 
 interface RecordedRoot {
   /** Hex. */
   root: string
-  /** The entry that says so. */
+  /** The entry that recorded it. */
   log: string
   seq: number
   line: number
@@ -29,11 +30,11 @@ interface RecordedRoot {
 
 export interface RecordedTotals {
   count: number
-  /** Without a signed checkpoint of that size in the bundle: it may not have been signed yet. */
+  /** Recorded, but the bundle has no signed checkpoint of that size: it may not have been signed yet. */
   unsigned: number
 }
 
-/** `scope`: of the bundle. That of an agent alone has no such entries. */
+/** `scope` is the bundle's. An agent's bundle has no such entries. */
 export function createOrgCheckpoints(scope: string, findings: Findings): OrgCheckpoints {
   const org = scope.startsWith('orgs/') ? scope : undefined
   const recorded = new Map<string, Map<number, RecordedRoot>>()
@@ -87,8 +88,8 @@ export function createOrgCheckpoints(scope: string, findings: Findings): OrgChec
 }
 
 /**
- * Compares a chain with what was recorded of it. `roots`: of the chain, at the recorded sizes. `isSigned`: whether the bundle
- * has a checkpoint of that size, be it good or not. `lineNumber`: of the line behind the chain's last.
+ * Compares a chain with what was recorded of it. `roots` has the chain's roots at the recorded sizes. `isSigned`:
+ * whether the bundle has a checkpoint of that size, valid or not. `lineNumber` is that of the line after the chain.
  */
 export function compareRecorded(
   chain: { log: string; roots: Roots; isSigned(size: number): boolean },

@@ -1,10 +1,10 @@
 import type { Entry } from '@vitrine/core/log/entry'
 
-/** An entry where it stands in the bundle. */
+/** An entry and its place in the bundle. */
 export interface Placed {
   entry: Entry
-  /** Of its canonical form, hex: the link of the chain. */
+  /** Hash of its canonical form, hex, which the next entry links to. */
   hash: string
-  /** In the bundle, from 1. */
+  /** Line of the bundle, from 1. */
   line: number
 }

@@ -4,20 +4,20 @@ import { canonicalize } from '@vitrine/core/json/jcs'
 import type { JsonValue } from '@vitrine/core/json/value'
 import { leafHash } from '@vitrine/core/log/merkle'
 
-/** What a line says, as far as it can be told: one bad line must not hide the ones behind it. */
+/** As much of a line as can be read: one bad line must not hide the lines after it. */
 export interface ReadLine {
   error: LineError | undefined
-  /** Undefined when it is none of the known lines. */
+  /** Undefined if the line is of no known type. */
   line: BundleLine | undefined
-  /** Whether an entry stands there, be it one that cannot be used. */
+  /** Whether the line is an entry, valid or not. */
   isEntry: boolean
-  /** Of an entry that can be hashed. */
+  /** Leaf hash of an entry that can be hashed. */
   leaf: Uint8Array | undefined
-  /** Of an entry that cannot be used, when it says so. */
+  /** Sequence number of an unusable entry that has one. */
   seq: number | undefined
 }
 
-/** `undefined` stands for a line that is not UTF-8. */
+/** `undefined` means a line that is not UTF-8. */
 export function readLine(text: string | undefined): ReadLine {
   if (text === undefined) return unusable({ code: 'not_json', reason: 'the line is not UTF-8' }, false)
   const parsed = parseBundleLine(text)
@@ -62,7 +62,7 @@ function leafOf(entry: JsonValue | undefined): Uint8Array | undefined {
   try {
     return leafHash(utf8(canonicalize(entry)))
   } catch {
-    return undefined // canonical JSON cannot represent it, which is reported already
+    return undefined // canonical JSON cannot represent it, which is already reported
   }
 }
 

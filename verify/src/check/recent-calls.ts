@@ -1,7 +1,7 @@
 /**
- * The calls that were closed lately, as 64-bit fingerprints: enough to see a call replayed, in memory that does not grow
- * with the chain. Two generations take turns, so that the last 500,000 calls at least are known. The fingerprint is not
- * cryptographic: whoever makes two ids collide raises a false alarm about a chain of their own.
+ * The recently closed calls as 64-bit fingerprints: enough to detect a replayed call in memory that does not grow with
+ * the chain. Two generations alternate, so that at least the last 500,000 calls are known. The fingerprint is not
+ * cryptographic: an operator who makes two ids collide only causes a false alarm about the operator's own chain.
  */
 export interface RecentCalls {
   add(call: string): void
@@ -18,7 +18,7 @@ interface Generation {
 }
 
 export function createRecentCalls(): RecentCalls {
-  // Made when first used: an org has many chains without calls.
+  // Allocated on first use: an organization has many chains without calls.
   let young: Generation | undefined
   let old: Generation | undefined
 
@@ -43,7 +43,7 @@ export function createRecentCalls(): RecentCalls {
   }
 }
 
-/** Where the fingerprint stands, or the free slot where it would. */
+/** The slot of the fingerprint, or the free slot where it belongs. */
 function find({ high: highs, low: lows }: Generation, high: number, low: number): number {
   let slot = low % SLOTS
   while (highs[slot] !== 0 && (highs[slot] !== high || lows[slot] !== low)) slot = (slot + 1) % SLOTS

@@ -1,11 +1,14 @@
 import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/log/merkle'
 
-/** Recomputes a chain's Merkle root at the sizes that somebody has signed or holds. Memory: a hash for each of those sizes. */
+/**
+ * Recomputes a chain's Merkle root at the sizes of signed checkpoints and of pins and receipts. Memory: a hash for each
+ * of those sizes.
+ */
 export interface Roots {
-  /** Before that many leaves are in. */
+  /** Must be called before that many leaves have been added. */
   want(size: number): void
   leaf(hash: Uint8Array): void
-  /** Undefined when the chain has not come that far. */
+  /** Undefined if the chain is shorter. */
   rootAt(size: number): Uint8Array | undefined
 }
 

@@ -1,7 +1,9 @@
 import type { BundleHead, ChainLine, EndLine } from '@vitrine/core/log/bundle'
 import type { Findings } from './findings.ts'
 
-/** Whether a bundle holds the chains that it says it holds: those of its scope, each once, an org's own before its agents' by name. */
+/**
+ * Checks that a bundle holds the chains of its scope, each once: an organization's own first, then its agents' by name.
+ */
 export interface Scope {
   readonly wholeOrg: boolean
   chain(line: ChainLine, lineNumber: number): void
@@ -49,7 +51,7 @@ export function createScope({ project, scope }: BundleHead, findings: Findings):
     },
   }
 
-  /** Sorts like the chains' order. */
+  /** A key that sorts chains in a bundle's order. */
   function orderOf(log: string): string {
     return log === scope ? '' : log
   }

@@ -1,17 +1,17 @@
 import { ED25519, verifierKey, type VerifierKey } from '@vitrine/core/log/note'
 import type { LogTrust } from '@vitrine/core/log/checkpoint'
 
-/** Whose signatures count. */
+/** The keys whose signatures are accepted. */
 export interface Trust {
-  /** Whether the operator's keys were given from outside, or are those that the bundle itself names. */
+  /** True if the auditor gave the operator's keys; false if they are those that the bundle names. */
   pinned: boolean
-  /** Of the operator, 32 bytes each: all chains are signed with the same ones, under the chain's origin as key name. */
+  /** The operator's keys, 32 bytes each. They sign all chains, with the chain's origin as key name. */
   publicKeys: Uint8Array[]
   /** Witnesses that the auditor trusts. */
   witnesses: readonly VerifierKey[]
 }
 
-/** Undefined when the origin can't be the name of a key. */
+/** Undefined if the origin can't be a key's name. */
 export function trustFor(origin: string, { publicKeys, witnesses }: Trust): LogTrust | undefined {
   try {
     return { origin, logKeys: publicKeys.map((key) => verifierKey(origin, ED25519, key)), witnesses }

@@ -3,7 +3,9 @@ import { monthOf } from '@vitrine/core/names'
 import type { Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 
-/** Recomputes the meter from the entries and compares it with the usage documents. Memory: a pair of numbers a month. */
+/**
+ * Recomputes the meter from the entries and compares it with the usage documents. Memory: a pair of numbers per month.
+ */
 export interface UsageCheck {
   entry(placed: Placed): void
   usage(line: UsageLine, lineNumber: number): void
