@@ -13,6 +13,7 @@ export type Load = <const Docs extends readonly object[]>(
 
 export function createLoad(db: Firestore): Load {
   const load = coalesceMany<DocumentData>(async (paths) => {
+    if (paths.length === 0) return new Map()
     const snapshots = await answered(db.getAll(...paths.map((path) => db.doc(path))))
     return new Map(snapshots.flatMap((snapshot) => (snapshot.exists ? [[snapshot.ref.path, snapshot.data()!]] : [])))
   })
