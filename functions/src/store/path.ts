@@ -18,7 +18,7 @@ export function collectionPath<Doc extends object>(text: string): CollectionPath
 }
 
 export function collection<Doc extends object>(db: Firestore, at: CollectionPath<Doc>): CollectionReference<Doc> {
-  return db.collection(at)
+  return db.collection(at) as unknown as CollectionReference<Doc>
 }
 
 export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): DocumentReference<Doc> {
