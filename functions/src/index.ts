@@ -41,7 +41,6 @@ import { createReclaim } from './ledger/reclaim.ts'
 import { reconcileAll } from './proof/reconcile.ts'
 import { RECONNECT } from './lib/reconnect.ts'
 import { registerTool as register } from './api/owner/register-tool.ts'
-import { createSlots } from './invoke/slots.ts'
 import { createLoad } from './store/load.ts'
 import { createPublisher } from './proof/publishers.ts'
 import { worker as workerOperation } from './api/worker/operations.ts'
@@ -91,7 +90,7 @@ const parts: Parts = {
     mcp: mcpForward({ dispatcher, egress: env.egress }),
   },
   largeAnswers: createLargeAnswers({ entry: answerThread }),
-  gate: createGate(createBreaker(), createSlots()),
+  gate: createGate(createBreaker()),
   manifests,
   verdicts: createVerdicts({ db, append, openCredential, checkManifest, manifests }),
   checkArgs: createArgsChecker(),
@@ -103,7 +102,7 @@ const parts: Parts = {
   publisher: createPublisher(env, dispatcher),
   witnesses: env.witnesses,
   secretEnv: env.secretEnv,
-  routes: createRoutes(load, env.project),
+  routes: createRoutes(env.project),
   forwardToWorker: workerForward({ dispatcher, sign: signCall }),
   readServerLog: serverLogReader({ dispatcher, sign: signCall }),
 }

@@ -30,7 +30,7 @@ afterAll(async () => {
   await upstream.close()
 })
 
-const STEPS = ['parse', 'load', 'auth', 'admit', 'forward', 'scrub', 'settle']
+const STEPS = ['parse', 'load', 'choose', 'enter', 'admit', 'forward', 'scrub', 'settle']
 
 it.each(STEPS)('[ledger.killed] adds up after a kill at the end of "%s"', async (step) => {
   const agent = await newAgent(40)

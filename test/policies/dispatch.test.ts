@@ -7,7 +7,7 @@ import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
 import { workerForward } from '../../functions/src/forward/worker/worker.ts'
-import { createLoad, type Load } from '../../functions/src/store/load.ts'
+import { createLoad, loadAhead, type Load } from '../../functions/src/store/load.ts'
 import { policyTools } from '../../functions/src/policies/agent-tools.ts'
 import { createManifests } from '../../functions/src/manifest/pinned.ts'
 import { createRoutes, workerVerdict, type Routes, type WorkerTool } from '../../functions/src/policies/find.ts'
@@ -52,12 +52,11 @@ beforeEach(async () => {
 function counted(): { load: Load; trips: () => number; routes: Routes } {
   let trips = 0
   const load = createLoad(db())
-  const counting: Load = (paths) => (trips++, load(paths))
-  return { load: counting, trips: () => trips, routes: createRoutes(counting, stack().project) }
+  return { load: (paths) => (trips++, load(paths)), trips: () => trips, routes: createRoutes(stack().project) }
 }
 
 const find = (routes: Routes, of: ReturnType<typeof agent>, slug = 'github', user?: string) =>
-  routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, new Map())
+  routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, createLoad(db()))
 
 describe('[policies.route] a name', () => {
   it('leads to the policy of the agent, its teams first', async () => {
@@ -81,11 +80,7 @@ describe('[policies.route] a name', () => {
     const { load, trips, routes } = counted()
     const mine = agent()
     expect(routes.guess(mine.id, 'github')).toEqual([])
-    const known = async () => {
-      const paths = routes.guess(mine.id, 'github')
-      const found = paths.length === 0 ? [] : await load(paths)
-      return new Map(paths.map((path, i) => [path, found[i]]))
-    }
+    const known = () => loadAhead(load, routes.guess(mine.id, 'github'))
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toBeDefined()
     expect(trips()).toBe(2)
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toBeDefined()
@@ -135,7 +130,7 @@ describe('[policies.route] a name', () => {
         owner,
       ),
     )
-    const { routes, trips } = counted()
+    const { load, routes, trips } = counted()
     expect((await find(routes, agent()))?.unusable).toMatchObject({
       code: 'secret_missing',
       message: expect.stringContaining('names none'),
@@ -166,17 +161,11 @@ describe('[policies.route] a name', () => {
       `orgs/${owner.uid}/secrets/user:somebody:github_token`,
     )
     // With the user's documents read along, nothing is left to be read.
-    const paths = routes.guess(mine.id, 'github', owner.uid)
-    const docs = await createLoad(db())(paths)
+    const ahead = await loadAhead(load, routes.guess(mine.id, 'github', owner.uid))
     const before = trips()
-    expect(
-      (
-        await routes.find(
-          { agent: mine, slug: 'github', user: owner.uid },
-          new Map(paths.map((path, i) => [path, docs[i]])),
-        )
-      )?.unusable,
-    ).toBeUndefined()
+    const again = await routes.find({ agent: mine, slug: 'github', user: owner.uid }, ahead)
+    expect(again).toBeDefined()
+    expect(again?.unusable).toBeUndefined()
     expect(trips()).toBe(before)
   })
 })
@@ -429,7 +418,7 @@ describe('[policies.forward] a call', () => {
     const now = (await find(counted().routes, agent()))!
     for (let i = 0; i < 5; i++) await callWith(now)
     expect(stub.calls).toEqual([])
-    const late = createRoutes(createLoad(db()), stack().project, () => Date.now() + 31_000)
+    const late = createRoutes(stack().project, () => Date.now() + 31_000)
     expect((await find(late, agent()))?.route.workers).toEqual([])
   })
 })

@@ -4,7 +4,8 @@ import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/log/entry'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { describeRequest } from '../lib/log.ts'
-import { paths, type AgentDoc, type MemberDoc, type OrgDoc, type OwnerKeyDoc } from '../store/documents.ts'
+import { paths, type AgentDoc, type OrgDoc } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 import { readBearer, type Bearer } from './bearer.ts'
 import { matchesHash } from './secret.ts'
 
@@ -51,7 +52,7 @@ export async function byIdToken(auth: Auth, token: string): Promise<Result<Princ
 
 async function byOwnerKey(db: Firestore, key: Extract<Bearer, { type: 'key' }>['key']): Promise<Result<Principal>> {
   if (key.kind !== 'owner') return fail('permission_denied', 'This call takes an ID token or an owner key.')
-  const doc = (await db.doc(paths.ownerKey(key.id)).get()).data() as OwnerKeyDoc | undefined
+  const { data: doc } = await read(db, paths.ownerKey(key.id))
   if (!matchesHash(key.secret, doc?.hash) || !doc || doc.revoked) return fail('invalid_key')
   return ok({ uid: doc.uid, actor: `user:${doc.uid}`, via: { key: key.id }, keyOrgId: doc.orgId })
 }
@@ -59,7 +60,7 @@ async function byOwnerKey(db: Firestore, key: Extract<Bearer, { type: 'key' }>['
 /** The current role in an organization; undefined for outsiders and for keys of another organization. */
 export async function roleIn(db: Firestore, principal: Principal, orgId: string): Promise<Role | undefined> {
   if (principal.keyOrgId !== undefined && principal.keyOrgId !== orgId) return undefined
-  return ((await db.doc(paths.member(orgId, principal.uid)).get()).data() as MemberDoc | undefined)?.role
+  return (await read(db, paths.member(orgId, principal.uid))).data?.role
 }
 
 /**
@@ -84,12 +85,11 @@ export async function readableAgent(
   principal: Principal,
   agentId: string,
 ): Promise<Result<{ agent: AgentDoc; version: unknown; role: Role }>> {
-  const snapshot = await db.doc(paths.agent(agentId)).get()
-  const agent = snapshot.data() as AgentDoc | undefined
+  const { data: agent, version } = await read(db, paths.agent(agentId))
   const role = agent && (await roleIn(db, principal, agent.orgId))
   if (!agent || !role || (role === 'member' && agent.ownerUid !== principal.uid)) return fail('agent_not_found')
   describeRequest({ agentId })
-  return ok({ agent, version: snapshot.updateTime, role })
+  return ok({ agent, version, role })
 }
 
 /**
@@ -104,7 +104,6 @@ export async function orgWithRole(
   const role = await roleIn(db, principal, orgId)
   if (!role) return fail('org_not_found')
   if (!roles.includes(role)) return fail('permission_denied')
-  const snapshot = await db.doc(paths.org(orgId)).get()
-  const org = snapshot.data() as OrgDoc | undefined
-  return org ? ok({ org, version: snapshot.updateTime, role }) : fail('org_not_found')
+  const { data: org, version } = await read(db, paths.org(orgId))
+  return org ? ok({ org, version, role }) : fail('org_not_found')
 }

@@ -1,25 +1,57 @@
 import { randomBytes } from 'node:crypto'
+import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { commit, openingOf } from '@vitrine/core/log/commitment'
+import { ok, type Result } from '@vitrine/core/result'
 import { redactArgs } from '@vitrine/core/scrub/redact'
-import type { Result } from '@vitrine/core/result'
-import type { Dispatch } from './dispatch.ts'
-import { firstUse } from './idempotency.ts'
+import type { Credential } from '../kms/credential.ts'
 import type { Appended, Item } from '../ledger/plan.ts'
-import type { InvokeParts } from './parts.ts'
-import { notForwarded, settle } from './settle.ts'
+import { timed } from '../lib/laps.ts'
 import { logs } from '../store/documents.ts'
+import type { Entered } from './enter.ts'
+import { firstUse } from './idempotency.ts'
+import type { InvokeParts } from './parts.ts'
+import { refusal, type Step } from './refuse.ts'
+import { notForwarded, record } from './settle.ts'
 
-/** Makes the intent durable and spends a unit; nothing is forwarded before this has succeeded. Errors: quota_exceeded, ledger_unavailable, conflict for a used key. */
-export async function admit(parts: InvokeParts, dispatch: Dispatch): Promise<Result<Appended>> {
-  const {
-    call,
-    agent,
-    user,
-    tool,
-    request,
-    target: { command },
-    guard,
-  } = dispatch
+/** Step 5 of an invocation: puts the intent on record, while KMS decrypts and an MCP server is asked for its list. */
+
+export interface Admitted extends Entered {
+  /** Where the intent is on record. */
+  intent: Appended
+  /** A failure ends the call without calling the tool; the intent needs an outcome all the same. */
+  opened: Result<Opened>
+}
+
+/** What a call needs of KMS and of the tool's server before it can go. */
+export interface Opened {
+  credential: Credential
+  /** Whether the command is what was pinned, as the server says now. */
+  verdict: Result<void>
+}
+
+/** Nothing is forwarded before the intent is durable. Errors: quota_exceeded, ledger_unavailable, conflict for a used idempotency key. */
+export async function admit(parts: InvokeParts, entered: Entered): Promise<Step<Admitted>> {
+  const [intent, opened] = await Promise.all([
+    timed('commit', recordIntent(parts, entered)),
+    timed('kms', open(parts, entered)),
+  ])
+  if (intent.ok) return ok({ ...entered, intent: intent.value, opened })
+  return refusal(intent.error, intent.error.code === 'quota_exceeded' ? 'quota_exceeded' : undefined)
+}
+
+/** Makes the intent durable and spends a unit. Before an owner is refused, unspent units of all the owner's agents are taken back. */
+async function recordIntent(parts: InvokeParts, entered: Entered): Promise<Result<Appended>> {
+  const { agent } = entered
+  const intent = intentOf(parts, entered)
+  const append = () => parts.append(logs.agent(agent.id), agent.orgId, intent)
+  const appended = await append()
+  if (appended.ok || appended.error.code !== 'quota_exceeded') return appended
+  return (await parts.reclaim(agent.ownerUid)) ? append() : appended
+}
+
+function intentOf(parts: InvokeParts, entered: Entered): Item {
+  const { call, agent, user, tool, request, guard } = entered
+  const { command } = entered.target
   const opening = openingOf(redactArgs(request.args, tool.redact), randomBytes(32).toString('hex'))
   const meta = {
     kind: tool.kind,
@@ -28,15 +60,29 @@ export async function admit(parts: InvokeParts, dispatch: Dispatch): Promise<Res
     ...(user !== undefined && { user }),
     ...(command !== undefined && { command }),
   }
-  const intent: Item = {
+  return {
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
     charge: { ownerUid: agent.ownerUid },
     opening: { call, opening },
-    // The caller has heard that nothing was forwarded, and so it is: the unit goes back.
-    landedLate: (landed) => void settle(parts, dispatch, landed, notForwarded('ledger_unavailable')),
+    // The caller was told that nothing was forwarded, which is true: the unit goes back.
+    landedLate: (landed) => void record(parts, entered, landed, notForwarded('ledger_unavailable')),
     ...(guard && { writes: (seq: number, at: string) => [firstUse(guard, call, seq, at)] }),
   }
-  const admitted = await parts.append(logs.agent(agent.id), agent.orgId, intent)
-  if (admitted.ok || admitted.error.code !== 'quota_exceeded') return admitted
-  return (await parts.reclaim(agent.ownerUid)) ? parts.append(logs.agent(agent.id), agent.orgId, intent) : admitted
+}
+
+async function open(parts: InvokeParts, entered: Entered): Promise<Result<Opened>> {
+  const credential = await parts.openCredential(entered.agent.id, entered.tool)
+  if (!credential.ok) return credential
+  return ok({ credential: credential.value, verdict: await liveVerdict(parts, entered, credential.value) })
+}
+
+/** Asks an MCP server whether the command still is what was pinned. A worker watches over its own servers. */
+export async function liveVerdict(
+  { verdicts }: InvokeParts,
+  { agent, tool, request, target }: Entered,
+  credential: Credential,
+): Promise<Result<void>> {
+  if (tool.kind !== 'mcp') return ok(undefined)
+  const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
+  return verdicts.live(agent.id, tool, target.command, credential, signal)
 }

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { canonicalize } from '@vitrine/core/json/jcs'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { IDEMPOTENCY_HOURS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../store/answered.ts'
-import type { Guard, Invoked } from './dispatch.ts'
 import type { Write } from '../ledger/plan.ts'
 import type { InvokeParts } from './parts.ts'
 import { logs, paths, type IdempotencyDoc, type IdempotencyOutcome } from '../store/documents.ts'
-import type { Target } from './target.ts'
+import { read, type Path } from '../store/path.ts'
 
 /**
  * Idempotency keys (draft-ietf-httpapi-idempotency-key-header): within 24 hours the same key of the same agent and tool runs once. Its
@@ -19,19 +19,34 @@ import type { Target } from './target.ts'
 const POLL_MS_MIN = 25
 const POLL_MS_MAX = 500
 
+/** An idempotency key in use: its document, and what a repetition has to repeat. */
+export interface Guard {
+  path: Path<IdempotencyDoc>
+  /** An earlier call has used it, and may still run. */
+  isUsed: boolean
+  argsHash: string
+  /** How long a repetition waits for the first call: as long as it would for the tool. In milliseconds since 1970. */
+  waitUntilMs: number
+}
+
 /** Where the key of an agent and tool is kept. */
-export function guardPath(agentId: string, tool: string, key: string): string {
+export function keyPath(agentId: string, tool: string, key: string): Path<IdempotencyDoc> {
   return paths.idempotency(agentId, sha256(JSON.stringify([tool, key])))
 }
 
-export function guardOf(path: string, key: string, { command = '', args }: Target): Guard {
-  return { path, argsHash: sha256(JSON.stringify([key, command, canonicalize(args)])) }
+export function guardOf(
+  { path, isUsed }: Pick<Guard, 'path' | 'isUsed'>,
+  { idempotencyKey, timeoutMs }: { idempotencyKey: string | undefined; timeoutMs: number },
+  { command = '', args }: { command?: string; args: JsonObject },
+): Guard {
+  const argsHash = sha256(JSON.stringify([idempotencyKey, command, canonicalize(args)]))
+  return { path, isUsed, argsHash, waitUntilMs: Date.now() + timeoutMs }
 }
 
 /** Visible ASCII with spaces inside: what a header field holds unchanged (RFC 9110 section 5.5). */
 const FIELD_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 
-/** The key as it is sent to the tool: as it is, or percent-encoded where a header could not hold it. */
+/** The key as it is sent to the tool: unchanged, or percent-encoded if a header can't hold it. */
 export function keyHeader(key: string): Record<string, string> {
   return { 'idempotency-key': FIELD_VALUE.test(key) ? key : encodeURIComponent(key) }
 }
@@ -41,7 +56,7 @@ export function firstUse(guard: Guard, call: string, seq: number, at: string): W
   return { op: 'create', path: guard.path, data: begun(guard, call, seq, at) }
 }
 
-/** For the outcome's commit. Whole, so that it stands whatever became of the document meanwhile. */
+/** For the outcome's commit. Writes the whole document, since it may have been deleted meanwhile. */
 export function ended(
   guard: Guard,
   call: string,
@@ -60,36 +75,41 @@ function begun({ argsHash }: Guard, call: string, seq: number, at: string): Idem
   return { call, seq, at, argsHash, expiresAt: new Date(Date.parse(at) + IDEMPOTENCY_HOURS * 3_600_000), outcome: null }
 }
 
+/** What a second use gets: how the first call ended, without its result. */
+export type Replay = Result<Omit<IdempotencyOutcome, 'error'> & { result: null; replayed: true }>
+
 /**
- * Answers a second use with what the first came to, waiting for it as long as the caller would for the tool; undefined when the key is
- * free after all. Errors: idempotency_key_reused, call_running, outcome_unknown when the first was cut off, and its own error.
+ * Answers a second use with how the first call ended, and waits for that; undefined when the key turns out to be free.
+ * Errors: idempotency_key_reused, call_running, outcome_unknown when the first was cut off, and its own error.
  */
 export async function replay(
-  parts: InvokeParts,
+  { db, reconcileAfterMs }: Pick<InvokeParts, 'db' | 'reconcileAfterMs'>,
   agentId: string,
   guard: Guard,
-  until: { deadlineMs: number; signal: AbortSignal },
-): Promise<Result<Invoked> | undefined> {
+  signal: AbortSignal,
+): Promise<Replay | undefined> {
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
-    const snapshot = await answered(parts.db.doc(guard.path).get())
-    if (!snapshot.exists) return undefined
-    const first = snapshot.data() as IdempotencyDoc
+    const { data: first, version } = await answered(read(db, guard.path))
+    if (!first) return undefined
     const ageMs = Date.now() - Date.parse(first.at)
     if (ageMs > IDEMPOTENCY_HOURS * 3_600_000) {
-      await snapshot.ref.delete({ lastUpdateTime: snapshot.updateTime! }).catch(() => undefined)
+      await db
+        .doc(guard.path)
+        .delete({ lastUpdateTime: version! })
+        .catch(() => undefined)
       continue
     }
     if (first.argsHash !== guard.argsHash) return fail('idempotency_key_reused', undefined, { field: 'idempotencyKey' })
-    if (first.outcome) return replayed(first.outcome)
+    if (first.outcome) return replayOf(first.outcome)
     const about = { call: first.call, receipt: { log: logs.agent(agentId), seq: first.seq } }
-    if (ageMs > parts.reconcileAfterMs) return fail('outcome_unknown', undefined, about)
-    if (until.signal.aborted) return fail('cancelled')
-    if (Date.now() + pollMs > until.deadlineMs) return fail('call_running', undefined, about)
+    if (ageMs > reconcileAfterMs) return fail('outcome_unknown', undefined, about)
+    if (signal.aborted) return fail('cancelled')
+    if (Date.now() + pollMs > guard.waitUntilMs) return fail('call_running', undefined, about)
     await sleep(pollMs)
   }
 }
 
-function replayed({ receipt, status, ok: isOk, error, resultDigest }: IdempotencyOutcome): Result<Invoked> {
+function replayOf({ receipt, status, ok: isOk, error, resultDigest }: IdempotencyOutcome): Replay {
   if (error !== '')
     return fail(error as ErrorCode, undefined, { receipt, replayed: true, ...(status > 0 && { status }) })
   return ok({ status, ok: isOk, result: null, resultDigest, replayed: true, receipt })

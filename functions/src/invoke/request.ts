@@ -1,11 +1,24 @@
-import { parseRequest } from '../http/parse.ts'
-import type { Meta } from '@vitrine/core/log/entry'
+import type { ParsedKey } from '@vitrine/core/keys/key'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { ARGS_BYTES_MAX, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
+import type { Meta } from '@vitrine/core/log/entry'
+import { CALL_NAME, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import { parseToolAddress, type ToolAddress } from './target.ts'
+import { readAgentKey } from '../auth/bearer.ts'
+import type { Call } from '../http/callable.ts'
+import { parseRequest } from '../http/parse.ts'
 
-export interface InvokeRequest {
+/** Step 1 of an invocation: reads the request. Nothing is looked up. */
+
+/** A tool's name as an agent writes it: `github`, or one command of an MCP server, `github__create_issue`. */
+export interface ToolAddress {
+  name: string
+  command?: string
+}
+
+export interface InvokeRequest extends Pick<Call, 'signal' | 'emit'> {
+  /** The agent's key. Its secret has not been compared yet. */
+  key: ParsedKey
   address: ToolAddress
   args: JsonObject
   timeoutMs: number
@@ -14,8 +27,13 @@ export interface InvokeRequest {
   userToken: string | undefined
 }
 
-/** Errors: invalid_argument, invalid_name, args_too_large. A longer timeout than the longest is that. */
-export function parseInvoke(data: unknown): Result<InvokeRequest> {
+/**
+ * A timeout above the maximum is read as the maximum. Errors: unauthenticated, malformed_key, permission_denied, invalid_argument,
+ * invalid_name, args_too_large.
+ */
+export function readRequest({ authorization, data, signal, emit }: Call): Result<InvokeRequest> {
+  const key = readAgentKey(authorization)
+  if (!key.ok) return key
   const parsed = parseRequest('invokeTool', data)
   if (!parsed.ok) return parsed
   const { name, args, timeoutMs, idempotencyKey, userToken } = parsed.value
@@ -26,12 +44,20 @@ export function parseInvoke(data: unknown): Result<InvokeRequest> {
   if (Buffer.byteLength(JSON.stringify(args)) > ARGS_BYTES_MAX)
     return fail('args_too_large', undefined, { field: 'args' })
   return ok({
+    key: key.value,
     address: address.value,
     args: json.value as JsonObject,
     timeoutMs: Math.min(timeoutMs, TIMEOUT_MS_MAX),
     idempotencyKey,
     userToken,
+    signal,
+    ...(emit && { emit }),
   })
+}
+
+/** Errors: invalid_name. */
+export function parseToolAddress(text: string): Result<ToolAddress> {
+  return CALL_NAME.test(text) ? ok(splitCallName(text)) : fail('invalid_name', undefined, { field: 'name' })
 }
 
 export function commandMeta({ address: { command } }: InvokeRequest): Meta {

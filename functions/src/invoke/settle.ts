@@ -1,15 +1,54 @@
-import type { Meta } from '@vitrine/core/log/entry'
 import type { ErrorCode } from '@vitrine/core/errors'
+import type { JsonValue } from '@vitrine/core/json/value'
+import type { Meta } from '@vitrine/core/log/entry'
 import { monthOf } from '@vitrine/core/names'
-import type { Result } from '@vitrine/core/result'
-import type { Dispatch, Ending } from './dispatch.ts'
-import { withinMs } from '../lib/within-ms.ts'
-import { ended, released } from './idempotency.ts'
-import type { Appended, Receipt, Write } from '../ledger/plan.ts'
-import type { InvokeParts } from './parts.ts'
-import { breakerWrite } from '../policies/circuits.ts'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import type { ForwardOutcome } from '../forward/forward.ts'
+import type { RawJson } from '../http/raw-json.ts'
 import { closingOf } from '../ledger/closing.ts'
-import { logs, paths } from '../store/documents.ts'
+import type { Appended, Receipt, Write } from '../ledger/plan.ts'
+import { withinMs } from '../lib/within-ms.ts'
+import { breakerWrite } from '../policies/circuits.ts'
+import { logs, paths, type BreakerDoc } from '../store/documents.ts'
+import type { Entered } from './enter.ts'
+import type { End } from './gate.ts'
+import { ended, released } from './idempotency.ts'
+import type { InvokeParts } from './parts.ts'
+
+/** Steps 8 and 9 of an invocation: records the outcome and replies. */
+
+/** How a call ended. */
+export interface Ending {
+  outcome: ForwardOutcome
+  /** How each try ended. */
+  tries: string[]
+  durationMs: number
+  /** What the caller gets of the answer. */
+  result: Invoked['result']
+  /** Places in the answer where the credential was taken out. */
+  redactions: number
+  /** Of the scrubbed result; empty for a call without an idempotency key. */
+  resultDigest: string
+}
+
+export interface Invoked {
+  /** The upstream's HTTP status; 200 for an MCP result. */
+  status: number
+  ok: boolean
+  /** Null where it went out in pieces, and for a repeated idempotency key. */
+  result: JsonValue | RawJson
+  /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
+  resultDigest?: string
+  /** The tool was called by an earlier call with this idempotency key. */
+  replayed?: true
+  /** `pending` when the outcome is not yet on record: recording is tried again until it is. */
+  receipt: PendingReceipt
+}
+
+type PendingReceipt = Receipt & { pending?: true }
+
+/** What becomes of a tool's circuit breaker; undefined leaves it. */
+type BreakerChange = BreakerDoc | null | undefined
 
 /** The ending of a call that was let in and then not forwarded. */
 export function notForwarded(code: ErrorCode): Ending {
@@ -17,10 +56,32 @@ export function notForwarded(code: ErrorCode): Ending {
     outcome: { answered: false, status: 0, code, sent: false },
     tries: [],
     durationMs: 0,
+    result: null,
     redactions: 0,
     resultDigest: '',
-    breaker: undefined,
   }
+}
+
+/** Gives the slot back, records the outcome and replies. Errors: the outcome's, where there is no answer. */
+export async function settle(
+  parts: InvokeParts,
+  entered: Entered & { intent: Appended },
+  ending: Ending,
+): Promise<Result<Invoked>> {
+  const { outcome, result, resultDigest } = ending
+  const breaker = entered.visit.leave(endOf(outcome), Date.now())
+  const receipt = await record(parts, entered, entered.intent, ending, breaker)
+  const { status } = outcome
+  return outcome.answered
+    ? ok({ status, ok: outcome.ok, result, ...(entered.guard && { resultDigest }), receipt })
+    : fail(outcome.code, undefined, { receipt, ...(status > 0 && { status }) })
+}
+
+/** What a call's end says about its tool: an answer of 5xx, and no answer because of the upstream, count against it. */
+function endOf(outcome: ForwardOutcome): End {
+  if (outcome.answered) return outcome.status >= 500 ? 'failed' : 'well'
+  if (outcome.code === 'worker_absent') return 'absent'
+  return outcome.code.startsWith('upstream_') ? 'failed' : 'nothing'
 }
 
 /** How long a caller waits for the outcome's record before being answered without it. */
@@ -28,38 +89,40 @@ const SETTLE_WAIT_MS = 5_000
 /** How long the record is tried for; then the reconciler closes the call as unknown. */
 const SETTLE_PATIENCE_MS = 15 * 60_000
 
-/** Records the outcome. The tool has been called, so the caller gets its answer whether or not the record stands already. */
-export async function settle(
-  parts: InvokeParts,
-  dispatch: Dispatch,
+/** Records the outcome. The tool has been called, so the caller gets its answer even if the outcome is not on record yet. */
+export async function record(
+  parts: Pick<InvokeParts, 'append' | 'reconcileAfterMs'>,
+  entered: Entered,
   intent: Appended,
   ending: Ending,
-): Promise<Receipt & { pending?: true }> {
-  const { call, agent, tool } = dispatch
+  breaker?: BreakerChange,
+): Promise<PendingReceipt> {
+  const { call, agent, tool } = entered
   const { outcome } = ending
   const log = logs.agent(agent.id)
-  // A caller who hangs up early has perhaps had the tool do its work: no unit comes back for that.
+  // The tool may have done its work for a caller who hung up early: no unit comes back for that.
   const isCredited = outcome.status === 0 && !(outcome.answered === false && outcome.code === 'cancelled')
+  const meta = metaOf(ending, breaker)
   const append = (ofTool: Write[]): Promise<Result<Appended>> =>
     parts.append(
       log,
       agent.orgId,
       {
-        drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta: metaOf(ending) }],
+        drafts: [{ action: 'tool.invoke', actor: `agent:${agent.id}`, target: tool.name, call, meta }],
         ...(isCredited && { credit: { month: monthOf(intent.at) } }),
         writes: (seq, at, hash) => [
           ...closingOf(parts, log, { call, ts: intent.at }, seq, at),
           ...ofTool,
-          ...guardWrites(dispatch, intent, ending, { log, seq, hash }),
+          ...guardWrites(entered, intent, ending, { log, seq, hash }),
         ],
       },
       SETTLE_PATIENCE_MS,
     )
-  const settled = await withinMs(SETTLE_WAIT_MS, appendAnyhow(append, breakerWrites(dispatch, ending)))
+  const settled = await withinMs(SETTLE_WAIT_MS, appendAnyhow(append, breakerWrites(entered, breaker)))
   return settled?.ok ? settled.value.receipts[0]! : { ...intent.receipts[0]!, pending: true }
 }
 
-/** A tool that was taken away meanwhile has no circuit any more, and takes no record with it. */
+/** A tool that was removed meanwhile has no circuit any more: its outcome is recorded without one. */
 async function appendAnyhow(
   append: (ofTool: Write[]) => Promise<Result<Appended>>,
   ofTool: Write[],
@@ -68,7 +131,7 @@ async function appendAnyhow(
   return ofTool.length > 0 && !appended.ok && appended.error.code === 'conflict' ? append([]) : appended
 }
 
-function metaOf({ outcome, tries, durationMs, redactions, breaker }: Ending): Meta {
+function metaOf({ outcome, tries, durationMs, redactions }: Ending, breaker: BreakerChange): Meta {
   return {
     status: outcome.status,
     ok: outcome.answered && outcome.ok,
@@ -81,15 +144,15 @@ function metaOf({ outcome, tries, durationMs, redactions, breaker }: Ending): Me
   }
 }
 
-function breakerWrites({ agent, tool }: Dispatch, { breaker }: Ending): Write[] {
+function breakerWrites({ agent, tool }: Entered, breaker: BreakerChange): Write[] {
   if (breaker === undefined) return []
   if (tool.kind === 'worker') return [breakerWrite(tool.route, tool.route.since, breaker)]
   return [{ op: 'update', path: paths.tool(agent.id, tool.name), data: { breaker } }]
 }
 
-/** What becomes of the idempotency key; it cannot fail and take the record with it. */
+/** What becomes of the idempotency key. None of these writes has a precondition that could fail the record. */
 function guardWrites(
-  { call, guard }: Dispatch,
+  { call, guard }: Entered,
   intent: Appended,
   { outcome, resultDigest }: Ending,
   receipt: Receipt,

@@ -2,7 +2,8 @@ import { Timestamp, type DocumentData, type Firestore, type WriteBatch } from 'f
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
 import { EMPTY_TAIL, segmentId, tailOf, type Segment } from '@vitrine/core/log/segment'
 import { answered } from '../store/answered.ts'
-import { paths, type OwnerDoc } from '../store/documents.ts'
+import { readAll } from '../store/path.ts'
+import { paths } from '../store/documents.ts'
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Plan, Write } from './plan.ts'
 
@@ -24,13 +25,12 @@ export function createLedgerStore(db: Firestore): LedgerStore {
     },
 
     async readQuota(ownerUid, month): Promise<VersionedQuota> {
-      const [quota, owner] = await answered(
-        db.getAll(db.doc(paths.quota(ownerUid, month)), db.doc(paths.owner(ownerUid))),
-      )
-      const data = quota?.data()
-      if (data) return { limit: data['limit'], leased: data['leased'], version: versionOf(quota!.updateTime!) }
-      const settings = owner?.data() as OwnerDoc | undefined
-      return { limit: settings?.monthlyInvocations ?? QUOTA_DEFAULT, leased: 0, version: '' }
+      const [quota, owner] = await answered(readAll(db, [paths.quota(ownerUid, month), paths.owner(ownerUid)]))
+      if (quota.data) {
+        const { limit, leased } = quota.data
+        return { limit, leased, version: versionOf(quota.version!) }
+      }
+      return { limit: owner.data?.monthlyInvocations ?? QUOTA_DEFAULT, leased: 0, version: '' }
     },
 
     async commit(log, plan, quota) {

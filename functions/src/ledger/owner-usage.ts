@@ -1,18 +1,18 @@
 import type { Firestore } from 'firebase-admin/firestore'
-import type { Usage } from '@vitrine/core/log/segment'
-import { paths } from '../store/documents.ts'
+import { logs, paths, type UsageDoc } from '../store/documents.ts'
+import { collection, readAll } from '../store/path.ts'
 
 /** What all agents of an owner have spent in a month, in units of `tools.invoke`, from the usage documents. */
 export async function ownerUsage(
   db: Firestore,
   ownerUid: string,
   month: string,
-): Promise<{ used: number; agents: { agentId: string; usage: Usage & { orgId: string } }[] }> {
-  const owned = await db.collection('agents').where('ownerUid', '==', ownerUid).select().get()
-  if (owned.empty) return { used: 0, agents: [] }
-  const documents = await db.getAll(...owned.docs.map((agent) => db.doc(paths.usage(agent.ref.path, month))))
-  const agents = documents.flatMap((doc, i) =>
-    doc.exists ? [{ agentId: owned.docs[i]!.id, usage: doc.data() as Usage & { orgId: string } }] : [],
+): Promise<{ used: number; agents: { agentId: string; usage: UsageDoc }[] }> {
+  const owned = await collection(db, paths.agents).where('ownerUid', '==', ownerUid).select().get()
+  const usages = await readAll(
+    db,
+    owned.docs.map(({ id }) => paths.usage(logs.agent(id), month)),
   )
+  const agents = usages.flatMap(({ data: usage }, i) => (usage ? [{ agentId: owned.docs[i]!.id, usage }] : []))
   return { used: agents.reduce((sum, { usage }) => sum + usage.invoked - usage.credited, 0), agents }
 }

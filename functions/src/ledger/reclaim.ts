@@ -1,9 +1,10 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import { LRUCache } from 'lru-cache'
-import { spendable, type Quota } from '@vitrine/core/log/meter'
+import { spendable } from '@vitrine/core/log/meter'
 import { monthOf } from '@vitrine/core/names'
 import type { Append } from './ledger.ts'
 import { logs, paths } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 import { ownerUsage } from './owner-usage.ts'
 
 /**
@@ -38,7 +39,7 @@ export function createReclaim(db: Firestore, append: Append, now: () => number =
       ),
     )
     // Whoever asks may have been refused just before units came back on somebody else's account.
-    const quota = (await db.doc(paths.quota(ownerUid, month)).get()).data() as Quota | undefined
+    const { data: quota } = await read(db, paths.quota(ownerUid, month))
     const hasUnits = quota === undefined || quota.leased < quota.limit
     if (!hasUnits) fruitlessUntilMs.set(ownerUid, now() + FRUITLESS_MS)
     return hasUnits

@@ -6,6 +6,7 @@ import { coalesce } from '../lib/coalesce.ts'
 import { answered } from '../store/answered.ts'
 import type { Append } from '../ledger/ledger.ts'
 import { logs, paths, toolFrom, type ToolDoc } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
 import type { Listing } from './listing.ts'
@@ -40,8 +41,8 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
     const path = paths.tool(agentId, tool.name)
     return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
       retryConflicts(async () => {
-        const snapshot = await answered(db.doc(path).get())
-        const stored = toolFrom(snapshot.data())
+        const { data, version } = await answered(read(db, path))
+        const stored = toolFrom(data)
         // Registered anew or gone meanwhile: this look was at another registration.
         if (!stored || stored.version !== tool.version) return ok(tool)
         const pinned = manifests.pinnedOf(stored)
@@ -49,7 +50,7 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
         const { meta, pins } = changeTo(stored, pinned, live)
         const appended = await append(logs.agent(agentId), stored.orgId, {
           drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
-          writes: () => [{ op: 'update', path, data: pins, version: snapshot.updateTime }],
+          writes: () => [{ op: 'update', path, data: pins, version }],
         })
         return appended.ok ? ok({ ...stored, ...pins }) : appended
       }),

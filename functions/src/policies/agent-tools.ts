@@ -3,7 +3,8 @@ import type { JsonValue } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { answered } from '../store/answered.ts'
 import type { PolicyParts } from './parts.ts'
-import { policyPaths, type Route, type ToolPolicyDoc } from '../store/policy-documents.ts'
+import { collection } from '../store/path.ts'
+import { policyPaths, type Route } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
 
@@ -22,8 +23,8 @@ export async function policyTools(
   agent: { orgId: string; teams?: readonly string[] },
 ): Promise<PolicyTool[]> {
   const { orgId, teams = [] } = agent
-  const found = await answered(db.collection(policyPaths.policies(orgId)).get())
-  const policies = new Map(found.docs.map((doc) => [doc.id, doc.data() as ToolPolicyDoc]))
+  const found = await answered(collection(db, policyPaths.policies(orgId)).get())
+  const policies = new Map(found.docs.map((doc) => [doc.id, doc.data()]))
   const routes = new Map<string, Route[]>()
   for (const [policyId, policy] of policies) {
     for (const { slug } of policy.servers)

@@ -1,4 +1,3 @@
-import type { DocumentData } from 'firebase-admin/firestore'
 import { LRUCache } from 'lru-cache'
 import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { isCommandEnabled, type EnvVar, type ServerConfig } from '@vitrine/core/policy/server-config'
@@ -8,18 +7,13 @@ import type { LiveWorker, ServedTool } from '../forward/worker/worker.ts'
 import { judge } from '../manifest/verdict.ts'
 import type { Manifests } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from './circuits.ts'
-import {
-  policyPaths,
-  type ServerDoc,
-  type ToolPolicyDoc,
-  type ToolRoutesDoc,
-  type WorkersDoc,
-} from '../store/policy-documents.ts'
+import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
-import { secretPaths, toSealed, type SecretDoc, type SecretName } from './secret-doc.ts'
+import { secretPaths, toSealed, type SecretDoc } from './secret-doc.ts'
 import { paths, TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
+import type { Path } from '../store/path.ts'
 import { whereToSet } from './worker-policy.ts'
 
 /** Finds the tool that an agent means by a name, among the servers of its tool policies. */
@@ -49,84 +43,69 @@ export type WorkerTool = Omit<ToolDoc, 'kind'> & {
 }
 
 export interface Routes {
-  /** What `find` will most likely need, to be read along with what is read anyway; nothing for what was never found. */
-  guess(agentId: string, slug: string, user?: string): string[]
+  /** Paths of what `find` will probably read, so that they can be read ahead; empty for a name that was never found. */
+  guess(agentId: string, slug: string, user?: string): Path<object>[]
   /**
-   * The tool, by documents as they are now: `known` holds those of `guess` by path, the rest is read here, in up to three round trips.
-   * Undefined when no policy of the agent has a server of that name.
+   * The tool, by documents as `load` gives them, in up to three round trips; none where all that `guess` named was read ahead. Undefined
+   * when no policy of the agent has a server of that name.
    */
-  find(request: RouteRequest, known: ReadonlyMap<string, DocumentData | undefined>): Promise<WorkerTool | undefined>
+  find(request: RouteRequest, load: Load): Promise<WorkerTool | undefined>
 }
 
 /** Names remembered per process. */
 const GUESSES_MAX = 10_000
 
-export function createRoutes(load: Load, project: string, now: () => number = Date.now): Routes {
-  /** Paths that the last call of an agent's tool needed, those of its user's secrets by their names. */
-  const guesses = new LRUCache<string, { paths: string[]; orgId: string; userSecrets: string[] }>({ max: GUESSES_MAX })
+/** What the last call of an agent's tool read: paths, and the names of its user's secrets. */
+interface Guess {
+  paths: Path<object>[]
+  orgId: string
+  userSecrets: string[]
+}
+
+export function createRoutes(project: string, now: () => number = Date.now): Routes {
+  const guesses = new LRUCache<string, Guess>({ max: GUESSES_MAX })
 
   return {
     guess(agentId, slug, user) {
       const known = guesses.get(`${agentId}/${slug}`)
       if (!known) return []
-      const { orgId } = known
-      const ofUser =
-        user === undefined
-          ? []
-          : [
-              paths.member(orgId, user),
-              ...known.userSecrets.map((name) => secretPaths.secret({ orgId, scope: 'user', owner: user, name })),
-            ]
-      return [...known.paths, ...ofUser]
+      return user === undefined
+        ? known.paths
+        : [...known.paths, paths.member(known.orgId, user), ...userSecretPaths(known.orgId, user, known.userSecrets)]
     },
 
-    async find({ agent, slug, user }, known) {
-      const read = async (...paths: string[]): Promise<(DocumentData | undefined)[]> => {
-        const missing = paths.filter((path) => !known.has(path))
-        const found = missing.length === 0 ? [] : await load(missing)
-        return paths.map((path) => (known.has(path) ? known.get(path) : found[missing.indexOf(path)]))
-      }
-      const { id: agentId, orgId, teams = [] } = agent
+    async find({ agent: { id: agentId, orgId, teams = [] }, slug, user }, load) {
       const routesPath = policyPaths.routes(orgId, slug)
-      const [routes] = await read(routesPath)
-      const route = routeFor((routes as ToolRoutesDoc | undefined)?.routes ?? [], teams)
+      const [routes] = await load([routesPath])
+      const route = routeFor(routes?.routes ?? [], teams)
       if (!route) return undefined
       const { policyId } = route
-      const ofPolicy = [
-        policyPaths.policy(orgId, policyId),
-        policyPaths.server(orgId, policyId, slug),
-        policyPaths.workers(orgId, policyId),
-      ]
-      const [policyDoc, serverDoc, workersDoc] = await read(...ofPolicy)
-      const policy = policyDoc as ToolPolicyDoc | undefined
+      const policyPath = policyPaths.policy(orgId, policyId)
+      const serverPath = policyPaths.server(orgId, policyId, slug)
+      const workersPath = policyPaths.workers(orgId, policyId)
+      const [policy, serverDoc, workersDoc] = await load([policyPath, serverPath, workersPath])
       const server = policy?.servers.find((candidate) => candidate.slug === slug)
       // The route and the policy were written together, but may have been read apart.
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
+      const secretNames = personal.map(({ secret }) => secret)
       guesses.set(`${agentId}/${slug}`, {
-        paths: [routesPath, ...ofPolicy],
+        paths: [routesPath, policyPath, serverPath, workersPath],
         orgId,
-        userSecrets: personal.map(({ secret }) => secret),
+        userSecrets: secretNames,
       })
-      const secretOf = (name: string): SecretName => ({ orgId, scope: 'user', owner: user ?? '', name })
       const [member, ...secretDocs] =
-        user === undefined
-          ? []
-          : await read(paths.member(orgId, user), ...personal.map(({ secret }) => secretPaths.secret(secretOf(secret))))
-      const userSecrets = new Map(
-        personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i] as SecretDoc | undefined)]),
-      )
-
-      const found = {
-        workersDoc: workersDoc as WorkersDoc | undefined,
-        user,
-        isMember: member !== undefined,
-        userSecrets,
-      }
-      return toolOf(policy, policyId, server, serverDoc as ServerDoc | undefined, found, now())
+        user === undefined ? [] : await load([paths.member(orgId, user), ...userSecretPaths(orgId, user, secretNames)])
+      const userSecrets = new Map(personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i])]))
+      const found = { workersDoc, user, isMember: member !== undefined, userSecrets }
+      return toolOf(policy, policyId, server, serverDoc, found, now())
     },
   }
+}
+
+function userSecretPaths(orgId: string, user: string, names: readonly string[]): Path<SecretDoc>[] {
+  return names.map((name) => secretPaths.secret({ orgId, scope: 'user', owner: user, name }))
 }
 
 interface Found {

@@ -1,8 +1,8 @@
 import type { Role } from '@vitrine/core/api/organization'
-import type { DocumentSnapshot } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { roleIn, type Principal } from '../auth/owner.ts'
 import type { PolicyParts } from './parts.ts'
+import { read, type Read } from '../store/path.ts'
 import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from '../store/policy-documents.ts'
 
 export const MANAGERS: readonly Role[] = ['owner', 'admin']
@@ -13,9 +13,9 @@ export interface Managed {
   policyId: string
   orgId: string
   policy: ToolPolicyDoc
-  version: DocumentSnapshot['updateTime']
+  version: Read<ToolPolicyDoc>['version']
   key: ToolKeyDoc
-  keyVersion: DocumentSnapshot['updateTime']
+  keyVersion: Read<ToolKeyDoc>['version']
 }
 
 /** Errors: policy_not_found, also for another organization's; permission_denied for the org's own without one of the roles. */
@@ -26,20 +26,10 @@ export async function managedPolicy(
   roles: readonly Role[],
 ): Promise<Result<Managed>> {
   const { db } = parts
-  const keySnapshot = await db.doc(policyPaths.key(policyId)).get()
-  const key = keySnapshot.data() as ToolKeyDoc | undefined
+  const { data: key, version: keyVersion } = await read(db, policyPaths.key(policyId))
   const role = key && (await roleIn(db, by, key.orgId))
   if (!key || !role) return fail('policy_not_found')
   if (!roles.includes(role)) return fail('permission_denied')
-  const snapshot = await db.doc(policyPaths.policy(key.orgId, policyId)).get()
-  const policy = snapshot.data() as ToolPolicyDoc | undefined
-  if (!policy) return fail('policy_not_found')
-  return ok({
-    policyId,
-    orgId: key.orgId,
-    policy,
-    version: snapshot.updateTime,
-    key,
-    keyVersion: keySnapshot.updateTime,
-  })
+  const { data: policy, version } = await read(db, policyPaths.policy(key.orgId, policyId))
+  return policy ? ok({ policyId, orgId: key.orgId, policy, version, key, keyVersion }) : fail('policy_not_found')
 }

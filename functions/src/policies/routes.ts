@@ -1,7 +1,8 @@
-import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
+import type { Firestore } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../store/answered.ts'
 import type { Write } from '../ledger/plan.ts'
+import { readAll, type Path, type Read } from '../store/path.ts'
 import { policyPaths, type Route, type ToolRoutesDoc } from '../store/policy-documents.ts'
 
 /**
@@ -42,11 +43,12 @@ export async function routeWrites(
 ): Promise<Result<Write[]>> {
   const slugs = [...new Set([...before, ...after])]
   if (slugs.length === 0) return ok([])
-  const snapshots = await answered(db.getAll(...slugs.map((slug) => db.doc(policyPaths.routes(orgId, slug)))))
+  const paths = slugs.map((slug) => policyPaths.routes(orgId, slug))
+  const found = await answered(readAll(db, paths))
   const writes: Write[] = []
   for (const [index, slug] of slugs.entries()) {
-    const snapshot = snapshots[index]!
-    const routes = (snapshot.data() as ToolRoutesDoc | undefined)?.routes ?? []
+    const stored = found[index]!
+    const routes = stored.data?.routes ?? []
     const others = routes.filter((route) => route.policyId !== policyId)
     const claimed = after.includes(slug)
     if (claimed && others.some((other) => overlap(other.teams, teams))) {
@@ -55,15 +57,17 @@ export async function routeWrites(
       })
     }
     const wanted = claimed ? [...others, { policyId, teams: [...teams] }] : others
-    if (JSON.stringify(wanted) !== JSON.stringify(routes)) writes.push(routeWrite(snapshot, orgId, wanted))
+    if (JSON.stringify(wanted) !== JSON.stringify(routes)) writes.push(routeWrite(paths[index]!, stored, orgId, wanted))
   }
   return ok(writes)
 }
 
-function routeWrite(snapshot: DocumentSnapshot, orgId: string, routes: Route[]): Write {
-  const { path } = snapshot.ref
-  if (!snapshot.exists) return { op: 'create', path, data: { orgId, routes } }
-  return routes.length === 0
-    ? { op: 'delete', path, version: snapshot.updateTime }
-    : { op: 'update', path, data: { routes }, version: snapshot.updateTime }
+function routeWrite(
+  path: Path<ToolRoutesDoc>,
+  { data, version }: Read<ToolRoutesDoc>,
+  orgId: string,
+  routes: Route[],
+): Write {
+  if (!data) return { op: 'create', path, data: { orgId, routes } }
+  return routes.length === 0 ? { op: 'delete', path, version } : { op: 'update', path, data: { routes }, version }
 }

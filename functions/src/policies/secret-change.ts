@@ -4,6 +4,7 @@ import type { Principal } from '../auth/owner.ts'
 import type { Appended, Write } from '../ledger/plan.ts'
 import type { PolicyParts } from './parts.ts'
 import { logs } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 import { secretPaths, type SecretName } from './secret-doc.ts'
 
 /** Commits a change of a secret with its entry, and has workers hear of it. A user's secrets travel with each call; nobody has to. */
@@ -32,8 +33,9 @@ export async function recordSecret(
 }
 
 async function nextRevision({ db }: PolicyParts, orgId: string): Promise<Write> {
-  const snapshot = await db.doc(secretPaths.revision(orgId)).get()
-  if (!snapshot.exists) return { op: 'create', path: snapshot.ref.path, data: { orgId, revision: 1 } }
-  const { revision } = snapshot.data() as { revision: number }
-  return { op: 'update', path: snapshot.ref.path, data: { revision: revision + 1 }, version: snapshot.updateTime }
+  const path = secretPaths.revision(orgId)
+  const { data, version } = await read(db, path)
+  return data
+    ? { op: 'update', path, data: { revision: data.revision + 1 }, version }
+    : { op: 'create', path, data: { orgId, revision: 1 } }
 }

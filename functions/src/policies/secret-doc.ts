@@ -1,4 +1,4 @@
-import { path } from '../store/path.ts'
+import { collectionPath, path } from '../store/path.ts'
 import type { SecretScope } from '@vitrine/core/api/organization'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -17,7 +17,7 @@ export type SecretForm = { enc: Uint8Array; kmsKey: string } | { env: string } |
 export type SecretDoc = SecretName & SecretForm
 
 export const secretPaths = {
-  secrets: (orgId: string) => `orgs/${orgId}/secrets`,
+  secrets: (orgId: string) => collectionPath<SecretDoc>(`orgs/${orgId}/secrets`),
   secret: ({ orgId, scope, owner, name }: SecretName) =>
     path<SecretDoc>(`orgs/${orgId}/secrets/${scope}:${owner}:${name}`),
   /** Counts changes, so that workers hear of them. */

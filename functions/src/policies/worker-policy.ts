@@ -3,8 +3,8 @@ import type { WorkerEnv, WorkerPolicy, WorkerServer } from '@vitrine/core/policy
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { PolicyParts } from './parts.ts'
 import { pinFor } from './records.ts'
-import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
-import { secretPaths, toSealed, type SecretDoc, type SecretName } from './secret-doc.ts'
+import { policyPaths, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
+import { secretPaths, toSealed, type SecretName } from './secret-doc.ts'
 import type { Connector } from '../auth/connector.ts'
 
 /** A policy as its workers have to know it now. */
@@ -26,10 +26,8 @@ export async function currentPolicy(
     secretPaths.revision(orgId),
   ])
   if (!doc || !workers) return fail('policy_not_found')
-  const policy = doc
   // Both only grow, so their sum grows with either.
-  const version = policy.revision + ((secrets as { revision: number } | undefined)?.revision ?? 0)
-  return ok({ doc: policy, version, workers: workers })
+  return ok({ doc, version: doc.revision + (secrets?.revision ?? 0), workers })
 }
 
 /** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
@@ -39,31 +37,26 @@ export async function workerPolicy(
   { doc, version }: Current,
 ): Promise<WorkerPolicy> {
   const named = doc.servers.flatMap(({ env }) => env.flatMap((variable) => sharedSecret(orgId, variable) ?? []))
-  const paths = [
-    ...new Set([
-      ...doc.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug)),
-      ...named.map(secretPaths.secret),
-    ]),
-  ]
-  const found = paths.length === 0 ? [] : await load(paths)
-  const byPath = new Map(paths.map((path, i) => [path, found[i]]))
+  const secretsAt = [...new Set(named.map(secretPaths.secret))]
+  // One round trip: the loads of one tick go together.
+  const [records, secretDocs] = await Promise.all([
+    load(doc.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug))),
+    load(secretsAt),
+  ])
+  const secretAt = new Map(secretsAt.map((path, i) => [path, secretDocs[i]]))
 
   const envOf = (variable: EnvVar): WorkerEnv => {
     const secret = sharedSecret(orgId, variable)
     if (secret) {
-      const sealed = toSealed(project, byPath.get(secretPaths.secret(secret)) as SecretDoc | undefined)
+      const sealed = toSealed(project, secretAt.get(secretPaths.secret(secret)))
       return { name: variable.name, secret: secret.name, ...(sealed ? { sealed } : { missing: whereToSet(secret) }) }
     }
     return ownValue(variable)
   }
-  const serverOf = (server: ServerConfig): WorkerServer => {
+  const serverOf = (server: ServerConfig, i: number): WorkerServer => {
     const env = server.env.map(envOf)
     if (isNodeServer(server)) return { ...server, env }
-    return {
-      ...server,
-      env,
-      pinned: pinFor(server, byPath.get(policyPaths.server(orgId, policyId, server.slug)) as ServerDoc | undefined),
-    }
+    return { ...server, env, pinned: pinFor(server, records[i]) }
   }
   return { policyId, orgId, name: doc.name, version, builtins: doc.builtins, servers: doc.servers.map(serverOf) }
 }

@@ -3,7 +3,8 @@ import { bytesToBase64 } from '@vitrine/core/bytes'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Chain } from './checkpoint.ts'
 import type { ProofParts } from './parts.ts'
-import { logs, paths, type AgentDoc } from '../store/documents.ts'
+import { logs, paths } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 import { chainLines, pinChain, pinChainAt, redactedSince, type Pinned } from './chain-lines.ts'
 
 const AGENTS_AT_A_TIME = 300
@@ -100,6 +101,6 @@ async function chainOf({ db }: ProofParts, { log, orgId }: Scope, wanted: string
   if (wanted === log) return { log, orgId }
   const [, agentId] = /^agents\/([\w-]+)$/.exec(wanted) ?? []
   if (log !== logs.org(orgId) || agentId === undefined) return undefined
-  const agent = (await db.doc(paths.agent(agentId)).get()).data() as AgentDoc | undefined
+  const { data: agent } = await read(db, paths.agent(agentId))
   return agent?.orgId === orgId ? { log: wanted, orgId } : undefined
 }

@@ -1,12 +1,12 @@
 import { writeBundleLine, type BundleLine } from '@vitrine/core/log/bundle'
 import type { Opening } from '@vitrine/core/log/commitment'
 import { GENESIS_PREV } from '@vitrine/core/log/entry'
-import type { Usage } from '@vitrine/core/log/segment'
 import type { Chain } from './checkpoint.ts'
-import { lastSegment, segmentPages, segmentWith, type StoredSegment } from './chain.ts'
+import { lastSegment, segmentPages, segmentWith } from './chain.ts'
 import { originOf } from './sign.ts'
 import type { ProofParts } from './parts.ts'
-import { paths, type CheckpointDoc, type OpeningsDoc } from '../store/documents.ts'
+import { paths, type SegmentDoc } from '../store/documents.ts'
+import { collection, readAll, select } from '../store/path.ts'
 
 /** Openings are up to 700 KiB a document. */
 const OPENINGS_AT_A_TIME = 8
@@ -16,7 +16,7 @@ const CHECKPOINTS_AT_A_TIME = 200
 export interface Pinned extends Chain {
   size: number
   /** Ends at `size`; undefined for a chain without entries. */
-  last: StoredSegment | undefined
+  last: SegmentDoc | undefined
 }
 
 export async function pinChain({ db }: ProofParts, chain: Chain): Promise<Pinned> {
@@ -55,14 +55,10 @@ function headLine(parts: ProofParts, { log, orgId, size, last }: Pinned): string
 }
 
 async function* checkpointLines({ db }: ProofParts, { log, size }: Pinned): AsyncGenerator<string, void> {
-  const all = db
-    .collection(`${log}/checkpoints`)
-    .where('size', '<=', size)
-    .orderBy('size')
-    .select('size', 'note')
-    .limit(CHECKPOINTS_AT_A_TIME)
+  const upToSize = collection(db, paths.checkpoints(log)).where('size', '<=', size).orderBy('size')
+  const all = select(upToSize, 'size', 'note').limit(CHECKPOINTS_AT_A_TIME)
   for (let page = await all.get(); !page.empty; page = await all.startAfter(page.docs.at(-1)).get()) {
-    const signed = page.docs.map((doc) => doc.data() as CheckpointDoc).filter(({ note }) => note !== null)
+    const signed = page.docs.map((doc) => doc.data()).filter(({ note }) => note !== null)
     yield* lines(
       signed.map((checkpoint) => ({ type: 'checkpoint', log, size: checkpoint.size, note: checkpoint.note! })),
     )
@@ -101,15 +97,17 @@ async function* entryLines(
 async function readOpenings(
   { db }: ProofParts,
   log: string,
-  segments: readonly StoredSegment[],
+  segments: readonly SegmentDoc[],
 ): Promise<Map<string, Opening>> {
   const holding = segments.filter((segment) => callsOf(segment).length > 0)
-  if (holding.length === 0) return new Map()
-  const documents = await db.getAll(...holding.map(({ first }) => db.doc(paths.openings(log, first))))
-  return new Map(documents.flatMap((doc) => Object.entries((doc.data() as OpeningsDoc | undefined)?.openings ?? {})))
+  const documents = await readAll(
+    db,
+    holding.map(({ first }) => paths.openings(log, first)),
+  )
+  return new Map(documents.flatMap(({ data }) => Object.entries(data?.openings ?? {})))
 }
 
-function callsOf({ entries }: StoredSegment): string[] {
+function callsOf({ entries }: SegmentDoc): string[] {
   return entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ call }) => call)
 }
 
@@ -127,8 +125,8 @@ export async function redactedSince({ db }: ProofParts, log: string, size: numbe
 
 /** A usage document that has moved on since is given as the chain's own totals say it was. */
 async function* usageLines({ db }: ProofParts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
-  const found = await db.collection(`${log}/usage`).orderBy('month').get()
-  const usages = found.docs.map((doc) => doc.data() as Usage & { seq: number })
+  const found = await collection(db, paths.usages(log)).orderBy('month').get()
+  const usages = found.docs.map((doc) => doc.data())
   const then = usages.flatMap((usage) =>
     usage.seq < size ? [usage] : usage.month === last?.usage.month ? [last.usage] : [],
   )

@@ -1,22 +1,26 @@
 import type { Firestore } from 'firebase-admin/firestore'
-import type { Segment } from '@vitrine/core/log/segment'
+import { paths, type SegmentDoc } from '../store/documents.ts'
+import { collection } from '../store/path.ts'
 
 /** Reading a chain's segments. Nothing in them is checked here. */
-export type StoredSegment = Omit<Segment, 'at'>
 
 /** One page is in memory at a time: 256 entries a segment at most, mostly far fewer. */
 const SEGMENTS_AT_A_TIME = 64
 
 /** The segment that holds entry `seq`. */
-export async function segmentWith(db: Firestore, log: string, seq: number): Promise<StoredSegment | undefined> {
-  const found = await db.collection(`${log}/audit`).where('first', '<=', seq).orderBy('first', 'desc').limit(1).get()
-  const segment = found.docs[0]?.data() as StoredSegment | undefined
+export async function segmentWith(db: Firestore, log: string, seq: number): Promise<SegmentDoc | undefined> {
+  const found = await collection(db, paths.segments(log))
+    .where('first', '<=', seq)
+    .orderBy('first', 'desc')
+    .limit(1)
+    .get()
+  const segment = found.docs[0]?.data()
   return segment && seq < segment.first + segment.count ? segment : undefined
 }
 
-export async function lastSegment(db: Firestore, log: string): Promise<StoredSegment | undefined> {
-  const found = await db.collection(`${log}/audit`).orderBy('first', 'desc').limit(1).get()
-  return found.docs[0]?.data() as StoredSegment | undefined
+export async function lastSegment(db: Firestore, log: string): Promise<SegmentDoc | undefined> {
+  const found = await collection(db, paths.segments(log)).orderBy('first', 'desc').limit(1).get()
+  return found.docs[0]?.data()
 }
 
 /** The segments that begin at entry `from` or later and before entry `end`, in order, as pages. */
@@ -25,15 +29,14 @@ export async function* segmentPages(
   log: string,
   from: number,
   end: number,
-): AsyncGenerator<StoredSegment[], void> {
-  const all = db
-    .collection(`${log}/audit`)
+): AsyncGenerator<SegmentDoc[], void> {
+  const all = collection(db, paths.segments(log))
     .where('first', '>=', from)
     .where('first', '<', end)
     .orderBy('first')
     .limit(SEGMENTS_AT_A_TIME)
   for (let page = await all.get(); !page.empty; page = await all.startAfter(page.docs.at(-1)).get()) {
-    yield page.docs.map((doc) => doc.data() as StoredSegment)
+    yield page.docs.map((doc) => doc.data())
     if (page.size < SEGMENTS_AT_A_TIME) return
   }
 }

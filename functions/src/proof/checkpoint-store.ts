@@ -1,7 +1,8 @@
-import type { DocumentSnapshot, Firestore } from 'firebase-admin/firestore'
+import type { Firestore } from 'firebase-admin/firestore'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { ProofParts } from './parts.ts'
 import { logs, paths, type CheckpointDoc } from '../store/documents.ts'
+import { collection, read, reference } from '../store/path.ts'
 
 /** A checkpoint that is signed. */
 export type SignedCheckpoint = CheckpointDoc & { note: string }
@@ -15,13 +16,9 @@ export async function newestSigned(
   below = Infinity,
 ): Promise<SignedCheckpoint | undefined> {
   for (;;) {
-    const found = await db
-      .collection(`${log}/checkpoints`)
-      .where('size', '<', below)
-      .orderBy('size', 'desc')
-      .limit(1)
-      .get()
-    const checkpoint = found.docs[0] && toCheckpoint(found.docs[0])
+    const checkpoints = collection(db, paths.checkpoints(log))
+    const found = await checkpoints.where('size', '<', below).orderBy('size', 'desc').limit(1).get()
+    const checkpoint = found.docs[0]?.data()
     if (!checkpoint || isSignedDoc(checkpoint)) return checkpoint
     below = checkpoint.size
   }
@@ -29,8 +26,8 @@ export async function newestSigned(
 
 /** Those that are yet to be signed or published, by size. */
 export async function unfinished(db: Firestore, log: string): Promise<CheckpointDoc[]> {
-  const found = await db.collection(`${log}/checkpoints`).where('finished', '==', false).get()
-  return found.docs.map(toCheckpoint).sort((a, b) => a.size - b.size)
+  const found = await collection(db, paths.checkpoints(log)).where('finished', '==', false).get()
+  return found.docs.map((doc) => doc.data()).sort((a, b) => a.size - b.size)
 }
 
 /**
@@ -51,9 +48,8 @@ export async function createCheckpoint(
       : await createRecorded(parts, log, path, checkpoint)
   if (created.ok) return ok(checkpoint)
   if (created.error.code !== 'conflict') return created
-  const snapshot = await parts.db.doc(path).get()
-  if (!snapshot.exists) return created
-  const standing = toCheckpoint(snapshot)
+  const { data: standing } = await read(parts.db, path)
+  if (!standing) return created
   if (standing.root === root) return ok(standing)
   return fail(
     'chain_broken',
@@ -91,9 +87,10 @@ export async function storeNote(
   note: string,
   finished: boolean,
 ): Promise<SignedCheckpoint> {
-  const ref = db.doc(paths.checkpoint(log, size))
+  const ref = reference(db, paths.checkpoint(log, size))
   return db.runTransaction(async (transaction) => {
-    const standing = toCheckpoint(await transaction.get(ref))
+    const standing = (await transaction.get(ref)).data()
+    if (!standing) throw new Error(`The checkpoint of ${log} at ${size} is gone.`)
     if (isSignedDoc(standing)) return standing
     transaction.update(ref, { note, finished })
     return { ...standing, note, finished }
@@ -102,8 +99,4 @@ export async function storeNote(
 
 export function isSignedDoc(checkpoint: CheckpointDoc): checkpoint is SignedCheckpoint {
   return checkpoint.note !== null
-}
-
-function toCheckpoint(snapshot: DocumentSnapshot): CheckpointDoc {
-  return snapshot.data() as CheckpointDoc
 }

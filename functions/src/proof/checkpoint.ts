@@ -5,7 +5,8 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles } from '@vitrine/core/log/tiles'
 import { logError } from '../lib/log.ts'
 import type { ProofParts } from './parts.ts'
-import { logs, type AgentDoc, type CheckpointDoc } from '../store/documents.ts'
+import { logs, paths, type CheckpointDoc } from '../store/documents.ts'
+import { collection, select } from '../store/path.ts'
 import { publishCheckpoints } from './publish.ts'
 import { collectCosignatures } from './witness.ts'
 import { lastSegment, segmentPages, segmentWith } from './chain.ts'
@@ -155,10 +156,10 @@ function brokenBy(error: unknown): Result<never> {
 
 /** All agents' chains, then all organizations', on which the agents' checkpoints are recorded. One chain's failure stops no other. */
 export async function checkpointAll(parts: ProofParts): Promise<void> {
-  const agents = await parts.db.collection('agents').select('orgId').get()
+  const agents = await select(collection(parts.db, paths.agents), 'orgId').get()
   await checkpointEach(
     parts,
-    agents.docs.map((agent) => ({ log: logs.agent(agent.id), orgId: (agent.data() as AgentDoc).orgId })),
+    agents.docs.map((agent) => ({ log: logs.agent(agent.id), orgId: agent.data().orgId })),
   )
   const orgs = await parts.db.collection('orgs').select().get()
   await checkpointEach(

@@ -3,7 +3,7 @@ import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
 import { EMPTY_ROOT, foldProof, frontierNodes } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles, growEdge, nodeReader, restoreEdge, type TileData, type TileEdge } from '@vitrine/core/log/tiles'
-import type { StoredSegment } from './chain.ts'
+import type { SegmentDoc } from '../store/documents.ts'
 
 /** A chain's tree as it grows, every entry checked against the one before. No I/O. */
 export interface Growth {
@@ -20,7 +20,7 @@ export function startGrowth(log: string, size: number, edge: readonly TileData[]
 }
 
 /** Appends a segment and answers with the tiles that this completes. Errors: chain_broken; then the growth is of no more use. */
-export function appendSegment(growth: Growth, segment: StoredSegment): Result<TileData[]> {
+export function appendSegment(growth: Growth, segment: SegmentDoc): Result<TileData[]> {
   const { first, count, prev, entries } = segment
   if (first !== growth.edge.size) return broken(growth, `its segment begins at ${first}`)
   if (count !== entries.length || prev !== growth.tail)

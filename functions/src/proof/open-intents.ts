@@ -1,6 +1,7 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Entry } from '@vitrine/core/log/entry'
-import type { Segment } from '@vitrine/core/log/segment'
+import { paths } from '../store/documents.ts'
+import { collection } from '../store/path.ts'
 
 /** The intents of a chain that nothing has closed, as far as it was read. */
 export interface OpenIntents {
@@ -27,13 +28,12 @@ export function openIntents(db: Firestore, log: string, from: number): OpenInten
   return {
     async readTo(end = Infinity) {
       while (position < end) {
-        const page = await db
-          .collection(`${log}/audit`)
+        const page = await collection(db, paths.segments(log))
           .where('first', '>=', position)
           .orderBy('first')
           .limit(SEGMENTS_AT_A_TIME)
           .get()
-        for (const doc of page.docs) (doc.data() as Segment).entries.forEach(take)
+        for (const doc of page.docs) doc.data().entries.forEach(take)
         if (page.size < SEGMENTS_AT_A_TIME) return
       }
     },

@@ -2,7 +2,8 @@ import type { Opening } from '@vitrine/core/log/commitment'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { segmentWith } from './chain.ts'
 import type { ProofParts } from './parts.ts'
-import { paths, type OpeningsDoc } from '../store/documents.ts'
+import { paths } from '../store/documents.ts'
+import { read } from '../store/path.ts'
 
 /** An invocation's opening, with the path and version of the document that holds it. */
 export interface FoundOpening {
@@ -19,7 +20,7 @@ export async function findOpening({ db }: ProofParts, log: string, seq: number):
   if (!segment || !entry) return fail('receipt_not_found')
   if (entry.action !== 'tool.invoke.intent') return fail('opening_not_found')
   const path = paths.openings(log, segment.first)
-  const snapshot = await db.doc(path).get()
-  const opening = (snapshot.data() as OpeningsDoc | undefined)?.openings[entry.call]
-  return opening ? ok({ call: entry.call, opening, path, version: snapshot.updateTime }) : fail('opening_not_found')
+  const { data, version } = await read(db, path)
+  const opening = data?.openings[entry.call]
+  return opening ? ok({ call: entry.call, opening, path, version }) : fail('opening_not_found')
 }

@@ -1,6 +1,7 @@
 import type { Draft, Entry } from '@vitrine/core/log/entry'
 import type { ProofParts } from './parts.ts'
-import { logs, type AgentDoc } from '../store/documents.ts'
+import { logs, paths } from '../store/documents.ts'
+import { collection, select } from '../store/path.ts'
 import { closingOf, isStale } from '../ledger/closing.ts'
 import { openIntents, type OpenIntents } from './open-intents.ts'
 
@@ -60,11 +61,11 @@ function unknownOutcome({ target, call, seq }: Entry): Draft {
 
 /** All agents' chains; organizations' chains hold no calls. Answers how many calls it closed. */
 export async function reconcileAll(parts: ProofParts): Promise<number> {
-  const agents = (await parts.db.collection('agents').select('orgId').get()).docs
+  const agents = (await select(collection(parts.db, paths.agents), 'orgId').get()).docs
   let closed = 0
   async function work(): Promise<void> {
     for (let agent = agents.pop(); agent; agent = agents.pop()) {
-      closed += await reconcileChain(parts, logs.agent(agent.id), (agent.data() as AgentDoc).orgId)
+      closed += await reconcileChain(parts, logs.agent(agent.id), agent.data().orgId)
     }
   }
   await Promise.all(Array.from({ length: AGENTS_AT_A_TIME }, work))

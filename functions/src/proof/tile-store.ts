@@ -11,6 +11,7 @@ import {
   type TileData,
 } from '@vitrine/core/log/tiles'
 import { paths, type CheckpointDoc, type TileDoc } from '../store/documents.ts'
+import { read, readAll } from '../store/path.ts'
 
 const ALREADY_EXISTS = 6
 
@@ -34,14 +35,14 @@ async function createTile(
   orgId: string,
   { level, index, hashes }: TileData,
 ): Promise<boolean> {
-  const ref = db.doc(paths.tile(log, level, index))
+  const path = paths.tile(log, level, index)
   const tile: TileDoc = { orgId, level, index, hashes }
   try {
-    await ref.create(tile)
+    await db.doc(path).create(tile)
     return true
   } catch (error) {
     if ((error as { code?: number }).code !== ALREADY_EXISTS) throw error
-    const existing = (await ref.get()).data() as TileDoc | undefined
+    const { data: existing } = await read(db, path)
     return existing !== undefined && bytesEqual(existing.hashes, hashes)
   }
 }
@@ -72,12 +73,15 @@ export async function readProof(
   const needed = tilesFor(plan.flat(), checkpoint.size)
   const edge = new Map(edgeOf(checkpoint).map((tile) => [tilePath(tile), tile]))
   const full = needed.filter(({ width }) => width === TILE_WIDTH)
-  const documents =
-    full.length === 0 ? [] : await db.getAll(...full.map(({ level, index }) => db.doc(paths.tile(log, level, index))))
+  const stored = await readAll(
+    db,
+    full.map(({ level, index }) => paths.tile(log, level, index)),
+  )
   const tiles = [
-    ...full.flatMap((tile, i) =>
-      documents[i]?.exists ? [{ ...tile, hashes: (documents[i].data() as TileDoc).hashes }] : [],
-    ),
+    ...full.flatMap((tile, i) => {
+      const hashes = stored[i]?.data?.hashes
+      return hashes ? [{ ...tile, hashes }] : []
+    }),
     ...needed.flatMap((tile) => edge.get(tilePath(tile)) ?? []),
   ]
   return foldProof(plan, nodeReader(tiles, checkpoint.size))

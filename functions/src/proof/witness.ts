@@ -9,11 +9,12 @@ import {
   type SignatureLine,
   type VerifierKey,
 } from '@vitrine/core/log/note'
-import { newestSigned, type SignedCheckpoint } from './checkpoint-store.ts'
+import { isSignedDoc, newestSigned, type SignedCheckpoint } from './checkpoint-store.ts'
 import { readProof } from './tile-store.ts'
 import { logError } from '../lib/log.ts'
 import type { ProofParts, Witness } from './parts.ts'
 import { paths, type CheckpointDoc } from '../store/documents.ts'
+import { collection, reference, select } from '../store/path.ts'
 import { sendText } from './send.ts'
 
 /** Checkpoints looked at for the size that a witness has seen last. */
@@ -108,9 +109,10 @@ async function appendLines(
   { size }: SignedCheckpoint,
   lines: SignatureLine[],
 ): Promise<SignedCheckpoint> {
-  const ref = db.doc(paths.checkpoint(log, size))
+  const ref = reference(db, paths.checkpoint(log, size))
   return db.runTransaction(async (transaction) => {
-    const standing = (await transaction.get(ref)).data() as SignedCheckpoint
+    const standing = (await transaction.get(ref)).data()
+    if (!standing || !isSignedDoc(standing)) throw new Error(`The checkpoint of ${log} at ${size} is not signed.`)
     const there = noteOf(standing)
     const added = lines.filter((line) => !hasSigned(there, line))
     if (added.length === 0) return standing
@@ -127,15 +129,11 @@ interface SizedNote {
 
 /** Newest first. */
 async function recentNotes({ db }: ProofParts, log: string, below: number): Promise<SizedNote[]> {
-  const found = await db
-    .collection(`${log}/checkpoints`)
-    .where('size', '<', below)
-    .orderBy('size', 'desc')
-    .select('size', 'note')
-    .limit(RECENT)
-    .get()
-  const checkpoints = found.docs.map((doc) => doc.data() as Pick<CheckpointDoc, 'size' | 'note'>)
-  return checkpoints.flatMap(({ size, note }) => (note === null ? [] : [{ size, note: noteOf({ note }) }]))
+  const newestFirst = collection(db, paths.checkpoints(log)).where('size', '<', below).orderBy('size', 'desc')
+  const found = await select(newestFirst, 'size', 'note').limit(RECENT).get()
+  return found.docs
+    .map((doc) => doc.data())
+    .flatMap(({ size, note }) => (note === null ? [] : [{ size, note: noteOf({ note }) }]))
 }
 
 function hasSigned({ signatures }: Note, { name, keyId }: Pick<VerifierKey, 'name' | 'keyId'>): boolean {

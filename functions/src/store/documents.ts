@@ -1,9 +1,9 @@
-import { path } from './path.ts'
+import { collectionPath, path } from './path.ts'
 import type { Quota } from '@vitrine/core/log/meter'
 import type { Usage } from '@vitrine/core/log/segment'
 import type { Opening } from '@vitrine/core/log/commitment'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
-import { segmentId } from '@vitrine/core/log/segment'
+import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import type { Role } from '@vitrine/core/api/organization'
 import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
@@ -81,8 +81,8 @@ export const TOOL_DEFAULTS = {
 } satisfies Partial<ToolDoc>
 
 /** A registration as it was read. */
-export function toolFrom(data: object | undefined): ToolDoc | undefined {
-  return data && { ...TOOL_DEFAULTS, ...(data as ToolDoc) }
+export function toolFrom(data: ToolDoc | undefined): ToolDoc | undefined {
+  return data && { ...TOOL_DEFAULTS, ...data }
 }
 
 export interface OrgDoc {
@@ -154,6 +154,9 @@ export interface TileDoc {
   hashes: Uint8Array
 }
 
+/** A segment of a chain. Its own time is left out: what reads segments goes by that of their entries. */
+export type SegmentDoc = Omit<Segment, 'at'>
+
 /** What opens the commitments of one segment, by call. */
 export interface OpeningsDoc {
   orgId: string
@@ -168,11 +171,16 @@ export interface UsageDoc extends Usage {
 }
 
 export const paths = {
+  agents: collectionPath<AgentDoc>('agents'),
   agent: (agentId: string) => path<AgentDoc>(`agents/${agentId}`),
   tool: (agentId: string, name: string) => path<ToolDoc>(`agents/${agentId}/tools/${name}`),
+  tools: (agentId: string) => collectionPath<ToolDoc>(`agents/${agentId}/tools`),
   idempotency: (agentId: string, keyHash: string) => path<IdempotencyDoc>(`agents/${agentId}/idempotency/${keyHash}`),
+  segments: (log: string) => collectionPath<SegmentDoc>(`${log}/audit`),
+  usages: (log: string) => collectionPath<UsageDoc>(`${log}/usage`),
   usage: (log: string, month: string) => path<UsageDoc>(`${log}/usage/${month}`),
   checkpoint: (log: string, size: number) => path<CheckpointDoc>(`${log}/checkpoints/${size}`),
+  checkpoints: (log: string) => collectionPath<CheckpointDoc>(`${log}/checkpoints`),
   tile: (log: string, level: number, index: number) => path<TileDoc>(`${log}/tiles/${level}-${index}`),
   openings: (log: string, first: number) => path<OpeningsDoc>(`${log}/openings/${segmentId(first)}`),
   org: (orgId: string) => path<OrgDoc>(`orgs/${orgId}`),

@@ -13,8 +13,27 @@ export type Load = <const Docs extends readonly object[]>(
 
 export function createLoad(db: Firestore): Load {
   const load = coalesceMany<DocumentData>(async (paths) => {
+    if (paths.length === 0) return new Map()
     const snapshots = await answered(db.getAll(...paths.map((path) => db.doc(path))))
     return new Map(snapshots.flatMap((snapshot) => (snapshot.exists ? [[snapshot.ref.path, snapshot.data()!]] : [])))
   })
   return load as unknown as Load
+}
+
+/**
+ * Reads what will probably be needed. The Load that comes back has these documents and asks the store for the others alone.
+ * Called beside another load, it shares that one's round trip.
+ */
+export async function loadAhead(load: Load, paths: readonly Path<object>[]): Promise<Load> {
+  const known = new Map<string, object | undefined>()
+  const fetch = async (wanted: readonly Path<object>[]): Promise<void> => {
+    const docs = wanted.length === 0 ? [] : await load(wanted)
+    for (const [i, path] of wanted.entries()) known.set(path, docs[i])
+  }
+  await fetch(paths)
+  const rest = async (wanted: readonly Path<object>[]) => {
+    await fetch(wanted.filter((path) => !known.has(path)))
+    return wanted.map((path) => known.get(path))
+  }
+  return rest as unknown as Load
 }

@@ -1,4 +1,4 @@
-import type { DocumentReference, Firestore, Timestamp } from 'firebase-admin/firestore'
+import type { CollectionReference, DocumentReference, Firestore, Query, Timestamp } from 'firebase-admin/firestore'
 
 declare const kept: unique symbol
 
@@ -10,6 +10,29 @@ export function path<Doc extends object>(text: string): Path<Doc> {
   return text
 }
 
+/** The path of a collection, and the type of its documents. */
+export type CollectionPath<Doc extends object> = string & { readonly [kept]?: Doc }
+
+export function collectionPath<Doc extends object>(text: string): CollectionPath<Doc> {
+  return text
+}
+
+export function collection<Doc extends object>(db: Firestore, at: CollectionPath<Doc>): CollectionReference<Doc> {
+  return db.collection(at) as unknown as CollectionReference<Doc>
+}
+
+export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): DocumentReference<Doc> {
+  return db.doc(at) as DocumentReference<Doc>
+}
+
+/** A query that reads these fields alone. */
+export function select<Doc extends object, Field extends keyof Doc & string>(
+  query: Query<Doc>,
+  ...fields: Field[]
+): Query<Pick<Doc, Field>> {
+  return query.select(...fields) as Query<Pick<Doc, Field>>
+}
+
 /** A document as read now. `version` makes a later write conditional on nobody else having written in between. */
 export interface Read<Doc extends object> {
   data: Doc | undefined
@@ -17,8 +40,8 @@ export interface Read<Doc extends object> {
 }
 
 export async function read<Doc extends object>(db: Firestore, at: Path<Doc>): Promise<Read<Doc>> {
-  const snapshot = await db.doc(at).get()
-  return { data: snapshot.data() as Doc | undefined, version: snapshot.updateTime }
+  const snapshot = await reference(db, at).get()
+  return { data: snapshot.data(), version: snapshot.updateTime }
 }
 
 /** Several documents in one round trip, in the order of their paths. */

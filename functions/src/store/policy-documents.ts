@@ -1,4 +1,4 @@
-import { path } from './path.ts'
+import { collectionPath, path } from './path.ts'
 import type { Timestamp } from 'firebase-admin/firestore'
 import type { Builtins, ServerConfig } from '@vitrine/core/policy/server-config'
 import type { Pinned } from '@vitrine/core/policy/pin'
@@ -102,10 +102,10 @@ export interface DispatchKeyDoc {
   expiresAt: Timestamp
 }
 
-export const DISPATCH_KEYS = 'dispatchKeys'
+export const DISPATCH_KEYS = collectionPath<DispatchKeyDoc>('dispatchKeys')
 
 export const policyPaths = {
-  policies: (orgId: string) => `orgs/${orgId}/toolPolicies`,
+  policies: (orgId: string) => collectionPath<ToolPolicyDoc>(`orgs/${orgId}/toolPolicies`),
   policy: (orgId: string, policyId: string) => path<ToolPolicyDoc>(`orgs/${orgId}/toolPolicies/${policyId}`),
   server: (orgId: string, policyId: string, slug: string) =>
     path<ServerDoc>(`orgs/${orgId}/toolPolicies/${policyId}/servers/${slug}`),
@@ -115,7 +115,7 @@ export const policyPaths = {
     path<WorkersDoc>(`orgs/${orgId}/toolPolicies/${policyId}/state/workers`),
   key: (policyId: string) => path<ToolKeyDoc>(`toolKeys/${policyId}`),
   routes: (orgId: string, slug: string) => path<ToolRoutesDoc>(`orgs/${orgId}/toolRoutes/${slug}`),
-  teams: (orgId: string) => `orgs/${orgId}/teams`,
+  teams: (orgId: string) => collectionPath<TeamDoc>(`orgs/${orgId}/teams`),
   team: (orgId: string, teamId: string) => path<TeamDoc>(`orgs/${orgId}/teams/${teamId}`),
   dispatchKey: (kid: string) => path<DispatchKeyDoc>(`${DISPATCH_KEYS}/${kid}`),
 }

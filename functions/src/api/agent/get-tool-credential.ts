@@ -4,7 +4,7 @@ import { decide } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent } from '../../auth/agent.ts'
 import { readAgentKey } from '../../auth/bearer.ts'
-import { deny } from '../../invoke/deny.ts'
+import { refuse } from '../../invoke/refuse.ts'
 import type { Call } from '../../http/callable.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
@@ -28,14 +28,16 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   const authenticated = authenticateAgent(key.value, agentDoc)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
+  const about = { agent, target: name, meta: META }
 
   if (toolDoc) describeRequest({ tool: name })
   const decision = decide(agent, name, 'whole', toolDoc)
-  if (!decision.ok) return deny(parts, agent, name, decision.reason, decision.error, META)
+  if (!decision.ok) return refuse(parts, about, { error: decision.error, record: decision.reason })
   const tool = decision.value
   const [org] = await parts.load([paths.org(agent.orgId)])
   if (!tool.credentialAccess || org?.credentialAccess !== true) {
-    return deny(parts, agent, name, 'credential_access_disabled', { code: 'credential_access_disabled' }, META)
+    const code = 'credential_access_disabled'
+    return refuse(parts, about, { error: { code }, record: code })
   }
   const credential = await parts.openCredential(agent.id, tool)
   if (!credential.ok) return credential

@@ -9,11 +9,15 @@ import { answered } from '../../store/answered.ts'
 import type { Call } from '../../http/callable.ts'
 import type { Parts } from '../../parts.ts'
 import { paths, type AgentDoc, type ToolDoc } from '../../store/documents.ts'
+import { collection, select } from '../../store/path.ts'
 import { policyTools } from '../../policies/agent-tools.ts'
+
+/** The ciphertext is not even read. */
+const FIELDS = ['name', 'kind', 'url', 'manifest', 'enabled'] as const satisfies readonly (keyof ToolDoc)[]
 
 export type ListedTool = Answer<'listTools'>['tools'][number]
 
-/** listTools: the tools this agent may invoke right now. The ciphertext is not even read. */
+/** listTools: the tools this agent may invoke right now. */
 export async function listTools(parts: Parts, call: Call): Promise<Result<Answer<'listTools'>>> {
   const key = readAgentKey(call.authorization)
   if (!key.ok) return key
@@ -24,17 +28,10 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
   if (!agent.ok) return agent
   if (agent.value.disabled) return fail('agent_disabled')
   const [found, ofPolicies] = await Promise.all([
-    answered(
-      parts.db
-        .collection(`${paths.agent(agent.value.id)}/tools`)
-        .select('name', 'kind', 'url', 'manifest', 'enabled')
-        .get(),
-    ),
+    answered(select(collection(parts.db, paths.tools(agent.value.id)), ...FIELDS).get()),
     policyTools(parts, agent.value),
   ])
-  const registered = found.docs.map(
-    (doc) => doc.data() as Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest' | 'enabled'>,
-  )
+  const registered = found.docs.map((doc) => doc.data())
   // A registration shadows a policy's server of the same name, even while it is disabled, as in invokeTool.
   const names = new Set(registered.map(({ name }) => name))
   const visible = ({ name, kind, enabled = true }: { name: string; kind: ListedTool['kind']; enabled?: boolean }) =>

@@ -1,7 +1,6 @@
 import type { Role } from '@vitrine/core/api/organization'
 import { formatKey, hashSecret } from '@vitrine/core/keys/key'
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
-import type { Usage } from '@vitrine/core/log/segment'
 import { monthEnd, monthOf } from '@vitrine/core/names'
 import { fail, ok } from '@vitrine/core/result'
 import { randomBytes } from 'node:crypto'
@@ -9,8 +8,9 @@ import { type Principal, orgWithRole, readableAgent, roleIn } from '../../auth/o
 import { ownerUsage } from '../../ledger/owner-usage.ts'
 import type { Write } from '../../ledger/plan.ts'
 import type { Parts } from '../../parts.ts'
-import { type MemberDoc, type OrgDoc, type OwnerDoc, type OwnerKeyDoc, logs, paths } from '../../store/documents.ts'
+import { type MemberDoc, type OrgDoc, type OwnerKeyDoc, logs, paths } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
+import { read, readAll } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 
@@ -46,14 +46,15 @@ export const setMember: OwnerOperation<'setMember'> = async (parts, by, request)
   if (uid === by.uid) return fail('permission_denied', 'Somebody else has to change your role.')
 
   return retryConflicts(async () => {
-    const member = await parts.db.doc(paths.member(orgId, uid)).get()
-    const before = (member.data() as MemberDoc | undefined)?.role ?? null
+    const path = paths.member(orgId, uid)
+    const { data: member, version } = await read(parts.db, path)
+    const before = member?.role ?? null
     if (org.value.role !== 'owner' && (manages(before) || manages(role))) return fail('permission_denied')
     if (before === role) return ok({ orgId, uid, role })
     const meta = { ...by.via, change: 'member.set', before: before ?? 'none', role: role ?? 'none' }
     const appended = await parts.append(logs.org(orgId), orgId, {
       drafts: [{ action: 'policy.update', actor: by.actor, target: uid, call: '', meta }],
-      writes: () => [change(member.ref.path, role, before, member.updateTime)],
+      writes: () => [change(path, role, before, version)],
     })
     return appended.ok ? ok({ orgId, uid, role }) : appended
   })
@@ -119,17 +120,12 @@ export const getUsage: OwnerOperation<'getUsage'> = async (parts, by, request) =
   const readable = await readableAgent(parts.db, by, agentId)
   if (!readable.ok) return readable
   const { ownerUid } = readable.value.agent
-  const { db } = parts
-  const [usageDoc, quota, owner] = await db.getAll(
-    db.doc(paths.usage(logs.agent(agentId), wanted)),
-    db.doc(paths.quota(ownerUid, wanted)),
-    db.doc(paths.owner(ownerUid)),
-  )
-  const usage = usageDoc?.data() as Usage | undefined
-  const limit =
-    (quota?.data()?.['limit'] as number | undefined) ??
-    (owner?.data() as OwnerDoc | undefined)?.monthlyInvocations ??
-    QUOTA_DEFAULT
+  const [{ data: usage }, { data: quota }, { data: owner }] = await readAll(parts.db, [
+    paths.usage(logs.agent(agentId), wanted),
+    paths.quota(ownerUid, wanted),
+    paths.owner(ownerUid),
+  ])
+  const limit = quota?.limit ?? owner?.monthlyInvocations ?? QUOTA_DEFAULT
   return ok({ month: wanted, invoked: usage?.invoked ?? 0, credited: usage?.credited ?? 0, limit })
 }
 
@@ -157,7 +153,7 @@ export const createOwnerKey: OwnerOperation<'createOwnerKey'> = async (parts, by
 /** People revoke their own keys; owners and admins revoke any key of the organization. */
 export const revokeOwnerKey: OwnerOperation<'revokeOwnerKey'> = async (parts, by, request) => {
   const { keyId } = request
-  const doc = (await parts.db.doc(paths.ownerKey(keyId)).get()).data() as OwnerKeyDoc | undefined
+  const { data: doc } = await read(parts.db, paths.ownerKey(keyId))
   const role = doc && (await roleIn(parts.db, by, doc.orgId))
   const mayRevoke = role === 'owner' || role === 'admin' || (role !== undefined && doc?.uid === by.uid)
   if (!doc || !mayRevoke) return fail('key_not_found')

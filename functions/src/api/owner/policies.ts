@@ -12,13 +12,8 @@ import { routeWrites } from '../../policies/routes.ts'
 import { NO_BUILTINS, type PolicySettings, checkSettings, settingsMeta, unpinned } from '../../policies/settings.ts'
 import { logs } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
-import {
-  type ServerDoc,
-  type ToolKeyDoc,
-  type ToolPolicyDoc,
-  type WorkersDoc,
-  policyPaths,
-} from '../../store/policy-documents.ts'
+import { collection, readAll } from '../../store/path.ts'
+import { type ToolKeyDoc, policyPaths } from '../../store/policy-documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
@@ -28,7 +23,7 @@ export const createPolicy: OwnerOperation<'createPolicy'> = async (parts, by, re
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
   if (!org.ok) return org
-  const count = await parts.db.collection(policyPaths.policies(orgId)).count().get()
+  const count = await collection(parts.db, policyPaths.policies(orgId)).count().get()
   if (count.data().count >= POLICIES_PER_ORG_MAX)
     return fail('invalid_argument', `An organization has at most ${POLICIES_PER_ORG_MAX} tool policies.`)
   const settings: PolicySettings = {
@@ -91,16 +86,15 @@ export const getPolicy: OwnerOperation<'getPolicy'> = async (parts, by, request)
   const managed = await managedPolicy(parts, by, policyId, READERS)
   if (!managed.ok) return managed
   const { orgId, policy } = managed.value
-  const [workersDoc, ...servers] = await parts.db.getAll(
-    parts.db.doc(policyPaths.workers(orgId, policyId)),
-    ...policy.servers.map(({ slug }) => parts.db.doc(policyPaths.server(orgId, policyId, slug))),
-  )
-  const workers = workersDoc?.data() as WorkersDoc | undefined
+  const [{ data: workers }, ...servers] = await readAll(parts.db, [
+    policyPaths.workers(orgId, policyId),
+    ...policy.servers.map(({ slug }) => policyPaths.server(orgId, policyId, slug)),
+  ])
   const nowMs = Date.now()
   return ok({
     policy: describePolicy(policyId, policy),
     servers: policy.servers.map((server, i) =>
-      describeServer(server, servers[i]?.data() as ServerDoc | undefined, workers, policy.revision, nowMs),
+      describeServer(server, servers[i]?.data, workers, policy.revision, nowMs),
     ),
     workers: describeWorkers(workers, nowMs),
   })
@@ -110,8 +104,8 @@ export const listPolicies: OwnerOperation<'listPolicies'> = async (parts, by, re
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
   if (!org.ok) return org
-  const found = await parts.db.collection(policyPaths.policies(orgId)).get()
-  const policies = found.docs.map((doc) => describePolicy(doc.id, doc.data() as ToolPolicyDoc))
+  const found = await collection(parts.db, policyPaths.policies(orgId)).get()
+  const policies = found.docs.map((doc) => describePolicy(doc.id, doc.data()))
   return ok({
     policies: policies.sort((a, b) => a.name.localeCompare(b.name, 'en') || (a.policyId < b.policyId ? -1 : 1)),
   })

@@ -9,7 +9,8 @@ import { server, servers } from '@vitrine/core/policy/server-config'
 import type { Request } from '@vitrine/core/api/contract'
 import { type ImportedServer, readServerJson } from '../../policies/server-json.ts'
 import { logs } from '../../store/documents.ts'
-import { type ServerDoc, type WorkersDoc, policyPaths } from '../../store/policy-documents.ts'
+import { read } from '../../store/path.ts'
+import { policyPaths } from '../../store/policy-documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 
@@ -118,7 +119,7 @@ export const getServerManifest: OwnerOperation<'getServerManifest'> = async (par
   if (!managed.ok) return managed
   const { orgId, policy } = managed.value
   if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
-  const doc = (await parts.db.doc(policyPaths.server(orgId, policyId, name)).get()).data() as ServerDoc | undefined
+  const { data: doc } = await read(parts.db, policyPaths.server(orgId, policyId, name))
   const parsed = (text: string | null | undefined) => (text ? (JSON.parse(text) as JsonObject) : null)
   return ok({
     slug: name,
@@ -138,14 +139,14 @@ export const approveServerManifest: OwnerOperation<'approveServerManifest'> = as
     if (!managed.ok) return managed
     const { orgId, policy } = managed.value
     if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
-    const snapshot = await parts.db.doc(policyPaths.server(orgId, policyId, name)).get()
-    const doc = snapshot.data() as ServerDoc | undefined
+    const path = policyPaths.server(orgId, policyId, name)
+    const { data: doc, version } = await read(parts.db, path)
     if (!doc || doc.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
     const change = { manifest: doc.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
     const meta = { ...by.via, change: 'manifest.approve', server: name, from: doc.manifestHash, to: manifestHash }
     const appended = await parts.append(logs.org(orgId), orgId, {
       drafts: [{ action: 'policy.update', actor: by.actor, target: policyId, call: '', meta }],
-      writes: () => [{ op: 'update', path: snapshot.ref.path, data: change, version: snapshot.updateTime }],
+      writes: () => [{ op: 'update', path, data: change, version }],
     })
     return appended.ok ? ok({ policyId, slug: name, manifestHash }) : appended
   })
@@ -161,10 +162,10 @@ export const getServerLog: OwnerOperation<'getServerLog'> = async (parts, by, re
   if (!managed.ok) return managed
   const { orgId, policy } = managed.value
   if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
-  const workers = (await parts.db.doc(policyPaths.workers(orgId, policyId)).get()).data() as WorkersDoc | undefined
-  const read = liveWorkers(workers, name, Date.now()).map(async (worker) => ({
+  const { data: workers } = await read(parts.db, policyPaths.workers(orgId, policyId))
+  const logsRead = liveWorkers(workers, name, Date.now()).map(async (worker) => ({
     instanceId: worker.instanceId,
     lines: await parts.readServerLog(worker, { policyId, slug: name, actor: by.actor }),
   }))
-  return ok({ slug: name, workers: await Promise.all(read) })
+  return ok({ slug: name, workers: await Promise.all(logsRead) })
 }

@@ -15,6 +15,7 @@ import { fetchManifest } from '../../manifest/fetch.ts'
 import { listingOf } from '../../manifest/listing.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
+import { read } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { logs, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
 
@@ -35,8 +36,8 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
   let prepared: ReturnType<typeof prepare> | undefined
 
   return retryConflicts(async () => {
-    const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
-    const stored = toolFrom(snapshot.data())
+    const { data, version } = await read(parts.db, paths.tool(agentId, name))
+    const stored = toolFrom(data)
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
     const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
@@ -50,7 +51,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
       version: (stored?.version ?? 0) + 1,
       breaker: null,
     }
-    const recorded = await record(parts, principal.value, agentId, tool, stored, snapshot.updateTime)
+    const recorded = await record(parts, principal.value, agentId, tool, stored, version)
     return recorded.ok && reachable.value.length > 0 ? ok({ ...recorded.value, warnings: reachable.value }) : recorded
   })
 }

@@ -14,6 +14,7 @@ import {
   toSecretDoc,
 } from '../../policies/secret-doc.ts'
 import { type ScopedRequest, checkTeam, ownSecret } from '../../policies/secret-scope.ts'
+import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
 import { ensurePersonalOrg } from './organization.ts'
@@ -114,12 +115,12 @@ export const listSecrets: OwnerOperation<'listSecrets'> = async (parts, by, requ
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
   if (!org.ok) return org
-  const named = parts.db.collection(secretPaths.secrets(orgId)).select('scope', 'owner', 'name')
+  const named = select(collection(parts.db, secretPaths.secrets(orgId)), 'scope', 'owner', 'name')
   const [own, shared] = await Promise.all([
     named.where('scope', '==', 'user').where('owner', '==', by.uid).get(),
     MANAGERS.includes(org.value.role) ? named.where('scope', 'in', ['org', 'team']).get() : undefined,
   ])
-  const found = [...(shared?.docs ?? []), ...own.docs].map((doc) => doc.data() as Omit<SecretName, 'orgId'>)
+  const found = [...(shared?.docs ?? []), ...own.docs].map((doc) => doc.data())
   return ok({
     secrets: found.map(({ scope, owner, name }) => ({ scope, ...(scope === 'team' && { team: owner }), name })),
   })
@@ -131,16 +132,10 @@ export const deleteSecret: OwnerOperation<'deleteSecret'> = async (parts, by, re
   const secret = found.value
 
   return retryConflicts(async () => {
-    const snapshot = await parts.db.doc(secretPaths.secret(secret)).get()
-    if (!snapshot.exists) return fail('secret_not_found')
-    const appended = await recordSecret(
-      parts,
-      by,
-      'secret.delete',
-      secret,
-      {},
-      { op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime },
-    )
+    const path = secretPaths.secret(secret)
+    const { data, version } = await read(parts.db, path)
+    if (!data) return fail('secret_not_found')
+    const appended = await recordSecret(parts, by, 'secret.delete', secret, {}, { op: 'delete', path, version })
     return appended.ok
       ? ok({ scope: secret.scope, ...(secret.scope === 'team' && { team: secret.owner }), name: secret.name })
       : appended

@@ -4,6 +4,7 @@ import { orgWithRole } from '../../auth/owner.ts'
 import { MANAGERS, READERS } from '../../policies/managed.ts'
 import { logs } from '../../store/documents.ts'
 import { newId } from '../../store/ids.ts'
+import { collection, read } from '../../store/path.ts'
 import { type TeamDoc, type ToolPolicyDoc, policyPaths } from '../../store/policy-documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'
@@ -13,7 +14,7 @@ export const createTeam: OwnerOperation<'createTeam'> = async (parts, by, reques
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
   if (!org.ok) return org
-  const count = await parts.db.collection(policyPaths.teams(orgId)).count().get()
+  const count = await collection(parts.db, policyPaths.teams(orgId)).count().get()
   if (count.data().count >= TEAMS_PER_ORG_MAX)
     return fail('invalid_argument', `An organization has at most ${TEAMS_PER_ORG_MAX} teams.`)
   const teamId = newId('team')
@@ -37,8 +38,8 @@ export const listTeams: OwnerOperation<'listTeams'> = async (parts, by, request)
   const orgId = request.orgId ?? (await ensurePersonalOrg(parts, by))
   const org = await orgWithRole(parts.db, by, orgId, READERS)
   if (!org.ok) return org
-  const found = await parts.db.collection(policyPaths.teams(orgId)).get()
-  return ok({ teams: found.docs.map((doc) => ({ teamId: doc.id, name: (doc.data() as TeamDoc).name })) })
+  const found = await collection(parts.db, policyPaths.teams(orgId)).get()
+  return ok({ teams: found.docs.map((doc) => ({ teamId: doc.id, name: doc.data().name })) })
 }
 
 /**
@@ -51,10 +52,11 @@ export const deleteTeam: OwnerOperation<'deleteTeam'> = async (parts, by, reques
   const org = await orgWithRole(parts.db, by, orgId, MANAGERS)
   if (!org.ok) return org
   return retryConflicts(async () => {
-    const snapshot = await parts.db.doc(policyPaths.team(orgId, teamId)).get()
-    if (!snapshot.exists) return fail('team_not_found')
-    const policies = await parts.db.collection(policyPaths.policies(orgId)).get()
-    const user = policies.docs.map((doc) => doc.data() as ToolPolicyDoc).find((policy) => isUsed(policy, teamId))
+    const path = policyPaths.team(orgId, teamId)
+    const { data: team, version } = await read(parts.db, path)
+    if (!team) return fail('team_not_found')
+    const policies = await collection(parts.db, policyPaths.policies(orgId)).get()
+    const user = policies.docs.map((doc) => doc.data()).find((policy) => isUsed(policy, teamId))
     if (user)
       return fail('invalid_argument', `teamId: The tool policy "${user.name}" names this team.`, { field: 'teamId' })
     const appended = await parts.append(logs.org(orgId), orgId, {
@@ -67,7 +69,7 @@ export const deleteTeam: OwnerOperation<'deleteTeam'> = async (parts, by, reques
           meta: { ...by.via, change: 'team.delete' },
         },
       ],
-      writes: () => [{ op: 'delete', path: snapshot.ref.path, version: snapshot.updateTime }],
+      writes: () => [{ op: 'delete', path, version }],
     })
     return appended.ok ? ok({ teamId }) : appended
   })

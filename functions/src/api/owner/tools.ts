@@ -7,7 +7,8 @@ import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { breakerState } from '../../store/breaker-state.ts'
 import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
-import { type ToolDoc, logs, paths, toolFrom } from '../../store/documents.ts'
+import { type ToolDoc, TOOL_DEFAULTS, logs, paths, toolFrom } from '../../store/documents.ts'
+import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { toListed } from '../agent/list-tools.ts'
 import type { OwnerOperation } from './operation.ts'
@@ -39,11 +40,8 @@ const FIELDS = [
 export const listTools: OwnerOperation<'listTools'> = async (parts, by, request) => {
   const managed = await manageableAgent(parts.db, by, request.agentId)
   if (!managed.ok) return managed
-  const found = await parts.db
-    .collection(`${paths.agent(request.agentId)}/tools`)
-    .select(...FIELDS)
-    .get()
-  return ok({ tools: found.docs.map((doc) => describe(toolFrom(doc.data())!)) })
+  const found = await select(collection(parts.db, paths.tools(request.agentId)), ...FIELDS).get()
+  return ok({ tools: found.docs.map((doc) => describe({ ...TOOL_DEFAULTS, ...doc.data() })) })
 }
 
 function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
@@ -150,7 +148,7 @@ export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, 
   const { agentId, name } = request
   const managed = await manageableAgent(parts.db, by, agentId)
   if (!managed.ok) return managed
-  const tool = toolFrom((await parts.db.doc(paths.tool(agentId, name)).get()).data())
+  const tool = toolFrom((await read(parts.db, paths.tool(agentId, name))).data)
   if (!tool) return fail('tool_not_found')
   const before: ToolsByName = pinnedOf(tool)?.commands ?? new Map()
   const after = pendingOf(tool)?.commands ?? before
@@ -182,8 +180,9 @@ export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, 
   if (!managed.ok) return managed
 
   return retryConflicts(async () => {
-    const snapshot = await parts.db.doc(paths.tool(agentId, name)).get()
-    const tool = toolFrom(snapshot.data())
+    const path = paths.tool(agentId, name)
+    const { data, version } = await read(parts.db, path)
+    const tool = toolFrom(data)
     if (!tool) return fail('tool_not_found')
     if (tool.manifestPending === null || tool.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
     const pins = { manifest: tool.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
@@ -200,9 +199,9 @@ export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, 
       writes: () => [
         {
           op: 'update',
-          path: snapshot.ref.path,
+          path,
           data: { ...pins, updatedAt: new Date() },
-          version: snapshot.updateTime,
+          version,
         },
       ],
     })

@@ -11,6 +11,7 @@ import type { Write } from '../../ledger/plan.ts'
 import { diffTools, toolsByName, toolsHash } from '../../manifest/diff.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import type { Parts } from '../../parts.ts'
+import { readAll } from '../../store/path.ts'
 import { policyPaths, type LockfileDoc, type ServerDoc, type ToolPolicyDoc } from '../../store/policy-documents.ts'
 import { pinOf, recordFor } from '../../policies/records.ts'
 import { logs } from '../../store/documents.ts'
@@ -86,10 +87,10 @@ interface Consequence {
 async function record(parts: Parts, by: Connector, reported: Report): Promise<Result<null>> {
   const { orgId, policyId } = by
   const { db } = parts
-  const [policySnapshot, snapshot] = await answered(
-    db.getAll(db.doc(policyPaths.policy(orgId, policyId)), db.doc(policyPaths.server(orgId, policyId, reported.slug))),
+  const path = policyPaths.server(orgId, policyId, reported.slug)
+  const [{ data: policy, version: policyVersion }, { data: stored, version }] = await answered(
+    readAll(db, [policyPaths.policy(orgId, policyId), path]),
   )
-  const policy = policySnapshot!.data() as ToolPolicyDoc | undefined
   if (!policy) return fail('policy_not_found')
   const server = policy.servers.find(({ slug }) => slug === reported.slug)
   if (!server) return fail('server_not_found')
@@ -98,19 +99,17 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
     return fail('invalid_argument', 'version: Servers from npm have one, those of the node have none.', {
       field: 'version',
     })
-  const stored = snapshot!.data() as ServerDoc | undefined
-  const { path } = snapshot!.ref
   const write = (change: Partial<ServerDoc>): Write => ({
     op: 'update',
     path,
     data: { ...change, updatedAt: new Date() },
-    version: snapshot!.updateTime,
+    version,
   })
 
   const { draft, writes, refused } =
     stored && recordFor(server, stored)
       ? compared(stored, reported, by, write)
-      : pinned(server, reported, by, orgId, path, policy, policySnapshot!.updateTime, stored !== undefined)
+      : pinned(server, reported, by, orgId, path, policy, policyVersion, stored !== undefined)
   if (draft) {
     const appended = await parts.append(logs.org(orgId), orgId, {
       drafts: [{ ...draft, actor: connectorActor(by), call: '' }],

@@ -9,7 +9,7 @@ import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { kindOf, toAnswer } from '../../answers/answer.ts'
 import { toPieces } from '../../answers/pieces.ts'
 import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded } from '../../egress/body.ts'
-import { buildRequest } from './request.ts'
+import { buildRequest } from './build-request.ts'
 import type { SerializedAnswer } from '../../answers/read.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
 

@@ -9,7 +9,7 @@ import { guardedRequest, type EgressFailure, type OutgoingRequest } from '../../
 import { turn } from '../../egress/turns.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './exchange.ts'
-import { buildRequest, type HttpRequest } from '../http/request.ts'
+import { buildRequest, type HttpRequest } from '../http/build-request.ts'
 
 /** What the client looks at; the rest of the upstream's headers ends here. */
 const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
@@ -51,17 +51,17 @@ async function send(
   { method, headers, body }: Outgoing,
 ): Promise<Dispatcher.ResponseData> {
   const { lease } = exchange
-  const target = authorized(lease, url)
+  const outgoing = authorized(lease, url)
   const scrubber = lease.scrubber!
   if (lease.once) wipe(lease)
   const sentBefore = exchange.sent
   exchange.sent ||= method === 'POST' && exchange.raw !== null
   try {
     return await guardedRequest(dispatcher, egress, {
-      ...target,
+      ...outgoing,
       method,
-      headers: { ...target.headers, ...headers, 'accept-encoding': 'identity' },
-      ownHeaders: { ...target.ownHeaders, ...headers },
+      headers: { ...outgoing.headers, ...headers, 'accept-encoding': 'identity' },
+      ownHeaders: { ...outgoing.ownHeaders, ...headers },
       body,
       fixedMethod: true,
       scrubber,

@@ -3,7 +3,7 @@ import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './exchange.ts'
 import { abortOf } from '../../egress/abort.ts'
 import type { ForwardOutcome } from '../forward.ts'
-import { isGood, type ReadResult } from '../../answers/read.ts'
+import { outcomeOfRead, outcomeOfResult } from './result.ts'
 
 /**
  * What became of an exchange. In this order: it has a result; given up by the caller; failed on the way; answered with an error, in
@@ -11,14 +11,11 @@ import { isGood, type ReadResult } from '../../answers/read.ts'
  */
 export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutcome {
   const { status, answer, read, failure, sent } = exchange
-  if (answer !== null && 'result' in answer)
-    return read === null ? answered(200, isGood(answer.result), answer.result) : outcomeOfRead(read)
+  if (answer !== null && 'result' in answer) return read === null ? outcomeOfResult(answer.result) : outcomeOfRead(read)
   if (signal.aborted) return { answered: false, status, code: abortOf(signal), sent }
   if (failure !== null) return { answered: false, status, code: failure, sent }
   const error = rpcErrorOf(exchange) ?? (status >= 300 ? httpError(exchange) : null)
-  return error === null
-    ? { answered: false, status, code: 'upstream_invalid', sent }
-    : answered(status, false, { error })
+  return error === null ? { answered: false, status, code: 'upstream_invalid', sent } : failed(status, { error })
 }
 
 /** The server's JSON-RPC error, which may come with any HTTP status. */
@@ -28,16 +25,9 @@ export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject 
   return isObject(body) && isObject(body['error']) && typeof body['error']['code'] === 'number' ? body['error'] : null
 }
 
-function answered(status: number, ok: boolean, value: JsonValue): ForwardOutcome {
+function failed(status: number, value: JsonValue): ForwardOutcome {
   if (isDeeperThan(value, ANSWER_DEPTH_MAX)) return { answered: false, status, code: 'upstream_invalid', sent: true }
-  return { answered: true, status, ok, answer: { type: 'json', value } }
-}
-
-/** The same of a result that was read elsewhere. */
-export function outcomeOfRead({ ok, answer }: ReadResult): ForwardOutcome {
-  return answer === null
-    ? { answered: false, status: 200, code: 'upstream_invalid', sent: true }
-    : { answered: true, status: 200, ok, answer }
+  return { answered: true, status, ok: false, answer: { type: 'json', value } }
 }
 
 function errorOf({ error }: Extract<RpcAnswer, { error: RpcError }>): JsonObject {

@@ -9,6 +9,7 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { exchanges, newExchange, pass, type Exchange } from './exchange.ts'
 import { TAKEN } from '../../answers/read.ts'
+import { progressOf } from './result.ts'
 
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
 const UNANSWERED = { code: 0, message: 'There is no answer.' }
@@ -92,12 +93,7 @@ function answerNoted(exchange: Exchange | undefined, message: JSONRPCResponse): 
 
 /** Progress of the very request that is awaited; a server that names another says nothing to this caller. */
 function passProgress(exchange: Exchange, params: Record<string, unknown> = {}): void {
-  const { progressToken, progress, total, message } = params
-  if (exchange.emit === null || progressToken !== exchange.awaited?.id || typeof progress !== 'number') return
-  pass(exchange, {
-    type: 'progress',
-    progress,
-    ...(typeof total === 'number' && { total }),
-    ...(typeof message === 'string' && { message }),
-  })
+  if (exchange.emit === null || params['progressToken'] !== exchange.awaited?.id) return
+  const piece = progressOf(params)
+  if (piece !== null) pass(exchange, piece)
 }

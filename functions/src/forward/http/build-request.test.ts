@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json/value'
 import type { Endpoint } from '@vitrine/core/tool'
-import { buildRequest } from './request.ts'
+import { buildRequest } from './build-request.ts'
 
 function endpoint(changes: Partial<Endpoint> = {}): Endpoint {
   return {

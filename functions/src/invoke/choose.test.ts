@@ -1,54 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonObject } from '@vitrine/core/json/value'
+import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { fail, ok } from '@vitrine/core/result'
 import { pinnedOf } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
-import { parseToolAddress, resolveTarget, type ToolAddress } from './target.ts'
+import { argsVerdict, targetOf } from './choose.ts'
+import type { ToolAddress } from './request.ts'
 
-describe('parseToolAddress', () => {
-  it.each<[string, ToolAddress]>([
-    ['github', { name: 'github' }],
-    ['a', { name: 'a' }],
-    ['9-to_5', { name: '9-to_5' }],
-    ['github__create_issue', { name: 'github', command: 'create_issue' }],
-    ['github__Create.Issue-2', { name: 'github', command: 'Create.Issue-2' }],
-    // The first double underscore separates; a command may hold others.
-    ['github__a__b', { name: 'github', command: 'a__b' }],
-    ['github___a', { name: 'github', command: '_a' }],
-    [`github__${'c'.repeat(128)}`, { name: 'github', command: 'c'.repeat(128) }],
-    ['t'.repeat(63), { name: 't'.repeat(63) }],
-  ])('reads %s', (text, address) => {
-    expect(parseToolAddress(text)).toEqual({ ok: true, value: address })
-  })
-
-  it.each([
-    '',
-    '_',
-    '-a',
-    '__a',
-    'a__',
-    'A',
-    'a b',
-    'a/b',
-    'a.b',
-    'a\n',
-    'a__b\n',
-    'a__b/c',
-    'a__b c',
-    'a__\u00e9',
-    '\u00e9',
-    't'.repeat(64),
-    `a__${'c'.repeat(129)}`,
-    '..',
-    '__proto__',
-  ])('refuses %j', (text) => {
-    expect(parseToolAddress(text)).toMatchObject({
-      ok: false,
-      error: { code: 'invalid_name', details: { field: 'name' } },
-    })
-  })
-})
-
-describe('resolveTarget', () => {
+describe('targetOf', () => {
   const http = { name: 'tool', kind: 'http', manifest: null } as ToolDoc
   const mcp = (...commands: string[]): ToolDoc => ({
     ...http,
@@ -58,8 +16,8 @@ describe('resolveTarget', () => {
 
   it('hands an http tool its arguments as they are, and knows no commands of it', () => {
     const args = { command: 'x', arguments: {} }
-    expect(resolveTarget(http, null, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
-    expect(resolveTarget(http, null, { name: 'tool', command: 'x' }, {})).toMatchObject({
+    expect(targetOf(http, null, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
+    expect(targetOf(http, null, { name: 'tool', command: 'x' }, {})).toMatchObject({
       ok: false,
       error: { code: 'tool_not_found' },
     })
@@ -111,7 +69,7 @@ describe('resolveTarget', () => {
       { command: 'only', args: { command: 'b', extra: 1 } },
     ],
   ])('finds the command of an MCP server %s', (_where, tool, address, args, target) => {
-    expect(resolveTarget(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: target })
+    expect(targetOf(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: target })
   })
 
   it.each<[string, ToolDoc, JsonObject]>([
@@ -122,7 +80,7 @@ describe('resolveTarget', () => {
     ['the command cannot be one', mcp('a', 'b'), { command: 'a b' }],
     ['its arguments are none', mcp('a', 'b'), { command: 'a', arguments: [] }],
   ])('asks for the command when %s', (_why, tool, args) => {
-    expect(resolveTarget(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({
+    expect(targetOf(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({
       ok: false,
       error: {
         code: 'invalid_argument',
@@ -130,5 +88,30 @@ describe('resolveTarget', () => {
         details: { field: 'args' },
       },
     })
+  })
+})
+
+describe('argsVerdict', () => {
+  const manifest = JSON.stringify({ tools: [{ name: 'c', inputSchema: false }, { name: 'free' }] })
+  const tool = { kind: 'mcp', manifest, manifestHash: 'hash' } as ToolDoc
+
+  it('checks arguments against the pinned schema of the command', async () => {
+    const asked: [JsonValue, string, JsonValue][] = []
+    const checkArgs = async (...what: [JsonValue, string, JsonValue]) => (asked.push(what), fail('args_invalid'))
+    expect(await argsVerdict({ checkArgs }, tool, pinnedOf(tool), { command: 'c', args: { a: 1 } })).toEqual(
+      fail('args_invalid'),
+    )
+    expect(asked).toEqual([[false, 'hash c', { a: 1 }]])
+  })
+
+  it.each<[string, ToolDoc, string | undefined]>([
+    ['a tool without a manifest', { ...tool, manifest: null }, 'c'],
+    ['a command without a schema', tool, 'free'],
+    ['a command that is not listed', tool, 'other'],
+    ['a call without a command', tool, undefined],
+  ])('checks nothing for %s', async (_what, of, command) => {
+    const checkArgs = () => Promise.reject(new Error('There is no schema.'))
+    const target = { args: {}, ...(command !== undefined && { command }) }
+    expect(await argsVerdict({ checkArgs }, of, pinnedOf(of), target)).toEqual(ok(undefined))
   })
 })

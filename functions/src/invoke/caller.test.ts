@@ -1,0 +1,52 @@
+import type { Firestore } from 'firebase-admin/firestore'
+import { expect, it } from 'vitest'
+import { formatKey, hashSecret } from '@vitrine/core/keys/key'
+import { paths } from '../store/documents.ts'
+import { createLoad } from '../store/load.ts'
+import { policyPaths } from '../store/policy-documents.ts'
+import { loadCaller } from './caller.ts'
+import type { InvokeParts } from './parts.ts'
+import { readRequest } from './request.ts'
+
+const KEY = formatKey('agent', 'a1', new Uint8Array(32).fill(7))
+
+/** A store of these documents that notes the paths of each round trip. */
+function storeOf(documents: Record<string, object>): { db: Firestore; trips: string[][] } {
+  const trips: string[][] = []
+  const snapshot = (path: string) => ({ exists: path in documents, ref: { path }, data: () => documents[path] })
+  const db = {
+    doc: (path: string) => path,
+    getAll: async (...wanted: string[]) => (trips.push(wanted), wanted.map(snapshot)),
+  }
+  return { db: db as unknown as Firestore, trips }
+}
+
+it('reads agent, registration, idempotency key and what tool policies will need in one round trip', async () => {
+  const routes = policyPaths.routes('o1', 'tool')
+  const { db, trips } = storeOf({
+    [paths.agent('a1')]: { orgId: 'o1', keyHash: hashSecret(KEY.split('.')[2]!) },
+    [routes]: { orgId: 'o1', routes: [] },
+  })
+  const request = readRequest({
+    data: { name: 'tool', args: {}, idempotencyKey: 'k' },
+    authorization: `Bearer ${KEY}`,
+    path: '',
+    signal: new AbortController().signal,
+  })
+  if (!request.ok) throw new Error(request.error.code)
+  const parts = { load: createLoad(db), routes: { guess: () => [routes] } } as unknown as InvokeParts
+  const caller = await loadCaller(parts, request.value)
+  if (!caller.ok) throw new Error(caller.error.code)
+  const { agent, registered, key, load } = caller.value
+  expect(agent.id).toBe('a1')
+  expect(registered).toBeUndefined()
+  expect(key).toEqual({ path: expect.stringMatching(/^agents\/a1\/idempotency\//) as unknown, isUsed: false })
+  expect(trips).toEqual([[paths.agent('a1'), paths.tool('a1', 'tool'), key!.path, routes]])
+
+  // What was read ahead is not read again, and the rest alone is asked for.
+  expect(await load([routes])).toEqual([{ orgId: 'o1', routes: [] }])
+  expect(trips).toHaveLength(1)
+  const policy = policyPaths.policy('o1', 'p1')
+  expect(await load([routes, policy])).toEqual([{ orgId: 'o1', routes: [] }, undefined])
+  expect(trips.slice(1)).toEqual([[policy]])
+})

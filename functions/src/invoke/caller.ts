@@ -1,0 +1,64 @@
+import { ok, type Result } from '@vitrine/core/result'
+import { authenticateAgent, type Agent } from '../auth/agent.ts'
+import { claimedUid } from '../auth/claimed-uid.ts'
+import { byIdToken } from '../auth/owner.ts'
+import { paths, toolFrom, type ToolDoc } from '../store/documents.ts'
+import { loadAhead, type Load } from '../store/load.ts'
+import { keyPath, type Guard } from './idempotency.ts'
+import type { InvokeParts } from './parts.ts'
+import type { InvokeRequest } from './request.ts'
+
+/** Steps 2 and 3 of an invocation: reads what the call needs, and finds out who calls. */
+
+export interface Caller {
+  request: InvokeRequest
+  agent: Agent
+  /** The user that the call is made for. */
+  user: string | undefined
+  /** The agent's registration of the name. */
+  registered: ToolDoc | undefined
+  /** The idempotency key of the call, and whether an earlier call has used it. */
+  key: Pick<Guard, 'path' | 'isUsed'> | undefined
+  /** Has the documents that tool policies will probably be asked for. */
+  load: Load
+}
+
+/**
+ * One round trip: the loads of one tick go together. A disabled agent gets through, so that its attempts are recorded.
+ * Errors: invalid_key for the agent's key or the user's token, unavailable.
+ */
+export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Promise<Result<Caller>> {
+  const {
+    key: { id: agentId },
+    address: { name },
+    idempotencyKey,
+    userToken,
+  } = request
+  const usedPath = idempotencyKey === undefined ? undefined : keyPath(agentId, name, idempotencyKey)
+  // Documents of the claimed user are looked at only once the token that names them is verified.
+  const guess = parts.routes.guess(agentId, name, claimedUid(userToken))
+  const [[agentDoc, toolDoc], [used], load, user] = await Promise.all([
+    parts.load([paths.agent(agentId), paths.tool(agentId, name)]),
+    usedPath === undefined ? [] : parts.load([usedPath]),
+    loadAhead(parts.load, guess),
+    userOf(parts, userToken),
+  ])
+  const agent = authenticateAgent(request.key, agentDoc)
+  if (!agent.ok) return agent
+  if (!user.ok) return user
+  return ok({
+    request,
+    agent: agent.value,
+    user: user.value,
+    registered: toolFrom(toolDoc),
+    key: usedPath === undefined ? undefined : { path: usedPath, isUsed: used !== undefined },
+    load,
+  })
+}
+
+/** The user that an ID token names. Errors: invalid_key, unavailable. */
+async function userOf({ auth }: InvokeParts, userToken: string | undefined): Promise<Result<string | undefined>> {
+  if (userToken === undefined) return ok(undefined)
+  const user = await byIdToken(auth, userToken)
+  return user.ok ? ok(user.value.uid) : user
+}

@@ -1,0 +1,156 @@
+import { isObject, type JsonObject } from '@vitrine/core/json/value'
+import { isCommand } from '@vitrine/core/names'
+import { decide } from '@vitrine/core/policy/decide'
+import { fail, ok, type Result } from '@vitrine/core/result'
+import { describeRequest } from '../lib/log.ts'
+import { definitionOf, type Pinned } from '../manifest/pinned.ts'
+import { workerVerdict, type WorkerTool } from '../policies/find.ts'
+import type { ToolDoc } from '../store/documents.ts'
+import type { Caller } from './caller.ts'
+import { guardOf, type Guard } from './idempotency.ts'
+import type { InvokeParts } from './parts.ts'
+import { refusal, type Step } from './refuse.ts'
+import type { ToolAddress } from './request.ts'
+
+/** Step 4 of an invocation: which tool and command are meant, and whether this agent may call them with these arguments. */
+
+/** What a name leads to: a registration of the agent, or a server of one of its tool policies. */
+export type Callee = ToolDoc | WorkerTool
+
+/** What a call is aimed at. */
+export interface Target {
+  /** Absent for an HTTP tool. */
+  command?: string
+  args: JsonObject
+}
+
+export interface Chosen extends Caller {
+  tool: Callee
+  target: Target
+  /** Whether a call may be made twice for one. */
+  isRepeatable: boolean
+  guard: Guard | undefined
+}
+
+/**
+ * Refuses before anything is charged. A tool looks the same to the agent whether it is missing, disabled or not for it. Errors:
+ * agent_disabled, tool_not_found, invalid_argument, manifest_changed, args_invalid, and why a user's call can't be made.
+ */
+export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<Chosen>> {
+  const { request, agent, key } = caller
+  const { name } = request.address
+
+  const found = await calleeOf(parts, caller)
+  if (found) describeRequest({ tool: name })
+  const visible = decide<Callee>(agent, name, 'any', found)
+  if (!visible.ok) return refusal(visible.error, visible.reason)
+  const tool = visible.value
+
+  const pinned = parts.manifests.pinnedOf(tool)
+  const target = targetOf(tool, pinned, request.address, request.args)
+  if (!target.ok) return refusal(target.error)
+  const { command } = target.value
+
+  const granted = decide(agent, name, command === undefined ? 'whole' : { command }, tool)
+  if (!granted.ok) return refusal(granted.error, granted.reason, command === undefined ? {} : { command })
+
+  const unchanged = await pinVerdict(parts, agent.id, tool, command)
+  if (!unchanged.ok) {
+    const { code } = unchanged.error
+    return refusal(unchanged.error, code === 'manifest_changed' ? code : 'not_registered')
+  }
+
+  if (tool.kind === 'worker' && tool.unusable) return refusal(tool.unusable)
+
+  const fits = await argsVerdict(parts, tool, pinned, target.value)
+  if (!fits.ok) return refusal(fits.error)
+
+  return ok({
+    ...caller,
+    tool,
+    target: target.value,
+    isRepeatable: isRepeatable(tool, pinned, command),
+    guard: key && guardOf(key, request, target.value),
+  })
+}
+
+/** A registration of the agent comes before a policy's server of the same name. */
+async function calleeOf({ routes }: InvokeParts, caller: Caller): Promise<Callee | undefined> {
+  const { agent, registered, user, request, load } = caller
+  if (registered !== undefined || agent.disabled) return registered
+  return routes.find({ agent, slug: request.address.name, ...(user !== undefined && { user }) }, load)
+}
+
+/**
+ * Finds the command of an MCP server: in the name (`github__create_issue`), else in the arguments
+ * (`{command: 'create_issue', arguments: {…}}`), else the one tool that is meant when the server has a single tool or
+ * one of the registration's own name. An HTTP tool takes its arguments as they are. Errors: invalid_argument, and
+ * tool_not_found for a command of a tool that has none.
+ */
+export function targetOf(
+  tool: Pick<Callee, 'name' | 'kind'>,
+  pinned: Pinned | null,
+  address: ToolAddress,
+  args: JsonObject,
+): Result<Target> {
+  if (tool.kind === 'http') return address.command === undefined ? ok({ args }) : fail('tool_not_found')
+  if (address.command !== undefined) return ok({ command: address.command, args })
+  if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
+  const only = impliedCommand(tool.name, pinned)
+  if (only !== undefined) return ok({ command: only, args })
+  return fail(
+    'invalid_argument',
+    `Name the command: "${tool.name}__<command>", or args {"command": "<command>", "arguments": {…}}.`,
+    { field: 'args' },
+  )
+}
+
+function isAggregated(args: JsonObject): args is { command: string; arguments?: JsonObject } {
+  const { command, arguments: inner, ...rest } = args
+  return (
+    typeof command === 'string' &&
+    isCommand(command) &&
+    (inner === undefined || isObject(inner)) &&
+    Object.keys(rest).length === 0
+  )
+}
+
+function impliedCommand(toolName: string, pinned: Pinned | null): string | undefined {
+  const commands = pinned?.commands
+  const [only] = commands?.size === 1 ? commands.keys() : []
+  if (only !== undefined && isCommand(only)) return only
+  return commands?.has(toolName) ? toolName : undefined
+}
+
+/** Whether the command is still what was pinned, as far as stored documents say. Errors: tool_not_found, manifest_changed. */
+async function pinVerdict(
+  { manifests, verdicts }: Pick<InvokeParts, 'manifests' | 'verdicts'>,
+  agentId: string,
+  tool: Callee,
+  command: string | undefined,
+): Promise<Result<void>> {
+  return tool.kind === 'worker'
+    ? workerVerdict(manifests, tool, command ?? '')
+    : verdicts.stored(agentId, tool, command)
+}
+
+/** Checks the arguments against the pinned input schema of the command, if it has one. Errors: those of CheckArgs. */
+export async function argsVerdict(
+  { checkArgs }: Pick<InvokeParts, 'checkArgs'>,
+  { manifestHash }: Pick<Callee, 'manifestHash'>,
+  pinned: Pinned | null,
+  { command, args }: Target,
+): Promise<Result<void>> {
+  const schema = command === undefined ? undefined : definitionOf(pinned, command)?.['inputSchema']
+  return schema === undefined ? ok(undefined) : checkArgs(schema, `${manifestHash} ${command}`, args)
+}
+
+/**
+ * Whether a call may be made twice for one: the owner says so, or the server of its command does (MCP 2025-03-26, `readOnlyHint` and
+ * `idempotentHint`), as pinned.
+ */
+function isRepeatable(tool: Pick<Callee, 'idempotent'>, pinned: Pinned | null, command: string | undefined): boolean {
+  if (tool.idempotent) return true
+  const annotations = command !== undefined ? definitionOf(pinned, command)?.['annotations'] : undefined
+  return isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true)
+}
