@@ -143,6 +143,16 @@ const pieces = z.discriminatedUnion('type', [
   }),
 ])
 
+/** No answer of the tool to pass on; the call's receipt is in `details`. */
+const UPSTREAM_ERRORS = [
+  'upstream_interrupted',
+  'upstream_invalid',
+  'upstream_redirect',
+  'upstream_timeout',
+  'upstream_too_large',
+  'upstream_unreachable',
+] as const
+
 const toolOfAgent = z.strictObject({ agentId: id, name: toolName })
 const credentialAccess = z.union([
   z.strictObject({ agentId: id, name: toolName, allowed: z.boolean() }),
@@ -217,6 +227,7 @@ export const toolOperations = {
       'call_running',
       'circuit_open',
       'connection_required',
+      'credential_unreadable',
       'idempotency_key_reused',
       'invalid_name',
       'kms_unavailable',
@@ -227,6 +238,7 @@ export const toolOperations = {
       'secret_missing',
       'tool_not_found',
       'too_many_calls',
+      ...UPSTREAM_ERRORS,
       'worker_absent',
     ],
     effect: 'change',
@@ -241,6 +253,7 @@ export const toolOperations = {
     errors: [
       'agent_disabled',
       'credential_access_disabled',
+      'credential_unreadable',
       'invalid_name',
       'kms_unavailable',
       'no_credential',
