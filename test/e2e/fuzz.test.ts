@@ -62,12 +62,12 @@ function fieldsOf(target: OperationPath): Map<string, Set<string> | null> {
   const defs = request.$defs ?? {}
   const typesOf = (schema: JsonSchema): Set<string> | null => {
     if (schema.$ref !== undefined) return typesOf(defs[schema.$ref.replace('#/$defs/', '')] as JsonSchema)
-    const members = (schema.anyOf ?? schema.oneOf)?.map((member) => typesOf(member as JsonSchema))
+    const members = (schema.anyOf ?? schema.oneOf)?.map((member) => typesOf(member))
     if (members) return members.includes(null) ? null : new Set(members.flatMap((types) => [...types!]))
     const types = [schema.type ?? []].flat()
     return types.length === 0 ? null : new Set(types.map((type) => (type === 'integer' ? 'number' : type)))
   }
-  const shapes = (request.anyOf ?? [request]) as JsonSchema[]
+  const shapes = (request.anyOf ?? [request])
   return new Map(
     shapes.flatMap(({ properties = {} }) =>
       Object.entries(properties).map(([name, schema]) => [name, typesOf(schema as JsonSchema)] as const),

@@ -224,6 +224,7 @@ export const toolOperations = {
       'agent_disabled',
       'args_invalid',
       'args_too_large',
+      'blocked_url',
       'call_running',
       'circuit_open',
       'connection_required',
