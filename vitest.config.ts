@@ -78,6 +78,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/vectors/**'],
           globalSetup: ['test/stack/setup.ts'],
+          setupFiles: ['test/stack/check-answers.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: WAIT_MS } },

@@ -1,6 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { contract } from '@vitrine/core/api/contract'
+import type { Operation } from '@vitrine/core/api/operation'
 import { ROOT } from '../scripts/stack/paths.ts'
 import { REQUIREMENTS } from './requirements.ts'
 
@@ -22,4 +24,25 @@ it('proves every promise with a test that cites it', () => {
 
 it('cites no promise that is not made', () => {
   expect([...citations()].filter((id) => !Object.hasOwn(REQUIREMENTS, id))).toEqual([])
+})
+
+/** Source of the tests that talk to the functions, and of their helpers; without the fuzzer, which calls everything but wrongly. */
+function systemTests(): string {
+  const files = globSync('test/{audit,cli,e2e,faults,mcp,policies,sdk,worker}/*.ts', { cwd: ROOT })
+  return files
+    .filter((file) => !file.endsWith('fuzz.test.ts'))
+    .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+    .join('\n')
+}
+
+it('calls every operation of the contract in a system test', () => {
+  const source = systemTests()
+  const uncalled = Object.entries<Operation>(contract).filter(([path, { method }]) => {
+    const [endpoint, name] = path.split('/') as [string, string?]
+    const calls = [`['"/]${path}['"\`]`]
+    if (name !== undefined) calls.push(`\\b${endpoint}\\(\\s*'${name}'`)
+    if (method !== null) calls.push(`\\.${method.replace('.', '\\.')}\\(`)
+    return !new RegExp(calls.join('|')).test(source)
+  })
+  expect(uncalled.map(([path]) => path)).toEqual([])
 })

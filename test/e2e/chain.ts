@@ -4,7 +4,7 @@ import { db } from './world.ts'
 
 /**
  * A reader of audit chains that shares no code with their writer: canonical JSON, hashes, totals and pairing are done
- * again here from what DESIGN.md section 4 says.
+ * again here from what docs/design.md section 4 says.
  */
 
 export interface Entry {

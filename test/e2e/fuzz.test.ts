@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { contract, type Answer, type OperationPath } from '@vitrine/core/api/contract'
+import { jsonSchemaOf, type JsonSchema } from '@vitrine/core/api/json-schema'
+import type { Caller } from '@vitrine/core/api/operation'
 import { isErrorCode } from '@vitrine/core/errors'
-import { lockfileDigest } from '@vitrine/core/policy/pin'
-import type { Answer } from '../../scripts/stack/rpc.ts'
+import type { Answer as HttpAnswer } from '../../scripts/stack/rpc.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
-import { admin, call, db, documentsBelow, done, newAgentWith, newSecret, type Agent } from './world.ts'
+import { admin, call, db, documentsBelow, done, newAgentWith, newSecret, register, type Agent } from './world.ts'
 
 /**
  * Ten thousand requests that are wrong somewhere, to every function and operation: each is answered with a code of its own, none breaks
@@ -13,116 +15,65 @@ import { admin, call, db, documentsBelow, done, newAgentWith, newSecret, type Ag
  */
 
 const CASES = 10_000
-const AT_A_TIME = 24
+const AT_A_TIME = 48
 
 let upstream: Upstream
 let agent: Agent
-let ownerKey: string
-let policy: { policyId: string; key: string }
+let bearers: Record<Caller, string>
+/** What the contract's examples name, and what is there instead. */
+let real: ReadonlyMap<string, string>
 beforeAll(async () => {
   upstream = await startUpstream()
-  agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
+  agent = await newAgentWith(`${upstream.origin}/ok`, { name: 'search', authToken: newSecret() })
+  await register(agent, { name: 'github', url: `${upstream.origin}/ok` })
+  const { owner } = agent
   // An ID token is looked up at the Auth server each time.
-  ownerKey = (await done<{ key: string }>(admin('createOwnerKey', { label: 'fuzz' }, agent.owner))).key
-  policy = await done(
-    admin(
-      'createPolicy',
-      { name: 'fuzzed', servers: [{ slug: 'memory', package: 'some-server', version: '1.0.0' }] },
-      agent.owner,
-    ),
-  )
+  const { key, keyId } = await done<Answer<'admin/createOwnerKey'>>(admin('createOwnerKey', { label: 'fuzz' }, owner))
+  const { teamId } = await done<Answer<'admin/createTeam'>>(admin('createTeam', { name: 'fuzz' }, owner))
+  const servers = [{ slug: 'everything', package: 'some-server', version: '1.0.0' }]
+  const policy = await done<Answer<'admin/createPolicy'>>(admin('createPolicy', { name: 'fuzzed', servers }, owner))
+  await done(admin('putSecret', { scope: 'org', name: 'BRAVE_API_KEY', value: newSecret() }, owner))
+  bearers = { owner: key, auditor: key, agent: agent.key, worker: policy.key }
+  real = new Map([
+    ['agt_0123456789abcdef0123', agent.id],
+    ['pol_0123456789abcdef0123', policy.policyId],
+    ['team_0123456789abcdef0123', teamId],
+    ['key_0123456789abcdef0123', keyId],
+    ['github__create_issue', 'search'],
+    ['https://search.example.com/query', `${upstream.origin}/ok`],
+  ])
 })
 afterAll(() => upstream.close())
 
 type Data = Record<string, unknown>
 
-/** A request to each function that would do something if nothing were wrong with it. */
-function examples(): Record<string, Data> {
-  const agentId = agent.id
-  const orgId = agent.owner.uid
-  return {
-    registerTool: {
-      agentId,
-      name: 'other',
-      kind: 'http',
-      url: `${upstream.origin}/ok`,
-      authToken: 't',
-      auth: { scheme: 'header', name: 'x-key' },
-      method: 'GET',
-      headers: { 'x-a': 'b' },
-      enabled: true,
-      credentialAccess: false,
-      responseBytesMax: 1000,
-      concurrencyMax: 5,
-      idempotent: true,
-      redact: ['/a'],
-    },
-    listTools: {},
-    invokeTool: { name: 'tool', args: { q: 1 }, timeoutMs: 1000, idempotencyKey: 'k' },
-    getToolCredential: { name: 'tool' },
-    getReceipt: { seq: 0 },
-    exportAudit: { agentId, resume: { log: `agents/${agentId}`, size: 1, seq: 0, chains: 0, entries: 1 } },
-    'admin/createAgent': { name: 'Bot', orgId, allowedTools: ['a'] },
-    'admin/rotateAgentKey': { agentId },
-    'admin/disableAgent': { agentId, disabled: true },
-    'admin/createOwnerKey': { label: 'l', orgId },
-    'admin/revokeOwnerKey': { keyId: 'x' },
-    'admin/setMember': { orgId, uid: 'somebody', role: 'member' },
-    'admin/setQuota': { orgId, ownerUid: orgId, monthlyInvocations: 5 },
-    'admin/setToolEnabled': { agentId, name: 'tool', enabled: false },
-    'admin/setCredentialAccess': { agentId, name: 'tool', allowed: false },
-    'admin/listTools': { agentId },
-    'admin/getManifestDiff': { agentId, name: 'tool' },
-    'admin/approveManifest': { agentId, name: 'tool', manifestHash: '0'.repeat(64) },
-    'admin/getUsage': { agentId, month: '2026-01' },
-    'admin/listAudit': {
-      agentId,
-      tool: 'tool',
-      action: 'tool.invoke',
-      actor: 'x',
-      outcome: 'ok',
-      from: '2026-01-01T00:00:00Z',
-      to: '2026-01-02T00:00:00Z',
-      pageSize: 5,
-      pageToken: 'x',
-    },
-    'admin/reconcile': { agentId },
-    'admin/checkpoint': { agentId },
-    'admin/getReceipt': { agentId, seq: 0 },
-    'admin/getOpening': { agentId, seq: 0 },
-    'admin/redact': { agentId, seq: 0, reason: 'r' },
-    'admin/signingKeys': {},
-    'admin/createPolicy': { orgId, name: 'p', teams: [], builtins: { web_fetch: true }, servers: [] },
-    'admin/updatePolicy': { policyId: policy.policyId, name: 'p', teams: [], version: 1 },
-    'admin/moveServerPin': { policyId: policy.policyId, slug: 'memory', version: '2.0.0' },
-    'admin/createTeam': { orgId, name: 't' },
-    'admin/setAgentTeams': { agentId, teams: [] },
-    'admin/putSecret': { orgId, scope: 'org', name: 'S', value: 'v' },
-    'admin/deleteSecret': { orgId, scope: 'org', name: 'S' },
-    'worker/connect': { instanceId: 'w', url: 'http://127.0.0.1:9000' },
-    'worker/heartbeat': {
-      instanceId: 'w',
-      url: 'http://127.0.0.1:9000',
-      policyVersion: 1,
-      servers: [{ slug: 'memory', state: 'ready' }],
-      events: [],
-    },
-    'worker/report': {
-      instanceId: 'w',
-      slug: 'memory',
-      version: '1.0.0',
-      integrity: `sha512-${'A'.repeat(86)}==`,
-      dependencies: lockfileDigest('{}'),
-      resolvedAt: '2026-01-02T03:04:05.678Z',
-      tools: [],
-      lockfile: '{}',
-    },
-    'worker/lockfile': { slug: 'memory' },
-    'worker/disconnect': { instanceId: 'w' },
-  }
+const TARGETS = Object.keys(contract) as OperationPath[]
+
+/** A request that would do something if nothing were wrong with it: the contract's example, with what is there. */
+function exampleOf(target: OperationPath): Data {
+  return JSON.parse(JSON.stringify(contract[target].example), (_key, value: unknown) =>
+    typeof value === 'string' ? (real.get(value) ?? value) : value,
+  ) as Data
 }
 
-const AGENTS = new Set(['listTools', 'invokeTool', 'getToolCredential', 'getReceipt'])
+/** The fields that a request may have, with the JSON types that each may be of; null where it may be any JSON. */
+function fieldsOf(target: OperationPath): Map<string, Set<string> | null> {
+  const { request } = jsonSchemaOf(target)
+  const defs = request.$defs ?? {}
+  const typesOf = (schema: JsonSchema): Set<string> | null => {
+    if (schema.$ref !== undefined) return typesOf(defs[schema.$ref.replace('#/$defs/', '')] as JsonSchema)
+    const members = (schema.anyOf ?? schema.oneOf)?.map((member) => typesOf(member))
+    if (members) return members.includes(null) ? null : new Set(members.flatMap((types) => [...types!]))
+    const types = [schema.type ?? []].flat()
+    return types.length === 0 ? null : new Set(types.map((type) => (type === 'integer' ? 'number' : type)))
+  }
+  const shapes = (request.anyOf ?? [request])
+  return new Map(
+    shapes.flatMap(({ properties = {} }) =>
+      Object.entries(properties).map(([name, schema]) => [name, typesOf(schema as JsonSchema)] as const),
+    ),
+  )
+}
 
 /** What JSON can hold, odd as it may be, but for objects and null: those may be right where arguments, headers or nothing may stand. */
 const anything = fc.oneof(
@@ -150,27 +101,28 @@ const anything = fc.oneof(
 
 const typeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)
 
-/** A value that is wrong in the place of `right`, whatever a function would take there: another type. */
-const wrongFor = (right: unknown) => anything.filter((value) => typeOf(value) !== typeOf(right))
-
-/** Ways to spoil a request, each of which no function may take. */
-function spoiled(data: Data): fc.Arbitrary<unknown> {
+/** Ways to spoil a request, each of which no function may take: no object, an unknown field, a field of another type. */
+function spoiled(target: OperationPath): fc.Arbitrary<unknown> {
+  const data = exampleOf(target)
+  const fields = fieldsOf(target)
   const unknownField = fc
     .tuple(
-      fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((name) => !(name in data) && !KNOWN.has(name)),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }).filter((name) => !fields.has(name)),
       anything,
     )
     .map(([name, value]) => ({ ...data, [name]: value }))
-  const names = Object.keys(data)
+  const typed = [...fields].flatMap(([name, types]) => (types ? [{ name, types }] : []))
   const ways: fc.Arbitrary<unknown>[] = [anything.filter((value) => typeOf(value) !== 'object'), unknownField]
-  if (names.length > 0)
+  if (typed.length > 0)
     ways.push(
-      fc.constantFrom(...names).chain((name) => wrongFor(data[name]).map((value) => ({ ...data, [name]: value }))),
+      fc
+        .constantFrom(...typed)
+        .chain(({ name, types }) =>
+          anything.filter((value) => !types.has(typeOf(value))).map((value) => ({ ...data, [name]: value })),
+        ),
     )
   return fc.oneof(...ways)
 }
-/** Fields that some request may have beside those of its example. */
-const KNOWN = new Set(['orgId', 'agentId', 'pageToken', 'reason', 'teams', 'allowedTools', 'servers', 'builtins'])
 
 /** Bodies that are no requests at all. */
 const raw = fc.oneof(
@@ -183,24 +135,23 @@ const raw = fc.oneof(
 )
 
 interface Case {
-  target: string
+  target: OperationPath
   data?: unknown
   raw?: Uint8Array
 }
 
 it('[input.fuzz] refuses ten thousand wrong requests to every function, and keeps nothing of them', async () => {
-  const all = examples()
-  const targets = Object.keys(all)
-  const arbitrary: fc.Arbitrary<Case> = fc
-    .constantFrom(...targets)
-    .chain((target) =>
+  const arbitrary: fc.Arbitrary<Case> = fc.oneof(
+    ...TARGETS.map((target) =>
       fc.oneof(
-        { weight: 9, arbitrary: spoiled(all[target]!).map((data) => ({ target, data })) },
+        { weight: 9, arbitrary: spoiled(target).map((data) => ({ target, data })) },
         { weight: 1, arbitrary: raw.map((bytes) => ({ target, raw: bytes })) },
       ),
-    )
+    ),
+  )
   const seed = Date.now() % 2 ** 31
   const cases = fc.sample(arbitrary, { numRuns: CASES, seed })
+  expect(new Set(cases.map(({ target }) => target)), 'operations without a case').toEqual(new Set(TARGETS))
   const before = await everything()
 
   const wrong: unknown[] = []
@@ -223,13 +174,12 @@ it('[input.fuzz] refuses ten thousand wrong requests to every function, and keep
   expect(await everything(), `seed ${seed}`).toEqual(before)
 }, 240_000)
 
-function send({ target, data, raw: bytes }: Case): Promise<Answer> {
-  const bearer = target.startsWith('worker/') ? policy.key : AGENTS.has(target) ? agent.key : ownerKey
-  return call(target, data, { bearer, ...(bytes && { raw: bytes }) })
+function send({ target, data, raw: bytes }: Case): Promise<HttpAnswer> {
+  return call(target, data, { bearer: bearers[contract[target].callers[0]!], ...(bytes && { raw: bytes }) })
 }
 
 /** An expected error of ours: a code from the table, a message for people, and no fault of our side. */
-function isRefusal({ status, body }: Answer): boolean {
+function isRefusal({ status, body }: HttpAnswer): boolean {
   const error = (body as { error?: { message?: unknown; details?: { code?: unknown } } } | null)?.error
   return (
     status >= 400 &&

@@ -37,7 +37,7 @@ export const agentOperations = {
         .describe('Whose tool policies it may use beside those of the organization. For owners and admins.'),
     }),
     response: z.strictObject({ agentId: id, key }),
-    errors: ['org_not_found', 'team_not_found'],
+    errors: ['org_not_found', 'team_not_found', 'invalid_name'],
     effect: 'change',
     example: { name: 'researcher', allowedTools: ['search'] },
   }),

@@ -144,6 +144,16 @@ const pieces = z.discriminatedUnion('type', [
   }),
 ])
 
+/** No answer of the tool to pass on; the call's receipt is in `details`. */
+const UPSTREAM_ERRORS = [
+  'upstream_interrupted',
+  'upstream_invalid',
+  'upstream_redirect',
+  'upstream_timeout',
+  'upstream_too_large',
+  'upstream_unreachable',
+] as const
+
 const toolOfAgent = z.strictObject({ agentId: id, name: toolName })
 const credentialAccess = z.union([
   z.strictObject({ agentId: id, name: toolName, allowed: z.boolean() }),
@@ -215,9 +225,11 @@ export const toolOperations = {
       'agent_disabled',
       'args_invalid',
       'args_too_large',
+      'blocked_url',
       'call_running',
       'circuit_open',
       'connection_required',
+      'credential_unreadable',
       'idempotency_key_reused',
       'invalid_name',
       'kms_unavailable',
@@ -228,6 +240,7 @@ export const toolOperations = {
       'secret_missing',
       'tool_not_found',
       'too_many_calls',
+      ...UPSTREAM_ERRORS,
       'worker_absent',
     ],
     effect: 'change',
@@ -242,6 +255,7 @@ export const toolOperations = {
     errors: [
       'agent_disabled',
       'credential_access_disabled',
+      'credential_unreadable',
       'invalid_name',
       'kms_unavailable',
       'no_credential',

@@ -13,7 +13,7 @@ import { commandMeta, readRequest } from './request.ts'
 import { settle, type Invoked } from './settle.ts'
 
 /**
- * invokeTool: the dispatch of one tool call (DESIGN.md section 3).
+ * invokeTool: the dispatch of one tool call (docs/design.md section 3).
  *
  * 1. parse the request
  * 2. authenticate the agent and 3. load what is needed, in one round trip

@@ -34,7 +34,7 @@ export function credentialOpener(vault: Vault, project: string): OpenCredential 
   }
 }
 
-/** What a tool's ciphertext is bound to (DESIGN.md section 6). */
+/** What a tool's ciphertext is bound to (docs/design.md section 6). */
 export function credentialResource(project: string, agentId: string, name: string): string {
   return `projects/${project}/databases/(default)/documents/agents/${agentId}/tools/${name}#authTokenEnc`
 }

@@ -24,7 +24,7 @@ export const secretPaths = {
   revision: (orgId: string) => path<{ revision: number }>(`orgs/${orgId}/state/secrets`),
 }
 
-/** What a secret's ciphertext is bound to (DESIGN.md section 6). */
+/** What a secret's ciphertext is bound to (docs/design.md section 6). */
 export function secretResource(project: string, name: SecretName): string {
   return `projects/${project}/databases/(default)/documents/${secretPaths.secret(name)}#enc`
 }

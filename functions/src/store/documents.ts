@@ -7,7 +7,7 @@ import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import type { Role } from '@vitrine/core/api/organization'
 import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
-/** Documents as they stand in Firestore (DESIGN.md section 5). Times are Firestore timestamps, written as Date. */
+/** Documents as they stand in Firestore (docs/design.md section 5). Times are Firestore timestamps, written as Date. */
 
 export interface AgentDoc {
   orgId: string
@@ -131,7 +131,7 @@ export interface IdempotencyOutcome {
   resultDigest: string
 }
 
-/** A signed head of a chain's tree (DESIGN.md section 4). Created unsigned; `root` never changes. */
+/** A signed head of a chain's tree (docs/design.md section 4). Created unsigned; `root` never changes. */
 export interface CheckpointDoc {
   orgId: string
   size: number

@@ -5,7 +5,7 @@ import type { Pinned } from '@vitrine/core/policy/pin'
 import type { ServerState } from '@vitrine/core/policy/worker-protocol'
 import type { BreakerDoc } from './documents.ts'
 
-/** Documents of tool policies as they stand in Firestore (DESIGN.md section 5). Times are written as Date and read as Timestamp. */
+/** Documents of tool policies as they stand in Firestore (docs/design.md section 5). Times are written as Date and read as Timestamp. */
 
 export interface ToolPolicyDoc {
   orgId: string

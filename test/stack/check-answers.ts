@@ -1,0 +1,50 @@
+import { afterAll, afterEach, expect } from 'vitest'
+import { REGION } from '../../scripts/stack/services.ts'
+import { answerCheck, isOperation, type AnswerCheck } from './contract.ts'
+import { stack } from './stack.ts'
+
+/**
+ * Runs before each file of system tests: every answer of the functions that a test fetches, through whatever client, is compared with the
+ * contract. A test that has seen an answer of another form or with an unlisted error fails.
+ */
+
+const realFetch = globalThis.fetch
+const problems: string[] = []
+
+globalThis.fetch = async (input, init) => {
+  const response = await realFetch(input, init)
+  const path = pathOf(input)
+  const method = (init?.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase()
+  if (!isOperation(path) || response.body === null || method === 'HEAD') return response
+  const check = answerCheck(path, response.status, response.headers.get('content-type') ?? '')
+  const { status, statusText, headers } = response
+  return new Response(response.body.pipeThrough(checking(check)), { status, statusText, headers })
+}
+
+/** Of a request to the functions, the path below their base URL, whichever of their processes it goes to; otherwise empty. */
+function pathOf(input: string | URL | Request): string {
+  const { pathname } = new URL(input instanceof Request ? input.url : input)
+  const prefix = `/${stack().project}/${REGION}/`
+  return pathname.startsWith(prefix) ? pathname.slice(prefix.length) : ''
+}
+
+/** Passes bytes on unchanged. The end is judged before the reader sees it, so that no test is over before that. */
+function checking(check: AnswerCheck): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  const decoder = new TextDecoder()
+  return new TransformStream({
+    transform(chunk, controller) {
+      problems.push(...check.push(decoder.decode(chunk, { stream: true })))
+      controller.enqueue(chunk)
+    },
+    flush() {
+      problems.push(...check.push(decoder.decode()), ...check.end())
+    },
+  })
+}
+
+function expectNone(): void {
+  expect([...new Set(problems.splice(0))], 'answers that differ from the contract').toEqual([])
+}
+afterEach(expectNone)
+// Requests of afterAll hooks are judged as well.
+afterAll(expectNone)
