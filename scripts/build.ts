@@ -15,12 +15,15 @@ interface Artifact {
 const SERVICE: BuildOptions = { platform: 'node', target: 'node24' }
 const TOOL: BuildOptions = { platform: 'node', target: 'node20' }
 
+/** For Node, yaml names its CommonJS, which calls require: a bundle of modules has none. */
+const YAML_MODULES = join(ROOT, 'node_modules/yaml/browser/index.js')
+
 const ARTIFACTS: readonly Artifact[] = [
   { folder: 'functions', entry: 'src/index.ts', outfile: 'lib/index.js', options: SERVICE },
   { folder: 'functions', entry: 'src/answers/thread.ts', outfile: 'lib/answer-thread.js', options: SERVICE },
   { folder: 'worker', entry: 'src/main.ts', outfile: 'lib/main.js', options: SERVICE },
   { folder: 'verify', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },
-  { folder: 'cli', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: TOOL },
+  { folder: 'cli', entry: 'src/cli.ts', outfile: 'dist/cli.js', options: { ...TOOL, alias: { yaml: YAML_MODULES } } },
 ]
 
 /** Bundles what runs here; the SDK, whose type declarations take longer, has a build of its own. Throws when a bundle fails. */

@@ -6,7 +6,7 @@ type Options = NonNullable<ParseArgsConfig['options']>
 
 /** Arguments of a command; `positionals` names those that it takes. Throws bad usage on anything else. */
 export function readArgs<T extends Options>(args: string[], options: T, positionals: readonly string[] = []) {
-  const parsed = parse(args, options)
+  const parsed = parseOptions(args, options)
   const extra = parsed.positionals[positionals.length]
   if (extra !== undefined) throw badUsage(`unexpected argument ${extra} (see --help)`)
   const missing = positionals[parsed.positionals.length]
@@ -14,7 +14,8 @@ export function readArgs<T extends Options>(args: string[], options: T, position
   return parsed
 }
 
-function parse<T extends Options>(args: string[], options: T) {
+/** Options and what is beside them, as many as there are. Throws bad usage, which names options and never values. */
+export function parseOptions<T extends Options>(args: string[], options: T) {
   try {
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {

@@ -1,6 +1,7 @@
+/** The `vitrine` command: finds the command that the arguments name, runs it, and says what went wrong. */
+
 import { once } from 'node:events'
-import { VitrineError } from '../../sdk/src/index.ts'
-import { isBadUsage } from './bad-usage.ts'
+import { badUsage } from './bad-usage.ts'
 import { apply } from './commands/apply.ts'
 import { audit } from './commands/audit.ts'
 import { checkpoint } from './commands/checkpoint.ts'
@@ -8,27 +9,18 @@ import { exportBundle } from './commands/export.ts'
 import { keys } from './commands/keys.ts'
 import { receipt } from './commands/receipt.ts'
 import { verifyReceiptFile } from './commands/verify-receipt.ts'
+import { describeError, exitCodeOf } from './failure.ts'
 import type { Command, Io } from './io.ts'
-import { plain } from './text.ts'
 
-const USAGE = `Usage: vitrine <command> [options]
-
-  audit            list what is on record
-  export           write a bundle for vitrine-verify
-  checkpoint       have a chain signed now, and keep the checkpoint
-  receipt          fetch the proof that an entry is on record
-  verify-receipt   check such a proof, offline
-  keys             show the keys that sign checkpoints
-  apply            let an agent use the tools of its agent.yaml
-
-vitrine <command> --help says more. The deployment is the one at VITRINE_URL (or --url) and the key is read from VITRINE_KEY;
+const EPILOGUE = `vitrine <command> --help says more. The deployment is the one at VITRINE_URL (or --url) and the key is read from VITRINE_KEY;
 without them, the stack that npm start runs in this folder.
 
 Exit code: 0 when it is done and what was to be checked holds, 1 when it failed or does not hold, 2 when the arguments, the
 settings or a file cannot be used.
 `
 
-const COMMANDS = new Map<string, Command>(
+/** The others come from the contract, which is loaded for them alone: it takes as long as the rest of the start. */
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
   Object.entries({
     audit,
     export: exportBundle,
@@ -40,49 +32,55 @@ const COMMANDS = new Map<string, Command>(
   }),
 )
 
+/** `help X` is `X --help`. */
 async function main(args: string[], io: Io): Promise<number> {
-  const [name, ...rest] = args
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    await io.out(USAGE)
-    return name === undefined ? 2 : 0
+  if (args[0] === 'help') return main([...args.slice(1), '--help'], io)
+  const isHelp = args.includes('--help') || args.includes('-h')
+  const [name = '', ...rest] = args
+  const isVerb = rest[0] !== undefined && !rest[0].startsWith('-')
+  const own = COMMANDS.get(name)
+  if (own && !isVerb && !isHelp) return own.run(rest, io)
+  const { CATALOG, OPERATIONS } = await import('./operations/catalog.ts')
+  const { runVerb } = await import('./operations/run.ts')
+  const { catalogHelp, nounHelp, verbHelp } = await import('./operations/help.ts')
+  if (name === '' || name.startsWith('-')) {
+    await io.out(`${usage()}\n${catalogHelp(CATALOG)}\n${EPILOGUE}`)
+    return isHelp ? 0 : 2
   }
-  const command = COMMANDS.get(name)
-  if (!command) {
-    io.note(`vitrine: there is no command ${plain(name)} (see --help)`)
-    return 2
-  }
-  try {
-    if (!rest.includes('--help')) return await command.run(rest, io)
-    await io.out(command.usage)
+  const verbs = CATALOG.get(name)
+  const verb = isVerb ? verbs?.get(rest[0]!) : undefined
+  if (verb && isHelp) {
+    await io.out(verbHelp(verb, OPERATIONS))
     return 0
-  } catch (error) {
-    io.note(`vitrine: ${plain(messageOf(error))}`)
-    return isBadUsage(error) || isRefusedHere(error) ? 2 : 1
   }
+  if (verb) return runVerb(verb, OPERATIONS, rest.slice(1), io)
+  if (own && !isHelp) return own.run(rest, io)
+  if (!own && !verbs) throw badUsage(`there is no command ${name} (see --help)`)
+  if (!own && isVerb) throw badUsage(`there is no command ${name} ${rest[0]} (see vitrine ${name} --help)`)
+  await io.out([own?.usage, verbs && nounHelp(name, CATALOG)].filter((text) => text !== undefined).join('\n'))
+  return isHelp ? 0 : 2
 }
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof VitrineError)) return error instanceof Error ? error.message : String(error)
-  const cause = error.code === 'network_error' ? innermost(error) : undefined
-  return `${error.message} (${error.code}${cause === undefined ? '' : `: ${cause}`})`
+function usage(): string {
+  const lines = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(17)}${summary}\n`)
+  return `Usage: vitrine <command> [options]\n\n${lines.join('')}`
 }
 
-/** fetch wraps what happened twice. */
-function innermost(error: Error): string | undefined {
-  if (error.cause instanceof Error) return innermost(error.cause) ?? error.cause.message
-  return undefined
-}
-
-/** The SDK's own refusal of what it was given; the server's would have a status. */
-function isRefusedHere(error: unknown): boolean {
-  if (!(error instanceof VitrineError) || error.status !== 0) return false
-  return ['invalid_argument', 'invalid_name', 'invalid_url', 'malformed_key'].includes(error.code)
+/** With `--json` there is nothing on standard error but an error, as JSON. */
+async function run(args: string[], io: Io): Promise<number> {
+  const json = args.includes('--json')
+  try {
+    return await main(args, json ? { ...io, note: () => undefined } : io)
+  } catch (error) {
+    io.note(describeError(error, json))
+    return exitCodeOf(error)
+  }
 }
 
 // A reader that has seen enough, such as `head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-process.exitCode = await main(process.argv.slice(2), {
+process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   async out(text) {

@@ -1,3 +1,5 @@
+/** Where the deployment is, and by which key the command acts. */
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Vitrine, type ChainName } from '../../sdk/src/index.ts'
@@ -9,30 +11,36 @@ export interface Connection {
   vitrine: Vitrine
   /** The chain that the arguments name, or else the demo agent's of a local stack; undefined for neither. */
   chain: ChainName | undefined
-  /** Whether the key is an agent's, which reads its own receipts and nothing else. */
+  /** Whether the key is an agent's, which reaches its own tools and receipts and nothing else. */
   isAgent: boolean
 }
 
 /** What of `.local/stack.json` matters here (scripts/stack/info.ts). */
 interface LocalStack {
   baseUrl: string
-  demo?: { owner: { key: string }; agent: { id: string } }
+  demo?: { owner: { key: string }; agent: { id: string; key: string } }
 }
 
 const STACK_FILE = '.local/stack.json'
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
 /**
- * Connects as the environment and `--url` say, or to the stack that runs in this folder, there as the demo owner unless
- * VITRINE_KEY says otherwise. Throws bad usage; VitrineError for an address or key that cannot be.
+ * Connects as the environment and `--url` say, or to the stack that runs in this folder, there as the demo owner (or the demo agent)
+ * unless VITRINE_KEY says otherwise. Throws bad usage; VitrineError for an address or key that cannot be.
  */
-export async function connect(values: ChainValues, { env, cwd }: Io): Promise<Connection> {
+export async function connect(
+  values: ChainValues,
+  { env, cwd }: Io,
+  as: 'owner' | 'agent' = 'owner',
+): Promise<Connection> {
   const chain = readChain(values)
   const url = values.url ?? env['VITRINE_URL']
   const key = env['VITRINE_KEY']
   if (url) {
     if (!key)
-      throw badUsage('VITRINE_KEY is not set; it holds the key of an owner, or of an agent for its own receipts')
+      throw badUsage(
+        'VITRINE_KEY is not set; it holds the key of an owner, or of an agent for its own tools and receipts',
+      )
     return open(url, key, chain)
   }
   const stack = await readStack(join(cwd, STACK_FILE))
@@ -42,6 +50,7 @@ export async function connect(values: ChainValues, { env, cwd }: Io): Promise<Co
     )
   if (key) return open(stack.baseUrl, key, chain)
   if (!stack.demo) throw badUsage(`VITRINE_KEY is not set, and the stack that runs here has no demo owner`)
+  if (as === 'agent') return open(stack.baseUrl, stack.demo.agent.key, chain)
   return open(stack.baseUrl, stack.demo.owner.key, chain ?? { agentId: stack.demo.agent.id })
 }
 

@@ -12,6 +12,8 @@ export interface Io {
 export type Run = (args: string[], io: Io) => Promise<number>
 
 export interface Command {
+  /** One line for the list of commands. */
+  summary: string
   /** What `--help` prints. */
   usage: string
   run: Run

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Entry, Meta } from '@vitrine/core/log/entry'
-import { createTable } from './table.ts'
+import { createTable, ENTRY_COLUMNS } from './table.ts'
 
 function entry(change: Partial<Entry>): Entry {
   return {
@@ -20,7 +20,7 @@ function entry(change: Partial<Entry>): Entry {
 
 describe('the table', () => {
   it('has one line an entry, its columns under each other and never narrower again', () => {
-    const table = createTable()
+    const table = createTable(ENTRY_COLUMNS)
     const first = table.rows([entry({ meta: { ok: true, status: 200 } }), entry({ seq: 1, target: 'a-longer-name' })])
     expect(first).toBe(
       'TIME                      CHAIN      SEQ  ACTION       ACTOR     TARGET         OUTCOME\n' +
@@ -40,14 +40,14 @@ describe('the table', () => {
     ['tool.reconcile', { outcome: 'unknown', intentSeq: 1 }, 'unknown'],
     ['key.rotate', {}, ''],
   ])('says how %s with %j ended', (action, meta, outcome) => {
-    const [, row] = createTable()
+    const [, row] = createTable(ENTRY_COLUMNS)
       .rows([entry({ action, meta, target: 'TARGET' })])
       .split('\n')
     expect(row!.slice(row!.indexOf('TARGET') + 'TARGET'.length).trim()).toBe(outcome)
   })
 
   it('shows nothing that a terminal would obey', () => {
-    const shown = createTable().rows([entry({ target: 'a\u001b[2Jb\u0007\nc\u202ed\u009b1m' })])
+    const shown = createTable(ENTRY_COLUMNS).rows([entry({ target: 'a\u001b[2Jb\u0007\nc\u202ed\u009b1m' })])
     expect(shown.replaceAll('\n', '')).not.toMatch(/\p{C}/u)
     expect(shown.split('\n')).toHaveLength(3)
   })

@@ -1,13 +1,16 @@
+/** Tables of rows whose columns line up. */
+
 import type { Entry } from '@vitrine/core/log/entry'
 import { outcomeOf } from '@vitrine/core/log/facets'
 import { plain } from './text.ts'
 
-interface Column {
+export interface Column<Row> {
   title: string
-  cell(entry: Entry): string
+  cell(row: Row): string
 }
 
-const COLUMNS: readonly Column[] = [
+/** Entries of the audit log. */
+export const ENTRY_COLUMNS: readonly Column<Entry>[] = [
   { title: 'TIME', cell: ({ ts }) => ts },
   { title: 'CHAIN', cell: ({ log }) => log },
   { title: 'SEQ', cell: ({ seq }) => String(seq) },
@@ -17,18 +20,18 @@ const COLUMNS: readonly Column[] = [
   { title: 'OUTCOME', cell: outcome },
 ]
 
-/** Entries as lines under a heading. Columns only ever grow, so that pages can be written as they come. */
-export interface Table {
-  rows(entries: readonly Entry[]): string
+/** Rows as lines under a heading. Columns only ever grow, so that pages can be written as they come. */
+export interface Table<Row> {
+  rows(rows: readonly Row[]): string
 }
 
-export function createTable(): Table {
-  const widths = COLUMNS.map(() => 0)
+export function createTable<Row>(columns: readonly Column<Row>[]): Table<Row> {
+  const widths = columns.map(() => 0)
   let begun = false
   return {
-    rows(entries) {
-      const body = entries.map((entry) => COLUMNS.map(({ cell }) => plain(cell(entry))))
-      const rows = begun ? body : [COLUMNS.map(({ title }) => title), ...body]
+    rows(given) {
+      const body = given.map((row) => columns.map(({ cell }) => plain(cell(row))))
+      const rows = begun ? body : [columns.map(({ title }) => title), ...body]
       begun = true
       for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i]!, cell.length)))
       return rows

@@ -11,10 +11,11 @@ const USAGE = `Usage: vitrine apply <agent.yaml> [options]
 Lets an agent use the tools that the file names, and nothing else; prints their names. With - the file is standard input.
 
   --agent <id>  the agent
+  --json        print the answer as JSON
   --url <url>   the deployment, instead of VITRINE_URL
 `
 
-const OPTIONS = { url: { type: 'string' }, agent: { type: 'string' } } as const
+const OPTIONS = { url: { type: 'string' }, agent: { type: 'string' }, json: { type: 'boolean' } } as const
 
 interface Problem {
   line: number
@@ -23,6 +24,7 @@ interface Problem {
 }
 
 export const apply: Command = {
+  summary: 'let an agent use the tools of its agent.yaml',
   usage: USAGE,
   async run(args, io) {
     const { values, positionals } = readArgs(args, OPTIONS, ['the file'])
@@ -31,12 +33,12 @@ export const apply: Command = {
     const { vitrine, chain } = await connect(values, io)
     if (chain?.agentId === undefined) throw badUsage('which agent? Give --agent (see --help)')
     try {
-      const { tools } = await vitrine.agents.applyManifest({ agentId: chain.agentId, manifest })
-      await io.out(tools.map((name) => `${name}\n`).join(''))
+      const applied = await vitrine.agents.applyManifest({ agentId: chain.agentId, manifest })
+      await io.out(values.json ? `${JSON.stringify(applied)}\n` : applied.tools.map((name) => `${name}\n`).join(''))
       return 0
     } catch (error) {
       const problems = error instanceof VitrineError ? error.details['problems'] : undefined
-      if (!Array.isArray(problems)) throw error
+      if (!Array.isArray(problems) || values.json) throw error
       for (const { line, column, message } of problems as Problem[])
         io.note(`${plain(path)}:${Number(line)}:${Number(column)} ${plain(String(message))}`)
       return 1

@@ -5,7 +5,7 @@ import { CHAIN_OPTIONS, readArgs, readCount } from '../args.ts'
 import { badUsage } from '../bad-usage.ts'
 import { connectToChain } from '../connection.ts'
 import type { Command } from '../io.ts'
-import { createTable } from '../table.ts'
+import { createTable, ENTRY_COLUMNS } from '../table.ts'
 
 const USAGE = `Usage: vitrine audit (--agent <id> | --org <id>) [options]
 
@@ -37,6 +37,7 @@ const OPTIONS = {
 const ROWS_AT_A_TIME = 100
 
 export const audit: Command = {
+  summary: 'list what is on record',
   usage: USAGE,
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS)
@@ -48,7 +49,7 @@ export const audit: Command = {
     // The SDK checks what may be in there.
     const query = { ...chain, ...Object.fromEntries(filter), pageSize: Math.min(limit, AUDIT_PAGE_MAX) } as AuditQuery
 
-    const write = json ? jsonLines : createTable().rows
+    const write = json ? jsonLines : createTable(ENTRY_COLUMNS).rows
     let count = 0
     let batch: Entry[] = []
     for await (const entry of vitrine.audit.entries(query)) {

@@ -16,6 +16,7 @@ export with it, and finds out when anything that it covers was changed since.
 const OPTIONS = { ...CHAIN_OPTIONS, out: { type: 'string' }, json: { type: 'boolean' } } as const
 
 export const checkpoint: Command = {
+  summary: 'have a chain signed now, and keep the checkpoint',
   usage: USAGE,
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS)

@@ -12,13 +12,20 @@ Writes a bundle: entries, checkpoints and keys of a chain, or of all chains of a
 may see. vitrine-verify checks it, with nothing else. A connection that breaks is made again.
 
   --out <file>   where to; the file must not exist yet
+  --json         say as JSON what was written
   --resume       go on with the file where an earlier export ended before its time
   --url <url>    the deployment, instead of VITRINE_URL
 `
 
-const OPTIONS = { ...CHAIN_OPTIONS, out: { type: 'string' }, resume: { type: 'boolean' } } as const
+const OPTIONS = {
+  ...CHAIN_OPTIONS,
+  out: { type: 'string' },
+  resume: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const
 
 export const exportBundle: Command = {
+  summary: 'write a bundle for vitrine-verify',
   usage: USAGE,
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS)
@@ -26,17 +33,25 @@ export const exportBundle: Command = {
     if (out === undefined) throw badUsage('where to? Give --out (see --help)')
     const { vitrine, chain } = await connectToChain(values, io)
     const file = values.resume ? await reopenBundle(out, scopeOf(chain)) : await createBundle(out)
-    try {
-      if (file.complete) io.note(`${out} is complete already.`)
-      else await write(file, vitrine.audit.export({ ...chain, ...(file.resume && { resume: file.resume }) }), out, io)
-      return 0
-    } finally {
+    const resume = file.resume && { resume: file.resume }
+    const written = file.complete
+      ? {}
+      : await write(file, vitrine.audit.export({ ...chain, ...resume }), out, io).finally(() => file.close())
+    if (file.complete) {
       await file.close()
+      io.note(`${out} is complete already.`)
     }
+    if (values.json) await io.out(`${JSON.stringify({ out, ...written })}\n`)
+    return 0
   },
 }
 
-async function write(file: BundleFile, lines: AsyncIterable<string>, out: string, io: Io): Promise<void> {
+async function write(
+  file: BundleFile,
+  lines: AsyncIterable<string>,
+  out: string,
+  io: Io,
+): Promise<Pick<EndLine, 'chains' | 'entries'>> {
   let last = ''
   try {
     for await (const line of lines) {
@@ -49,6 +64,7 @@ async function write(file: BundleFile, lines: AsyncIterable<string>, out: string
   }
   const { chains, entries } = JSON.parse(last) as EndLine
   io.note(`${entries} entries of ${chains} ${chains === 1 ? 'chain' : 'chains'} are in ${out}.`)
+  return { chains, entries }
 }
 
 function scopeOf({ agentId, orgId }: ChainName): string {

@@ -15,6 +15,7 @@ compare them with what somebody else was told.
 const OPTIONS = { url: { type: 'string' }, pem: { type: 'boolean' }, json: { type: 'boolean' } } as const
 
 export const keys: Command = {
+  summary: 'show the keys that sign checkpoints',
   usage: USAGE,
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS)

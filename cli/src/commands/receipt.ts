@@ -11,12 +11,19 @@ with vitrine verify-receipt, and keep it for vitrine-verify --receipts. An agent
 
   --seq <n>      the entry's number in its chain, as in the receipt that an invocation returns
   --out <file>   write the proof there; the file must not exist yet
+  --json         print the entry and the size of the checkpoint too, as JSON
   --url <url>    the deployment, instead of VITRINE_URL
 `
 
-const OPTIONS = { ...CHAIN_OPTIONS, seq: { type: 'string' }, out: { type: 'string' } } as const
+const OPTIONS = {
+  ...CHAIN_OPTIONS,
+  seq: { type: 'string' },
+  out: { type: 'string' },
+  json: { type: 'boolean' },
+} as const
 
 export const receipt: Command = {
+  summary: 'fetch the proof that an entry is on record',
   usage: USAGE,
   async run(args, io) {
     const { values } = readArgs(args, OPTIONS)
@@ -24,9 +31,10 @@ export const receipt: Command = {
     if (seq === undefined) throw badUsage('which entry? Give --seq (see --help)')
     const { vitrine, chain, isAgent } = await connect(values, io)
     if (!chain && !isAgent) throw badUsage('which chain? Give --agent or --org (see --help)')
-    const { proof } = await vitrine.audit.getReceipt({ ...chain, seq })
-    if (values.out === undefined) await io.out(proof)
-    else await writeNew(values.out, proof)
+    const found = await vitrine.audit.getReceipt({ ...chain, seq })
+    if (values.out !== undefined) await writeNew(values.out, found.proof)
+    if (values.json) await io.out(`${JSON.stringify(found)}\n`)
+    else if (values.out === undefined) await io.out(found.proof)
     return 0
   },
 }

@@ -28,6 +28,7 @@ const OPTIONS = {
 } as const
 
 export const verifyReceiptFile: Command = {
+  summary: 'check such a proof, offline',
   usage: USAGE,
   async run(args, io) {
     const { values, positionals } = readArgs(args, OPTIONS, ['the receipt'])

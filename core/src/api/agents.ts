@@ -12,6 +12,7 @@ const agentYaml = z
   )
   .refine((text) => text.isWellFormed(), 'Holds a lone surrogate.')
 
+const key = z.string().meta({ secret: true })
 const agentState = z.strictObject({ agentId: id, disabled: z.boolean() })
 const agentTeams = z.strictObject({ agentId: id, teams: teams.describe('Of its organization.') })
 
@@ -35,7 +36,7 @@ export const agentOperations = {
         .default([])
         .describe('Whose tool policies it may use beside those of the organization. For owners and admins.'),
     }),
-    response: z.strictObject({ agentId: id, key: z.string() }),
+    response: z.strictObject({ agentId: id, key }),
     errors: ['org_not_found', 'team_not_found'],
     effect: 'change',
     example: { name: 'researcher', allowedTools: ['search'] },
@@ -45,7 +46,7 @@ export const agentOperations = {
     callers: ['owner'],
     summary: 'Makes a new key; the old one fails from the next call on.',
     request: z.strictObject({ agentId: id }),
-    response: z.strictObject({ key: z.string() }),
+    response: z.strictObject({ key }),
     errors: ['agent_not_found'],
     effect: 'destroy',
     example: { agentId: 'agt_0123456789abcdef0123' },

@@ -15,7 +15,10 @@ export interface Operation {
   callers: readonly Caller[]
   /** One sentence for people, the subject left out: "Makes an agent." */
   summary: string
-  /** Fields are described by `.describe()` where their name does not say it all. */
+  /**
+   * Fields are described by `.describe()` where their name does not say it all. `.meta({ secret: true })` marks credentials: in a request
+   * the command line reads them from files alone, and a response shows them this once.
+   */
   request: z.ZodType
   response: z.ZodType
   /** Codes of core/src/errors.ts that this operation adds to those of any request (`COMMON_ERRORS`). */

@@ -145,7 +145,7 @@ export const organizationOperations = {
     callers: ['owner'],
     summary: 'Makes a key that acts for its maker within one organization, for scripts. It is shown this once.',
     request: z.strictObject({ label, orgId }),
-    response: z.strictObject({ keyId: id, key: z.string() }),
+    response: z.strictObject({ keyId: id, key: z.string().meta({ secret: true }) }),
     errors: ['org_not_found'],
     effect: 'change',
     example: { label: 'deploy script' },

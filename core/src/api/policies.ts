@@ -7,6 +7,7 @@ import { operation } from './operation.ts'
 import { breakerState } from './tools.ts'
 
 const orgId = id.optional().describe("The caller's own organization when left out.")
+const key = z.string().meta({ secret: true })
 const version = z.int().min(1)
 const policyVersion = z.strictObject({ policyId: id, version: version.describe('Counts changes.') })
 const forTeams = teams.describe("Whose agents may use it; all of the organization's when empty.")
@@ -43,7 +44,7 @@ export const policyOperations = {
       builtins: builtins.default({}),
       servers: servers.default([]),
     }),
-    response: z.strictObject({ policyId: id, key: z.string() }),
+    response: z.strictObject({ policyId: id, key }),
     errors: ['org_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
     effect: 'change',
     example: { name: 'trial', servers: [{ slug: 'everything', package: '@modelcontextprotocol/server-everything' }] },
@@ -134,7 +135,7 @@ export const policyOperations = {
     callers: ['owner'],
     summary: 'Makes a new connector key; the old one fails from the next call on. For owners and admins.',
     request: z.strictObject({ policyId: id }),
-    response: z.strictObject({ key: z.string() }),
+    response: z.strictObject({ key }),
     errors: ['policy_not_found'],
     effect: 'destroy',
     example: { policyId: 'pol_0123456789abcdef0123' },

@@ -123,7 +123,8 @@ const invocation = z.strictObject({
     .min(1)
     .max(USER_TOKEN_LENGTH_MAX)
     .optional()
-    .describe("ID token of the user that the call is made for: a tool policy's server runs with that user's secrets."),
+    .describe("ID token of the user that the call is made for: a tool policy's server runs with that user's secrets.")
+    .meta({ secret: true }),
 })
 
 const pieces = z.discriminatedUnion('type', [
