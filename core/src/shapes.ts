@@ -63,3 +63,23 @@ export function unique<Item extends z.ZodType>(
     }
   })
 }
+
+/**
+ * Of these fields a caller passes exactly one. The input's type says so, and `exactlyOne` in the JSON Schema; what a handler gets has the
+ * fields side by side, since that is easier to take apart.
+ */
+export function exactlyOne<Request extends z.ZodObject, Field extends keyof z.input<Request> & string>(
+  request: Request,
+  fields: readonly Field[],
+) {
+  const isGiven = (value: object): boolean =>
+    fields.filter((field) => (value as Partial<Record<Field, unknown>>)[field] !== undefined).length === 1
+  const last = fields.slice(-1).join()
+  return request
+    .refine(isGiven, `Give ${fields.slice(0, -1).join(', ')} or ${last}, one of them.`)
+    .meta({ exactlyOne: fields }) as unknown as z.ZodType<z.output<Request>, ExactlyOne<z.input<Request>, Field>>
+}
+
+type ExactlyOne<T, Field extends keyof T, One extends Field = Field> = One extends Field
+  ? Omit<T, Field> & { [Given in One]: Exclude<T[Given], undefined> } & { [Other in Exclude<Field, One>]?: undefined }
+  : never

@@ -76,7 +76,7 @@ async function newOwnerKey({ auth, baseUrl }: StackInfo): Promise<string> {
     `demo-${randomBytes(4).toString('hex')}@vitrine.example`,
     randomBytes(12).toString('base64url'),
   )
-  return (await new Vitrine({ baseUrl, getToken: () => idToken }).ownerKeys.create({ label: 'demo' })).key
+  return (await new Vitrine({ baseUrl, getToken: () => idToken }).keys.create({ label: 'demo' })).key
 }
 
 /** A fetch that passes a copy of every answer to `listen`. */

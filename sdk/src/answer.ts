@@ -1,16 +1,14 @@
 import { ERRORS, isErrorCode, type CallableStatus, type ErrorCode } from '@vitrine/core/errors'
+import { findLack } from './check.ts'
 import { VitrineError } from './error.ts'
+import { isPlainObject } from './json-type.ts'
+import type { Answer, OperationPath } from './operations.ts'
 
 /** What came back over HTTP, not yet understood. */
 export interface RawAnswer {
   status: number
   text: string
 }
-
-type FieldType = 'string' | 'number' | 'boolean' | 'object' | 'array'
-
-/** The fields without which an answer is of no use, and their types. */
-export type Shape<T> = { readonly [K in keyof T]?: FieldType }
 
 /** For errors without a code we know: from the platform before Vitrine, or from a newer Vitrine. */
 const CODE_OF_STATUS: Partial<Record<CallableStatus, ErrorCode>> = {
@@ -29,17 +27,16 @@ const PASSING = new Set([408, 429, 502, 503, 504])
  * Reads an answer of the callable protocol, `{result}` or `{error: {status, message, details}}`.
  * Errors: what the server reports, or invalid_response. The body never enters an invalid_response: it may be anything.
  */
-export function readAnswer<T>(answer: RawAnswer, shape: Shape<T>): T {
+export function readAnswer<Path extends OperationPath>(answer: RawAnswer, path: Path): Answer<Path> {
   const body = parse(answer)
   const error = body['error']
-  if (isRecord(error)) throw reported(answer.status, error)
+  if (isPlainObject(error)) throw reported(answer.status, error)
   const result = body['result']
-  if (answer.status < 200 || answer.status > 299 || !isRecord(result))
+  if (answer.status < 200 || answer.status > 299 || !isPlainObject(result))
     throw invalid(answer.status, 'has neither a result nor an error')
-  for (const [field, type] of Object.entries(shape)) {
-    if (!hasType(result[field], type as FieldType)) throw invalid(answer.status, `lacks ${field}`)
-  }
-  return result as T
+  const lack = findLack(path, result)
+  if (lack !== undefined) throw invalid(answer.status, `lacks ${lack}`)
+  return result as Answer<Path>
 }
 
 function parse({ status, text }: RawAnswer): Record<string, unknown> {
@@ -50,12 +47,12 @@ function parse({ status, text }: RawAnswer): Record<string, unknown> {
     // The parser's message quotes the text, so it is no cause.
     throw invalid(status, 'is not JSON')
   }
-  if (!isRecord(body)) throw invalid(status, 'is not a JSON object')
+  if (!isPlainObject(body)) throw invalid(status, 'is not a JSON object')
   return body
 }
 
 function reported(httpStatus: number, error: Record<string, unknown>): VitrineError {
-  const details = isRecord(error['details']) ? error['details'] : {}
+  const details = isPlainObject(error['details']) ? error['details'] : {}
   const code = codeOf(details['code'], error['status'])
   const message = typeof error['message'] === 'string' && error['message'] !== '' ? error['message'] : undefined
   const retryable = typeof details['retryable'] === 'boolean' ? details['retryable'] : undefined
@@ -82,13 +79,4 @@ function invalid(status: number, what: string): VitrineError {
     status,
     retryable: PASSING.has(status),
   })
-}
-
-function hasType(value: unknown, type: FieldType): boolean {
-  if (type === 'array') return Array.isArray(value)
-  return type === 'object' ? isRecord(value) : typeof value === type
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -73,10 +73,11 @@ describe('audit.entries', () => {
   })
 
   it('takes a missing or empty token for the end', async () => {
-    wire.respond = result({ entries: [], nextPageToken: '' })
-    expect(await vitrine.audit.list({ agentId: 'a1' })).toEqual({ entries: [], nextPageToken: null })
-    wire.respond = result({ entries: [] })
-    expect(await vitrine.audit.list({ agentId: 'a1' })).toEqual({ entries: [], nextPageToken: null })
+    for (const end of [{ nextPageToken: '' }, {}]) {
+      wire.respond = result({ entries: [{ seq: 7 }], ...end })
+      expect(await seqs(vitrine.audit.entries({ agentId: 'a1' }))).toEqual([7])
+    }
+    expect(wire.requests).toHaveLength(2)
   })
 })
 

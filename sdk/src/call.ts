@@ -1,28 +1,30 @@
-import { readAnswer, type RawAnswer, type Shape } from './answer.ts'
+import { readAnswer, type RawAnswer } from './answer.ts'
+import { checkRequest } from './check.ts'
 import { withDeadline } from './deadline.ts'
 import { VitrineError } from './error.ts'
-import type { Settings } from './options.ts'
-
-export interface CallOptions {
-  /** Ends the request; the promise rejects with code `aborted`. A tool that was already called is not undone by this. */
-  signal?: AbortSignal
-}
+import type { Answer, Input, OperationPath } from './operations.ts'
+import type { CallOptions, Settings } from './options.ts'
 
 /**
- * One request, never repeated: `path` is the function, and for `admin` its operation. `data` is checked JSON.
+ * One request of an operation, never repeated. The input is checked before anything is sent.
  * Errors: VitrineError, whatever happens.
  */
-export type Call = <T>(path: string, data: object, shape: Shape<NoInfer<T>>, options?: CallOptions) => Promise<T>
+export type Call = <Path extends OperationPath>(
+  path: Path,
+  input: Input<Path>,
+  options?: CallOptions,
+) => Promise<Answer<Path>>
 
 /** A bearer token: visible ASCII. fetch would quote anything else in the error it throws. */
 const TOKEN = /^[\x21-\x7e]+$/
 
 export function createCall(settings: Settings): Call {
-  return async (path, data, shape, options = {}) => {
-    const body = JSON.stringify({ data })
+  return async (path, input, options = {}) => {
+    checkRequest(path, input)
+    const body = JSON.stringify({ data: input })
     const limit = { timeoutMs: settings.timeoutMs, signal: options.signal }
     const answer = await withDeadline(limit, (signal) => exchange(settings, path, body, signal))
-    return readAnswer(answer, shape)
+    return readAnswer(answer, path)
   }
 }
 

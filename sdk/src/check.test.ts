@@ -64,30 +64,9 @@ describe('args', () => {
     await vitrine.tools.invoke({ name: 'search', args: nested(64) })
     expect(wire.requests).toHaveLength(1)
   })
-
-  it('counts bytes, not characters', async () => {
-    wire.respond = result({ status: 200, ok: true, result: null, receipt: {} })
-    const room = 256 * 1024 - '{"q":""}'.length
-    await vitrine.tools.invoke({ name: 'search', args: { q: 'a'.repeat(room) } })
-    expect(wire.requests).toHaveLength(1)
-    wire.requests = []
-    await refused(vitrine.tools.invoke({ name: 'search', args: { q: 'a'.repeat(room + 1) } }), 'args_too_large', 'args')
-    await refused(
-      vitrine.tools.invoke({ name: 'search', args: { q: 'ä'.repeat(room / 2 + 1) } }),
-      'args_too_large',
-      'args',
-    )
-  })
 })
 
 describe('names', () => {
-  it.each(['', 'Search', '_a', 'a b', 'a/b', 'a'.repeat(64), '__x', 'a__', undefined, 7])(
-    'refuses to invoke %j',
-    async (name) => {
-      await refused(vitrine.tools.invoke({ name: name as string }), 'invalid_name', 'name')
-    },
-  )
-
   it('lets a command have any name, since its server chose it', async () => {
     wire.respond = result({ status: 200, ok: true, result: null, receipt: {} })
     await vitrine.tools.invoke({ name: 'github__Create.Issue__v2' })
@@ -104,23 +83,8 @@ describe('names', () => {
 describe('register', () => {
   const tool = { agentId: 'a1', name: 'search', kind: 'http', url: 'https://example.com' } as const
 
-  it.each([
-    'example.com',
-    'ftp://example.com',
-    'https://user:pass@example.com',
-    'https://user@example.com',
-    `https://e.com/${'a'.repeat(2048)}`,
-  ])('refuses the URL %s', async (url) => {
-    await refused(vitrine.tools.register({ ...tool, url }), 'invalid_url', 'url')
-  })
-
-  it('bounds the credential in bytes', async () => {
-    wire.respond = result({ name: 'search', kind: 'http', url: 'https://example.com', manifest: null, created: true })
-    await vitrine.tools.register({ ...tool, authToken: 'a'.repeat(8192) })
-    wire.requests = []
-    await refused(vitrine.tools.register({ ...tool, authToken: 'a'.repeat(8193) }), 'token_too_large', 'authToken')
-    await refused(vitrine.tools.register({ ...tool, authToken: 'é'.repeat(4097) }), 'token_too_large', 'authToken')
-    await refused(vitrine.tools.register({ ...tool, authToken: '' }), 'invalid_argument', 'authToken')
+  it('bounds the URL, with the code that the contract names', async () => {
+    await refused(vitrine.tools.register({ ...tool, url: `https://e.com/${'a'.repeat(2048)}` }), 'invalid_url', 'url')
   })
 
   it.each([
@@ -130,8 +94,11 @@ describe('register', () => {
     ['enabled', 'yes'],
     ['headers', ['a']],
     ['auth', 'bearer'],
+    ['authToken', 7],
+    ['redact', [1]],
   ])('refuses a wrong %s', async (field, value) => {
-    await refused(vitrine.tools.register({ ...tool, [field]: value }), 'invalid_argument', field)
+    const at = field === 'redact' ? 'redact.0' : field
+    await refused(vitrine.tools.register({ ...tool, [field]: value }), 'invalid_argument', at)
   })
 
   it('names an unknown field', async () => {
@@ -166,7 +133,7 @@ describe('everything else', () => {
       'invalid_argument',
       'allowedTools',
     )
-    await refused(vitrine.ownerKeys.create({ label: '' }), 'invalid_argument', 'label')
+    await refused(vitrine.keys.create({ label: '' }), 'invalid_argument', 'label')
     await refused(vitrine.quota.set({ monthlyInvocations: -1 }), 'invalid_argument', 'monthlyInvocations')
     await refused(vitrine.quota.usage({ agentId: 'a1', month: '2026-13' }), 'invalid_argument', 'month')
     await refused(vitrine.audit.list({ agentId: 'a1', from: 'yesterday' }), 'invalid_argument', 'from')

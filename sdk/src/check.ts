@@ -1,159 +1,149 @@
-import { utf8 } from '@vitrine/core/bytes'
-import type { ErrorCode } from '@vitrine/core/errors'
+import { isErrorCode } from '@vitrine/core/errors'
 import { checkJson } from '@vitrine/core/json/value'
-import {
-  AGENT_MANIFEST_BYTES_MAX,
-  ARGS_BYTES_MAX,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  LABEL_LENGTH_MAX,
-  SERVER_ARG_LENGTH_MAX,
-  TOKEN_BYTES_MAX,
-  URL_LENGTH_MAX,
-} from '@vitrine/core/limits'
-import { isId, isToolName } from '@vitrine/core/names'
 import { VitrineError } from './error.ts'
+import { hasType, impliedType, isPlainObject } from './json-type.ts'
+import type { OperationPath } from './operations.ts'
+import { TABLES, type Part } from './tables.ts'
 
 /**
- * Checks of what a caller passes, made before anything is sent. They spare a round trip and keep out what JSON would
- * change silently (NaN, undefined, class instances); the server checks again and more.
+ * Checks what a caller passes before anything is sent. That spares a round trip and keeps out what JSON would change silently (NaN, class
+ * instances). It refuses nothing that the server takes; the server checks again, and more.
+ * Errors: invalid_argument for a missing, unknown or wrong field, or the code that the contract names for the check that failed.
  */
-export type Check = (value: unknown, field: string) => void
-
-/** A check for every field of an input: a field without one does not compile. */
-export type Checks<T> = { readonly [K in keyof Required<T>]: Check }
-
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
-
-/** Errors: invalid_argument for a missing, unknown or wrong field, or the code of the check that failed. */
-export function checkFields(input: unknown, checks: Record<string, Check>): void {
-  if (!isRecord(input)) throw reject('invalid_argument', 'data', 'Pass an object.')
-  const unknown = Object.keys(input).find((field) => !Object.hasOwn(checks, field))
-  if (unknown !== undefined)
-    throw reject('invalid_argument', unknown.slice(0, 40), `Unknown field: ${unknown.slice(0, 40)}.`)
-  for (const [field, check] of Object.entries(checks)) check(input[field], field)
+export function checkRequest(path: OperationPath, input: unknown): void {
+  const [, request] = TABLES.operations[path]!
+  const problem = findProblem(request, input, [])
+  if (problem === undefined) return
+  const field = problem.path.join('.').slice(0, 100)
+  const code = isErrorCode(problem.message) ? problem.message : 'invalid_argument'
+  throw new VitrineError(code, {
+    details: { code, field },
+    ...(code !== problem.message && { message: `${field || 'data'}: ${problem.message}` }),
+  })
 }
 
-export function optional(check: Check): Check {
-  return (value, field) => {
-    if (value !== undefined) check(value, field)
+/** The field of an answer that is missing or wrong, of those without which it is of no use. */
+export function findLack(path: OperationPath, answer: Readonly<Record<string, unknown>>): string | undefined {
+  const [, , needed] = TABLES.operations[path]!
+  return Object.keys(needed).find((field) => findProblem(needed[field]!, answer[field], []) !== undefined)
+}
+
+type Path = readonly (string | number)[]
+
+interface Problem {
+  path: Path
+  /** A sentence, or an error code. */
+  message: string
+}
+
+/** The first thing that is wrong with a value, from the outside in. */
+function findProblem(number: number, given: unknown, path: Path): Problem | undefined {
+  const part = TABLES.parts[number]!
+  const value = part.trim && typeof given === 'string' ? given.trim() : given
+  for (const find of [findInType, findInValue, findInItems, findInFields, findInEntries, findInForms, findInJson]) {
+    const problem = find(part, value, path)
+    if (problem !== undefined) return problem
   }
+  return undefined
 }
 
-export function orNull(check: Check): Check {
-  return (value, field) => {
-    if (value !== null) check(value, field)
+/** False when a value is as it is wanted, or else what it must be. */
+type Complain<Wanted> = (value: unknown, wanted: Wanted) => string | false
+
+/** The keywords that look at one value alone. */
+const KEYWORDS: { [K in keyof Part]?: Complain<NonNullable<Part[K]>> } = {
+  enum: (value, wanted) => !wanted.includes(value) && wanted.join(' or '),
+  minimum: (value, min) => Number(value) < min && `${min} or more`,
+  maximum: (value, max) => Number(value) > max && `${max} or less`,
+  minLength: (value, min) => lengthOf(value) < min && `${min} or more in length`,
+  maxLength: (value, max) => lengthOf(value) > max && `${max} or less in length`,
+  // Some patterns have Unicode classes; in core they carry the same flag.
+  pattern: (value, pattern) => !new RegExp(pattern, 'u').test(String(value)) && `like ${pattern}`,
+}
+
+function findInType(part: Part, value: unknown, path: Path): Problem | undefined {
+  const types = [part.type ?? impliedType(part) ?? []].flat()
+  return types.length === 0 || types.some((type) => hasType(value, type))
+    ? undefined
+    : { path, message: `Must be ${types.join(' or ')}.` }
+}
+
+function findInValue(part: Part, value: unknown, path: Path): Problem | undefined {
+  for (const [keyword, complain] of Object.entries(KEYWORDS) as [keyof Part, Complain<unknown>][]) {
+    const wanted = part[keyword] !== undefined && complain(value, part[keyword])
+    if (wanted) return { path, message: part.says?.[keyword] ?? `Must be ${wanted}.` }
   }
+  return undefined
 }
 
-export function listOf(check: Check): Check {
-  return (value, field) => {
-    if (!Array.isArray(value)) throw reject('invalid_argument', field, `${field} must be a list.`)
-    // Array.from, so that holes are seen too.
-    Array.from(value as unknown[]).forEach((item, i) => check(item, `${field}.${i}`))
+function findInItems({ items }: Part, value: unknown, path: Path): Problem | undefined {
+  if (items === undefined || !Array.isArray(value)) return undefined
+  // By number, so that holes are seen too.
+  for (let i = 0; i < value.length; i++) {
+    const problem = findProblem(items, value[i], [...path, i])
+    if (problem !== undefined) return problem
   }
+  return undefined
 }
 
-export function oneOf(...allowed: string[]): Check {
-  return such((value) => allowed.includes(value as string), `must be one of ${allowed.join(', ')}`)
-}
-
-export function whole(min: number, max: number): Check {
-  return such(
-    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-    `must be a whole number from ${min} to ${max}`,
-  )
-}
-
-function text(lengthMax: number): Check {
-  return such(
-    (value) => typeof value === 'string' && value.length > 0 && value.length <= lengthMax && value.isWellFormed(),
-    `must be a text of 1 to ${lengthMax} characters`,
-  )
-}
-
-export const flag: Check = such((value) => typeof value === 'boolean', 'must be true or false')
-export const id: Check = such((value) => typeof value === 'string' && isId(value), 'must be an id')
-/** Of a Firebase user; projects may choose their own. */
-export const uid: Check = text(128)
-/** Of a command line; it may be empty. */
-export const argument: Check = such(
-  (value) => typeof value === 'string' && value.length <= SERVER_ARG_LENGTH_MAX,
-  `must be a text of at most ${SERVER_ARG_LENGTH_MAX} characters`,
-)
-/** The server counts its bytes, and reads it. */
-export const manifest: Check = text(AGENT_MANIFEST_BYTES_MAX)
-export const label: Check = text(LABEL_LENGTH_MAX)
-export const idempotencyKey: Check = text(IDEMPOTENCY_KEY_LENGTH_MAX)
-export const term: Check = text(512)
-export const pageToken: Check = text(4096)
-export const month: Check = such(
-  (value) => typeof value === 'string' && /^\d{4}-(0[1-9]|1[0-2])$/.test(value),
-  'must be YYYY-MM',
-)
-export const time: Check = such(
-  (value) => typeof value === 'string' && RFC_3339.test(value) && !Number.isNaN(Date.parse(value)),
-  'must be a time as in RFC 3339',
-)
-
-export const hash: Check = such(
-  (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
-  'must be a SHA-256 in hex',
-)
-export const pointer: Check = such(
-  (value) => typeof value === 'string' && value.startsWith('/'),
-  'must be a JSON pointer',
-)
-
-export const toolName: Check = (value, field) => {
-  if (typeof value !== 'string' || !isToolName(value)) throw reject('invalid_name', field)
-}
-
-/** A tool, or one command of it: `github__create_issue`. What a command may be called is its server's affair. */
-export const callName: Check = (value, field) => {
-  const [tool, command] = typeof value === 'string' ? split(value) : []
-  if (tool === undefined || !isToolName(tool) || command === '') throw reject('invalid_name', field)
-}
-
-export const url: Check = (value, field) => {
-  const parsed =
-    typeof value === 'string' && value.length <= URL_LENGTH_MAX && URL.canParse(value) ? new URL(value) : null
-  const isPlain =
-    parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.username === '' && parsed.password === ''
-  if (!isPlain) throw reject('invalid_url', field)
-}
-
-export const token: Check = (value, field) => {
-  if (typeof value !== 'string' || value === '') throw reject('invalid_argument', field, `${field} must be a text.`)
-  if (utf8(value).length > TOKEN_BYTES_MAX) throw reject('token_too_large', field)
-}
-
-/** An object that JSON holds unchanged. */
-export const object: Check = (value, field) => {
-  if (!isRecord(value)) throw reject('invalid_argument', field, `${field} must be an object.`)
-  const json = checkJson(value, field)
-  if (!json.ok) throw reject(json.error.code, field, json.error.message)
-}
-
-export const args: Check = (value, field) => {
-  object(value, field)
-  if (utf8(JSON.stringify(value)).length > ARGS_BYTES_MAX) throw reject('args_too_large', field)
-}
-
-function such(holds: (value: unknown) => boolean, must: string): Check {
-  return (value, field) => {
-    if (!holds(value)) throw reject('invalid_argument', field, `${field} ${must}.`)
+/** In the order in which the server looks: known fields, unknown ones, how many of those there are of which there is one. */
+function findInFields({ fields, exactlyOne }: Part, value: unknown, path: Path): Problem | undefined {
+  if (fields === undefined || !isPlainObject(value)) return undefined
+  const unknown = new Set(Object.keys(value))
+  for (const [key, number] of Object.entries(fields)) {
+    const name = key.replace('?', '')
+    unknown.delete(name)
+    const problem =
+      value[name] !== undefined
+        ? findProblem(number, value[name], [...path, name])
+        : name === key && { path: [...path, name], message: 'Is missing.' }
+    if (problem) return problem
   }
+  for (const name of unknown)
+    // JSON leaves out what is undefined.
+    if (value[name] !== undefined) return { path: [...path, name], message: 'Unknown field.' }
+  return exactlyOne && exactlyOne.filter((name) => value[name] !== undefined).length !== 1
+    ? { path, message: `Give one of ${exactlyOne.join(', ')}.` }
+    : undefined
 }
 
-function split(name: string): [tool: string, command?: string] {
-  const at = name.indexOf('__')
-  return at < 0 ? [name] : [name.slice(0, at), name.slice(at + 2)]
+function findInEntries({ values }: Part, value: unknown, path: Path): Problem | undefined {
+  if (values === undefined || !isPlainObject(value)) return undefined
+  for (const [name, field] of Object.entries(value)) {
+    const problem = findProblem(values, field, [...path, name])
+    if (problem !== undefined) return problem
+  }
+  return undefined
 }
 
-function reject(code: ErrorCode, field: string, message?: string): VitrineError {
-  return new VitrineError(code, { details: { code, field }, ...(message !== undefined && { message }) })
+/** Where a value may have several forms and has none of them, the form that it is closest to says what is wrong. */
+function findInForms({ anyOf = [] }: Part, value: unknown, path: Path): Problem | undefined {
+  let closest: { problem: Problem; closeness: number } | undefined
+  for (const number of anyOf) {
+    const problem = findProblem(number, value, path)
+    if (problem === undefined) return undefined
+    const closeness = closenessOf(number, value) + problem.path.length
+    if (closest === undefined || closeness > closest.closeness) closest = { problem, closeness }
+  }
+  return closest?.problem
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** The form that says in a field of one value that it is meant, however much else is wrong. */
+function closenessOf(number: number, value: unknown): number {
+  const fields = Object.entries(TABLES.parts[number]!.fields ?? {})
+  const isMeant = ([name, field]: [string, number]): boolean => {
+    const only = TABLES.parts[field]!.enum
+    return only?.length === 1 && isPlainObject(value) && value[name] === only[0]
+  }
+  return fields.some(isMeant) ? 1000 : 0
+}
+
+function findInJson(part: Part, value: unknown, path: Path): Problem | undefined {
+  if (!part.json) return undefined
+  const checked = checkJson(value, path.join('.'))
+  return checked.ok ? undefined : { path, message: checked.error.message ?? 'Is not JSON.' }
+}
+
+function lengthOf(value: unknown): number {
+  return typeof value === 'string' || Array.isArray(value) ? value.length : 0
 }

@@ -1,5 +1,6 @@
 import type { BundleLine } from '@vitrine/core/log/bundle'
 import { VitrineError } from './error.ts'
+import type { Input } from './operations.ts'
 
 /** Where an export that broke off goes on: behind this entry of this chain. */
 export interface ExportResume {
@@ -21,8 +22,8 @@ export interface ExportPoint {
   resume(): ExportResume | undefined
 }
 
-export function createExportPoint(start?: ExportResume): ExportPoint {
-  let point = start
+export function createExportPoint(start?: Input<'exportAudit'>['resume']): ExportPoint {
+  let point: ExportResume | undefined = start && { ...start, chains: start.chains ?? 0, entries: start.entries ?? 0 }
   return {
     take(text) {
       const line = parse(text)

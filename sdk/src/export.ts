@@ -1,19 +1,13 @@
-import type { CallOptions } from './call.ts'
 import { VitrineError } from './error.ts'
-import { createExportPoint, type ExportResume } from './export-point.ts'
+import { createExportPoint } from './export-point.ts'
+import type { Input } from './operations.ts'
+import type { CallOptions } from './options.ts'
 import type { Stream } from './stream.ts'
 
 /** Requests in a row that bring nothing new. */
 const FUTILE_MAX = 6
 /** Before a resumption; after a futile one twice as long, and so on. */
 const PAUSE_MS = 250
-
-/** Whose export it is: as in AuditQuery. */
-interface ExportData {
-  agentId?: string
-  orgId?: string
-  resume?: ExportResume
-}
 
 /**
  * The lines of a bundle, each given once whatever breaks off in between. What stands behind an entry (openings, usage) comes
@@ -22,7 +16,7 @@ interface ExportData {
  */
 export async function* exportLines(
   stream: Stream,
-  input: ExportData,
+  input: Input<'exportAudit'>,
   options: CallOptions = {},
   pauseMs = PAUSE_MS,
 ): AsyncGenerator<string, void, undefined> {

@@ -24,6 +24,7 @@ interface Operation {
   run: (vitrine: Vitrine) => Promise<unknown>
 }
 
+const HASH = 'ab'.repeat(32)
 const receipt = { log: 'agents/a1', seq: 3, hash: 'ab' }
 const proven = { entry: { seq: 3 }, proof: 'c2sp.org/tlog-proof@v1', checkpointSize: 5 }
 const tool = { name: 'search', kind: 'http', url: 'https://example.com', manifest: null }
@@ -70,13 +71,13 @@ const operations: Operation[] = [
     path: 'admin/setCredentialAccess',
     data: { orgId: 'o1', allowed: true },
     answer: { orgId: 'o1', allowed: true },
-    run: (v) => v.orgs.setCredentialAccess({ orgId: 'o1', allowed: true }),
+    run: (v) => v.tools.setCredentialAccess({ orgId: 'o1', allowed: true }),
   },
   {
     path: 'admin/setMember',
     data: { orgId: 'o1', uid: 'u2', role: null },
     answer: { orgId: 'o1', uid: 'u2', role: null },
-    run: (v) => v.orgs.setMember({ orgId: 'o1', uid: 'u2', role: null }),
+    run: (v) => v.members.set({ orgId: 'o1', uid: 'u2', role: null }),
   },
   {
     path: 'admin/listTools',
@@ -112,13 +113,13 @@ const operations: Operation[] = [
     path: 'admin/createOwnerKey',
     data: { label: 'ci' },
     answer: { keyId: 'k1', key: 'k' },
-    run: (v) => v.ownerKeys.create({ label: 'ci' }),
+    run: (v) => v.keys.create({ label: 'ci' }),
   },
   {
     path: 'admin/revokeOwnerKey',
     data: { keyId: 'k1' },
     answer: { keyId: 'k1' },
-    run: (v) => v.ownerKeys.revoke({ keyId: 'k1' }),
+    run: (v) => v.keys.revoke({ keyId: 'k1' }),
   },
   {
     path: 'admin/setQuota',
@@ -205,9 +206,9 @@ const operations: Operation[] = [
   },
   {
     path: 'admin/approveServerManifest',
-    data: { policyId: 'p1', slug: 'github', manifestHash: 'ab' },
-    answer: { policyId: 'p1', slug: 'github', manifestHash: 'ab' },
-    run: (v) => v.policies.approveServerManifest({ policyId: 'p1', slug: 'github', manifestHash: 'ab' }),
+    data: { policyId: 'p1', slug: 'github', manifestHash: HASH },
+    answer: { policyId: 'p1', slug: 'github', manifestHash: HASH },
+    run: (v) => v.policies.approveServerManifest({ policyId: 'p1', slug: 'github', manifestHash: HASH }),
   },
   {
     path: 'admin/putSecret',
@@ -250,7 +251,7 @@ const operations: Operation[] = [
     path: 'admin/setAgentTeams',
     data: { agentId: 'a1', teams: ['t1'] },
     answer: { agentId: 'a1', teams: ['t1'] },
-    run: (v) => v.teams.setAgentTeams({ agentId: 'a1', teams: ['t1'] }),
+    run: (v) => v.agents.setTeams({ agentId: 'a1', teams: ['t1'] }),
   },
   {
     path: 'admin/listAudit',

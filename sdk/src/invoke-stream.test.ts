@@ -77,8 +77,8 @@ describe('a stream', () => {
   })
 
   it('sends nothing for arguments that are wrong, and says so when it is asked for', () => {
-    expect(() => vitrine.tools.stream({ name: 'No!' })).toThrow(
-      expect.objectContaining({ code: 'invalid_name' }) as Error,
+    expect(() => vitrine.tools.stream({ name: 'search', timeoutMs: 0 })).toThrow(
+      expect.objectContaining({ code: 'invalid_argument' }) as Error,
     )
     expect(wire.requests).toEqual([])
   })

@@ -1,20 +1,33 @@
 import type { Piece } from '@vitrine/core/tool'
 import { readAnswer } from './answer.ts'
-import type { CallOptions } from './call.ts'
+import { checkRequest } from './check.ts'
 import { VitrineError } from './error.ts'
+import type { Input } from './operations.ts'
+import type { CallOptions } from './options.ts'
 import { withoutPrefix, type Stream } from './stream.ts'
-import type { Invocation, InvokeInput } from './tools.ts'
-
-/** A piece of the tool's answer as it comes, and at last what `invoke` would have given. */
-export type StreamPart = Piece | ({ type: 'result' } & Invocation)
+import type { StreamPart } from './types.ts'
 
 /** An answer of 20 MiB, its bytes in base64, as one line of JSON. */
 const LINE_LENGTH_MAX = 64 * 1024 * 1024
 
+export interface ToolStreaming {
+  /** The same as `invoke`, with the tool's answer piece by piece as it comes; the last part is the result. Throws at once for a wrong input. */
+  stream(input: Input<'invokeTool'>, options?: CallOptions): AsyncGenerator<StreamPart, void, undefined>
+}
+
+export function createStreaming(stream: Stream): ToolStreaming {
+  return {
+    stream(input, options) {
+      checkRequest('invokeTool', input)
+      return invokeStream(stream, input, options)
+    },
+  }
+}
+
 /** Reads the streaming form of the callable protocol: `data: {"message"}` for every piece, then `{"result"}` or `{"error"}`. */
-export async function* invokeStream(
+async function* invokeStream(
   stream: Stream,
-  input: InvokeInput,
+  input: Input<'invokeTool'>,
   options: CallOptions = {},
 ): AsyncGenerator<StreamPart, void, undefined> {
   for await (const line of stream('invokeTool', input, {
@@ -32,7 +45,7 @@ export async function* invokeStream(
     }
     yield {
       type: 'result',
-      ...readAnswer<Invocation>({ status: 200, text }, { status: 'number', ok: 'boolean', receipt: 'object' }),
+      ...readAnswer({ status: 200, text }, 'invokeTool'),
     }
     return
   }

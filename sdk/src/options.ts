@@ -17,6 +17,11 @@ interface CommonOptions {
 export type VitrineOptions = CommonOptions &
   ({ key: string; getToken?: never } | { getToken: () => string | Promise<string>; key?: never })
 
+export interface CallOptions {
+  /** Ends the request; the promise rejects with code `aborted`. A tool that was already called is not undone by this. */
+  signal?: AbortSignal
+}
+
 /** Options as checked. `token` gives what follows "Bearer". */
 export interface Settings {
   baseUrl: string

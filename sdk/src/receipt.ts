@@ -7,16 +7,7 @@ import { COSIGNATURE_V1, type TlogErrorCode } from '@vitrine/core/log/note'
 import { parseTlogProof, verifyTlogProof, type TlogProof } from '@vitrine/core/log/tlog-proof'
 import { VitrineError } from './error.ts'
 import { readTrust, type ReceiptTrust } from './receipt-trust.ts'
-import type { Receipt } from './tools.ts'
-
-/** What `audit.getReceipt` answers: an entry, and the proof that a signed checkpoint covers it. */
-export interface ReceiptProof {
-  entry: Entry
-  /** A c2sp.org/tlog-proof with the entry in it: this text alone is the receipt to keep. */
-  proof: string
-  /** How many entries the checkpoint covers. */
-  checkpointSize: number
-}
+import type { Receipt, ReceiptProof } from './types.ts'
 
 export interface VerifyReceiptOptions extends ReceiptTrust {
   /** The entry that it must be of. */

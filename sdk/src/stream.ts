@@ -1,9 +1,10 @@
 import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { readAnswer } from './answer.ts'
-import { orNetworkError, send, type CallOptions } from './call.ts'
+import { orNetworkError, send } from './call.ts'
 import { withDeadline } from './deadline.ts'
 import { VitrineError } from './error.ts'
-import type { Settings } from './options.ts'
+import type { OperationPath } from './operations.ts'
+import type { CallOptions, Settings } from './options.ts'
 
 /**
  * One request whose answer comes as lines of text, given without their newlines and as they arrive; a last line without a
@@ -12,7 +13,7 @@ import type { Settings } from './options.ts'
  * invalid_response.
  */
 export type Stream = (
-  path: string,
+  path: OperationPath,
   data: object,
   options?: CallOptions & StreamForm,
 ) => AsyncGenerator<string, void, undefined>
@@ -32,7 +33,7 @@ export function createStream(settings: Settings): Stream {
         send(settings, path, JSON.stringify({ data }), request.signal, options.accept),
       )
       const { ok, status, body } = response
-      if (!ok) readAnswer({ status, text: withoutPrefix(await withDeadline(limit, readText)) }, {})
+      if (!ok) readAnswer({ status, text: withoutPrefix(await withDeadline(limit, readText)) }, path)
       if (!ok || body === null) throw new VitrineError('invalid_response', { status })
       const reader = body.getReader()
       const read = () => orNetworkError(status, () => reader.read(), 'The answer broke off.')

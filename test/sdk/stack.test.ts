@@ -112,10 +112,10 @@ it('disables and enables an agent, and rotates its key', async () => {
 
 it('makes and revokes owner keys', async () => {
   const { owner, agentId } = await newcomers()
-  const { keyId, key } = await owner.ownerKeys.create({ label: 'ci' })
+  const { keyId, key } = await owner.keys.create({ label: 'ci' })
   const script = new Vitrine({ baseUrl: stack().baseUrl, key })
   expect(await script.tools.listAll({ agentId })).toEqual({ tools: [] })
-  expect(await owner.ownerKeys.revoke({ keyId })).toEqual({ keyId })
+  expect(await owner.keys.revoke({ keyId })).toEqual({ keyId })
   await expect(script.tools.listAll({ agentId })).rejects.toMatchObject({ code: 'invalid_key' })
 })
 

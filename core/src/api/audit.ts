@@ -2,17 +2,17 @@ import * as z from 'zod'
 import { AUDIT_PAGE_MAX, AUDIT_TERM_LENGTH_MAX, PAGE_TOKEN_LENGTH_MAX } from '../limits.ts'
 import { ACTIONS } from '../log/entry.ts'
 import { OUTCOMES } from '../log/facets.ts'
-import { count, id, json, label, seq, sha256, time, timestamp } from '../shapes.ts'
+import { count, exactlyOne, id, json, label, seq, sha256, time, timestamp } from '../shapes.ts'
 import { operation } from './operation.ts'
 import { receipt } from './tools.ts'
 
 /** A chain is an agent's, or an organization's own. */
 const chain = { agentId: id.optional(), orgId: id.optional() }
 
-function namesOne({ agentId, orgId }: { agentId?: string | undefined; orgId?: string | undefined }): boolean {
-  return (agentId === undefined) !== (orgId === undefined)
+/** A request that is about one chain. */
+function ofChain<Fields extends z.core.$ZodLooseShape>(fields: Fields) {
+  return exactlyOne(z.strictObject({ ...chain, ...fields }), ['agentId', 'orgId'])
 }
-const NAMES_ONE = 'Give agentId or orgId, one of them.'
 
 export const entry = z
   .strictObject({
@@ -43,19 +43,16 @@ export const auditOperations = {
     method: 'audit.list',
     callers: ['owner', 'auditor'],
     summary: 'Lists one page of entries, newest first, of one agent or of a whole organization.',
-    request: z
-      .strictObject({
-        ...chain,
-        tool: term.optional(),
-        action: z.enum(ACTIONS).optional(),
-        actor: term.optional(),
-        outcome: z.enum(OUTCOMES).optional(),
-        from: time.optional().describe('Inclusive.'),
-        to: time.optional().describe('Inclusive.'),
-        pageSize: z.int().min(1).max(AUDIT_PAGE_MAX).default(100),
-        pageToken: z.string().max(PAGE_TOKEN_LENGTH_MAX).optional(),
-      })
-      .refine(namesOne, NAMES_ONE),
+    request: ofChain({
+      tool: term.optional(),
+      action: z.enum(ACTIONS).optional(),
+      actor: term.optional(),
+      outcome: z.enum(OUTCOMES).optional(),
+      from: time.optional().describe('Inclusive.'),
+      to: time.optional().describe('Inclusive.'),
+      pageSize: z.int().min(1).max(AUDIT_PAGE_MAX).default(100),
+      pageToken: z.string().max(PAGE_TOKEN_LENGTH_MAX).optional(),
+    }),
     response: z.strictObject({
       entries: z.array(entry),
       nextPageToken: z
@@ -81,7 +78,7 @@ export const auditOperations = {
     method: 'audit.checkpoint',
     callers: ['owner'],
     summary: 'Signs a chain as it is now, as a schedule does every few minutes.',
-    request: z.strictObject(chain).refine(namesOne, NAMES_ONE),
+    request: ofChain({}),
     response: z.strictObject({
       log: z.string(),
       size: count.describe('How many entries it covers.'),
@@ -109,7 +106,7 @@ export const auditOperations = {
     method: null,
     callers: ['owner', 'auditor'],
     summary: 'Proves that an entry is on a chain, once a checkpoint covers it.',
-    request: z.strictObject({ ...chain, seq }).refine(namesOne, NAMES_ONE),
+    request: ofChain({ seq }),
     response: proof,
     errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'receipt_pending', 'chain_broken'],
     effect: 'read',
@@ -157,21 +154,18 @@ export const auditOperations = {
     method: null,
     callers: ['owner', 'auditor'],
     summary: 'Streams a chain, or all chains of an organization, as the lines of JSON that `vitrine-verify` reads.',
-    request: z
-      .strictObject({
-        ...chain,
-        resume: z
-          .strictObject({
-            log: z.string().max(200),
-            size: count,
-            seq: z.int().min(-1),
-            chains: count.default(0),
-            entries: count.default(0),
-          })
-          .optional()
-          .describe('Where a broken export goes on.'),
-      })
-      .refine(namesOne, NAMES_ONE),
+    request: ofChain({
+      resume: z
+        .strictObject({
+          log: z.string().max(200),
+          size: count,
+          seq: z.int().min(-1),
+          chains: count.default(0),
+          entries: count.default(0),
+        })
+        .optional()
+        .describe('Where a broken export goes on.'),
+    }),
     response: json,
     answer: 'lines',
     errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'chain_broken', 'kms_unavailable'],

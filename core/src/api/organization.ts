@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { QUOTA_MAX } from '../limits.ts'
-import { count, id, label, month, secretName, timestamp } from '../shapes.ts'
+import { count, exactlyOne, id, label, month, secretName, timestamp } from '../shapes.ts'
 import { operation } from './operation.ts'
 
 const orgId = id.optional().describe("The caller's own organization when left out.")
@@ -102,19 +102,16 @@ export const organizationOperations = {
     callers: ['owner'],
     summary:
       'Sets a secret, of the organization or a team (for owners and admins) or of oneself. A value is sealed at once and never comes back.',
-    request: z
-      .strictObject({
+    request: exactlyOne(
+      z.strictObject({
         orgId,
         ...secret,
         value: z.string().optional().describe('The value itself, at most 8 KiB.').meta({ secret: true }),
         env: z.string().max(128).optional().describe('A variable of the workers that the operator listed.'),
         secretManager: z.string().max(512).optional().describe('A name in Secret Manager.'),
-      })
-      .refine(
-        ({ value, env, secretManager }) =>
-          [value, env, secretManager].filter((form) => form !== undefined).length === 1,
-        'Give value, env or secretManager, one of them.',
-      ),
+      }),
+      ['value', 'env', 'secretManager'],
+    ),
     response: z.strictObject({ ...secret, created: z.boolean() }),
     errors: ['org_not_found', 'team_not_found', 'token_too_large', 'kms_unavailable'],
     effect: 'change',
