@@ -2,6 +2,7 @@ import { build as bundle, stop, type BuildOptions, type OutputFile } from 'esbui
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { tablesPlugin } from '../sdk/tables-plugin.ts'
 import { ROOT } from './stack/paths.ts'
 
 interface Artifact {
@@ -51,6 +52,7 @@ async function buildArtifact({ folder, entry, outfile, options }: Artifact): Pro
     format: 'esm',
     sourcemap: true,
     external: Object.keys(manifest.dependencies ?? {}),
+    plugins: [tablesPlugin],
     logLevel: 'error',
     write: false,
   })

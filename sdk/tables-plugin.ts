@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Plugin } from 'esbuild'
+import type { Tables } from './src/tables.ts'
 
 const TABLES = join(import.meta.dirname, 'src/tables.ts')
 
@@ -10,7 +11,7 @@ export const tablesPlugin: Plugin = {
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]tables\.ts$/ }, async ({ path }) => {
       if (path !== TABLES) return undefined
-      const { TABLES: tables } = (await import(pathToFileURL(path).href)) as typeof import('./src/tables.ts')
+      const { TABLES: tables } = (await import(pathToFileURL(path).href)) as { TABLES: Tables }
       // Engines read JSON faster than JavaScript, and it is shorter than what esbuild would print.
       const text = JSON.stringify(tables)
       if (/`|\$\{/.test(text)) throw new Error('The tables hold what ends a template.')
