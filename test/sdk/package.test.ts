@@ -61,7 +61,9 @@ describe('contents', () => {
     expect(
       paths.filter(
         (path) =>
-          !/^(README\.md|LICENSE|package\.json|dist\/index\.js(\.map)?|dist\/(core\/)?([a-z]+\/)?[a-z0-9-]+\.d\.ts)$/.test(path),
+          !/^(README\.md|LICENSE|package\.json|dist\/index\.js(\.map)?|dist\/(core\/)?([a-z]+\/)?[a-z0-9-]+\.d\.ts)$/.test(
+            path,
+          ),
       ),
     ).toEqual([])
   })
