@@ -1,8 +1,7 @@
 /** Runs a command that comes from the contract. */
 
-import type { OperationPath } from '@vitrine/core/api/contract'
 import type { Operation } from '@vitrine/core/api/operation'
-import type { InvokeInput, StreamPart } from '../../../sdk/src/index.ts'
+import type { InvokeInput, StreamPart, Vitrine } from '../../../sdk/src/index.ts'
 import { connect, type Connection } from '../connection.ts'
 import type { Io } from '../io.ts'
 import { plain, plainLines } from '../text.ts'
@@ -25,7 +24,7 @@ export async function runVerb(verb: Verb, operations: Operations, args: string[]
   const request = { ...withAgent(given.request, fields, operation.effect, connection), ...verb.preset }
   checkRequest(operation, fields, request)
   if (verb.streams) return stream(connection, request as unknown as InvokeInput, given.json, io)
-  const answer = (await connection.vitrine.request(path as OperationPath, request)) as Answer
+  const answer = (await connection.vitrine.request(path as Parameters<Vitrine['request']>[0], request)) as Answer
   if (given.json) await io.out(`${JSON.stringify(answer)}\n`)
   else await print(answer, operation, io)
   return answer['ok'] === false ? 1 : 0

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@vitrine/core/json/value'
 import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
@@ -144,7 +145,7 @@ async function fromEvents(
 /** What a whole answer says; undefined when the stream ended without one. */
 function judged(answer: unknown): Offered {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
-  if (isObject(answer) && isObject(answer['result'])) return ended(outcomeOfResult(answer['result']))
+  if (isObject(answer) && isObject(answer['result'])) return ended(outcomeOfResult(answer['result'] as JsonObject))
   const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
   const meaning = isErrorCode(error) ? CODES[error] : undefined
   if (!isErrorCode(error) || !meaning)
