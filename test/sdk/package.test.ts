@@ -11,6 +11,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { buildSdk } from '../../sdk/build.ts'
 import { clientOperations } from '../../sdk/src/tables.ts'
 import { bundle, entries, invokedAs, ORIGIN, pem, proofFor, vkey } from './receipts.ts'
+import { startUpstream } from '../e2e/upstream.ts'
+import { call, signUp, stack } from '../stack/stack.ts'
 import { testKey } from './test-key.ts'
 import { failure, raw, result, silence, startWireServer, type WireServer } from './wire-server.ts'
 
@@ -295,6 +297,33 @@ describe.runIf(hasChromium)(hasChromium ? 'in Chromium' : `in Chromium: skipped,
       return listing`)
     expect(await code).toEqual(['aborted', 'enough'])
   })
+})
+
+it('examples/agent.ts sets up an agent and a tool on the stack, and invokes it', async () => {
+  const upstream = await startUpstream()
+  try {
+    const { idToken } = await signUp()
+    const made = await call('admin', { label: 'example' }, { path: 'createOwnerKey', bearer: idToken })
+    const token = 'tool-token-of-the-example'
+    await cp(join(ROOT, 'examples/agent.ts'), join(project, 'agent.ts'))
+    const { stdout, stderr } = await run(process.execPath, [join(project, 'agent.ts')], {
+      cwd: project,
+      env: {
+        PATH: process.env['PATH'],
+        VITRINE_URL: stack().baseUrl,
+        VITRINE_OWNER_KEY: (made.body as { result: { key: string } }).result.key,
+        TOOL_URL: `${upstream.origin}/ok`,
+        TOOL_TOKEN: token,
+      },
+    })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(
+      /^Registered search for agt_\w+\.\nIt may invoke: search\.\nThe tool answered 200 \(ok\): .*\nOn record as entry \d+ of agents\/agt_\w+\.\n$/,
+    )
+    expect(upstream.hits.map(({ headers }) => headers.authorization)).toEqual([`Bearer ${token}`])
+  } finally {
+    await upstream.close()
+  }
 })
 
 /** Runs a module in the user's project; it prints JSON. */
