@@ -22,9 +22,9 @@ import { paths, TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
 import { whereToSet } from './worker-policy.ts'
 
-/** Finds the tool that an agent means by a name, among the servers of its tool policies. */
+/** Finds the tool that an agent means by a name among the servers of its tool policies. */
 
-/** Who asks, and for what. */
+/** The agent and the tool it names. */
 export interface RouteRequest {
   agent: { id: string; orgId: string; teams?: readonly string[] }
   /** The tool's name without a command. */
@@ -35,25 +35,31 @@ export interface RouteRequest {
 
 export interface WorkerRoute extends ServedTool {
   orgId: string
-  /** What its circuit belongs to. */
+  /** The state that its circuit belongs to. */
   since: Since
 }
 
-/** A server of a policy, as far as it can be a registration. */
+/** A server of a policy in the shape of a registration. */
 export type WorkerTool = Omit<ToolDoc, 'kind'> & {
   kind: 'worker'
   commands: string[] | null
   route: WorkerRoute
-  /** Why no call can be made for this user: permission_denied, secret_missing or connection_required. To be answered before anything is charged. */
+  /**
+   * Why calls for this user are impossible: permission_denied, secret_missing or connection_required. Checked before
+   * anything is charged.
+   */
   unusable?: Failure
 }
 
 export interface Routes {
-  /** What `find` will most likely need, to be read along with what is read anyway; nothing for what was never found. */
+  /**
+   * Paths that `find` will probably need, so that the caller can read them along with its own; empty for a tool never
+   * found before.
+   */
   guess(agentId: string, slug: string, user?: string): string[]
   /**
-   * The tool, by documents as they are now: `known` holds those of `guess` by path, the rest is read here, in up to three round trips.
-   * Undefined when no policy of the agent has a server of that name.
+   * The tool, from current documents: `known` holds those of `guess` by path, and `find` reads the rest in up to three
+   * round trips. Undefined if no policy of the agent has a server of that name.
    */
   find(request: RouteRequest, known: ReadonlyMap<string, DocumentData | undefined>): Promise<WorkerTool | undefined>
 }
@@ -62,7 +68,7 @@ export interface Routes {
 const GUESSES_MAX = 10_000
 
 export function createRoutes(load: Load, project: string, now: () => number = Date.now): Routes {
-  /** Paths that the last call of an agent's tool needed, those of its user's secrets by their names. */
+  /** Paths that the last call of an agent's tool needed; the user's secrets are kept by name. */
   const guesses = new LRUCache<string, { paths: string[]; orgId: string; userSecrets: string[] }>({ max: GUESSES_MAX })
 
   return {
@@ -100,7 +106,7 @@ export function createRoutes(load: Load, project: string, now: () => number = Da
       const [policyDoc, serverDoc, workersDoc] = await read(...ofPolicy)
       const policy = policyDoc as ToolPolicyDoc | undefined
       const server = policy?.servers.find((candidate) => candidate.slug === slug)
-      // The route and the policy were written together, but may have been read apart.
+      // The route and the policy were written together but may be read at different times.
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
@@ -183,13 +189,13 @@ function toolOf(
   }
 }
 
-/** What a user's variables lack, each with the way out of it. */
+/** What the user still lacks for this server, with the way to provide it. */
 function problemOf(
   orgId: string,
   { env, slug }: ServerConfig,
   { user, isMember, userSecrets }: Found,
 ): Failure | undefined {
-  // Secrets of somebody who left may still be stored.
+  // Secrets of a former member may still be stored.
   if (user !== undefined && !isMember)
     return fail('permission_denied', "The user does not belong to the agent's organization.").error
   const account = env.find((variable) => variable.source === 'oauth')
@@ -223,8 +229,9 @@ export function liveWorkers(doc: WorkersDoc | undefined, slug: string, nowMs: nu
 }
 
 /**
- * Whether the stored documents let this command through, before anything is charged. Errors: tool_not_found for one that is switched off,
- * or that no list of the server has; manifest_changed for one that waits for approval. Before the server was first up nothing is known of it.
+ * Whether the stored documents allow this command, before anything is charged. Errors: tool_not_found for a command
+ * that is switched off or on no list of the server; manifest_changed for one waiting for approval. Before a server
+ * first started, any command may be tried.
  */
 export function workerVerdict({ pinnedOf, pendingOf }: Manifests, tool: WorkerTool, command: string): Result<void> {
   if (!isCommandEnabled(tool, command)) return fail('tool_not_found')

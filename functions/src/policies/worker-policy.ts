@@ -7,7 +7,7 @@ import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from
 import { secretPaths, toSealed, type SecretDoc, type SecretName } from './secret-doc.ts'
 import type { Connector } from '../auth/connector.ts'
 
-/** A policy as its workers have to know it now. */
+/** The current state of a policy for its workers. */
 export interface Current {
   doc: ToolPolicyDoc
   /** See WorkerPolicy.version. */
@@ -27,12 +27,14 @@ export async function currentPolicy(
   ])
   if (!doc || !workers) return fail('policy_not_found')
   const policy = doc
-  // Both only grow, so their sum grows with either.
+  // Both numbers only grow, so their sum grows with either.
   const version = policy.revision + ((secrets as { revision: number } | undefined)?.revision ?? 0)
   return ok({ doc: policy, version, workers: workers })
 }
 
-/** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
+/**
+ * The policy as sent to a worker: secrets of the organization and its teams as ciphertext, without the users' secrets.
+ */
 export async function workerPolicy(
   { load, project }: Pick<PolicyParts, 'load' | 'project'>,
   { orgId, policyId }: Connector,
@@ -80,7 +82,7 @@ function ownValue(variable: EnvVar): WorkerEnv {
   return { name, perUser: true, secret: variable.source === 'oauth' ? variable.provider : variable.secret }
 }
 
-/** For whoever reads why a server does not start, or why a call was refused. */
+/** For people who read why a server does not start or a call was refused. */
 export function whereToSet({ scope, owner, name }: SecretName): string {
   const team = scope === 'team' ? `, team "${owner}"` : ''
   return `The secret "${name}" is not set: put it with admin/putSecret, scope "${scope}"${team}, name "${name}".`

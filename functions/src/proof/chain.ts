@@ -1,10 +1,10 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Segment } from '@vitrine/core/log/segment'
 
-/** Reading a chain's segments. Nothing in them is checked here. */
+/** Reads a chain's segments without checking them. */
 export type StoredSegment = Omit<Segment, 'at'>
 
-/** One page is in memory at a time: 256 entries a segment at most, mostly far fewer. */
+/** One page is in memory at a time: up to 256 entries per segment, usually far fewer. */
 const SEGMENTS_AT_A_TIME = 64
 
 /** The segment that holds entry `seq`. */
