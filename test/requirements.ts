@@ -1,6 +1,6 @@
 /**
- * What Vitrine promises to those who use it, by id. A test cites the ids it proves in its title, `[register.create] …`;
- * requirements.test.ts fails for a promise that no test cites, and for a citation of no promise.
+ * What Vitrine promises its users, by id. A test cites the ids it proves in its title, `[register.create] …`;
+ * requirements.test.ts fails for a promise without a test and for a citation without a promise.
  */
 export const REQUIREMENTS = {
   'register.create': 'A registration stores the tool and puts tool.register on the chain.',

@@ -4,12 +4,12 @@ import { LOG_LEVELS, type LogLevel } from './lib/log.ts'
 import type { Witness } from './proof/parts.ts'
 import { readWitnesses } from './proof/publishers.ts'
 
-/** What the environment says; read once, by the composition root. */
+/** The configuration from environment variables; only the composition root reads it, once. */
 export interface Environment {
   project: string
   /** The Cloud KMS key that seals credentials. */
   kmsKey: string
-  /** host:port of a local KMS instead of Cloud KMS. */
+  /** host:port of a local KMS that replaces Cloud KMS. */
   kmsEmulatorHost: string | undefined
   /** What tools may reach. */
   egress: EgressPolicy
@@ -17,9 +17,9 @@ export interface Environment {
   reconcileAfterMs: number
   /** The version of a Cloud KMS key that signs checkpoints. */
   signingKey: string
-  /** Cloud Storage bucket that checkpoints are published to. */
+  /** The Cloud Storage bucket that checkpoints are published to. */
   checkpointBucket: string | undefined
-  /** Local folder in its place. */
+  /** A local folder that replaces the bucket. */
   checkpointDir: string | undefined
   witnesses: Witness[]
   /** Variables of the tools workers that secrets may name. */
@@ -28,11 +28,11 @@ export interface Environment {
   log: LogLevel
 }
 
-/** Throws when the project is not named, when a variable does not read, or when something that only a local stack may do is asked for elsewhere. */
+/** Throws if the project is missing, if a variable is malformed, or if a setting for local stacks is used elsewhere. */
 export function environment(env: Record<string, string | undefined>): Environment {
   const project = env['GCLOUD_PROJECT'] ?? env['GOOGLE_CLOUD_PROJECT']
   if (!project) throw new Error('GCLOUD_PROJECT is not set')
-  // Projects of this name never exist in Google Cloud (firebase-tools), so a leftover variable cannot weaken production.
+  // Google Cloud has no projects of this name (firebase-tools), so a leftover variable cannot weaken production.
   const isDemo = project.startsWith('demo-')
   const kmsEmulatorHost = env['KMS_EMULATOR_HOST']
   const reconcileAfterMs = env['VITRINE_RECONCILE_AFTER_MS']

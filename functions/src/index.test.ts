@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 
-/** What is deployed, compared with what SECURITY.md says of it. */
+/** Compares the deployed functions with SECURITY.md. */
 
 test('every function runs under the service account that SECURITY.md names', async () => {
   vi.stubEnv('GCLOUD_PROJECT', 'demo-vitrine')
@@ -11,7 +11,7 @@ test('every function runs under the service account that SECURITY.md names', asy
   expect(Object.fromEntries(deployed)).toEqual(await documented())
 })
 
-/** `function → account@`, by the table under "Service accounts". */
+/** `function → account@`, from the table under "Service accounts". */
 async function documented(): Promise<Record<string, string>> {
   const text = await readFile(new URL('../../SECURITY.md', import.meta.url), 'utf8')
   const [, section = ''] = text.split('\n## Service accounts\n')

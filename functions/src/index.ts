@@ -54,7 +54,7 @@ withoutDomains()
 keepBodiesUnread()
 endFloods()
 const env = environment(process.env)
-// The console outlives a reader that goes away, which a write to stdout does not.
+// console.log survives a reader that goes away; a write to stdout does not.
 const log = startLog({ level: env.log, project: env.project, write: (text) => console.log(text) })
 process.on('exit', log.flush)
 const app = initializeApp({ projectId: env.project })
@@ -65,7 +65,7 @@ const vault = createVault(kms, env.kmsKey)
 const append = countingAppends(createLedger(createLedgerStore(db)))
 const dispatcher = createDispatcher({ policy: env.egress })
 
-/** Beside this file, in the bundle too. */
+/** The thread's module is next to this file, in the bundle too. */
 const answerThread = new URL(
   import.meta.url.endsWith('.ts') ? 'answers/thread.ts' : 'answer-thread.js',
   import.meta.url,
@@ -109,7 +109,7 @@ const parts: Parts = {
 
 setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu: 1, invoker: 'public' })
 
-/** One function under a service account of its own: registerTool may encrypt only, dispatch may decrypt only. */
+/** One function under its service account: `vitrine-register` may only encrypt, `vitrine-dispatch` only decrypt. */
 function serve(
   name: string,
   serviceAccount: string,
@@ -124,8 +124,8 @@ function serve(
 
 export const registerTool = serve('registerTool', 'vitrine-register', register)
 export const listTools = serve('listTools', 'vitrine-read', list)
-// Longer than the longest deadline of a call and the time to record it; room for as many large answers as there are calls, and for reading the
-// worst of them (forward/json-weight.ts).
+// The timeout exceeds the longest deadline of a call plus the time to record it. The memory holds a large answer for
+// every call under way, and the parsing of the heaviest one (answers/json-weight.ts).
 export const invokeTool = serve('invokeTool', 'vitrine-dispatch', invoke, {
   timeoutSeconds: 90,
   memory: '2GiB',
@@ -133,23 +133,25 @@ export const invokeTool = serve('invokeTool', 'vitrine-dispatch', invoke, {
 })
 export const getToolCredential = serve('getToolCredential', 'vitrine-dispatch', readCredential)
 export const getReceipt = serve('getReceipt', 'vitrine-read', readReceipt)
-/** An export may be long and its reader slow; each holds a page of segments in memory. */
+/** An export may be long and its reader slow; each export keeps one page of segments in memory. */
 export const exportAudit = onRequest(
   { cors: true, serviceAccount: 'vitrine-read@', timeoutSeconds: 3600, concurrency: 10 },
   streamed('exportAudit', 'application/jsonl; charset=utf-8', (call) => exportBundle(parts, call)),
 )
 export const admin = serve('admin', 'vitrine-admin', adminOperation)
 
-/** For tools workers, by their connector key. It neither encrypts nor decrypts: secrets pass through as they are stored. */
+/**
+ * For tools workers, by their connector key. It neither encrypts nor decrypts: secrets pass through as they are stored.
+ */
 export const worker = serve('worker', 'vitrine-connect', workerOperation)
 
-/** Closes the calls of processes that died. Idempotent; it may run beside anything, itself included. */
+/** Closes the calls of processes that died. Idempotent, and safe to run in parallel, with itself too. */
 export const reconcile = onSchedule(
   { schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 },
   () => logRequest('reconcile', {}, async () => ok(await reconcileAll(parts))),
 )
 
-/** Signs the heads of chains that grew. Idempotent; it may run beside anything, itself included. */
+/** Signs the heads of chains that grew. Idempotent, and safe to run in parallel, with itself too. */
 export const checkpoint = onSchedule(
   { schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 },
   () => logRequest('checkpoint', {}, async () => ok(await checkpointAll(parts))),

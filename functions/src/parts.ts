@@ -5,12 +5,14 @@ import type { Vault } from './kms/vault.ts'
 import type { PolicyParts } from './policies/parts.ts'
 import type { ProofParts } from './proof/parts.ts'
 
-/** What the endpoints need: what the rooms need that they call, and what they use themselves. index.ts makes it once per process. */
+/**
+ * The dependencies of the endpoints: those of the rooms they call and their own. index.ts makes them once per process.
+ */
 export interface Parts extends InvokeParts, PolicyParts, ProofParts {
   vault: Vault
   /** What tools may reach. */
   egress: EgressPolicy
-  /** Variables of the tools workers that secrets may name: what the operator listed. */
+  /** Variables of the tools workers that secrets may name, as the operator listed them. */
   secretEnv: ReadonlySet<string>
   readServerLog: ReadServerLog
 }

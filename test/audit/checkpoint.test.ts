@@ -34,7 +34,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Every checkpoint of the chain is signed and has the root of that many entries. */
+/** Checks that every checkpoint of the chain is signed and has the root of that many entries. */
 async function expectSound(log: string): Promise<number[]> {
   const entries = await entriesOf(parts, log)
   const trust = await trustOf(parts, log)
@@ -126,7 +126,7 @@ describe('signers', () => {
       await fill(parts, chain, size)
       expect(await checkpointChain(dying, chain)).toEqual(fail('kms_unavailable'))
     }
-    // The second run dies of the first one's checkpoint already.
+    // The second run fails at the first run's checkpoint, before it makes another.
     expect(await checkpointsOf(parts, chain.log)).toMatchObject([{ size: 5, note: null, finished: false }])
     expect(lines).toEqual([
       `${chain.log} was not checkpointed: kms_unavailable`,
@@ -202,7 +202,7 @@ describe('a key that is rotated', () => {
     expect(keys.all.map((key) => key.name)).toEqual([1, 2].map((version) => `${name}/cryptoKeyVersions/${version}`))
     expect(keys.current).toBe(keys.all[1])
 
-    // A version that was switched off is not given out any more: what it signed last can't be gone on from.
+    // KMS no longer returns a disabled version, so no run can continue from what it signed last.
     await kms.updateCryptoKeyVersion({
       cryptoKeyVersion: { name: keys.all[0]!.name, state: 'DISABLED' },
       updateMask: { paths: ['state'] },
@@ -225,7 +225,7 @@ describe('a key that is rotated', () => {
 })
 
 describe('what is not signed', () => {
-  /** 600 entries, of which 300 are signed; then `change` is done to what is stored. */
+  /** Makes a chain of 600 entries with 300 signed, then applies `change` to what is stored. */
   async function tampered(
     change: (chain: Chain, path: (seq: number) => string) => Promise<unknown>,
   ): Promise<{ message: string; log: string }> {
@@ -371,7 +371,7 @@ describe('what is not signed', () => {
 })
 
 it('the schedule takes agents before organizations, and one broken chain stops no other', async () => {
-  // A project of its own: the functions' has the chains of other tests.
+  // The functions' own project has the chains of other tests.
   parts = auditParts({ project: `demo-${randomUUID().slice(0, 8)}` })
   const chains = [newChain(), newChain(), newChain()]
   const { log: brokenLog } = chains[1]!

@@ -67,7 +67,7 @@ function ofType<T extends BundleLine['type']>(
   return lines.filter((line) => line.type === type) as Extract<BundleLine, { type: T }>[]
 }
 
-/** An agent with calls, checkpoints between them, and an entry behind the last. */
+/** An agent with calls, checkpoints between them, and an entry after the last. */
 async function agentWithHistory(owner?: Owner): Promise<Agent> {
   const agent = owner ? await newAgent(owner) : await newAgentWith(`${upstream.origin}/ok`)
   if (owner)
@@ -92,7 +92,10 @@ async function auditorOf(owner: Owner): Promise<Owner> {
   return auditor
 }
 
-/** Where an export that broke off within `text` is resumed, and what is kept of it: up to the last entry, else the last chain's line. */
+/**
+ * The place to resume an export that broke off within `text`, and the part to keep: up to the last entry, or else the
+ * last `chain` line.
+ */
 function breakOff(text: string): { kept: string; resume: ResumeAt } | undefined {
   const complete = text.slice(0, text.lastIndexOf('\n') + 1)
   const lines = complete === '' ? [] : linesOf(complete)
@@ -192,7 +195,7 @@ describe("an agent's bundle", () => {
   it('is resumed behind any line, and is the same then', async () => {
     const agent = await agentWithHistory()
     const whole = await exported({ agentId: agent.id }, agent.owner)
-    // What comes later is not in a bundle that was begun before.
+    // Later entries are not in a bundle that has begun.
     await done(invoke(agent))
     await done(admin('checkpoint', { agentId: agent.id }, agent.owner))
     const ends = [...whole.matchAll(/\n/g)].map(({ index }) => index)
@@ -229,14 +232,14 @@ describe("an organization's bundle", () => {
       { type: 'end', chains: 4, entries: chains.reduce((sum, { size }) => sum + size, 0) },
     ])
 
-    // Two of three lines, so that the shortest chain, which has two, is broken off too.
+    // At two of three lines, so that the shortest chain (two lines) is broken off too.
     const breaks = [...text.matchAll(/\n/g)]
       .filter((_, i) => i % 3 !== 0)
       .flatMap(({ index }) => breakOff(text.slice(0, index + 1)) ?? [])
     expect(new Set(breaks.map(({ resume }) => resume.log))).toEqual(new Set(chains.map(({ log }) => log)))
     for (const { kept, resume } of breaks) expect(kept + (await exported({ orgId, resume }, owner))).toBe(text)
 
-    // Chains that were begun stay as they were, whatever comes later; the organization's is not begun again.
+    // Chains that have begun keep their pinned length; the organization's chain is not repeated.
     await done(invoke(agents[0]!))
     await done(admin('checkpoint', { orgId }, owner))
     await newAgent(owner)
@@ -278,7 +281,7 @@ describe("a failure before the first line is a callable's", () => {
     const places = [
       { log, size: 99, seq: 0 },
       { log, size: 3, seq: 3 },
-      // In the middle of no segment, but of none of these chains.
+      // Each of these is the end of a segment, but of no chain in the bundle.
       { log: `agents/${other.id}`, size: 1, seq: 0 },
       { log: `orgs/${agent.owner.uid}`, size: 1, seq: 0 },
       { log: 'agents', size: 1, seq: 0 },

@@ -35,7 +35,7 @@ function checkpoint(chain: object, by: Owner): Promise<Checkpointed> {
   return done(admin('checkpoint', chain, by))
 }
 
-/** Verified with nothing but the receipt and the log's key. */
+/** Verifies with only the receipt and the log's key. */
 async function verified(receipt: ProvenEntry, vkey: string): Promise<TlogProof> {
   const key = got(parseVerifierKey(vkey))
   const proof = got(parseTlogProof(receipt.proof))
@@ -138,7 +138,7 @@ it('says which keys sign, as text, bytes and PEM', async () => {
   await failed(call('admin/signingKeys', {}), 'unauthenticated')
 })
 
-// An implementation that shares nothing with ours.
+// An independent implementation.
 const require = createRequire(import.meta.url)
 const sigstore = {
   ...(require('@sigstore/verify/dist/tlog/checkpoint.js') as {
@@ -184,7 +184,7 @@ describe('in a chain of 600 entries', () => {
     for (const seq of [0, 1, 100, 249, 250, 255, 256, 257, 400, 511, 512, 513, 549, 550, 599, 600, 606]) {
       const documents = vi.spyOn(parts.db, 'getAll')
       const receipt = got(await readReceipt(parts, chain.log, seq))
-      // Beside the segment and the checkpoint: full tiles alone, two at the most.
+      // Besides the segment and the checkpoint it reads only full tiles, two at most.
       expect(documents.mock.calls.flat().length).toBeLessThanOrEqual(2)
       documents.mockRestore()
       expect(receipt).toMatchObject({ entry: entries[seq], checkpointSize: 607 })

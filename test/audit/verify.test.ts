@@ -24,7 +24,10 @@ import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { stack } from '../stack/stack.ts'
 import { auditParts, entriesOf, got } from './world.ts'
 
-/** What the functions give out, judged by `vitrine-verify` as an auditor runs it: another process that shares no state with them. */
+/**
+ * Runs `vitrine-verify` on what the functions return, as an auditor would: a separate process that shares no state with
+ * them.
+ */
 
 let upstream: Upstream
 let dir: string
@@ -54,7 +57,7 @@ async function verify(args: string[], key = ''): Promise<Verdict> {
   return { exitCode, report: JSON.parse(out) as Report }
 }
 
-/** For `expect`, so that what was found is seen. */
+/** The part of a verdict to compare with `expect`, so that a failure shows the findings. */
 function verdictOf({ exitCode, report: { result, findings } }: Verdict): unknown {
   return { exitCode, result, findings: findings.list }
 }
@@ -66,7 +69,10 @@ async function agentOf(owner: Owner): Promise<Agent> {
   return agent
 }
 
-/** Its chain has every kind of outcome: answered, failed, given back, refused. Entries 2 and 3 are its first call, 8 entries in all. */
+/**
+ * An agent whose chain has every kind of outcome: answered, failed, given back, refused. Entries 2 and 3 are its first
+ * call, of 8 entries.
+ */
 async function busyAgent(owner?: Owner): Promise<Agent> {
   const agent = await agentOf(owner ?? (await newOwner()))
   await register(agent, { name: 'dead', url: `${upstream.origin}/resets` })
@@ -87,7 +93,7 @@ async function auditorOf(owner: Owner): Promise<Owner> {
   return auditor
 }
 
-/** A file outside of the operator's reach. */
+/** Writes a file that the operator cannot change. */
 async function keep(content: string): Promise<string> {
   const path = join(dir, randomUUID())
   await writeFile(path, content)
@@ -103,7 +109,7 @@ async function exportTo(data: object, by: Owner): Promise<string> {
   return keep(await response.text())
 }
 
-/** A bundle from a file and from the running system. */
+/** Verifies a bundle from a file and from the running system. */
 async function verifyBoth(
   scope: { agentId: string } | { orgId: string },
   by: Owner,
@@ -116,7 +122,10 @@ async function verifyBoth(
   ]
 }
 
-/** What somebody keeps who does not trust the operator: the key, a checkpoint, and receipts of both kinds in a folder. */
+/**
+ * What an auditor keeps who does not trust the operator: the key, a checkpoint, and a folder with receipts of both
+ * kinds.
+ */
 async function heldOf(agent: Agent): Promise<{ args: string[]; size: number }> {
   const answer = await done(invoke(agent))
   const { note, vkey, size } = await checkpoint(agent)
@@ -215,7 +224,7 @@ describe('while chains grow and checkpoints are made', () => {
     for await (const piece of lines) {
       exported += piece
       if (!piece.includes('"type":"chain"')) continue
-      // The length of one chain has just been pinned, and all of them grow.
+      // The length of one chain has just been pinned, and every chain grows.
       for (const agent of agents) {
         await done(invoke(agent))
         await checkpoint(agent)

@@ -17,21 +17,21 @@ import {
 } from '@vitrine/core/log/note'
 import type { Witness } from '../../functions/src/proof/parts.ts'
 
-/** What a witness answers. */
+/** A witness's answer. */
 interface Answer {
   status: number
   body: string
   type?: string
 }
 
-/** A witness of c2sp.org/tlog-witness on loopback, for all logs signed with one key, that keeps what it has seen in memory. */
+/** A witness of c2sp.org/tlog-witness on loopback, for all logs signed with one key. It keeps its state in memory. */
 export interface WitnessServer extends Witness {
   /** The last checkpoint of each origin that it cosigned. */
   seen: Map<string, Checkpoint>
   requests: { old: number; size: number; status: number }[]
-  /** Answers nothing but 503. */
+  /** Makes it answer only 503. */
   away: boolean
-  /** Puts another answer in the place of the genuine one. */
+  /** Replaces the genuine answer. */
   lie: ((answer: Answer, note: string) => Answer) | undefined
   privateKey: KeyObject
   close(): void
@@ -111,7 +111,7 @@ export async function startWitness(
   return witness
 }
 
-/** The signature line of a cosigner on a note. */
+/** A cosigner's signature line for a note. */
 export function cosign({ key, privateKey }: Pick<WitnessServer, 'key' | 'privateKey'>, note: string): string {
   const parsed = parseNote(note)
   if (!parsed.ok) throw new Error(parsed.error.reason)

@@ -40,7 +40,7 @@ function witnessed(...by: WitnessServer[]): Parts {
   return { ...parts, witnesses: by.map(({ url, key }) => ({ url, key })) }
 }
 
-/** The names of the witnesses whose cosignatures are on the note; all of them are genuine. */
+/** The names of the witnesses that cosigned the note, after verifying each signature. */
 async function cosigners(log: string, note: string): Promise<string[]> {
   const trust = { ...(await trustOf(parts, log)), witnesses: witnesses.map(({ key }) => key) }
   const { signatures } = got(await verifyCheckpoint(note, trust))
@@ -112,7 +112,7 @@ describe('a witness', () => {
     const chain = newChain()
     await fill(parts, chain, 257)
     const { note } = await checkpointed(witnessed(witness), chain)
-    // Our record of it is lost.
+    // Vitrine loses its copy of the cosignatures.
     await parts.db.doc(`${chain.log}/checkpoints/257`).update({ note: note.split('\n').slice(0, 5).join('\n') + '\n' })
     await fill(parts, chain, 100)
     const { note: next } = await checkpointed(witnessed(witness), chain)
@@ -324,7 +324,7 @@ describe('a bucket', () => {
   let api: string
   let down = false
 
-  /** The part of Cloud Storage's JSON API that is used, as its reference describes it. */
+  /** The used part of Cloud Storage's JSON API, as its reference describes it. */
   beforeAll(async () => {
     server = createServer((request, response) => {
       const { pathname, searchParams } = new URL(request.url!, 'http://x')

@@ -24,12 +24,12 @@ import type { CheckpointDoc } from '../../functions/src/store/documents.ts'
 import { LOOPBACK } from '../../scripts/stack/services.ts'
 import { stack } from '../stack/stack.ts'
 
-/** The parts that the audit features use, in this process, on the emulators that the functions use. */
+/** The parts of the audit features, in this process, on the emulators that the functions use. */
 export function auditParts(changes: Partial<Parts> = {}): Parts {
   const { firestore, kms } = stack()
   const project = changes.project ?? stack().project
   process.env['FIRESTORE_EMULATOR_HOST'] = firestore
-  // Otherwise the client asks the network where it runs.
+  // Without this, the client asks the network where it runs.
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   const db = getFirestore(initializeApp({ projectId: project }, randomUUID()))
   const parts: Partial<Parts> = {
@@ -50,7 +50,7 @@ export function signingKey(): string {
   return `projects/${stack().project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`
 }
 
-/** Names of an agent's chain and its organization that nobody else uses. */
+/** The names of a new agent's chain and its organization. */
 export function newChain(): Chain {
   const id = randomUUID().replaceAll('-', '')
   return { log: `agents/agt_${id}`, orgId: `org_${id}` }
@@ -89,7 +89,7 @@ export async function checkpointsOf({ db }: Parts, log: string): Promise<Checkpo
   return found.docs.map((doc) => doc.data() as CheckpointDoc)
 }
 
-/** The root as RFC 6962 defines it, without any of what is stored. */
+/** The root as RFC 6962 defines it, computed without anything stored. */
 export function rootHash(entries: readonly Entry[]): Uint8Array {
   const frontier = emptyFrontier()
   for (const entry of entries) appendLeaf(frontier, hexToBytes(hashEntry(entry)))
@@ -102,7 +102,7 @@ export async function trustOf(parts: Parts, log: string): Promise<LogTrust> {
   return { origin, logKeys: [chainKey(origin, current)] }
 }
 
-/** What the parts report to the log from now on until the test ends. */
+/** The errors logged from now on until the test ends. */
 export function reported(): string[] {
   const messages: string[] = []
   const take = (line: unknown): void => void messages.push((line as LogLine).message)

@@ -33,7 +33,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-/** A key for scripts; in an organization of somebody else's where it is named. */
+/** A key for scripts, for the owner's own organization or the one named. */
 async function ownerKeyOf(owner: Owner, orgId?: string): Promise<string> {
   return (
     await done<{ key: string }>(
@@ -46,14 +46,14 @@ function run(args: string[], key: string, stdin = ''): Promise<Ended> {
   return vitrine(args, { cwd: dir, env: { VITRINE_URL: stack().baseUrl, VITRINE_KEY: key }, stdin })
 }
 
-/** The standard output of a command that has to succeed. */
+/** Runs a command that must succeed; returns its standard output. */
 async function output(args: string[], key = ''): Promise<string> {
   const { code, stdout, stderr } = await run(args, key)
   expect(code, stderr).toBe(0)
   return stdout
 }
 
-/** Of a command that has to fail: one line that says why, and nothing else. */
+/** Runs a command that must fail with one line that says why, and no other output. */
 async function refusal(args: string[], key: string, code: number, stdin = ''): Promise<string> {
   const ended = await run(args, key, stdin)
   expect(ended).toMatchObject({ code, stdout: '' })
@@ -74,7 +74,7 @@ describe('from a call to its proof', () => {
     await writeFile(file('invoked.json'), JSON.stringify(invocation))
     const seq = String(invocation.receipt.seq)
 
-    // Not yet on a checkpoint.
+    // No checkpoint covers it yet.
     expect(await refusal(['receipt', '--agent', agent.id, '--seq', seq], key, 1)).toContain('(receipt_pending)')
     const signed = await run(['checkpoint', '--agent', agent.id, '--out', 'pinned.txt'], key)
     expect(signed).toMatchObject({ code: 0, stdout: '' })
@@ -86,7 +86,7 @@ describe('from a call to its proof', () => {
     expect(await output(['receipt', '--seq', seq], agent.key)).toBe(await readFile(file('receipts/a.txt'), 'utf8'))
     await writeFile(file('operator.pem'), await output(['keys', '--pem'], key))
     const origin = `${stack().project}/agents/${agent.id}`
-    // Offline: no address, no key of a user.
+    // Offline: without an address and without a user's key.
     for (const pinned of [
       ['--key', vkey],
       ['--key', 'operator.pem', '--origin', origin],

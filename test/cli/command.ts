@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers'
 import { join } from 'node:path'
 import { ROOT } from '../../scripts/stack/paths.ts'
 
-/** How a command ended. */
+/** The result of a command. */
 export interface Ended {
   code: number | null
   stdout: string
@@ -12,7 +12,7 @@ export interface Ended {
 
 export interface Setting {
   cwd: string
-  /** All of the environment but where programs are and what is compiled already. */
+  /** The whole environment, apart from where programs and compiled code are. */
   env?: Record<string, string>
   stdin?: string
 }

@@ -12,7 +12,7 @@ import { testKey } from '../sdk/test-key.ts'
 import { stack } from '../stack/stack.ts'
 import { vitrine, type Ended } from './command.ts'
 
-/** The commands that come from the contract, as an owner and an agent use them. */
+/** The commands made from the contract, used by an owner and by an agent. */
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -40,7 +40,7 @@ function run(args: string[], key: string, stdin = ''): Promise<Ended> {
   return vitrine(args, { cwd: dir, env: { VITRINE_URL: stack().baseUrl, VITRINE_KEY: key }, stdin })
 }
 
-/** What a command that has to succeed prints for people. */
+/** Runs a command that must succeed; returns what it prints for people. */
 async function output(args: string[], key: string, stdin = ''): Promise<string> {
   const ended = await run(args, key, stdin)
   expect(ended.code, `${args.join(' ')}: ${ended.stderr}`).toBe(0)
@@ -48,7 +48,7 @@ async function output(args: string[], key: string, stdin = ''): Promise<string> 
   return ended.stdout
 }
 
-/** The same with `--json`. */
+/** Runs it with `--json`. */
 async function json<T = Record<string, unknown>>(args: string[], key: string, stdin = ''): Promise<T> {
   return JSON.parse(await output([...args, '--json'], key, stdin)) as T
 }
@@ -187,7 +187,7 @@ it("uses the demo's agent and keys beside a local stack", async () => {
   expect(await local('tools', 'list')).toMatchObject({ code: 0, said: { tools: [{ name: 'tool', enabled: true }] } })
   expect(await local('tools', 'invoke', 'tool')).toMatchObject({ code: 0, said: { ok: true } })
   expect(await local('quota', 'usage')).toMatchObject({ code: 0, said: { invoked: 1, limit: 10 } })
-  // What cannot be had back is done to what is named alone.
+  // A destructive command needs its target named.
   expect(await local('agents', 'rotate-key')).toMatchObject({ code: 2, said: { error: { code: 'bad_usage' } } })
 })
 
@@ -207,7 +207,7 @@ describe('a secret', () => {
       { cwd: dir, env: { PATH: process.env['PATH'], VITRINE_URL: stack().baseUrl, VITRINE_KEY: key } },
     )
     const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-    // It waits for standard input, so it is there to be looked at.
+    // The process waits for standard input, so its command line can be read meanwhile.
     const visible = await readFile(`/proc/${child.pid}/cmdline`, 'utf8')
     child.stdin.end(token)
     const [stdout, stderr, [code]] = await ended

@@ -5,11 +5,13 @@ import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import { call, db, newAgentWith, newSecret, setLimit, usageOf, type Agent, type Request } from './world.ts'
 
-/** Each of these is refused with its code, and leaves nothing behind: no document, no entry, no unit, no request upstream. */
+/**
+ * Each request here is refused with its code and leaves nothing behind: no document, entry, unit or request upstream.
+ */
 
 interface Case {
   code: ErrorCode
-  /** Sent as data. A function gets the agent it is about. */
+  /** Sent as data. A function of the agent that it is about. */
   data?: unknown
   request?: Partial<Request>
   field?: string
@@ -24,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
-/** All that could have changed. */
+/** All state that a request could change. */
 async function state(): Promise<object> {
   const { entries, head } = await checkChain(`agents/${agent.id}`)
   const org = await checkChain(`orgs/${agent.owner.uid}`)
@@ -43,7 +45,7 @@ async function state(): Promise<object> {
   }
 }
 
-/** What the test before has left; undefined after one that changes something. */
+/** The state after the previous test; undefined after a test that changes something. */
 let before: object | undefined
 
 async function refuses(target: string, bearer: string, { code, data, request, field }: Case): Promise<void> {

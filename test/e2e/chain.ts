@@ -45,12 +45,12 @@ export interface Checked {
   segments: number
   /** Hash of the last entry. */
   head: string
-  /** Calls with an intent and nothing that closes it. */
+  /** Calls with an intent that nothing has closed. */
   open: string[]
   usage: Usage
 }
 
-/** Reads a chain and everything that hangs on it. Throws at the first thing that is wrong. */
+/** Reads a chain and everything that belongs to it. Throws at the first fault. */
 export async function checkChain(log: string, store: Firestore = db()): Promise<Checked> {
   const segments = (await store.collection(`${log}/audit`).orderBy('first').get()).docs
   const entries: Entry[] = []
@@ -96,7 +96,7 @@ export function hashOf(entry: object): string {
     .digest('hex')
 }
 
-/** RFC 8785 for what entries hold: strings, integers, booleans. */
+/** RFC 8785 for the values that entries hold: strings, integers, booleans. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
@@ -112,7 +112,10 @@ function totals(entries: readonly Entry[], month: string, leased: number): Usage
   return { month, invoked, credited, leased }
 }
 
-/** An intent is closed once, later; nothing else is closed. */
+/**
+ * The open calls, after checking that each intent is closed at most once, after it began, and that nothing else is
+ * closed.
+ */
 function openCalls(entries: readonly Entry[]): string[] {
   const open = new Set<string>()
   const seen = new Set<string>()
@@ -147,7 +150,9 @@ async function checkUsageDocuments(store: Firestore, log: string, entries: reado
   }
 }
 
-/** Openings stand at the segment of their intent, each commits to what the intent says, and none is left over. */
+/**
+ * Checks that openings are stored with the segment of their intent, open its commitment, and that none is left over.
+ */
 async function checkOpenings(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
   const openings = new Map<string, { salt: string; args: string }>()
   for (const doc of (await store.collection(`${log}/openings`).get()).docs) {

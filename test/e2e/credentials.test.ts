@@ -20,7 +20,7 @@ import {
 let upstream: Upstream
 beforeAll(async () => {
   upstream = await startUpstream({
-    /** Answers with the credential in every spelling that an upstream may choose. */
+    /** Answers with the credential in every spelling that an upstream may use. */
     parrots: ({ headers }, response) => {
       const token = headers.authorization!.slice('Bearer '.length)
       const bytes = Buffer.from(token)

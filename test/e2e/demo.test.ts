@@ -1,4 +1,4 @@
-/** `npm run demo` by itself; start.test.ts runs it beside a running stack. */
+/** Runs `npm run demo` by itself; start.test.ts runs it next to a running stack. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-/** Runs the demo with a file that describes the running stack, or does not exist. */
+/** Runs the demo with a file that describes the running stack, or with a missing file. */
 async function demo(file: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [join(ROOT, 'scripts/demo.ts'), '--stack', file], {
     stdio: ['ignore', 'pipe', 'pipe'],

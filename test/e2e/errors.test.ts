@@ -21,8 +21,8 @@ import {
 } from './world.ts'
 
 /**
- * One way to provoke every error there is, over plain HTTP; the answer has to be what core/src/errors.ts says. A code
- * that no request can provoke alone says where it is tested instead.
+ * Provokes every error code over plain HTTP and compares the answer with core/src/errors.ts. A code that no single
+ * request can provoke names the test that covers it.
  */
 type Provoke = () => Promise<Answer>
 type Elsewhere = { elsewhere: string }
@@ -31,7 +31,7 @@ let upstream: Upstream
 let proxy: FirestoreProxy
 let agent: Agent
 let ownerKey: string
-/** Functions that reach Firestore through the proxy, neither KMS nor Auth at all, and no private addresses. */
+/** Functions that reach Firestore through the proxy, neither KMS nor Auth, and no private addresses. */
 let broken: Functions
 
 beforeAll(async () => {
@@ -61,7 +61,7 @@ const registering = (tool: object): Promise<Answer> =>
     { bearer: agent.owner.bearer },
   )
 
-/** A call of a policy's tool that has a variable of its user. */
+/** Calls a policy's tool that needs a variable of its user. */
 async function toolNeeding(source: object): Promise<Answer> {
   const of = await newAgent()
   await done(
@@ -74,7 +74,7 @@ async function toolNeeding(source: object): Promise<Answer> {
   return invoke(of, { name: 'mine__read' })
 }
 
-/** A change while every commit is answered with this gRPC status. */
+/** Makes a change while every commit is answered with this gRPC status. */
 async function withCommits(status: number, provoke: Provoke): Promise<Answer> {
   proxy.fault('Commit', () => ({ status }))
   try {
@@ -188,7 +188,7 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     return invoke(slow, { idempotencyKey: 'one', timeoutMs: 100 })
   },
   outcome_unknown: { elsewhere: 'idempotency.test.ts kills a process' },
-  // gRPC FAILED_PRECONDITION: another change was first, each time.
+  // gRPC FAILED_PRECONDITION: each time another change came first.
   conflict: () =>
     withCommits(9, () =>
       call('admin/rotateAgentKey', { agentId: agent.id }, { bearer: ownerKey, baseUrl: broken.baseUrl }),
@@ -214,10 +214,10 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     return invoke(moved)
   },
   ledger_unavailable: () => withCommits(14, () => invoke(agent, {}, { baseUrl: broken.baseUrl })),
-  // The Auth server is asked whether a session was revoked.
+  // Checking whether a session was revoked needs the Auth server.
   unavailable: () =>
     call('admin/listTools', { agentId: agent.id }, { bearer: agent.owner.bearer, baseUrl: broken.baseUrl }),
-  // gRPC INVALID_ARGUMENT: Firestore will never take what we wrote.
+  // gRPC INVALID_ARGUMENT: Firestore will never accept the write.
   internal: () =>
     withCommits(3, () => call('admin/createAgent', { name: 'Bot' }, { bearer: ownerKey, baseUrl: broken.baseUrl })),
 }

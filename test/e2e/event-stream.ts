@@ -2,13 +2,13 @@ import { expect } from 'vitest'
 import { stack } from '../stack/stack.ts'
 import type { Agent } from './world.ts'
 
-/** One line of data of the callable protocol's streaming form. */
+/** One `data:` line of the callable protocol's streaming form. */
 export type Line =
   | { message: Record<string, unknown> }
   | { result: Record<string, unknown> }
   | { error: { details: Record<string, unknown> } }
 
-/** Invokes a tool and gives what comes, as it comes; read by hand, so that it shares nothing with the SDK. */
+/** Invokes a tool and yields lines as they arrive. Parses by hand, so that it shares no code with the SDK. */
 export async function* streamed(
   agent: Agent,
   data: object = {},

@@ -21,7 +21,7 @@ import {
 
 const healthy = (): undefined => undefined
 
-/** What the functions do when a service that they depend on fails. */
+/** The functions while a service that they depend on fails. */
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -104,7 +104,7 @@ describe('with Firestore over a bad line', () => {
     proxy.fault('Commit', healthy)
     await done(invoke(agent, {}, { baseUrl }))
     expect(upstream.at('/ok/down')).toHaveLength(1)
-    // The one commit that was under way may have landed in the end: then its intent stays for the reconciler.
+    // The commit that was under way may have been written after all; then its intent stays open for the reconciler.
     const { open, usage } = await checkChain(`agents/${agent.id}`)
     expect(usage.invoked).toBe(1 + open.length)
     expect(open.length).toBeLessThanOrEqual(1)
@@ -130,7 +130,7 @@ describe('without an Auth emulator', () => {
   it('[identity.forged] rejects an ID token of alg none that says the right things', async () => {
     const agent = await newAgent()
     const functions = await startFunctions({ FIREBASE_AUTH_EMULATOR_HOST: undefined })
-    // The emulator signs nothing: its own tokens are what a forger would make.
+    // The emulator does not sign its tokens, so they look like forged ones.
     const forged = agent.owner.bearer
     expect(JSON.parse(Buffer.from(forged.split('.')[0]!, 'base64url').toString())).toMatchObject({ alg: 'none' })
     await failed(

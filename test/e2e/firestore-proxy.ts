@@ -12,29 +12,29 @@ import type { AddressInfo } from 'node:net'
 import { stack } from '../stack/stack.ts'
 
 /**
- * The Firestore emulator as seen over a bad line. It speaks gRPC (HTTP/2) and passes every call on, apart from the
- * faults that a test asks for by the method's name, such as `Commit`.
+ * The Firestore emulator over a bad connection. The proxy speaks gRPC (HTTP/2) and passes every call on, apart from the
+ * faults that a test sets for a method's name, such as `Commit`.
  */
 export interface FirestoreProxy {
   /** host:port for FIRESTORE_EMULATOR_HOST. */
   host: string
-  /** What happens to the calls of a method from now on; `nth` counts them from 0. */
+  /** Sets the fault for the calls of a method from now on; `nth` counts them from 0. */
   fault(method: string, of: (nth: number) => Fault | undefined): void
   close(): Promise<void>
 }
 
 export type Fault =
-  /** Never gets to the emulator; the caller is told UNAVAILABLE. */
+  /** The call does not reach the emulator; the caller gets UNAVAILABLE. */
   | 'lost'
-  /** Takes effect, but the caller is told UNAVAILABLE. */
+  /** The call takes effect, but the caller gets UNAVAILABLE. */
   | 'unacknowledged'
-  /** Takes effect, but the connection breaks instead of an answer. */
+  /** The call takes effect, but the connection breaks before an answer. */
   | 'cut'
-  /** Never gets to the emulator; the caller is told this gRPC status. */
+  /** The call does not reach the emulator; the caller gets this gRPC status. */
   | { status: number }
-  /** Gets to the emulator when this resolves. */
+  /** The call reaches the emulator when this resolves. */
   | { before: Promise<unknown> }
-  /** Takes effect, and the caller hears of it when this resolves. */
+  /** The call takes effect, and the caller gets the answer when this resolves. */
   | { after: Promise<unknown> }
 
 const UNAVAILABLE = 14
@@ -76,7 +76,10 @@ export async function startFirestoreProxy(): Promise<FirestoreProxy> {
   }
 }
 
-/** Passes one call on. `answer` is run instead of the emulator's answer when that has come whole, or has to resolve before it goes on. */
+/**
+ * Passes one call on. `answer` replaces the emulator's answer once that has arrived whole, or delays it until it
+ * resolves.
+ */
 function pass(
   emulator: ClientHttp2Session,
   stream: ServerHttp2Stream,

@@ -6,10 +6,10 @@ import { freePorts } from '../../scripts/stack/ports.ts'
 import { functionsService, REGION } from '../../scripts/stack/services.ts'
 import { stack } from '../stack/stack.ts'
 
-/** A second process of the functions on the stack's emulators. */
+/** A second functions process on the stack's emulators. */
 export interface Functions {
   baseUrl: string
-  /** What the process wrote, until it is stopped. */
+  /** The process's output; removed when it is stopped. */
   logFile: string
   /** Resolves with the exit code or the signal that ended it. */
   exited: Promise<number | NodeJS.Signals>
@@ -17,7 +17,7 @@ export interface Functions {
   stop(): Promise<void>
 }
 
-/** `env` changes what the process sees, such as where its KMS is; undefined takes a variable away. */
+/** `env` overrides the process's environment, such as where its KMS is; undefined removes a variable. */
 export async function startFunctions(env: NodeJS.ProcessEnv = {}): Promise<Functions> {
   const { project, firestore, auth, kms } = stack()
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-functions-'))

@@ -9,7 +9,7 @@ import { admin, call, db, done, failed, invoke, newAgentWith, register, usageOf,
 let upstream: Upstream
 let elsewhere: Functions
 let victim: Victim
-/** Resolved by a test that lets the slow tool answer. */
+/** A test resolves it to let the slow tool answer. */
 let go = Promise.withResolvers<void>()
 
 beforeAll(async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
-/** Everything an agent can ask for, by function. */
+/** One valid request per function that agents call. */
 const AS_AGENT = { invokeTool: { name: 'tool', args: {} }, listTools: {}, getToolCredential: { name: 'tool' } }
 
 function asAgent(bearer: string) {
@@ -101,7 +101,7 @@ describe("an agent's key", () => {
         call('invokeTool', AS_AGENT.invokeTool, header === undefined ? {} : { bearer: header }),
         'unauthenticated',
       )
-    // Well-formed keys of nobody, and another agent's secret under this id.
+    // Well-formed keys that were never issued, and another agent's secret with this id.
     const other = await newAgent()
     for (const key of [`${kind}.agt_nobody.${secret}`, `${kind}.${id}.${other.key.split('.')[2]}`]) {
       for (const answer of asAgent(key)) await failed(answer, 'invalid_key')

@@ -18,7 +18,7 @@ import {
 } from './world.ts'
 
 let upstream: Upstream
-/** Actions on the chain of the agent named in the path, as they stood when the upstream was called. */
+/** Actions on the chain of the agent named in the path, at the time the upstream was called. */
 const seenAtCall: string[][] = []
 
 beforeAll(async () => {

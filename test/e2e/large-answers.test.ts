@@ -6,7 +6,7 @@ import { all, streamed } from './event-stream.ts'
 import { startUpstream, type Hit, type Upstream } from './upstream.ts'
 import { done, failed, invoke, leaks, newAgent, newAgentWith, newSecret, register, type Agent } from './world.ts'
 
-/** Answers large enough to be read in a thread, through the real stack. */
+/** Sends answers large enough to be read in a thread through the real stack. */
 
 const REDACTED = '[redacted:credential]'
 const ROWS = Array.from({ length: 20_000 }, (_, id) => ({ id, name: `row ${id}`, tags: ['a', 'é'] }))

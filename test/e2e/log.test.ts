@@ -7,12 +7,12 @@ import { stack } from '../stack/stack.ts'
 import { startFunctions, type Functions } from './functions.ts'
 import { admin, call, done, failed, invoke, leaks, newAgent, newSecret, register, type Agent } from './world.ts'
 
-/** What the functions log: one process of their own, so that every line in its log is of a request made here. */
+/** Checks what the functions log, in their own process: every line in its log belongs to a request of this file. */
 
 type Line = Record<string, unknown> & { message: string }
 
 const TRACE = randomBytes(16).toString('hex')
-/** In the form of a tool's name, an id and the name of a host. */
+/** Valid as a tool's name, an id and a host name. */
 const named = `sekret${randomBytes(8).toString('hex')}`
 let functions: Functions
 let server: TestServer
@@ -42,7 +42,7 @@ afterAll(async () => {
 const use = (data: object) => invoke(agent, data, { baseUrl: functions.baseUrl })
 const eventOf = (line: Line) => (line['logging.googleapis.com/labels'] as { event: string } | undefined)?.event
 
-/** All that the process logged, once the request of this trace or of this many lines is there. */
+/** Everything the process logged, once the lines of that many requests are there. */
 async function lines(requests: number): Promise<Line[]> {
   const read = async () =>
     (await readFile(functions.logFile, 'utf8'))

@@ -4,7 +4,7 @@ import { checkChain } from './chain.ts'
 import { streamed, type Line } from './event-stream.ts'
 import { call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from './world.ts'
 
-/** A real MCP server from npm, registered and invoked over plain HTTP. */
+/** Registers a real MCP server from npm and invokes it over plain HTTP. */
 
 let everything: Awaited<ReturnType<typeof everythingServer>>
 let agent: Agent
@@ -37,7 +37,7 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
     await done(invoke(agent, { name: 'everything__echo', args })),
     await done(invoke(agent, { name: 'everything', args: { command: 'echo', arguments: args } })),
   ]
-  // Registered under a command's own name, that command is meant.
+  // A registration named like a command means that command.
   await register(agent, { name: 'echo', kind: 'mcp', url: everything.url })
   answers.push(await done(invoke(agent, { name: 'echo', args })))
   for (const answer of answers)
@@ -70,7 +70,7 @@ it('[invoke.indistinguishable] lets an agent see and call the commands alone tha
   const refused = [
     await failed(invoke(choosy, { name: 'everything__get-sum', args: { a: 1, b: 2 } }), 'tool_not_found'),
     await failed(invoke(choosy, { name: 'everything', args: { command: 'get-sum', arguments: {} } }), 'tool_not_found'),
-    // The command of the registration's own name is meant.
+    // The registration's name means the command of that name.
     await failed(invoke(choosy, { name: 'echo', args }), 'tool_not_found'),
     await failed(invoke(choosy, { name: 'http', args }), 'tool_not_found'),
     await failed(invoke(choosy, { name: 'nothing', args }), 'tool_not_found'),
@@ -112,7 +112,7 @@ it('[stream.progress] passes progress on while the tool works, and gives the res
     args: { duration: 1, steps: 4 },
   })) {
     lines.push(line)
-    // It is still under way, and so is its record.
+    // The call is still under way and its outcome not recorded.
     if (lines.length === 1) expect((await checkChain(`agents/${agent.id}`)).open).toHaveLength(1)
   }
   expect(lines.slice(0, -1)).toMatchObject(

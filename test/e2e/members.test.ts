@@ -9,7 +9,7 @@ it('[identity.members] are appointed, changed and removed by those who may, on r
   const set = (by: typeof owner, uid: string, role: string | null) => admin('setMember', { orgId, uid, role }, by)
   const reads = (by: typeof owner) => admin('listAudit', { orgId }, by)
 
-  // A stranger neither sees the organization nor appoints anybody in it.
+  // A stranger neither sees the organization nor appoints members.
   await failed(reads(auditor), 'org_not_found')
   await failed(set(other, other.uid, 'owner'), 'org_not_found')
 
@@ -18,7 +18,7 @@ it('[identity.members] are appointed, changed and removed by those who may, on r
   await failed(set(auditor, other.uid, 'member'), 'permission_denied')
   await failed(admin('disableAgent', { agentId: agent.id, disabled: true }, auditor), 'agent_not_found')
 
-  // An admin appoints members and auditors, but makes and unmakes no admins or owners.
+  // An admin appoints members and auditors, but neither appoints nor removes admins and owners.
   await done(set(owner, other.uid, 'admin'))
   await done(set(other, auditor.uid, 'member'))
   await failed(set(other, auditor.uid, 'admin'), 'permission_denied')

@@ -4,7 +4,10 @@ import { startFunctions } from './functions.ts'
 import { deadUrl, startUpstream } from './upstream.ts'
 import { invoke, newAgent, newOwner, register, setLimit, usageOf } from './world.ts'
 
-/** Many invocations at once: what callers were told, what the chains hold, what the meter says and what arrived is one and the same. */
+/**
+ * Makes many invocations at once and compares four accounts: what callers were told, the chains, the meter, and what
+ * arrived at the tool.
+ */
 
 interface Told {
   status: number
@@ -20,7 +23,7 @@ it('[ledger.sums] [ledger.chain] [ledger.usage] adds up after 500 invocations in
     Array.from({ length: 500 }, (_, i) => invoke(agent, { name: i % 10 === 0 ? 'gone' : 'tool', args: { i } })),
   )) as Told[]
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(450)
-  // After some failures in a row the circuit of the dead one opens.
+  // After several failures in a row, the dead tool's circuit opens.
   const failed = answers.filter(({ status }) => status === 502).length
   expect([failed + answers.filter(({ status }) => status === 503).length, failed >= 10]).toEqual([50, true])
   expect(upstream.hits).toHaveLength(450)
@@ -30,7 +33,7 @@ it('[ledger.sums] [ledger.chain] [ledger.usage] adds up after 500 invocations in
   expect([entries.length, open]).toEqual([3 + 2 * (450 + failed) + (50 - failed), []])
   expect(usage).toMatchObject({ invoked: 450 + failed, credited: failed })
   expect(await usageOf(agent)).toMatchObject({ invoked: 450 + failed, credited: failed })
-  // Group commit: far fewer segments than entries, none beyond its bound.
+  // Group commit: far fewer segments than entries, each within its limit.
   expect(segments).toBeLessThan(entries.length / 4)
   for (const { body } of answers.filter(({ status }) => status === 200)) {
     const { log, seq, hash } = body.result!.receipt
@@ -54,7 +57,7 @@ it('[ledger.two-processes] [quota.concurrent] adds up over two processes and fou
     chains.reduce((total, chain) => total + of(chain), 0)
   expect([sum(({ usage }) => usage.invoked), upstream.hits.length]).toEqual([passed, passed])
   expect(sum(({ open }) => open.length)).toBe(0)
-  // Single units are leased near the limit, so next to nothing is stranded with an agent.
+  // Near the limit agents lease single units, so hardly any unit is left with an idle agent.
   expect(passed).toBeLessThanOrEqual(75)
   expect(passed).toBeGreaterThanOrEqual(70)
   await Promise.all([upstream.close(), other.stop()])

@@ -9,7 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => upstream.close())
 
-/** When the running month ends, UTC. */
+/** The end of the current month, UTC. */
 function nextMonth(): string {
   const now = new Date()
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)).toISOString()

@@ -47,7 +47,7 @@ describe('registerTool', () => {
       db().doc(`agents/${agent.id}/tools/tool`).get(),
       db().collection(`agents/${agent.id}/audit`).get(),
     ])
-    // Documents of one commit have one time of creation.
+    // Documents written in one commit have the same time of creation.
     expect(tool.createTime?.isEqual(segments.docs.at(-1)!.createTime)).toBe(true)
   })
 

@@ -6,7 +6,7 @@ import { admin, done, failed, invoke, newAgentWith, newSecret, register, usageOf
 
 let upstream: Upstream
 let elsewhere: Functions
-/** Answers of `flaky` by path, one after the other; the last one stays. */
+/** Statuses that `flaky` answers by path, in order; the last one repeats. */
 const scripts = new Map<string, number[]>()
 let hold = Promise.withResolvers<void>()
 
@@ -91,7 +91,7 @@ describe('a circuit', () => {
     const { details } = await failed(invoke(agent), 'circuit_open')
     expect(details).toMatchObject({ retryable: true, retryAt: expect.any(String) as unknown })
     expect((await invoke(agent)).headers.get('retry-after')).toMatch(/^\d+$/)
-    // Another process knows it too.
+    // Another process knows that it is open.
     await failed(invoke(agent, {}, { baseUrl: elsewhere.baseUrl }), 'circuit_open')
     expect(upstream.at(path)).toHaveLength(10)
     expect(await usageOf(agent)).toMatchObject({ invoked: 10, credited: 0 })
@@ -170,7 +170,7 @@ describe('openings', () => {
     const opening = JSON.stringify(await done(admin('getOpening', { agentId: agent.id, seq: intent.seq }, agent.owner)))
     expect(opening).toMatch(/Ada.*A-1.*A-2.*use \[redacted\] please/)
     expect(opening).not.toMatch(/ada@example|very private|also private|ghp_|AKIA/)
-    // The tool itself gets what it was sent.
+    // The tool itself gets the arguments unredacted.
     expect(JSON.parse(upstream.at('/echo/redact')[0]!.body)).toEqual(args)
   })
 

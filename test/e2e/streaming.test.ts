@@ -10,7 +10,7 @@ import { startUpstream, type Upstream } from './upstream.ts'
 import { leaks, newAgent, newAgentWith, newSecret, register, usageOf, type Agent } from './world.ts'
 
 let upstream: Upstream
-/** What the test decides while an answer is under way: the upstream writes its next part when this is resolved. */
+/** Lets the test control an answer under way: when it resolves, the upstream writes its next part. */
 let next = Promise.withResolvers<void>()
 const closed: string[] = []
 
@@ -69,7 +69,7 @@ describe('an answer as it comes', () => {
     const agent = await newAgentWith(`${upstream.origin}/parts`)
     const lines = streamed(agent)
     expect((await lines.next()).value).toEqual({ message: { type: 'text', text: 'first ' } })
-    // The upstream has not said more yet, and the call is open.
+    // The upstream has sent no more yet, and the call is open.
     expect((await checkChain(`agents/${agent.id}`)).open).toHaveLength(1)
     next.resolve()
     expect((await lines.next()).value).toEqual({ message: { type: 'text', text: 'second' } })
@@ -203,7 +203,7 @@ describe('clients', () => {
 
   it("[stream.live] Firebase's own client reads the protocol", async () => {
     const functions = getFunctions(initializeApp({ projectId: stack().project, apiKey: 'x' }, randomUUID()))
-    // It has no way to send an agent's key, so what it reads is the refusal.
+    // Firebase's client cannot send an agent's key, so it reads the refusal.
     const { data, stream } = await httpsCallableFromURL(functions, `${stack().baseUrl}/invokeTool`).stream({
       name: 'tool',
     })

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** One request as a tool's server saw it. */
+/** One request as a tool's server received it. */
 export interface Hit {
   method: string
   /** Path and query. */
@@ -12,21 +12,24 @@ export interface Hit {
   body: string
 }
 
-/** A tool's server on loopback that records every request whole. */
+/** A tool's server on loopback that records every request in full. */
 export interface Upstream {
   origin: string
   hits: Hit[]
-  /** Hits whose path is this one. */
+  /** The hits on this path. */
   at(path: string): Hit[]
   close(): Promise<void>
 }
 
 type Behaviour = (hit: Hit, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
 
-/** What the server does at the first segment of a path; the rest of it tells callers apart. `more` adds a test's own. */
+/**
+ * The server's behaviour by the first segment of a path; the rest of the path tells callers apart. `more` adds a test's
+ * own behaviours.
+ */
 const BEHAVIOURS: Record<string, Behaviour> = {
   ok: (_hit, response) => json(response, 200, { found: 1 }),
-  /** Repeats all that came, in the body and in headers. */
+  /** Repeats the request in the body and in headers. */
   echo: (hit, response) => json(response, 200, { ...hit }, { 'x-echo': hit.headers.authorization ?? '' }),
   fails: (hit, response) => json(response, 503, { problem: `I was sent ${hit.headers.authorization}` }),
   redirects: (hit, response) =>

@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { signUp, stack } from '../stack/stack.ts'
 
-/** Who takes part in an end-to-end test, and how they talk to the functions. Everybody is new in every test. */
+/** The people and agents of an end-to-end test, new in every test, and their requests to the functions. */
 
 export interface Owner {
   uid: string
@@ -21,16 +21,16 @@ export interface Agent {
 
 export interface Request {
   bearer?: string
-  /** Where the functions are; the stack's own by default. */
+  /** The functions' address; the stack's own by default. */
   baseUrl?: string
   method?: string
-  /** Sent as it is, instead of `{data}`. */
+  /** Sent as the body instead of `{data}`. */
   raw?: string | Uint8Array
   contentType?: string
   signal?: AbortSignal
 }
 
-/** All answers of this test file as text, and the credentials that must not be in them. */
+/** All answers in this test file as text, and the credentials that must not appear in them. */
 const answers: { target: string; text: string }[] = []
 const secrets = new Set<string>()
 
@@ -54,14 +54,14 @@ export async function call(target: string, data: unknown, request: Request = {})
   return { status: response.status, body: parse(text), headers: response.headers }
 }
 
-/** A credential for a tool; no answer may ever hold it (`leaks`). */
+/** A credential for a tool; no answer may ever contain it (`leaks`). */
 export function newSecret(prefix = 'tok'): string {
   const secret = `${prefix}-${randomBytes(18).toString('base64url')}`
   secrets.add(secret)
   return secret
 }
 
-/** Where a credential of this file got out, in any of the spellings that survive a copy: none, one hopes. */
+/** The places where a credential of this file leaked, in any spelling that survives a copy; the test expects none. */
 export function leaks(texts: readonly string[] = answers.map(({ target, text }) => `${target}: ${text}`)): string[] {
   const spellings = [...secrets].flatMap((secret) => [
     secret,
@@ -71,14 +71,14 @@ export function leaks(texts: readonly string[] = answers.map(({ target, text }) 
   return texts.filter((text) => spellings.some((spelling) => text.includes(spelling)))
 }
 
-/** The result of a call that has to succeed. */
+/** The result of a call that must succeed. */
 export async function done<T = Record<string, unknown>>(answer: Promise<Answer>): Promise<T> {
   const { status, body } = await answer
   expect(status, JSON.stringify(body)).toBe(200)
   return (body as { result: T }).result
 }
 
-/** The error of a call that has to fail with this code. */
+/** The error of a call that must fail with this code. */
 export async function failed(
   answer: Promise<Answer>,
   code: string,
@@ -134,15 +134,15 @@ export async function usageOf(
 
 let firestore: Firestore | undefined
 
-/** Firestore as the server sees it, behind the rules. */
+/** Firestore with the server's access, which the rules do not restrict. */
 export function db(): Firestore {
   process.env['FIRESTORE_EMULATOR_HOST'] = stack().firestore
-  // Otherwise the client asks the network where it runs.
+  // Without this, the client asks the network where it runs.
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   return (firestore ??= getFirestore(initializeApp({ projectId: stack().project }, randomUUID())))
 }
 
-/** Every document below (and with) this one, as text with bytes in base64 and hex. */
+/** This document and every document below it, as text with bytes in base64 and hex. */
 export async function documentsBelow(ref: DocumentReference): Promise<string[]> {
   const bytes = (_key: string, value: unknown) =>
     Buffer.isBuffer(value) || value instanceof Uint8Array
@@ -156,7 +156,7 @@ export async function documentsBelow(ref: DocumentReference): Promise<string[]> 
   return [`${ref.path}: ${own}`, ...below]
 }
 
-/** Buffers turn themselves into arrays of numbers before a replacer sees them. */
+/** Converts buffers first: JSON.stringify turns them into arrays of numbers before it calls a replacer. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (typeof value !== 'object' || value === null) return value

@@ -11,7 +11,7 @@ interface Bypass {
   resolves?: string[]
 }
 
-/** Those that need no name server. */
+/** The URLs that need no name server. */
 const BYPASSES = (JSON.parse(readFileSync(new URL('./bypass-urls.json', import.meta.url), 'utf8')) as Bypass[]).filter(
   ({ resolves }) => !resolves,
 )
@@ -52,7 +52,7 @@ async function codeOf(agent: Agent, name: string, url: string, baseUrl?: string)
   return status === 200 ? 'ok' : (body as { error: { details: { code: string } } }).error.details.code
 }
 
-/** URLs with an outcome other than the one that is written down. */
+/** The URLs whose outcome differs from the expected one. */
 async function surprises(expected: (bypass: Bypass) => string, baseUrl?: string): Promise<string[]> {
   const agent = await newAgent()
   const found: string[] = []

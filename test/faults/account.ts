@@ -5,13 +5,10 @@ import { checkChain, hashOf, type Checked } from '../e2e/chain.ts'
 import type { Hit, Upstream } from '../e2e/upstream.ts'
 import { admin, db, done, invoke, type Agent } from '../e2e/world.ts'
 
-/**
- * Calls that carry a number each, so that what callers were told, what arrived at the tool and what is on record can be
- * held against each other.
- */
+/** Numbered calls, so that what callers were told, what arrived at the tool and what is on record can be compared. */
 export interface Numbered {
   number: number
-  /** Undefined where the connection broke before an answer. */
+  /** Undefined if the connection broke before an answer. */
   answer: Answer | undefined
 }
 
@@ -24,7 +21,7 @@ export interface Receipt {
 
 let last = 0
 
-/** So many calls of the agent's tool at once. */
+/** Makes this many calls of the agent's tool at once. */
 export function callMany(agent: Agent, count: number, baseUrl: string): Promise<Numbered[]> {
   return Promise.all(Array.from({ length: count }, () => callNumbered(agent, baseUrl)))
 }
@@ -38,7 +35,7 @@ export function passed({ answer }: Numbered): boolean {
   return answer?.status === 200
 }
 
-/** The code of the answer's error, `ok`, or `gone` where there was no answer. */
+/** The code of the answer's error, `ok`, or `gone` if there was no answer. */
 export function codeOf({ answer }: Numbered): string {
   const body = answer?.body as { error?: { details: { code: string } } } | undefined
   return answer ? (body?.error?.details.code ?? 'ok') : 'gone'
@@ -53,7 +50,7 @@ export function arrived(hits: readonly Hit[]): number[] {
   return hits.map(({ body }) => (JSON.parse(body) as { number: number }).number)
 }
 
-/** Asks for the chain's reconciliation until nothing is open on it; answers how many calls that closed. */
+/** Reconciles the chain until nothing on it is open; returns how many calls that closed. */
 export async function reconcile(agent: Agent, baseUrl: string): Promise<number> {
   let closed = 0
   await expect
@@ -73,8 +70,8 @@ export async function reconcileOnce(agent: Agent, baseUrl: string): Promise<numb
 }
 
 /**
- * Holds everything against everything: no call arrived twice or without an intent, who was told of an outcome finds it
- * on record, and the chain and all that hangs on it are sound.
+ * Compares all accounts: no call arrived twice or without an intent, every outcome that a caller was told is on record,
+ * and the chain and everything that belongs to it are sound.
  */
 export async function account(
   agent: Agent,

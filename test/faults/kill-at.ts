@@ -4,7 +4,7 @@ import type { Lap } from '../../functions/src/lib/laps.ts'
 
 /**
  * Preloaded into a functions process (`NODE_OPTIONS=--import …`): kills it with SIGKILL at the end of a step of the
- * pipeline. `KILL_AT` names a file that says when: `settle:8` for the eighth end of that step from now on.
+ * pipeline. The file named by `KILL_AT` says when: `settle:8` is the eighth end of that step from now on.
  */
 const file = process.env['KILL_AT']!
 let asked = ''

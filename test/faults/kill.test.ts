@@ -7,7 +7,7 @@ import { newAgent as newEmptyAgent, register, setLimit, type Agent } from '../e2
 import { account, callMany, callNumbered, passed, reconcile, reconcileOnce, type Numbered } from './account.ts'
 import { startVictim, type Victim } from './victim.ts'
 
-/** The functions process is killed under 32 parallel calls; another one starts in its place and reconciles. */
+/** Kills the functions process under 32 parallel calls; another process takes over and reconciles. */
 
 const CALLS = 32
 const never = new Promise<never>(() => undefined)
@@ -16,7 +16,7 @@ let upstream: Upstream
 let proxy: FirestoreProxy
 let victim: Victim
 beforeAll(async () => {
-  // Tools answer at different times, so that calls are at different points when one of them comes to its end.
+  // Tools answer at different times, so that calls are at different steps when one of them ends.
   upstream = await startUpstream({
     varied: ({ body }, response) =>
       void setTimeout(() => response.end('{}'), ((JSON.parse(body) as { number: number }).number % 8) * 15),
@@ -75,7 +75,7 @@ it('[ledger.killed] adds up after kills at any time', async () => {
   for (const ms of [0, 70, 250]) {
     const before = calls.length
     const load = Promise.all(Array.from({ length: CALLS }, () => callUntilGone(agent, calls)))
-    // From the first answer on, so that a slow machine is not hit before it has begun.
+    // Waits for the first answer, so that a slow machine is not killed before it has begun.
     await expect.poll(() => calls.length).toBeGreaterThan(before)
     await sleep(ms)
     await victim.kill()
@@ -92,13 +92,16 @@ async function newAgent(limit: number): Promise<Agent> {
   return agent
 }
 
-/** What has to hold once another process has taken over: everything adds up, nothing is open, and the limit is met to the unit. */
+/**
+ * Checks the state after another process took over: all accounts agree, nothing is open, and the limit is met to the
+ * unit.
+ */
 async function recover(agent: Agent, limit: number, calls: readonly Numbered[]): Promise<void> {
   const baseUrl = victim.baseUrl()
   const closed = await reconcile(agent, baseUrl)
   const { entries, head, usage } = await account(agent, upstream, calls)
   expect(entries.filter(({ action }) => action === 'tool.reconcile')).toHaveLength(closed)
-  // What is unknown stays charged: the tool may have done its work.
+  // A call with an unknown outcome stays charged: the tool may have done its work.
   expect(usage.credited).toBe(0)
   for (let again = 0; again < 2; again++) expect(await reconcileOnce(agent, baseUrl)).toBe(0)
   expect((await checkChain(`agents/${agent.id}`)).head).toBe(head)

@@ -12,7 +12,7 @@ import { stack } from '../stack/stack.ts'
 import { account, arrived, callMany, callNumbered, codeOf, passed, type Numbered } from './account.ts'
 import { startLine, type Line } from './line.ts'
 
-/** The key service goes away under load and comes back; the functions process stays. */
+/** KMS goes away under load and comes back; the functions process keeps running. */
 
 let dir: string
 let kms: { start(): Promise<void>; kill(): Promise<void> }
@@ -46,7 +46,7 @@ it('[credential.kms-down] forwards nothing and charges nothing from the kill of 
     return codeOf(calls.at(-1)!)
   }
   const callers = Array.from({ length: 32 }, async () => {
-    // Everybody has met both: a KMS that answers, and its absence.
+    // Every caller has met both states of KMS: available and gone.
     for (let last: Numbered | undefined; last === undefined || passed(last);) {
       calls.push((last = await callNumbered(agent, functions.baseUrl)))
       if (!killed && calls.length >= 48) {
@@ -60,7 +60,7 @@ it('[credential.kms-down] forwards nothing and charges nothing from the kill of 
 
   await kms.start()
   await expect.poll(tryAgain, { timeout: 20_000 }).toBe('ok')
-  // What failed has cost nothing: the limit is met by what passed, to the unit.
+  // Failed calls cost nothing: the successful ones meet the limit to the unit.
   while (calls.filter(passed).length < 200)
     calls.push(...(await callMany(agent, Math.min(32, 200 - calls.filter(passed).length), functions.baseUrl)))
   await checkCharges(agent, calls)
@@ -78,7 +78,7 @@ it('[credential.kms-down] waits only so long for a KMS that takes the question a
   expect(leaks()).toEqual([])
 })
 
-/** Each call was forwarded and charged, or neither, and said so. */
+/** Checks that each call was forwarded and charged, or neither, and that its answer said so. */
 async function checkCharges(agent: Agent, calls: readonly Numbered[]): Promise<void> {
   expect([...new Set(calls.map(codeOf))].filter((code) => code !== 'ok' && code !== 'kms_unavailable')).toEqual([])
   const { usage, open } = await account(agent, upstream, calls)
@@ -105,7 +105,7 @@ async function newAgentWithCredential(): Promise<Agent> {
   return agent
 }
 
-/** A key service of its own; it keeps its keys from one start to the next. */
+/** A separate KMS; it keeps its keys between starts. */
 function kmsAt(port: number): { start(): Promise<void>; kill(): Promise<void> } {
   const ports = { functions: 0, firestore: 0, auth: 0, kms: port, demoApi: 0 }
   let child: Child

@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** A TCP connection to a service, as long as the line holds: it knows nothing of what passes. */
+/** A TCP connection to a service that tests can hold or cut. It does not look at the bytes. */
 export interface Line {
   /** host:port */
   host: string
-  /** `held`: bytes wait on both sides, as in a network that lost its way. `cut`: connections break and none is made. */
+  /**
+   * `held`: bytes wait on both sides, as in a network that lost its route. `cut`: connections break and new ones fail.
+   */
   set(state: 'open' | 'held' | 'cut'): void
   close(): Promise<void>
 }

@@ -12,7 +12,7 @@ const OUTAGES = ['cut', 'held'] as const
 type Outage = (typeof OUTAGES)[number]
 
 let upstream: Upstream
-/** What lets the tool answer, by agent. */
+/** Per agent, resolves when the tool may answer. */
 const gates = new Map<string, PromiseWithResolvers<void>>()
 const sides = new Map<Outage, { line: Line; functions: Functions }>()
 beforeAll(async () => {
@@ -36,7 +36,7 @@ it(
   '[ledger.pending] [ledger.down] answers calls under way and calls no tool while Firestore is away',
   { timeout: 60_000 },
   async () => {
-    // Both at once: most of the time goes by waiting for what does not answer.
+    // Both run at once, since most of the time is spent waiting for a service that does not answer.
     await Promise.all(OUTAGES.map(suffer))
   },
 )
@@ -61,7 +61,7 @@ async function suffer(outage: Outage): Promise<void> {
   expect(hits()).toBe(32)
 
   line.set('open')
-  // No restart, and nobody asks: it comes back by itself.
+  // It recovers by itself, without a restart or a request.
   await expect.poll(async () => passed(await callNumbered(agent, baseUrl)), { timeout: 20_000 }).toBe(true)
   await expect.poll(async () => (await account(agent, upstream, calls)).open.length, { timeout: 20_000 }).toBe(0)
   const { usage } = await account(agent, upstream, calls)

@@ -17,7 +17,7 @@ import {
   type Numbered,
 } from './account.ts'
 
-/** Two functions processes on the same chains, each behind a line that the tests can hold up. */
+/** Two functions processes on the same chains, each with a connection that the tests can hold. */
 
 const RECONCILE_AFTER_MS = 1_000
 
@@ -29,7 +29,7 @@ let both: [Functions, Functions]
 let gate = Promise.withResolvers<void>()
 beforeAll(async () => {
   upstream = await startUpstream({
-    // Around the time at which reconcilers take a call for lost, so that they and its outcome race.
+    // Answers around the time at which reconcilers give a call up, so that they race with its outcome.
     slow: ({ body }, response) =>
       void setTimeout(
         () => response.end('{}'),
@@ -96,7 +96,7 @@ it('[ledger.late-outcome] leaves a call closed as unknown when its outcome comes
   expect(await reconcile(agent, both[0].baseUrl)).toBe(4)
   const { head } = await checkChain(`agents/${agent.id}`)
   outcome.release()
-  // The tool has answered, so its answer is what the callers get, with the intent as their receipt.
+  // The tool has answered, so callers get its answer, with the intent as their receipt.
   expect((await calls).map((call) => [passed(call), receiptOf(call).pending])).toEqual(
     Array.from({ length: 4 }, () => [true, true]),
   )
@@ -110,9 +110,9 @@ it('[ledger.late-outcome] leaves a call alone whose outcome came while the recon
   gate = Promise.withResolvers()
   const call = callNumbered(agent, both[1].baseUrl)
   await expect.poll(() => upstream.hits.filter(({ url }) => url.includes(agent.id)).length).toBe(1)
-  // Notes how far the chain is closed, so that the next commit of this process is the closing itself.
+  // Records how far the chain is closed, so that this process's next commit is the closing itself.
   await reconcileOnce(agent, both[0].baseUrl)
-  // Made in time, but a while on its way.
+  // The outcome is made in time but takes a while to arrive.
   const outcome = holdCommit(proxies[1], 'before')
   gate.resolve()
   await outcome.held
@@ -154,7 +154,7 @@ it('[ledger.lost-ack] recognizes its own commits when the connection breaks befo
   expect(entries).toHaveLength(2 + 2 * 32)
 })
 
-/** Holds commits up before they get to the store, or their acknowledgements after it, until they are released. */
+/** Holds commits before they reach the store, or their acknowledgements after it, until they are released. */
 function holdCommit(proxy: FirestoreProxy, where: 'before' | 'after'): { held: Promise<void>; release(): void } {
   const held = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()
@@ -171,7 +171,7 @@ function holdCommit(proxy: FirestoreProxy, where: 'before' | 'after'): { held: P
   }
 }
 
-/** Has the chain reconciled until `done`; answers how many calls that closed. */
+/** Reconciles the chain until `done` resolves; returns how many calls that closed. */
 async function reconcileUntil(agent: Agent, baseUrl: string, done: Promise<unknown>): Promise<number> {
   let isDone = false
   void done.then(() => (isDone = true))

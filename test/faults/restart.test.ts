@@ -18,7 +18,9 @@ import { stack } from '../stack/stack.ts'
 import { account, callNumbered, codeOf, passed, type Numbered } from './account.ts'
 import { startLine, type Line } from './line.ts'
 
-/** A Firestore emulator of its own, so that it can be killed, and its scheduled reconciler run, without harm to other tests. */
+/**
+ * A separate Firestore emulator, so that killing it and running its scheduled reconciler does not disturb other tests.
+ */
 interface Emulator {
   host: string
   start(): Promise<void>
@@ -52,8 +54,9 @@ afterAll(async () => {
 })
 
 /**
- * The emulator forgets what it held, unlike Firestore, where what was acknowledged stays. So that this kill is one of
- * Firestore's kind, the line is held up first: what is saved then is all that anybody was told, and perhaps more.
+ * The emulator forgets its data when killed; Firestore keeps what it acknowledged. To kill it as Firestore would die,
+ * the test first holds the connection: the data saved then includes everything that any caller was told, and perhaps
+ * more.
  */
 it(
   '[ledger.restarted] adds up after a kill and restart of Firestore under load, without a restart of the functions',
@@ -91,7 +94,7 @@ async function newAgent(): Promise<Agent> {
   return { id: agentId, key, owner }
 }
 
-/** 32 callers, each with one call after the other. */
+/** 32 callers that each make one call after the other. */
 function startLoad(agent: Agent, calls: Numbered[]): { stop(): Promise<void> } {
   let stopping = false
   const callers = Array.from({ length: 32 }, async () => {
@@ -112,7 +115,7 @@ function openCalls(agent: Agent): () => Promise<string[]> {
   }
 }
 
-/** As Cloud Scheduler does it. */
+/** Runs the scheduled function as Cloud Scheduler does. */
 async function runScheduledReconcile(): Promise<void> {
   const response = await fetch(`${functions.baseUrl}/reconcile`, {
     method: 'POST',

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startFunctions, type Functions } from '../e2e/functions.ts'
 
-/** A functions process that is killed and started again. */
+/** A functions process that tests kill and restart. */
 export interface Victim {
-  /** Where it is now: every start gets a port of its own. */
+  /** Its current address: every start gets a new port. */
   baseUrl(): string
-  /** Has it kill itself at the nth end of a step from now on. */
+  /** Makes it kill itself at the nth end of a step from now on. */
   killAt(step: string, nth: number): Promise<void>
   kill(): Promise<void>
-  /** Resolves when it is dead and another one serves in its place. */
+  /** Resolves when it is dead and another process serves in its place. */
   restart(): Promise<void>
   /** Ends it for good. */
   stop(): Promise<void>

@@ -6,7 +6,7 @@ import type { Item } from '../../functions/src/ledger/plan.ts'
 import { checkChain, hashOf } from '../e2e/chain.ts'
 import { db } from '../e2e/world.ts'
 
-/** Two writers, as in two processes, on the same chains of the real emulator at the same time. */
+/** Two writers, as in two processes, append to the same chains of the real emulator at the same time. */
 
 const writers = [1, 2].map(() => createLedger(createLedgerStore(db())))
 
@@ -14,7 +14,7 @@ function entryOf(target: string): Item {
   return { drafts: [{ action: 'agent.enable', actor: 'user:u', target, call: '', meta: {} }] }
 }
 
-/** An intent, as its chain's checker wants it: with the commitment that its opening opens. */
+/** An intent with the commitment that its opening opens, as the chain's checker requires. */
 function intentOf(ownerUid: string): Item {
   const call = randomUUID()
   const opening = { salt: '00'.repeat(32), args: '{}' }
@@ -36,7 +36,7 @@ function newLog(): string {
 
 it('[ledger.two-processes] leaves no gap, no duplicate and no fork on a chain that two write to under load', async () => {
   const log = newLog()
-  // Forty callers, each with one append after the other: at least ten segments, and both writers always at it.
+  // Forty callers that each append one item after the other: at least ten segments, and both writers are always busy.
   const results = (
     await Promise.all(
       Array.from({ length: 40 }, async (_, caller) => {

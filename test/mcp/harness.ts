@@ -8,10 +8,10 @@ import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
 import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
 
-/** Where test servers live. */
+/** The addresses of test servers. */
 export const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 
-/** A forwarder of its own for each test, and what tests say to it. */
+/** Forwarders for tests: each test gets its own. */
 
 let dispatcher: ReturnType<typeof createDispatcher>
 let forward: ReturnType<typeof mcpForward>

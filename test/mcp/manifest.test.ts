@@ -25,7 +25,7 @@ async function got(url: string): Promise<Manifest> {
   return manifest.value
 }
 
-/** A server whose lists are scripted: the cursor is the number of the page. */
+/** A server with scripted lists; the cursor is the number of the page. */
 function listing(page: (number: number) => JsonObject | null): Promise<TestServer> {
   return up(
     httpServer((request, response) => {

@@ -11,14 +11,17 @@ import { admin, call, done, failed, invoke, newAgent, newSecret, register, usage
 import { endpointOf, LOOPBACK, up } from './harness.ts'
 import { freePort, httpServer, legacyServer, modernServer, type TestServer } from './servers.ts'
 
-/** Servers that change what they list, and what becomes of calls. */
+/** Servers that change their lists, and the effect on calls. */
 
 interface Changing extends TestServer {
-  /** Descriptions by name; a tool says its name. */
+  /** Descriptions by tool name; each tool answers with its name. */
   tools: Record<string, string>
 }
 
-/** A server of 2026-07-28 that speaks the older revisions too. Its tool `secretive` puts the caller's token into its description. */
+/**
+ * A server of 2026-07-28 that also speaks the older revisions. Its tool `secretive` puts the caller's token into its
+ * description.
+ */
 async function changingServer(tools: Record<string, string> = { read: 'Reads.', write: 'Writes.' }): Promise<Changing> {
   const handler = createMcpHandler(({ requestInfo }) => {
     const server = new McpServer({ name: 'changing', version: String(Math.random()) })

@@ -1,4 +1,7 @@
-/** One of the test servers in a process of its own: `server-process.ts modern|legacy` prints its URL. Ends with its parent. */
+/**
+ * Runs one of the test servers in a separate process: `server-process.ts modern|legacy` prints its URL and ends with
+ * its parent.
+ */
 import { legacyServer, modernServer } from './servers.ts'
 
 const server = await (process.argv[2] === 'modern' ? modernServer() : legacyServer())

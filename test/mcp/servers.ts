@@ -10,13 +10,13 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import * as z from 'zod'
 
-/** MCP servers to forward to. All listen on loopback on a port of their own, which `port` may fix for a restart. */
+/** MCP servers to forward to. Each listens on loopback on its own port; `port` fixes it for a restart. */
 
 export interface Seen {
   method: string
   url: string
   headers: IncomingMessage['headers']
-  /** JSON-RPC method, where there is one. */
+  /** JSON-RPC method, if the request has one. */
   rpc: string | undefined
 }
 
@@ -27,13 +27,13 @@ export interface TestServer {
   close(): Promise<void>
 }
 
-/** What the tools of the servers below saw and felt. */
+/** What the servers' tools recorded. */
 export interface Felt {
   aborted: Promise<void>
   started: Promise<void>
 }
 
-/** An HTTP server with a listener of the test's own; the body is read before the listener is called. */
+/** An HTTP server with a test's listener, which is called after the body is read. */
 export async function httpServer(
   listener: (request: IncomingMessage & { body: unknown }, response: ServerResponse) => void,
   port = 0,
@@ -174,7 +174,7 @@ function legacyTools(start: () => void, abort: () => void): LegacyServer {
   return server
 }
 
-/** `@modelcontextprotocol/server-everything` as a process of its own. */
+/** `@modelcontextprotocol/server-everything` in a separate process. */
 export async function everythingServer(port: number): Promise<{ url: string; stop(): Promise<void> }> {
   const main = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js'))
   const child = spawn(process.execPath, [main, 'streamableHttp'], {
@@ -188,7 +188,7 @@ export async function everythingServer(port: number): Promise<{ url: string; sto
   }
 }
 
-/** One of the servers above in a process of its own, so that what it was sent is not in this one. */
+/** One of the servers above in a separate process, so that this process does not hold what it was sent. */
 export async function serverApart(kind: 'modern' | 'legacy'): Promise<{ url: string; close(): Promise<void> }> {
   const child = fork(fileURLToPath(new URL('server-process.ts', import.meta.url)), [kind], { execArgv: [] })
   const [url] = (await once(child, 'message')) as [string]
@@ -216,7 +216,7 @@ async function listening(child: ChildProcess): Promise<void> {
   throw new Error(`The server did not start: ${said}`)
 }
 
-/** A port that nothing listens on right now. */
+/** A port that nothing listens on at present. */
 export async function freePort(): Promise<number> {
   const server = await httpServer(() => undefined)
   await server.close()

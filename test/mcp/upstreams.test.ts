@@ -14,7 +14,7 @@ import {
   type TestServer,
 } from './servers.ts'
 
-/** What tools/call is answered by a scripted server of the older revisions; `initialize` is answered as it should be. */
+/** A scripted server of the older revisions: `answer` answers tools/call; `initialize` works normally. */
 function scripted(
   answer: (id: number, response: ServerResponse, request: IncomingMessage) => void,
   { session = false } = {},
@@ -91,7 +91,7 @@ describe('server-everything, as a process', () => {
       sent: false,
     })
     await everything(port)
-    // It answers 400, not 404, to a session that it does not know.
+    // This server answers 400, not 404, to an unknown session.
     expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
   })
 })
@@ -181,14 +181,14 @@ describe('credentials', () => {
         expect(await call(server.url, 'add', { a: i, b: i }, { credential: newSecret() })).toMatchObject({ ok: true })
       const caller = new AbortController()
       const given = call(server.url, 'slow', {}, { credential: newSecret(), signal: caller.signal })
-      // Another call's answer means that the slow one is on its way.
+      // Once another call is answered, the slow one is under way.
       await call(server.url, 'add', { a: 1, b: 1 }, { credential: newSecret() })
       caller.abort('cancelled')
       await given
       await call(server.url, 'add', { a: 1, b: 1 }, { credential: newSecret() })
     }
     const held = { connection: 'still here', text: newSecret() }
-    // What the last call was made with may still be on the stack.
+    // The stack may still hold the last call's data.
     await expect.poll(secretsAlive, { timeout: 15_000 }).toEqual([held.text])
   })
 
@@ -247,11 +247,11 @@ function forwardable({ headers }: IncomingMessage): Record<string, string> {
 }
 
 function newSecret(): string {
-  // By way of bytes it becomes one flat string; a concatenated one would not be found whole.
+  // Converting through bytes makes one flat string; a snapshot would not show a concatenated one whole.
   return Buffer.from(`5ecret-${randomUUID()}`).toString()
 }
 
-/** The secrets that a snapshot of this process's heap holds, after a garbage collection. */
+/** The secrets in a snapshot of this process's heap, taken after a garbage collection. */
 async function secretsAlive(): Promise<string[]> {
   const found = new Set<string>()
   let tail = ''
@@ -508,7 +508,7 @@ describe('giving up', () => {
     const given = call(server.url, 'any', {}, { signal: caller.signal })
     await asked.promise
     caller.abort('upstream_timeout')
-    // Whoever comes now is not to wait for what has just been given up.
+    // A new caller must not wait for the attempt that was just given up.
     const another = new AbortController()
     const next = call(server.url, 'any', {}, { signal: another.signal })
     expect(await given).toEqual({ answered: false, status: 0, code: 'upstream_timeout', sent: false })

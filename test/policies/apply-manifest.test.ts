@@ -41,7 +41,7 @@ describe('[policies.manifest] applyManifest', () => {
       meta: { change: 'agent.manifest', manifest: createHash('sha256').update(MANIFEST).digest('hex'), tools: 2 },
     })
 
-    // The next one takes the place of all of it.
+    // The next manifest replaces all of it.
     expect(await done(apply(agent, 'tools: ["mcp:github"]'))).toMatchObject({ tools: ['github'] })
     expect(await agentDoc(agent)).toMatchObject({ allowedTools: ['github'] })
     expect(await done(apply(agent, 'tools: []'))).toMatchObject({ tools: [] })
@@ -76,7 +76,7 @@ describe('[policies.manifest] applyManifest', () => {
   it('finds a command in the pinned list by its name or its last part, and says what it does not find', async () => {
     const agent = await newAgent()
     const { key } = await newPolicy([server('web'), server('few', { commands: ['read'] })], {}, agent.owner)
-    // Nothing is known of the server yet: the name is taken as it is written.
+    // Nothing is known about the server yet, so the name is taken as written.
     expect(await done(apply(agent, 'tools: [{name: anything, server: mcp:web}]'))).toMatchObject({
       tools: ['web__anything'],
     })

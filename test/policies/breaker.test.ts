@@ -7,7 +7,7 @@ import { admin, db, done, failed, invoke, newAgent, newOwner, usageOf, type Agen
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { beat, connect, newPolicy, server, worker, type Policy } from './world.ts'
 
-/** Circuits of a policy's servers, and calls that no worker can be reached for. */
+/** Circuits of a policy's servers, and calls that reach no worker. */
 
 let owner: Owner
 let agent: Agent
@@ -81,7 +81,7 @@ describe('[breaker.policies] the circuit of a server', () => {
 
   it('is closed for all by a probe that goes well', async () => {
     await fail(10)
-    // As if its time were up, for an instance that has not seen it open.
+    // Lets the open time end, for an instance that did not see the circuit open.
     await workersDoc().update({ 'breakers.github.openUntilMs': Date.now() - 1 })
     expect(await circuits()).toMatchObject({ github: { state: 'half_open' } })
     stub.answer = WELL
@@ -98,7 +98,7 @@ describe('[breaker.policies] the circuit of a server', () => {
     expect(await circuits()).toMatchObject({ github: { state: 'closed' } })
     await done(read())
     await done(read('github', there()))
-    // It is another circuit now, which has seen one call so far.
+    // This is a new circuit, which has counted one call so far.
     stub.answer = BROKEN
     await fail(9)
     await failed(read('github', there()), 'circuit_open')
@@ -121,7 +121,7 @@ describe('[breaker.policies] the circuit of a server', () => {
     const before = await policyDoc().get()
     await fail(10)
     expect(await circuits()).toMatchObject({ github: { state: 'open' } })
-    // The worker has nothing to fetch, the owner nothing to read again.
+    // Workers need not fetch the policy again, nor owners read it again.
     expect((await policyDoc().get()).updateTime).toEqual(before.updateTime)
     expect(await beat(policy.key, { url: stub.url, policyVersion: sent!.version })).toEqual({})
     expect(await circuits()).toMatchObject({ github: { state: 'open' } })
@@ -168,7 +168,7 @@ describe('[breaker.absent] without a worker', () => {
     await done(worker('disconnect', { instanceId: 'w1' }, policy.key))
     const refused = await Promise.all(Array.from({ length: 10 }, () => failed(read(), 'worker_absent')))
     expect(refused.every(({ details }) => details['receipt'] !== undefined)).toBe(true)
-    // Its workers are known to be gone, whatever they serve.
+    // All servers share the workers, which are known to be gone.
     for (const name of ['github', 'jira', 'github'])
       expect((await failed(read(name), 'worker_absent')).details).toMatchObject({
         retryAt: expect.any(String) as unknown,
@@ -188,7 +188,7 @@ describe('[breaker.absent] without a worker', () => {
     await done(once())
     await done(worker('disconnect', { instanceId: 'w1' }, policy.key))
     expect(await done(once())).toMatchObject({ replayed: true, status: 200 })
-    // What was refused for want of a worker was not made, and its key is free.
+    // A call refused for lack of a worker was not made, so its key is free.
     await failed(read('github', {}, { idempotencyKey: 'k2' }), 'worker_absent')
     await connect(policy.key, stub.url, 'w2')
     await done(read('github', {}, { idempotencyKey: 'k2' }))

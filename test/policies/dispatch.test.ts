@@ -18,7 +18,7 @@ import { stack } from '../stack/stack.ts'
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { beat, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
 
-/** Finding a policy's tool and calling it at a worker, by the parts that dispatch is made of, on the stack's Firestore. */
+/** Finds a policy's tool and calls it at a worker, through the parts of the dispatch, on the stack's Firestore. */
 
 let owner: Owner
 let policy: Policy
@@ -85,7 +85,7 @@ describe('[policies.route] a name', () => {
     expect(trips()).toBe(2)
     expect(await routes.find({ agent: mine, slug: 'github' }, await known())).toBeDefined()
     expect(trips()).toBe(3)
-    // Routes, policy, server and workers, whose document has its circuits too.
+    // Routes, policy, server and workers (with the circuits).
     expect(routes.guess(mine.id, 'github')).toHaveLength(4)
     await done(
       admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { enabled: false })] }, owner),
@@ -153,7 +153,7 @@ describe('[policies.route] a name', () => {
         resource: expect.stringContaining(`secrets/user:${owner.uid}:github_token#enc`),
       }),
     })
-    // Another user's is not found by it, and neither is what was guessed for one used for another.
+    // Another user's secret is not found, and a guess for one user is not used for another.
     expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'permission_denied' })
     await done(admin('setMember', { uid: 'somebody', role: 'member' }, owner))
     expect((await find(routes, mine, 'github', 'somebody'))?.unusable).toMatchObject({ code: 'secret_missing' })
@@ -354,10 +354,10 @@ describe('[policies.forward] a call', () => {
       code: 'worker_absent',
       sent: false,
     })
-    // What a worker says of its server is said, though another is gone.
+    // A worker's own error is passed on, even if another worker is gone.
     stub.answer = () => ({ error: { code: 'upstream_unreachable' } })
     for (let i = 0; i < 6; i++) expect(await callWith(tool)).toMatchObject({ code: 'upstream_unreachable' })
-    // What a worker may have begun is not asked of another.
+    // A call that one worker may have begun is not sent to another.
     stub.answer = () => ({ error: { code: 'upstream_interrupted' } })
     const both = {
       ...tool,
@@ -391,7 +391,7 @@ describe('[policies.forward] a call', () => {
     expect(asked.slice(-2)).toEqual([dead, stub.url])
     for (let i = 0; i < 20; i++) await one()
     expect(asked.slice(-20)).toEqual(Array.from({ length: 20 }, () => stub.url))
-    // It is still asked when nobody else is there.
+    // It is still called if there is no other worker.
     const alone = { ...tool, route: { ...tool.route, workers: tool.route.workers.filter(({ url }) => url === dead) } }
     expect(await callWith(alone, {}, made)).toMatchObject({ code: 'worker_absent' })
     expect(asked.at(-1)).toBe(dead)

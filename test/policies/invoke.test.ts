@@ -17,7 +17,7 @@ import {
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { agentIn, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
 
-/** A policy's tools by invokeTool, served by a worker that says what a test wants. */
+/** Calls a policy's tools through invokeTool; a stub worker answers as each test says. */
 
 let owner: Owner
 let agent: Agent

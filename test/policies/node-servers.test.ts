@@ -5,7 +5,7 @@ import { beat, connect, newPolicy, report, server, worker } from './world.ts'
 
 const TOOLS = [{ name: 'web.search', description: 'Searches.', inputSchema: { type: 'object' } }]
 
-/** Workers say nothing of versions here. */
+/** Reports of these servers name no version. */
 const reportNode = (key: string, tools: object[], more: object = {}) =>
   worker('report', { instanceId: 'w1', slug: 'web', tools, ...more }, key)
 
@@ -121,7 +121,7 @@ describe('[policies.node] a server of the node', () => {
     await done(admin('updatePolicy', { policyId, servers: [{ slug: 'web', node: true }] }, owner))
     expect((await manifest()).manifest).toBeNull()
     await done(reportNode(key, []))
-    // Another setting of it does nothing to the record.
+    // Changing another setting does not affect the record.
     await done(admin('updatePolicy', { policyId, servers: [{ slug: 'web', node: true, commands: ['x'] }] }, owner))
     expect((await manifest()).manifest).toEqual({ tools: [] })
     await done(admin('updatePolicy', { policyId, servers: [server('web')] }, owner))

@@ -116,7 +116,7 @@ describe('a tool policy', () => {
     )
     expect(details).toMatchObject({ version: 2, retryable: true })
     expect(message).toContain('version 2')
-    // Without a version changes at the same time all take effect.
+    // Without a version, concurrent changes all take effect.
     await Promise.all(
       Array.from({ length: 4 }, (_, i) => done(admin('updatePolicy', { policyId, name: `N${i}` }, owner))),
     )
@@ -296,7 +296,7 @@ describe('[policies.slugs] a name', () => {
       'slug_taken',
     )
     expect(details['field']).toBe('servers.1.slug')
-    // One for a team goes before that for everybody; two for different teams are apart.
+    // A team's policy comes before one for the whole organization; policies of different teams are separate.
     const ofA = await newPolicy([server('github')], { teams: [a] }, owner)
     await newPolicy([server('github')], { teams: [b] }, owner)
     await failed(admin('createPolicy', { name: 'X', teams: [b, a], servers: [server('github')] }, owner), 'slug_taken')

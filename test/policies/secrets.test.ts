@@ -87,7 +87,7 @@ it('[secrets.scopes] belong to the organization, a team or a user', async () => 
   await failed(put(org.owner, { scope: 'team', team: 'team_none' }), 'team_not_found')
   await failed(put(org.owner, { scope: 'team' }), 'invalid_argument')
   await failed(put(org.owner, { scope: 'org', team: teamId }), 'invalid_argument')
-  // Nobody names another user: who one is says the token.
+  // A request cannot name another user: the token says who the user is.
   await failed(put(org.owner, { scope: 'user', user: org.member.uid }), 'invalid_argument')
 
   const list = async (by: typeof org.owner) =>
@@ -141,7 +141,7 @@ it('[secrets.forms] takes exactly one form, of what the operator and the organiz
     'updatedAt',
   ])
 
-  // One form takes the place of another and leaves nothing of it.
+  // A new form replaces the old one completely.
   await done(put({ value: newSecret() }))
   expect((await db().doc(`orgs/${orgId}/secrets/org::s`).get()).data()).not.toHaveProperty('secretManager')
   const listing = await startFunctions({ VITRINE_SECRET_ENV: 'BRAVE_API_KEY, OTHER' })

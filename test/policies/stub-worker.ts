@@ -3,16 +3,16 @@ import type { AddressInfo } from 'node:net'
 import { importJWK, jwtVerify, type JWTPayload } from 'jose'
 import type { CallBody, DispatchKey } from '@vitrine/core/policy/worker-protocol'
 
-/** A worker's HTTP side that says what a test wants it to say. */
+/** A worker's HTTP interface with scripted answers. */
 export interface StubWorker {
   url: string
   calls: { body: CallBody; claims: JWTPayload; headers: IncomingMessage['headers'] }[]
-  /** Answers the next calls; `{result}` of the command's name otherwise. */
+  /** Answers the next calls; by default `{result}` with the command's name. */
   answer: (body: CallBody, res: ServerResponse) => unknown
   close(): Promise<void>
 }
 
-/** `keys` are the public keys that the control plane names, by which tokens are verified. */
+/** `keys` are the public keys that the control plane publishes; tokens are verified with them. */
 export async function startStubWorker(keys: () => Promise<DispatchKey[]>, policyId: () => string): Promise<StubWorker> {
   const server = createServer(
     (req, res) => void serve(req, res).catch((error: unknown) => res.writeHead(500).end(String(error))),

@@ -88,7 +88,7 @@ describe('[connector.connect] a worker', () => {
     expect(await instances()).toEqual(['w1', 'w2'])
     await connect(policy.key, 'http://127.0.0.1:18080/', 'w3')
     expect(await instances()).toEqual(['w2', 'w3'])
-    // If it still lives, it is known again.
+    // If it is alive, its heartbeat registers it again.
     await beat(policy.key)
     expect(await instances()).toEqual(['w1', 'w2', 'w3'])
   })
@@ -132,7 +132,7 @@ describe('[connector.heartbeat] a heartbeat', () => {
     const { policy: changed } = await beat(policy.key, { policyVersion: version })
     expect(changed).toMatchObject({ version: version + 1, servers: [{ slug: 'b' }] })
     expect(await beat(policy.key, { policyVersion: version + 1 })).toEqual({})
-    // A secret that a server was waiting for is a change too; one of a user is not.
+    // Setting a secret that a server waits for changes the policy's version; setting a user's secret does not.
     await done(admin('putSecret', { scope: 'user', name: 's', value: 'x' }, policy.owner))
     expect(await beat(policy.key, { policyVersion: version + 1 })).toEqual({})
     await done(admin('putSecret', { scope: 'org', name: 's', value: 'x' }, policy.owner))
@@ -216,7 +216,7 @@ describe('[connector.pins] a report', () => {
         breaker: { state: 'closed' },
       },
     ])
-    // What an owner has read is not out of date by that.
+    // The owner's version is still current.
     expect(doc.version).toBe(1)
     expect(
       await done(admin('getServerManifest', { policyId: policy.policyId, slug: 'a' }, policy.owner)),
@@ -259,7 +259,7 @@ describe('[connector.pins] a report', () => {
     expect(refused.map(({ target, meta }) => [target, meta['dependencies'], meta['pinnedDependencies']])).toEqual([
       ['a', other.dependencies, PIN.dependencies],
     ])
-    // When the same was resolved is of no account, and who installed what is pinned has nothing to send along.
+    // The time of resolution does not matter, and a worker that installed by the pin sends no lockfile.
     await done(
       worker(
         'report',
@@ -269,7 +269,7 @@ describe('[connector.pins] a report', () => {
     )
     expect((await state(policy)).servers[0]).toMatchObject({ pinned: PIN })
     expect(await done(worker('lockfile', { slug: 'a' }, policy.key))).toEqual({ lockfile: LOCKFILE })
-    // A key opens its own policy.
+    // A key opens only its own policy.
     await failed(worker('lockfile', { slug: 'a' }, (await newPolicy([server('a')])).key), 'server_not_found')
   })
 
@@ -315,7 +315,7 @@ describe('[connector.pins] a report', () => {
       admin('approveServerManifest', { policyId, slug: 'b', manifestHash: changed.pendingHash }, owner),
       'server_not_found',
     )
-    // A server that is what was approved again needs no approval.
+    // A server that matches the approved list again needs no approval.
     await done(report(policy.key, 'a', TOOLS))
     await failed(
       admin('approveServerManifest', { policyId, slug: 'a', manifestHash: changed.pendingHash }, owner),
@@ -336,10 +336,10 @@ describe('[connector.pins] a report', () => {
     const { policyId, owner, key } = policy
     await done(report(key, 'a', TOOLS))
     await failed(admin('moveServerPin', { policyId, slug: 'b', version: '2.0.0' }, owner), 'server_not_found')
-    // The same words may stand for another version by now.
+    // The same spec may mean another version now.
     await done(admin('moveServerPin', { policyId, slug: 'a', version: 'latest' }, owner))
     expect((await beat(key)).policy?.servers[0]).toMatchObject({ version: 'latest', pinned: null })
-    // The worker that had the earlier pin has not heard yet.
+    // The worker with the earlier pin does not know yet.
     await failed(worker('report', { instanceId: 'w1', slug: 'a', ...PIN, tools: TOOLS }, key), 'invalid_argument')
     await failed(worker('lockfile', { slug: 'a' }, key), 'server_not_found')
     const later = '2026-02-03T04:05:06.789Z'
@@ -361,7 +361,7 @@ describe('[connector.pins] a report', () => {
         resolvedAt: later,
       },
     })
-    // So does a change of the package by updatePolicy, and other changes leave the pin.
+    // A change of the package by updatePolicy removes the pin too; other changes keep it.
     await done(
       admin('updatePolicy', { policyId, servers: [server('a', { version: 'latest', enabled: false })] }, owner),
     )

@@ -8,10 +8,10 @@ import { lockfileDigest, type Pin } from '@vitrine/core/policy/pin'
 export const INTEGRITY = `sha512-${'A'.repeat(86)}==`
 export const OTHER_INTEGRITY = `sha512-${'B'.repeat(86)}==`
 
-/** By what the package of a report was installed; the control plane does not read it. */
+/** A report's lockfile; the control plane does not read it. */
 export const LOCKFILE = '{"node_modules/x":{"version":"1.0.0"}}'
 export const OTHER_LOCKFILE = '{"node_modules/x":{"version":"1.0.1"}}'
-/** What a report pins, unless it says otherwise. */
+/** What a report pins by default. */
 export const PIN: Pin = {
   version: '1.2.3',
   integrity: INTEGRITY,
@@ -19,7 +19,7 @@ export const PIN: Pin = {
   resolvedAt: '2026-01-02T03:04:05.678Z',
 }
 
-/** The least that makes a server. */
+/** A minimal server configuration. */
 export function server(slug: string, more: object = {}): object {
   return { slug, package: `@acme/${slug}`, version: '1.2.3', ...more }
 }
@@ -38,7 +38,7 @@ export async function newPolicy(servers: object[], more: object = {}, owner?: Ow
   }
 }
 
-/** Owner of an organization that has a member, an admin and an auditor too, and somebody who has nothing to do with it. */
+/** An owner of an organization with a member, an admin and an auditor, and a stranger to it. */
 export async function newOrg(): Promise<{
   orgId: string
   owner: Owner

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 
-// The emulator answers every query, indexed or not; production refuses what no index serves. So this looks at the file.
+// The emulator answers every query, indexed or not; production refuses queries without an index. So this test reads the
+// index file.
 
 type Order = 'ASCENDING' | 'DESCENDING'
 type Scope = 'COLLECTION' | 'COLLECTION_GROUP'
@@ -19,7 +20,7 @@ interface IndexFile {
   }[]
 }
 
-/** A query by its shape. A range on a field counts by the order it asks for. */
+/** The shape of a query. A range on a field counts through the order it requires. */
 interface Shape {
   on: string
   scope: Scope
@@ -116,7 +117,7 @@ it.each([
   ).toEqual([])
 })
 
-/** What an index must list for this query, in this order: equalities, array-contains, then the sort. */
+/** The fields that an index must list for this query, in this order: equalities, array-contains, then the sort. */
 function fieldsNeededBy({ equal, contains, order = [] }: Shape): string[] {
   return [
     ...(equal === undefined ? [] : [`${equal} ASCENDING`]),
@@ -129,7 +130,10 @@ function hasComposite(shape: Shape, needed: string[]): boolean {
   return file.indexes.some((index) => asText(index) === composite(shape, needed))
 }
 
-/** Single-field indexes of collection scope exist unless an override takes them away, those of group scope only if one declares them. */
+/**
+ * Single-field indexes of collection scope exist unless an override removes them; those of group scope exist only if
+ * declared.
+ */
 function hasSingle({ on, scope }: Shape, needed: string): boolean {
   const [field = '', kind] = needed.split(' ')
   const override = overrideOf(on, field) ?? overrideOf(on, '*')

@@ -29,7 +29,9 @@ const AUDITORS: Role[] = ['owner', 'admin', 'auditor']
 const MEMBERS: Role[] = ['owner', 'admin', 'maker', 'member']
 const NOBODY: Role[] = []
 
-/** One document of each collection: who may get it, and who may list its collection. Nobody writes any. */
+/**
+ * One document of each collection: the roles that may get it and those that may list its collection. No role may write.
+ */
 const TABLE: { path: string; get: Role[]; list: Role[] }[] = [
   { path: 'orgs/acme', get: ['owner', 'admin', 'maker', 'member'], list: NOBODY },
   { path: 'orgs/acme/members/member', get: ['owner', 'admin', 'member'], list: ADMINS },
@@ -275,7 +277,7 @@ it('denies what lies below a readable document', async () => {
   }
 })
 
-/** Whether the rules let it through; any failure but theirs is a failure of the test. */
+/** Whether the rules allow the attempt; any other failure fails the test. */
 async function allowed(attempt: Promise<unknown>): Promise<boolean> {
   try {
     await attempt

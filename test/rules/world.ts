@@ -4,24 +4,29 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { stack } from '../stack/stack.ts'
 
-/** Everybody who may knock, seen from the org `acme`. `maker` and `member` are members of it; the agent belongs to `maker`. */
+/**
+ * The roles from the point of view of the org `acme`: `maker` and `member` are its members, and the agent belongs to
+ * `maker`.
+ */
 export const ROLES = ['anonymous', 'stranger', 'owner', 'admin', 'maker', 'member', 'auditor', 'rival'] as const
 export type Role = (typeof ROLES)[number]
 
-/** Who stands in the members collection of acme, and as what. `rival` owns the other org, globex. */
+/** The roles in acme's members collection. `rival` owns the other org, globex. */
 const MEMBERSHIP = { owner: 'owner', admin: 'admin', maker: 'member', member: 'member', auditor: 'auditor' } as const
 
 export interface World {
-  /** The Firestore that this role's browser would have. Its uid is the role's name. */
+  /** Firestore as this role's browser sees it. The uid is the role's name. */
   as(role: Role): Firestore
-  /** Signed in as anybody else. */
+  /** Signed in as any other user. */
   signedInAs(uid: string): Firestore
-  /** Writes past the rules, as the functions do. */
+  /** Writes without the rules, as the functions do. */
   seed(path: string, data: object): Promise<void>
   close(): Promise<void>
 }
 
-/** A project of its own on the shared emulator, with the rules loaded and one document in every collection of two orgs. */
+/**
+ * A separate project on the shared emulator, with the rules loaded and one document in every collection of two orgs.
+ */
 export async function openWorld(): Promise<World> {
   setLogLevel('silent') // the client warns of every denial, and denials are what is tested
   const [host = '', port = ''] = stack().firestore.split(':')
@@ -57,7 +62,7 @@ async function closeWorld(env: RulesTestEnvironment): Promise<void> {
   await env.cleanup()
 }
 
-/** rules-unit-testing types its Firestore as the compat one; at run time it is what the modular functions take. */
+/** rules-unit-testing types its Firestore as the compat one; at run time the modular functions accept it. */
 function firestoreOf(context: ReturnType<RulesTestEnvironment['unauthenticatedContext']>): Firestore {
   return context.firestore() as unknown as Firestore
 }

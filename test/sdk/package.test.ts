@@ -16,7 +16,7 @@ import { call, signUp, stack } from '../stack/stack.ts'
 import { testKey } from './test-key.ts'
 import { failure, raw, result, silence, startWireServer, type WireServer } from './wire-server.ts'
 
-/** The package as a user gets it: built and packed in a copy, unpacked into the node_modules of a project that has nothing else. */
+/** The package as users get it: built and packed in a copy, then installed into a project without other packages. */
 
 const run = promisify(execFile)
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const packed = join(project, 'packed')
   installed = join(project, 'node_modules/vitrine-sdk')
   await Promise.all([packed, installed].map((folder) => mkdir(folder, { recursive: true })))
-  // A copy, so that nobody who uses sdk/dist meanwhile sees it change.
+  // Builds in a copy, so that other users of sdk/dist do not see it change.
   const isDist = (path: string) => relative(join(ROOT, 'sdk'), path).startsWith('dist')
   await cp(join(ROOT, 'sdk'), source, { recursive: true, filter: (path) => !isDist(path) })
   await buildSdk(join(source, 'dist'))
@@ -182,7 +182,7 @@ describe('in Node', () => {
   })
 })
 
-/** Code that verifies a receipt offline, and its forgery; both sides take no more than the text and a pinned key. */
+/** Code that verifies a receipt offline, and a forged one; both need only the text and a pinned key. */
 const verifying = (forged: string) => `
   const proof = ${JSON.stringify(proofFor(3))}
   const verified = await verifyReceipt(proof, { publicKey: ${JSON.stringify(pem)}, origin: ${JSON.stringify(ORIGIN)}, invoked: ${JSON.stringify(invokedAs(3))} })
@@ -334,7 +334,7 @@ async function inNode(node: string, script: string): Promise<unknown> {
   return JSON.parse(stdout)
 }
 
-/** One executable for each Node release on PATH from 20 on, and the one that runs this. */
+/** One executable for each Node release from 20 on that is on PATH, and the one that runs this. */
 async function findNodes(): Promise<[version: string, path: string][]> {
   const paths = (process.env['PATH'] ?? '')
     .split(delimiter)

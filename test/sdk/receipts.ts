@@ -36,7 +36,7 @@ export const publicKey = bytesToBase64(operator.publicKey)
 const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(operator.publicKey).toString('base64url') }
 export const pem = createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string
 
-/** The text of a proof, as getReceipt gives it; of another tree or under another note where a test says so. */
+/** The text of a proof, as getReceipt returns it, or with another tree or note if a test says so. */
 export function proofFor(
   seq: number,
   { of = entries, under = note }: { of?: readonly Entry[]; under?: string } = {},
@@ -48,7 +48,7 @@ export function invokedAs(seq: number): { log: string; seq: number; hash: string
   return { log: LOG, seq, hash: hashEntry(entries[seq]!) }
 }
 
-/** A complete bundle of this chain and an organization's, without the newline at the end. */
+/** A complete bundle of this chain and an organization's, without the final newline. */
 export function bundle(): string {
   const org = createTestChain('orgs/org_1', operator)
   org.append(Date.parse('2026-01-02T03:05:00Z'), {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** Everything that logging a value could show of it, hidden properties and causes included. */
+/** Everything that logging a value could show, including hidden properties and causes. */
 export function reveal(value: unknown): string {
   const stack = value instanceof Error ? `${value.stack} ${reveal(value.cause)}` : ''
   return [

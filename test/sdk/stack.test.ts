@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Vitrine } from '../../sdk/src/index.ts'
 import { signUp, stack } from '../stack/stack.ts'
 
-/** The SDK against the functions themselves: both sides mean the same by every operation. */
+/** Runs the SDK against the real functions, to show that both sides agree on every operation. */
 
 let upstream: Server
 let url: string
@@ -68,7 +68,7 @@ it('registers, lists, invokes and reads the record', async () => {
   expect(page.entries).toMatchObject([{ seq: invocation.receipt.seq, action: 'tool.invoke', target: 'search' }])
   const seqs: number[] = []
   for await (const { seq } of owner.audit.entries({ agentId, pageSize: 2 })) seqs.push(seq)
-  // Creation, registration, update, intent, outcome, reading the credential.
+  // Creation, registration, update, intent, outcome, credential access.
   expect(seqs).toEqual([5, 4, 3, 2, 1, 0])
 })
 

@@ -8,24 +8,27 @@ export interface WireRequest {
   method: string
   path: string
   headers: IncomingHttpHeaders
-  /** The body, parsed; its text where it is not JSON. */
+  /** The parsed body, or its text if it is not JSON. */
   body: unknown
 }
 
 export type Respond = (response: ServerResponse, request: WireRequest) => void
 
-/** A server that plays the wire protocol: it records what arrives and answers as the test says. Listens on a free loopback port. */
+/**
+ * A server for tests of the wire protocol: it records requests and answers as the test says. Listens on a free loopback
+ * port.
+ */
 export interface WireServer {
   url: string
   requests: WireRequest[]
-  /** How to answer from now on. */
+  /** The answer from now on. */
   respond: Respond
   close(): Promise<void>
 }
 
 export async function startWireServer(): Promise<WireServer> {
   const server = createServer((request, response) => {
-    // Any page may call, as a deployment that serves browsers must allow.
+    // Any page may call, as in a deployment that serves browsers.
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-allow-headers', 'authorization, content-type')
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
@@ -58,7 +61,7 @@ export function result(value: unknown): Respond {
   return json(200, { result: value })
 }
 
-/** What functions/ answers for a code. */
+/** The functions' answer for an error code. */
 export function failure(
   code: ErrorCode,
   details: Record<string, unknown> = {},

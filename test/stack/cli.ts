@@ -54,10 +54,10 @@ export function descendants(pid: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     try {
-      // The name in parentheses may hold anything; behind it come the state and the parent.
+      // The name in parentheses may contain anything; the state and the parent follow it.
       parents.set(Number(name), Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1]))
     } catch {
-      // It ended meanwhile.
+      // The process ended in the meantime.
     }
   }
   const below = (parent: number): number[] =>
@@ -65,7 +65,7 @@ export function descendants(pid: number): number[] {
   return below(pid)
 }
 
-/** Empty when the process ended meanwhile. */
+/** Empty if the process has ended. */
 export function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')

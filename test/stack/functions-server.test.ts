@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ROOT } from '../../scripts/stack/paths.ts'
 
-/** Functions as firebase-functions makes them: `(req, res)` handlers; `gate` holds its answers until `open` is called. */
+/**
+ * Functions as firebase-functions makes them: `(req, res)` handlers. `gate` delays its answers until `open` is called.
+ */
 const MODULE = `
 const waiting = []
 let arrived = 0

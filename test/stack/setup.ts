@@ -12,7 +12,10 @@ declare module 'vitest' {
   }
 }
 
-/** One stack for all files of the project: on free ports, empty, gone afterwards. Tests make the users and agents they need. */
+/**
+ * Starts one stack for all files of the project, on free ports and empty, and removes it afterwards. Tests create the
+ * users and agents they need.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await build()
   const dir = await mkdtemp(join(tmpdir(), 'vitrine-test-'))

@@ -4,7 +4,7 @@ import { signUp as signUpWith, type SignedIn } from '../../scripts/stack/auth-us
 import type { StackInfo } from '../../scripts/stack/info.ts'
 import { post, type Answer } from '../../scripts/stack/rpc.ts'
 
-/** The stack that runs for this test run. */
+/** The stack of this test run. */
 export function stack(): StackInfo {
   return inject('stack')
 }
@@ -23,7 +23,7 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
-/** A callable request `POST {data}` over plain HTTP. Never throws for what the function answers. */
+/** Sends a callable request `POST {data}` over plain HTTP. Never throws for an answer of the function. */
 export function call(name: string, data: unknown, { bearer, path, signal }: CallOptions = {}): Promise<Answer> {
   return post(`${stack().baseUrl}/${name}${path === undefined ? '' : `/${path}`}`, data, bearer, signal)
 }

@@ -16,7 +16,7 @@ import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cl
 
 const execFileAsync = promisify(execFile)
 
-/** What the command line of each part's process looks like; the shell that started it does not count. */
+/** The command line of each part's process; the shell that started it does not count. */
 const PROCESSES: Readonly<Record<string, RegExp>> = {
   functions: /^(?!\/bin\/sh).*functions-server\.ts/,
   firestore: /^(?!\/bin\/sh).*cloud-firestore-emulator/,

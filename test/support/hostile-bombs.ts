@@ -1,12 +1,15 @@
 import { Readable } from 'node:stream'
 import zlib from 'node:zlib'
 
-/** What a bomb becomes. */
+/** Decoded size of a bomb. */
 export const BOMB_BYTES = 200 * 1024 * 1024
 
 let made: Promise<Record<string, Buffer>> | undefined
 
-/** Small bodies that decode to 200 MiB of zeros, by coding; `gzip-gzip` is 498 bytes or so that are 200 KB that are 200 MiB. */
+/**
+ * Small bodies that decode to 200 MiB of zeros, by coding. `gzip-gzip` has about 498 bytes, which decode to 200 KB and
+ * then to 200 MiB.
+ */
 export function makeBombs(): Promise<Record<string, Buffer>> {
   made ??= make()
   return made

@@ -1,4 +1,4 @@
-/** Ways in which upstreams write down what they were sent. */
+/** Encodings in which upstreams repeat what they were sent. */
 export const ENCODINGS: Record<string, (text: string) => string> = {
   raw: (text) => text,
   url: encodeURIComponent,
@@ -24,12 +24,12 @@ export const ENCODINGS: Record<string, (text: string) => string> = {
   'base64url in the middle': (text) => Buffer.from(`user:${text}:more`).toString('base64url'),
 }
 
-/** A credential in all of them, by name. */
+/** A credential in every encoding, by name. */
 export function echoes(secret: string): Record<string, string> {
   return Object.fromEntries(Object.entries(ENCODINGS).map(([name, encode]) => [name, encode(secret)]))
 }
 
-/** The credential that a request carries: in a bearer or `x-api-key` header, or in the query as `key`. */
+/** The credential of a request: in a bearer or `x-api-key` header, or in the query as `key`. */
 export function secretOf({ headers, target }: { headers: Record<string, string>; target: string }): string {
   const bearer = /^Bearer (.*)$/.exec(headers['authorization'] ?? '')?.[1]
   return bearer ?? headers['x-api-key'] ?? new URLSearchParams(target.split('?')[1]).get('key') ?? ''

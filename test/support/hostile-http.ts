@@ -1,7 +1,7 @@
 import { echoes, secretOf } from './hostile-echo.ts'
 import type { Behaviour } from './hostile-upstream.ts'
 
-/** Misbehaviours of servers that speak HTTP, more or less. */
+/** Misbehaviours of HTTP servers. */
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 const TEXT = `${OK}Content-Type: text/plain\r\n`
@@ -10,7 +10,7 @@ const EVENTS = `${OK}Content-Type: text/event-stream\r\n`
 const DRIP_MS = 20
 
 const HEALTHY = response('application/json', '{"healthy":true}')
-/** Bytes on the wire that no answer of one call may take from another. */
+/** Bytes meant to leak from one call's answer into another's. */
 const POISON = response('application/json', '{"poison":true}')
 
 function response(type: string, body: string, more = ''): string {
@@ -106,7 +106,7 @@ const tooMuch: Record<string, Behaviour> = {
   '/gzip-gzip-bomb': bomb('gzip-gzip', 'gzip, gzip'),
   '/gzip-gzip-bomb-in-two-headers': bomb('gzip-gzip', 'gzip', 'gzip'),
   '/br-bomb': bomb('br', 'br'),
-  // A gzip header (RFC 1952 section 2.3) and empty stored blocks (RFC 1951 section 3.2.4) without end.
+  // A gzip header (RFC 1952 section 2.3) and endless empty stored blocks (RFC 1951 section 3.2.4).
   '/decodes-to-nothing': ({ send, flood }) => {
     send(`${TEXT}Content-Encoding: gzip\r\n\r\n`, Buffer.from('1f8b0800000000000003', 'hex'))
     flood(Buffer.from('000000ffff'.repeat(10_000), 'hex'))

@@ -1,7 +1,7 @@
 import { echoes, secretOf } from './hostile-echo.ts'
 import type { Behaviour, Talk } from './hostile-upstream.ts'
 
-/** Misbehaviours of MCP servers: all agree on a revision as they should, and answer tools/call as they should not. */
+/** Misbehaviours of MCP servers: each negotiates a revision correctly, then answers tools/call wrongly. */
 
 interface Rpc {
   id?: number

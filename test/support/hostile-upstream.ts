@@ -5,18 +5,18 @@ import { httpBehaviours } from './hostile-http.ts'
 import { mcpBehaviours } from './hostile-mcp.ts'
 
 /**
- * An upstream that does whatever an upstream must not do, byte by byte on raw sockets: one path for each misbehaviour, listed by
- * hostile-http.ts and hostile-mcp.ts. `/healthy` answers as it should.
+ * An upstream that does what an upstream must not do, byte by byte on raw sockets. Each misbehaviour has a path, listed
+ * in hostile-http.ts and hostile-mcp.ts; `/healthy` answers correctly.
  */
 export interface HostileUpstream {
-  /** Without a slash at its end: `${url}/slow-body`. */
+  /** Without a slash at the end: `${url}/slow-body`. */
   url: string
   /** A listener on another origin, to which `/redirect-elsewhere` and others point. */
   elsewhere: string
-  /** Requests as they came, on either origin. */
+  /** Requests as they arrived, on either origin. */
   seen: SeenRequest[]
   paths: { http: string[]; mcp: string[] }
-  /** Connections that are open, on either origin. */
+  /** Open connections, on either origin. */
   openSockets(): number
   close(): Promise<void>
 }
@@ -31,18 +31,18 @@ export interface SeenRequest {
   body: string
 }
 
-/** What a behaviour has to work with once the head of a request has come. */
+/** The tools of a behaviour, available once the head of a request has arrived. */
 export interface Talk {
   request: SeenRequest
   socket: Socket
   elsewhere: string
   bombs: Record<string, Buffer>
-  /** The request's body, when it has come. */
+  /** The request's body, once it has arrived. */
   body: Promise<string>
   send(...parts: (string | Uint8Array)[]): void
   /** Calls `act` every so many milliseconds until the connection ends. */
   every(ms: number, act: (turn: number) => void): void
-  /** Sends a chunk over and over, as fast as it is taken, until the connection ends. */
+  /** Sends a chunk over and over, as fast as the peer reads, until the connection ends. */
   flood(chunk: string | Uint8Array): void
 }
 
@@ -79,7 +79,7 @@ export async function startHostileUpstream(): Promise<HostileUpstream> {
   }
 }
 
-/** Half-open connections stay so: what comes of one is for the behaviour to say. */
+/** Half-open connections stay open, so that a behaviour can decide what happens to them. */
 async function listen(sockets: Set<Socket>, onSocket: (socket: Socket) => void): Promise<net.Server> {
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)))
@@ -94,7 +94,7 @@ function portOf(server: net.Server): number {
   return (server.address() as AddressInfo).port
 }
 
-/** Reads requests off a connection, one after the other, and lets each be answered as soon as its head is there. */
+/** Reads requests from a connection, one after the other, and answers each as soon as its head has arrived. */
 function converse(
   socket: Socket,
   origin: SeenRequest['origin'],

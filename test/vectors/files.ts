@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
 /**
- * The standard vectors, which stay outside this repository: `VITRINE_VECTORS`, or the folder beside the checkout.
- * Undefined when they are not there; the tests then say so and do not run.
+ * The standard vectors, which are not part of this repository: the folder `VITRINE_VECTORS`, or a default near the
+ * checkout. Undefined if it is missing; the tests then say so and do not run.
  */
 export const vectors = find()
 

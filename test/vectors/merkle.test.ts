@@ -46,7 +46,7 @@ const FAMILIES: Record<string, (vector: Vector) => boolean> = {
     }),
 }
 
-/** Nothing here proves that a leaf is in a subtree. */
+/** Vitrine never proves that a leaf is in a subtree. */
 const UNUSED = /^subtreeinclusion\//
 
 describe.runIf(vectors !== undefined)('standard Merkle vectors', () => {

@@ -15,7 +15,7 @@ import {
 } from '@vitrine/core/log/merkle'
 import { ED25519, formatNote, verifierKey } from '@vitrine/core/log/note'
 
-// An implementation that shares nothing with ours: Sigstore's verifier of C2SP checkpoints and RFC 6962 inclusion proofs.
+// An independent implementation: Sigstore's verifier of C2SP checkpoints and RFC 6962 inclusion proofs.
 interface SigstoreEntry {
   canonicalizedBody: Buffer
   inclusionProof: { logIndex: string; hashes: Uint8Array[]; checkpoint: { envelope: string } }

@@ -31,7 +31,7 @@ const SIZE_MAX = 15
 const SIZES = Array.from({ length: SIZE_MAX + 1 }, (_, size) => size)
 const read = (name: string) => readVector('tessera', 'testdata', 'log', name)
 
-/** Entries as tlog-tiles bundles them: each after its length, 16 bits, big-endian. */
+/** Entries as tlog-tiles bundles them: a length (16 bits, big-endian) before each. */
 function parseBundle(bundle: Buffer): Uint8Array[] {
   const entries: Uint8Array[] = []
   for (let at = 0; at < bundle.length; at += 2 + entries.at(-1)!.length) {

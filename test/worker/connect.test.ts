@@ -19,7 +19,7 @@ import {
   type Policy,
 } from './world.ts'
 
-/** What a worker is told by the control plane, and what it tells; calls are made to it directly here. */
+/** The exchange between a worker and the control plane; calls are sent to the worker directly. */
 
 const SLOW = { timeout: 120_000 }
 
@@ -96,9 +96,9 @@ test(
     first.kill('SIGTERM')
     await first.exited
     const cache = await mkdtemp(join(tmpdir(), 'vitrine-worker-cache-'))
-    // As users of their own, servers read what is there.
+    // Servers may run as separate users, who read this folder.
     await chmod(cache, 0o755)
-    // It is installed anew; only what npm has fetched before is not fetched again.
+    // The worker installs from scratch, except that npm keeps the packages it fetched before.
     await symlink(join(CACHE, 'npm'), join(cache, 'npm'))
     const second = await readyWorker(policy, { VITRINE_CACHE_DIR: cache })
     expect((await second.health()).servers).toMatchObject([

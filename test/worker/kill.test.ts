@@ -9,13 +9,16 @@ import { admin, done, newAgent, type Agent } from '../e2e/world.ts'
 import { descendants } from '../stack/cli.ts'
 import { callTool, eventually, liveWorkers, newPolicy, readyWorker, type Worker } from './world.ts'
 
-/** Workers that die in the middle of things. Their server leaves a mark for each call that it makes, and says that none may be made twice. */
+/**
+ * Kills workers during calls. Their server leaves a mark for each call it makes and declares that no call may be made
+ * twice.
+ */
 
 const CALLERS = 32
-/** The deadline of each call; whoever waits for it was not answered "at once". */
+/** The deadline of each call; a caller that waits this long was not answered at once. */
 const TIMEOUT_MS = 60_000
 const AT_ONCE_MS = 30_000
-/** Calls that have left their mark and have no answer yet, before their worker is killed. */
+/** Calls that have left their mark and are still unanswered when their worker is killed. */
 const INSIDE = 4
 
 interface Call {
@@ -23,7 +26,7 @@ interface Call {
   /** `ok`, or the code of the error. */
   end: string
   ms: number
-  /** How many workers had died when it was made, and how many had been sent to death when it was answered. */
+  /** How many workers were dead when the call was made, and how many had been killed when it was answered. */
   kills: string
 }
 
@@ -33,7 +36,7 @@ test(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vitrine-kill-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    // Servers may run as users of their own.
+    // Servers may run as separate users.
     await chmod(folder, 0o755)
     const config = join(folder, 'worker.yaml')
     await writeFile(
@@ -49,7 +52,7 @@ test(
     const load = startLoad(agent, folder)
     await eventually(async () => load.ended('0-0', 'ok') >= CALLERS)
     await load.kill(first)
-    // The other one takes over.
+    // The other worker takes over.
     await eventually(async () => load.ended('1-1', 'ok') >= 2 * CALLERS)
     await load.kill(second)
     await eventually(async () => load.ended('2-2', 'worker_absent') >= CALLERS)
@@ -63,13 +66,13 @@ test(
       'worker_absent',
     ])
     for (const kills of ['0-1', '1-2']) expect(load.ended(kills, 'upstream_interrupted')).toBeGreaterThan(0)
-    // The death of one of two costs those that were with it, and nobody after them.
+    // The death of one of two workers fails only the calls it had, and none after them.
     expect(calls.filter(({ kills, end }) => kills === '1-1' && end !== 'ok')).toEqual([])
     expect(calls.filter(({ ms }) => ms > AT_ONCE_MS)).toEqual([])
 
     const made = calls.map(({ file, end }) => ({ end, marks: marksIn(file).length }))
     expect(made.filter(({ end, marks }) => marks !== 1 && end === 'ok')).toEqual([])
-    // Made or not, nobody can tell; but not twice.
+    // An interrupted call may have been made or not, but never twice.
     expect(made.filter(({ end, marks }) => marks > 1 && end === 'upstream_interrupted')).toEqual([])
     expect(made.filter(({ end, marks }) => marks > 0 && (end === 'worker_absent' || end === 'circuit_open'))).toEqual(
       [],
@@ -85,14 +88,14 @@ test(
 )
 
 interface Load {
-  /** Calls so far that ended like this. */
+  /** The number of calls that ended like this so far. */
   ended(kills: string, end: string): number
-  /** Kills a worker that has calls inside. */
+  /** Kills a worker during calls. */
   kill(worker: Worker): Promise<void>
   stop(): Promise<Call[]>
 }
 
-/** Callers that each make one call after the other, with a file of its own each, until they are stopped. */
+/** Callers that each make one call after the other, each with its own file, until they are stopped. */
 function startLoad(agent: Agent, folder: string): Load {
   const calls: Call[] = []
   const underWay = new Set<string>()
@@ -102,14 +105,14 @@ function startLoad(agent: Agent, folder: string): Load {
     while (!stopped) {
       const [file, diedBefore, startedMs] = [join(folder, `${made++}.txt`), died, Date.now()]
       await writeFile(file, '')
-      // Whatever the umask says.
+      // Sets the mode explicitly, since the umask may differ.
       await chmod(file, 0o666)
       underWay.add(file)
       const { status, body } = await callTool(agent, 'marking__mark', { file }, { timeoutMs: TIMEOUT_MS })
       underWay.delete(file)
       const end = endOf(status, body)
       calls.push({ file, end, ms: Date.now() - startedMs, kills: `${diedBefore}-${killed}` })
-      // Refusals cost nobody anything, least of all time.
+      // Refusals take no time, so callers wait before the next call.
       if (end === 'circuit_open' || end === 'worker_absent') await sleep(200)
     }
   }

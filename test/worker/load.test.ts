@@ -15,10 +15,10 @@ test(
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'vitrine-load-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    // Servers may run as users of their own.
+    // Servers may run as separate users.
     await chmod(folder, 0o755)
     const agent = await newAgent()
-    // A graph of its own; there is none yet.
+    // Each server has its own graph, empty at first.
     const env = (slug: string) => [{ name: 'MEMORY_FILE_PATH', source: 'static', value: join(folder, `${slug}.jsonl`) }]
     const slugs = { everything: named('everything'), memory: named('memory') }
     const policy = await newPolicy(agent.owner, [
@@ -52,7 +52,7 @@ function named(server: keyof typeof SERVERS_OF): string[] {
   return Array.from({ length: SERVERS_OF[server] }, (_, n) => `${server}-${n}`)
 }
 
-/** The n-th call, and the text that only its answer has, where the server can tell calls apart. */
+/** The n-th call, and the text that only its answer contains, if the server can tell calls apart. */
 function callOf(slug: string, n: number): { name: string; args: object; text: string } {
   if (slug.startsWith('memory'))
     return { name: `${slug}__read_graph`, args: {}, text: JSON.stringify({ entities: [], relations: [] }, null, 2) }

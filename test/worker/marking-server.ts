@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * An MCP server of worker.yaml whose `mark` must not be made twice: it adds a line to a file at once, its own process id, and answers a
- * while later, so whoever kills it in between leaves a call that had its effect and no answer.
+ * An MCP server of worker.yaml whose command `mark` must not be made twice. It adds its process id to a file at once
+ * and answers later, so that killing it in between leaves a call with an effect and without an answer.
  */
 
 interface Message {

@@ -18,7 +18,7 @@ import {
   type Policy,
 } from './world.ts'
 
-/** Servers that are no npm packages: worker.yaml says what is run, the policy whether. */
+/** Servers that are not npm packages: worker.yaml says what they run, the policy whether. */
 
 const SLOW = { timeout: 120_000 }
 const SCRIPT = join(import.meta.dirname, 'stdio-server.ts')
@@ -29,15 +29,15 @@ afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true 
 interface NodeFiles {
   /** worker.yaml. */
   config: string
-  /** What the server says its search does. */
+  /** Changes the description that the server gives its search. */
   describe(description: string): Promise<void>
 }
 
-/** A worker.yaml with these servers; each runs the script, `more` is the rest of its entry. */
+/** A worker.yaml with these servers. Each runs the script; the value is the rest of its entry. */
 async function nodeFiles(servers: Record<string, string>): Promise<NodeFiles> {
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-node-'))
   folders.push(folder)
-  // Servers may run as users of their own.
+  // Servers may run as separate users.
   await chmod(folder, 0o755)
   const says = join(folder, 'says.json')
   const describe = (description: string): Promise<void> => writeFile(says, JSON.stringify({ description }))
@@ -97,7 +97,7 @@ test(
       },
     ])
 
-    // The policy may allow less, and reaches the running worker.
+    // The policy may allow fewer commands, and the change reaches the running worker.
     await done(
       admin(
         'updatePolicy',
@@ -128,7 +128,7 @@ test('a list that changes is not used until the owner approves it', SLOW, async 
     done<{ pendingHash: string | null; manifestHash: string }>(
       admin('getServerManifest', { policyId: policy.policyId, slug: 'web-search' }, agent.owner),
     )
-  // Its health check lists anew.
+  // The server's health check lists its tools again.
   await eventually(async () => (await manifest()).pendingHash !== null)
   await failed(callTool(agent, 'web-search__web.search', { query: 'a' }), 'manifest_changed')
   expect(await said(callTool(agent, 'web-search__search', { query: 'b' }))).toBe('search: b')
@@ -210,7 +210,7 @@ test(
     const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
     expect(worker.output().match(/worker\.yaml: not started, .*: memory, spare\b/g)).toHaveLength(1)
     expect(await refusal(callWorker(worker, policy, 'spare', 'search'))).toBe('tool_not_found')
-    // The package goes by its name, the node's server does not.
+    // `memory` means the package, not the node's server.
     expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
     expect(await refusal(callWorker(worker, policy, 'memory', 'search'))).toBe('tool_not_found')
     expect(await refusal(callWorker(worker, policy, 'lacking', 'search'))).toBe('upstream_unreachable')

@@ -3,7 +3,7 @@ import { newAgent, usageOf } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
 import { callTool, eventually, liveWorkers, newPolicy, readyWorker, said, SERVERS } from './world.ts'
 
-/** Workers of one policy as agents see them: not at all. */
+/** Several workers of one policy; agents see no difference. */
 
 const SLOW = { timeout: 120_000 }
 
@@ -14,7 +14,7 @@ test('two workers share a policy; when one is killed, no call is lost', SLOW, as
   await eventually(async () => (await liveWorkers(agent.owner, policy)) === 2)
   const echo = (message: string): Promise<string> => said(callTool(agent, 'everything__echo', { message }))
 
-  // `get-env` tells the process by its own folder.
+  // `get-env` shows the process's home folder, which identifies it.
   const home = async (): Promise<string> =>
     (JSON.parse(await said(callTool(agent, 'everything__get-env'))) as { HOME: string }).HOME
   const homes = new Set<string>()
@@ -48,7 +48,7 @@ test(
     )
     await new Promise((resolve) => setTimeout(resolve, 1_500))
     worker.kill('SIGKILL')
-    // The tool says that it may be called again, so it is; and there is nobody to call. What the first try did is what counts.
+    // The tool allows a second call, so one is tried, but no worker is left. The first attempt decides the error.
     expect((await long).body).toMatchObject({ error: { details: { code: 'upstream_interrupted' } } })
     expect(Date.now() - startedMs).toBeLessThan(30_000)
 

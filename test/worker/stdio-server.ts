@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { readFileSync } from 'node:fs'
 
-/** An MCP server that is no npm package, as worker.yaml starts it: JSON-RPC on stdio, a line each. Its first argument is a file that says what it is. */
+/**
+ * An MCP server that is not an npm package, as worker.yaml starts it: JSON-RPC on stdio, one message per line. Its
+ * first argument is a file that describes it.
+ */
 
 interface Says {
   /** Describes `web.search`. */
@@ -36,7 +39,7 @@ function text(value: string): object {
   return { content: [{ type: 'text', text: value }] }
 }
 
-/** Values would be taken out of the answer where they are secrets. */
+/** Digests instead of values: secret values would be removed from the answer. */
 function digests(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).map(([name, value]) => [name, createHash('sha256').update(value!).digest('hex')]),

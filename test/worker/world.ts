@@ -12,10 +12,10 @@ import { claimsFor, newBody, newSigner, tokenFor, type Signer } from '../../work
 import { admin, db, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
 import { stack } from '../stack/stack.ts'
 
-/** A tools worker as a process, on the stack that runs for this test run. */
+/** A tools worker in a process, on the stack of this test run. */
 export interface Worker {
   pid: number
-  /** What it has printed so far, both streams. */
+  /** Everything it has printed so far, on both streams. */
   output(): string
   health(): Promise<{
     instanceId: string
@@ -23,7 +23,7 @@ export interface Worker {
     servers: { slug: string; state: string; error?: string }[]
   }>
   url(): string
-  /** Resolves when every server of its policy was started once or has failed to. Errors: it ended before. */
+  /** Resolves when every server of its policy has started or failed to. Rejects if the worker ended before. */
   ready(): Promise<void>
   kill(signal: NodeJS.Signals): void
   exited: Promise<number | NodeJS.Signals>
@@ -34,12 +34,12 @@ export interface Policy {
   key: string
 }
 
-/** Shared by the workers of all tests: packages are fetched and installed once. */
+/** Shared by all workers of all tests, so that packages are fetched and installed once. */
 export const CACHE = join(ROOT, '.cache/worker-tests')
 const VERSION = '2026.8.31'
 
 const running = new Set<Worker>()
-/** Their folders are gone. */
+/** Resolve when the folders of stopped workers are removed. */
 const cleared: Promise<void>[] = []
 
 afterAll(async () => {
@@ -57,14 +57,14 @@ export function newPolicy(owner: Owner, servers: readonly object[], settings: ob
   return done<Policy>(admin('createPolicy', { name: 'Tools', servers, ...settings }, owner))
 }
 
-/** Starts one and waits for nothing. */
+/** Starts a worker without waiting for it. */
 export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}): Promise<Worker> {
   const workDir = await mkdtemp(join(tmpdir(), 'vitrine-worker-test-'))
-  // Servers may run as users of their own.
+  // Servers may run as separate users.
   await chmod(workDir, 0o711)
   const child = spawn(process.execPath, ['--enable-source-maps', join(ROOT, 'worker/lib/main.js')], {
     env: {
-      // How the registry is reached; what it has said before is not asked again.
+      // Keeps how the registry is reached; its earlier answers are cached.
       ...process.env,
       npm_config_prefer_offline: 'true',
       METADATA_SERVER_DETECTION: 'none',
@@ -88,7 +88,7 @@ export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}):
   return worker
 }
 
-/** Starts one and waits until its servers are up. */
+/** Starts a worker and waits until its servers are ready. */
 export async function readyWorker(policy: Policy, env: NodeJS.ProcessEnv = {}): Promise<Worker> {
   const worker = await startWorker(policy, env)
   await worker.ready()
@@ -122,7 +122,7 @@ function describe(child: ChildProcess): Worker {
   }
 }
 
-/** Workers that the control plane sends calls to, for it knows all their servers to be ready. */
+/** The number of workers whose servers are all ready, so that the control plane sends them calls. */
 export async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
   const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(
     admin('getPolicy', { policyId }, owner),
@@ -134,7 +134,7 @@ export async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<n
 
 let signer: Promise<Signer> | undefined
 
-/** A key that every worker of the stack believes, as those of the functions. */
+/** A key that every worker of the stack accepts, like the functions' own. */
 function publishedSigner(): Promise<Signer> {
   return (signer ??= newSigner().then(async (made) => {
     await db()
@@ -144,7 +144,7 @@ function publishedSigner(): Promise<Signer> {
   }))
 }
 
-/** Calls a command at a worker itself, as the functions do. */
+/** Calls a command directly at a worker, as the functions do. */
 export async function callWorker(
   worker: Worker,
   { policyId }: Policy,
@@ -169,7 +169,7 @@ export async function refusal(answer: Promise<Answer>): Promise<string | null> {
   return ((await answer).body as { error?: { code: string } }).error?.code ?? null
 }
 
-/** The text that a worker's result begins with. */
+/** The first text of a worker's result. */
 export async function told(answer: Promise<Answer>): Promise<string> {
   const { body } = await answer
   const text = (body as { result?: { content?: { text?: string }[] } }).result?.content?.[0]?.text
@@ -182,13 +182,13 @@ export function callTool(agent: Agent, name: string, args: object = {}, data: ob
   return invoke(agent, { name, args, ...data })
 }
 
-/** The text of a result that has to be good. */
+/** The text of a result that must succeed. */
 export async function said(answer: Promise<Answer>): Promise<string> {
   const { result } = await done<{ result: { content: { text: string }[] } }>(answer)
   return result.content[0]!.text
 }
 
-/** Waits for what other processes bring about; the test's own time bounds it. */
+/** Waits for an effect of other processes; the test's own timeout limits it. */
 export async function eventually(check: () => Promise<unknown>): Promise<void> {
   await expect.poll(check, { timeout: 100_000, interval: 100 }).toBeTruthy()
 }

@@ -9,7 +9,7 @@ describe('the weight of JSON', () => {
       expect(weightOf(JSON.stringify(text))).toBe(16 + JSON.stringify(text).length - 1)
     }
     expect(weightOf('"\\\\",[')).toBe(16 + 3 + 8 + 64)
-    // Never ended.
+    // The string never ends.
     expect(weightOf('"[[[[\\"')).toBe(16 + 7)
   })
 

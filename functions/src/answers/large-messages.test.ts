@@ -16,7 +16,7 @@ import { createLargeAnswers, type ReadLarge } from './large.ts'
 import { mcpForward } from '../forward/mcp/mcp.ts'
 import { workerForward } from '../forward/worker/worker.ts'
 
-/** Each upstream is called twice, its answer read at once and read in the thread: nobody can tell which it was. */
+/** Calls each upstream twice, reading its answer at once and in the thread: the outcomes must be equal. */
 
 const CREDENTIAL = 'sk/live "1234567+8901"'
 const AUTH: AuthScheme = { scheme: 'bearer' }
@@ -29,7 +29,7 @@ const inThread = largeAnswers.reader(
   new AbortController().signal,
 )
 
-/** What the server says to a call of a tool; `id` is that of its request, `token` the one for progress. */
+/** The server's answer to a call of a tool; `id` is that of the request, `token` the one for progress. */
 interface Said {
   status?: number
   contentType: string
@@ -149,7 +149,7 @@ const RESULTS: Record<string, object> = {
 }
 
 describe.each(['\n', '\r\n', '\r'])('with lines that end in %j', (eol) => {
-  // The client's parser waits for what comes after a CR.
+  // After a CR the client's parser waits for the next byte.
   const end = `: end${eol}`
   const events = (...messages: unknown[]) =>
     messages

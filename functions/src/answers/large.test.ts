@@ -34,12 +34,12 @@ function never(): AbortSignal {
   return new AbortController().signal
 }
 
-/** A body of its own buffer, as they come from the network. */
+/** A body with its own buffer, as the network delivers it. */
 function bytesOf(body: string): Uint8Array {
   return Uint8Array.from(Buffer.from(body))
 }
 
-/** What a small answer comes to. */
+/** The answer as a small one is read. */
 function atOnce(contentType: string, bytes: Uint8Array) {
   const { answer, count } = createScrubber(CREDENTIAL, AUTH).answer(toAnswer(contentType, bytes))
   const result = toResult(answer)
@@ -158,7 +158,7 @@ describe('an answer read in the thread', () => {
   it('lets others work meanwhile', async () => {
     const nested = bytesOf(`[${`${'['.repeat(200)}${']'.repeat(200)},`.repeat(2_500)}1]`)
     const done = answers(ENTRY).reader(SECRETS, never())('body', { contentType: 'application/json', bytes: nested })!
-    // It went over without being copied.
+    // The buffer was transferred, not copied.
     expect(nested).toHaveLength(0)
     let turns = 0
     let isDone = false
@@ -179,8 +179,8 @@ describe('an answer read in the thread', () => {
 })
 
 /**
- * Resolves when the thread waits for its next message. A reply is here before the code that sent it has returned, and until then
- * what that code works with is still in use.
+ * Resolves when the thread waits for its next message. A reply arrives before the code that sent it has returned, and
+ * until then that code still holds its data.
  */
 async function untilIdle({ performance }: Worker): Promise<void> {
   const { idle } = performance.eventLoopUtilization()
@@ -235,7 +235,7 @@ describe('the thread', () => {
     call.abort('cancelled')
     expect(await hanging).toBe('given up')
     expect(await last).toBe(await first)
-    // Nor what comes too late.
+    // Nor does a call that is aborted already.
     expect(await order(large.reader(SECRETS, call.signal), 'hang')).toBe('given up')
     expect(await order(large.reader(SECRETS, never()), 'read')).toBe(await first)
   })
@@ -278,7 +278,7 @@ describe('the thread', () => {
     const [reply] = (await once(thread, 'message')) as [{ read: SerializedAnswer }]
     expect(reply.read.redactions).toBe(2 * SPELLINGS.length)
     await untilIdle(thread)
-    // The snapshot is of what is reachable.
+    // The snapshot contains only reachable objects.
     expect(await found()).toEqual([])
     await thread.terminate()
   })

@@ -365,7 +365,7 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
   })
 })
 
-/** Each of these keeps an unbounded check busy for minutes or longer. */
+/** Each of these would keep an unbounded check busy for minutes or longer. */
 describe('a check ends', () => {
   const text = (length: number) => many(length, (i) => 'ab'[((i * i) % 7) % 2]).join('')
   let nested: JsonValue = 1
@@ -475,7 +475,7 @@ describe('validators', () => {
     }
     const before = await round(1)
     const after = await round(2_000)
-    // One takes about 45 KB with its Ajv, and 32 MiB of them are kept. Without a bound it were 90 MB.
+    // A validator takes about 45 KB with its Ajv, and 32 MiB of them are kept. Without the limit it would be 90 MB.
     expect(after - before).toBeLessThan(60_000_000)
   })
 
@@ -552,7 +552,8 @@ describe('validators', () => {
         schema,
         fc.dictionary(fc.constantFrom('a', 'b', 'c'), value),
         async (inner, root, drawn) => {
-          // As a call's arguments are: fast-check also draws objects without a prototype, which to Ajv equal no other ones.
+          // A call's arguments come from JSON. fast-check also draws objects without a prototype, which Ajv finds
+          // unequal to all others.
           const args = JSON.parse(JSON.stringify(drawn)) as JsonObject
           const document = {
             ...(typeof root === 'boolean' ? { allOf: [root] } : root),
@@ -571,7 +572,7 @@ describe('validators', () => {
           try {
             expected = oracle(args)
           } catch {
-            // A bug of Ajv, which not all of ours have in them.
+            // A bug in Ajv makes its code throw here; the code compiled from our schema may avoid it.
             return
           }
           expect(await said(document, args)).toEqual(expected ? 'ok' : ['args_invalid', expect.any(String)])

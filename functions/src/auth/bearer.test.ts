@@ -15,7 +15,7 @@ describe('readBearer', () => {
       value: { type: 'key', key: { kind: 'agent', id: 'agt_1', secret } },
     })
     expect(readBearer(`Bearer ${idToken}`)).toEqual({ ok: true, value: { type: 'idToken', token: idToken } })
-    // An unsigned token ends with a dot; whether it is good for anything is not for this to say.
+    // An unsigned token ends with a dot; readBearer does not judge whether it is valid.
     expect(readBearer(`bearer   ${idToken.replace(/s+$/, '')}`)).toMatchObject({ ok: true, value: { type: 'idToken' } })
   })
 

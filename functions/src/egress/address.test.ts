@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { classifyAddress } from './address.ts'
 import { readEgressPolicy, STRICT } from './policy.ts'
 
-/** First and last of every block that is not global unicast (IANA special-purpose registries, RFC 6890), and what clouds put elsewhere. */
+/**
+ * First and last address of every block that is not global unicast (IANA special-purpose registries, RFC 6890), and
+ * cloud addresses.
+ */
 const REFUSED: Record<string, string[]> = {
   'this network': ['0.0.0.0', '0.0.0.1', '0.255.255.255'],
   private: ['10.0.0.0', '10.255.255.255', '172.16.0.0', '172.31.255.255', '192.168.0.0', '192.168.255.255'],

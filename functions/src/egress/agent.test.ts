@@ -9,7 +9,7 @@ import { readEgressPolicy, STRICT, type EgressPolicy } from './policy.ts'
 
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 
-/** On the same port: what the operator lists, and a neighbour in the machine that is not for tools. */
+/** Two servers on the same port: one that the operator lists, and a neighbour that tools may not reach. */
 let listed: Server
 let inside: Server
 let port: number
@@ -36,7 +36,7 @@ afterAll(async () => {
   for (const server of [listed, inside]) await new Promise((resolve) => server.close(resolve))
 })
 
-/** A resolver that gives these answers in turn, the last for ever. */
+/** A resolver that gives these answers in turn and then repeats the last. */
 function resolving(...answers: string[][]): ReturnType<typeof vi.fn<LookupAll>> {
   return vi.fn<LookupAll>((_host, _options, callback) => {
     const addresses = (answers.length > 1 ? answers.shift() : answers[0])!

@@ -8,7 +8,7 @@ const BOUND = 1000
 
 const bodyOf = (...chunks: Uint8Array[]) => Readable.from(chunks, { objectMode: false })
 
-/** The decoded text, or the code of what went wrong. */
+/** The decoded text, or the code of the error. */
 function decode(bytes: Uint8Array, encoding: string, bytesMax = BOUND): Promise<string> {
   return collect(decoded(bodyOf(bytes), encoding, bytesMax)).then(
     (all) => Buffer.from(all).toString('latin1'),

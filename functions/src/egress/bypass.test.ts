@@ -9,10 +9,13 @@ import { checkUrl } from './target.ts'
 interface Bypass {
   url: string
   why: string
-  /** What a registration comes to without an allow-list, and with the one that `npm start` sets. */
+  /**
+   * The outcome of a registration without an allow-list; `listed` is the outcome with the allow-list that `npm start`
+   * sets.
+   */
   strict: string
   listed: string
-  /** What the name is made to resolve to. */
+  /** Addresses that the name resolves to in the test. */
   resolves?: string[]
 }
 
@@ -21,7 +24,7 @@ const BYPASSES = JSON.parse(
 ) as Bypass[]
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1/128' })
 
-/** What a registration does with a URL. */
+/** The outcome of a registration with this URL. */
 async function checked({ url, resolves }: Bypass, policy: typeof STRICT): Promise<string> {
   const lookup: LookupAll = (_host, _options, callback) => {
     if (resolves)

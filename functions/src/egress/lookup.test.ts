@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLookup, type LookupAll } from './lookup.ts'
 
-/** What the name server knows; of any other name it says nothing at all. */
+/** The zone of the name server; it does not answer questions about other names. */
 const ZONE: Record<string, string[] | undefined> = {
   'dual.example.com': ['93.184.215.14', '93.184.215.15', '2606:4700::1'],
   'four.example.com': ['93.184.215.14'],

@@ -6,7 +6,10 @@ import { isPortOpen, reachOf, type Range } from './oracle.fixture.ts'
 import { readEgressPolicy } from './policy.ts'
 import { checkUrl } from './target.ts'
 
-/** The classifier against the oracle, over addresses that crowd where blocks begin and end, in every notation that URLs have for them. */
+/**
+ * Compares the classifier with the oracle, over addresses crowded around the ends of blocks, in every notation that
+ * URLs allow.
+ */
 
 interface Address {
   version: 4 | 6
@@ -14,7 +17,7 @@ interface Address {
 }
 
 const WIDTH = { 4: 32, 6: 128 } as const
-/** The first value of anything special, or inside of it; random ones would hardly ever hit. */
+/** The first address of each special block, or one inside it; random addresses would hardly ever hit one. */
 const LANDMARKS: Record<4 | 6, bigint[]> = {
   4: [
     0x00000000n,
@@ -104,7 +107,7 @@ const address: fc.Arbitrary<Address> = version.chain((of) => {
     .map((value) => ({ version: of, value: value < 0n ? 0n : value > last ? last : value }))
 })
 
-/** Ranges of an allow-list, some of which hold the address. */
+/** Ranges of an allow-list; some contain the address. */
 const ranges = ({ version: of, value }: Address): fc.Arbitrary<Range[]> => {
   const around = fc.integer({ min: 0, max: WIDTH[of] }).map((bits): Range => ({ version: of, value, bits }))
   const elsewhere = fc
@@ -125,7 +128,7 @@ const groupsOf = (value: bigint): number[] =>
 const policyOf = (allow: Range[]) =>
   readEgressPolicy({ VITRINE_EGRESS_ALLOW: allow.map((range) => `${canonical(range)}/${range.bits}`).join(',') })
 
-/** How a number may be written in an IPv4 address (WHATWG URL, "IPv4 number parser"). */
+/** Notations of a number in an IPv4 address (WHATWG URL, "IPv4 number parser"). */
 const BASES: ((value: number | bigint) => string)[] = [
   (n) => n.toString(),
   (n) => `0${n.toString(8)}`,
@@ -133,7 +136,7 @@ const BASES: ((value: number | bigint) => string)[] = [
   (n) => `0X${n.toString(16).toUpperCase()}`,
   (n) => `000${n.toString(8)}`,
 ]
-/** How a whole host may be disguised; the parser maps and decodes it (UTS 46, percent-encoding). */
+/** Disguises of a whole host; the parser maps and decodes it (UTS 46, percent-encoding). */
 const DISGUISES: ((host: string) => string)[] = [
   (host) => host,
   (host) => `${host}.`,
@@ -156,7 +159,7 @@ function spelledIpv4(value: bigint): fc.Arbitrary<string> {
       fc.constantFrom(...DISGUISES),
     )
     .map(([parts, bases, disguise]) => {
-      // The last part takes all bytes that are left.
+      // The last part takes all remaining bytes.
       const numbers = [...bytesOf(value).slice(0, parts - 1), value & (2n ** BigInt(8 * (5 - parts)) - 1n)]
       return disguise(numbers.map((part, i) => bases[i]!(part)).join('.'))
     })
@@ -183,7 +186,7 @@ function spelledIpv6(value: bigint): fc.Arbitrary<string> {
 }
 
 const RUNS = { numRuns: 3_000 }
-/** A machine that is busy with other tests is no failure. */
+/** Other tests may keep the machine busy. */
 const TIMEOUT_MS = 60_000
 
 it(

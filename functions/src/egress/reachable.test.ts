@@ -33,7 +33,7 @@ describe('checkReachable', () => {
     expect(lookup).not.toHaveBeenCalled()
   })
 
-  // What is refused for which addresses is in bypass.test.ts.
+  // bypass.test.ts covers which addresses are refused.
   it('refuses a name of any address that may not be reached, and says where plain http is the matter', async () => {
     expect(await checkReachable('https://api.example.com/', STRICT, resolving('93.184.215.14', '10.0.0.1'))).toEqual({
       ok: false,

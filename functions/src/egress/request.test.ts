@@ -34,7 +34,7 @@ function dispatcherFor(policy: EgressPolicy, lookup?: LookupAll): Agent {
   return agent
 }
 
-/** A server that notes what it gets and answers `ok`, but for the paths named. */
+/** A server that records its requests and answers `ok`, except on the given paths. */
 async function origin(
   routes: Record<string, RequestListener> = {},
 ): Promise<{ url: string; port: number; seen: Seen[] }> {
@@ -55,7 +55,7 @@ async function origin(
   return { url: `http://127.0.0.1:${port}`, port, seen }
 }
 
-/** A server of bytes as they are. */
+/** A server that writes raw bytes. */
 async function rawOrigin(answer: (socket: net.Socket) => void): Promise<string> {
   const sockets = new Set<net.Socket>()
   const server = net.createServer((socket) => {

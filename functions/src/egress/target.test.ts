@@ -70,7 +70,7 @@ describe('checkUrl', () => {
     expect(codeOf(checkUrl(text, LISTED))).toBe('invalid_url')
   })
 
-  // Where tools may live is in bypass.test.ts.
+  // bypass.test.ts covers which addresses tools may have.
   it('says what is wrong with a scheme and a port, and nothing more of an address', () => {
     expect(checkUrl('http://api.example.com/', STRICT)).toMatchObject({
       error: { code: 'blocked_url', message: expect.stringContaining('use https') as string },

@@ -12,7 +12,7 @@ afterAll(async () => {
   for (const server of servers) server.closeAllConnections()
 })
 
-/** A server that answers with these bytes; `chunked`, each write is a chunk of its own. */
+/** A server that answers with these bytes; with `chunked`, each write is a chunk. */
 async function serving(parts: (string | Buffer)[]): Promise<string> {
   const server = http.createServer((_request, response) => {
     response.socket!.setNoDelay(true)
@@ -128,7 +128,7 @@ describe('a body', () => {
     await turn()
     stop.abort()
     await expect(response.body.text()).rejects.toThrow()
-    // What was waiting for its turn finds the connection gone.
+    // Waiting callbacks find the connection gone when their turn comes.
     for (let i = 0; i < 5; i++) await turn()
   })
 })

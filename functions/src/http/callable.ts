@@ -7,16 +7,19 @@ import { logError, logRequest } from '../lib/log.ts'
 import { eventStream, wantsEventStream } from './event-stream.ts'
 import { endWithJson } from './raw-json.ts'
 
-/** One request, free of HTTP: what handlers work on. */
+/** One request without its HTTP details, as handlers get it. */
 export interface Call {
-  /** The `data` field; anything JSON can hold. */
+  /** The `data` field: any JSON value. */
   data: unknown
   authorization: string | undefined
-  /** Path below the function, without slashes at the ends: the operation of `admin`. */
+  /** The path below the function, without slashes at the ends: the operation of `admin` or `worker`. */
   path: string
-  /** Aborts with reason 'cancelled' when the caller goes away before the answer. */
+  /** Aborts with the reason 'cancelled' if the caller goes away before the answer. */
   signal: AbortSignal
-  /** Passes a piece of the answer on at once; there when the caller asked for a stream. Resolves when the next may come. */
+  /**
+   * Sends a piece of the answer at once and resolves when the next may follow. Present if the caller asked for a
+   * stream.
+   */
   emit?: (piece: unknown) => Promise<void>
 }
 
@@ -26,10 +29,10 @@ export type Handler = (call: Call) => Promise<Result<object>>
 export type FrameworkRequest = IncomingMessage & { path?: string }
 
 /**
- * Serves a handler under the Firebase callable protocol: `POST {data}` answers `{result}` or
- * `{error: {status, message, details: {code, retryable, …}}}` (https://firebase.google.com/docs/functions/callable-reference),
- * in the protocol's streaming form where the request accepts `text/event-stream`.
- * Firebase's own onCall is no use here: it rejects every bearer token that is not an ID token.
+ * Serves a handler under the Firebase callable protocol: `POST {data}` is answered with `{result}` or
+ * `{error: {status, message, details: {code, retryable, …}}}`, or in the protocol's streaming form if the request
+ * accepts `text/event-stream` (https://firebase.google.com/docs/functions/callable-reference).
+ * Firebase's own onCall cannot be used: it rejects every bearer token that is not an ID token.
  */
 export function callable(
   name: string,
@@ -52,7 +55,7 @@ function thrown(error: unknown): Result<never> {
   return { ok: false, error: unexpected(error) }
 }
 
-/** The request of a call, whatever form its answer takes. */
+/** Reads the request of a call, whatever form its answer takes. */
 export async function readCall(req: FrameworkRequest, res: ServerResponse): Promise<Result<Call>> {
   const data = await readData(req)
   if (!data.ok) return data
@@ -76,13 +79,13 @@ async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
     : fail('invalid_request', `The body has an unknown field: ${extra.slice(0, 40)}.`)
 }
 
-/** The caller learns nothing but the code; the log gets the stack, which never holds a credential (they are not in errors). */
+/** The caller gets only the code. The log gets the stack, which never holds a credential: errors do not contain any. */
 export function unexpected(error: unknown): Failure {
   logError(error instanceof Error ? (error.stack ?? error.message) : String(error))
   return { code: isTransient(error) ? 'unavailable' : 'internal' }
 }
 
-/** gRPC DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE: a Firestore or KMS that does not answer just now. */
+/** gRPC DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED and UNAVAILABLE: Firestore or KMS does not answer at present. */
 function isTransient(error: unknown): boolean {
   return isObject(error) && [4, 8, 14].includes(error['code'] as number)
 }

@@ -1,17 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import { endWithJson } from './raw-json.ts'
 
-/** Proxies give up on connections that are silent for a minute or so. */
+/** Proxies close connections that are silent for about a minute. */
 const PING_MS = 15_000
 
 /**
- * The streaming form of the Firebase callable protocol: `data: {"message": …}` for each piece as it comes and at last
- * `data: {"result": …}` or `data: {"error": …}` (what `httpsCallable(…).stream()` of Firebase's clients reads).
+ * The streaming form of the Firebase callable protocol: `data: {"message": …}` for each piece as it is ready, then
+ * `data: {"result": …}` or `data: {"error": …}`, as `httpsCallable(…).stream()` of Firebase's clients reads them.
  */
 export interface EventStream {
   /** Resolves when the caller can take more. */
   message(piece: unknown): Promise<void>
-  /** `status` counts where nothing has been sent yet. */
+  /** `status` applies only if nothing has been sent yet. */
   end(status: number, body: { result: unknown } | { error: unknown }): void
 }
 
@@ -55,7 +55,7 @@ function writable(res: ServerResponse): Promise<void> {
   })
 }
 
-/** Whether a request asks for the answer as it comes. */
+/** Whether a request asks for a streamed answer. */
 export function wantsEventStream(accept: string | undefined): boolean {
   return accept?.split(',').some((type) => type.split(';', 1)[0]!.trim().toLowerCase() === 'text/event-stream') ?? false
 }

@@ -2,10 +2,10 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 
 /**
- * Keeps functions-framework's hands off the request. It parses bodies by their type before any handler is called, inflates
- * them up to 1 GiB, answers what it cannot parse with a page of HTML, and prints it to the log, a credential in it
- * included. A body without a type it leaves in the stream, where `readJson` of core reads it under our own bound. What the client
- * has sent is still in `rawHeaders`.
+ * Keeps functions-framework from reading request bodies. Before any handler runs, it would parse them by type, inflate
+ * them up to 1 GiB, answer what it cannot parse with a page of HTML, and log it, credentials included. It leaves a body
+ * without a type in the stream, where core's `readJson` reads it within Vitrine's own limit. `rawHeaders` still holds
+ * what the client sent.
  *
  * Call it once, before the first request.
  */
@@ -14,7 +14,7 @@ export function keepBodiesUnread(): void {
     const { request } = message as { request: IncomingMessage }
     delete request.headers['content-type']
     delete request.headers['content-encoding']
-    // The router answers a path that does not decode by itself too; like this, it names no operation.
+    // The router would also answer a path that does not decode; escaped, the path just names no operation.
     if (request.url?.includes('%') && !decodes(request.url)) request.url = request.url.replaceAll('%', '%25')
   })
 }

@@ -3,12 +3,15 @@ import { contract, type OperationPath, type Request } from '@vitrine/core/api/co
 import { isErrorCode } from '@vitrine/core/errors'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** Reads the request of an operation as the contract says; null counts as `{}`. Errors: those of `parse`. */
+/** Parses an operation's request by the contract; null counts as `{}`. Errors: those of `parse`. */
 export function parseRequest<Path extends OperationPath>(path: Path, data: unknown): Result<Request<Path>> {
   return parse(contract[path].request as z.ZodType as z.ZodType<Request<Path>>, data ?? {})
 }
 
-/** Unknown in, domain type out. Errors: invalid_argument with `details.field`, or the code that the failed check names. */
+/**
+ * Turns unknown data into the schema's type. Errors: invalid_argument with `details.field`, or the code that the failed
+ * check names.
+ */
 export function parse<T>(schema: z.ZodType<T>, data: unknown): Result<T> {
   const parsed = schema.safeParse(data)
   if (parsed.success) return ok(parsed.data)

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { endWithJson, rawJson } from './raw-json.ts'
 
-/** What is written, write by write. */
+/** The writes to the stream, one by one. */
 function written(value: unknown, before?: string, after?: string): unknown[] {
   const chunks: unknown[] = []
   const stream = new Writable({

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Writable } from 'node:stream'
 
-/** JSON that was serialized elsewhere, in UTF-8: goes into an answer as it is. */
+/** JSON in UTF-8 that was serialized elsewhere and goes into an answer unchanged. */
 export interface RawJson {
   toJSON(): string
 }
 
-/** Stands in the text where the bytes go. It never leaves the process, so nobody else can have written it. */
+/** A placeholder for the bytes. It never leaves the process, so no caller can forge it. */
 const MARK = randomUUID()
-/** What the call of JSON.stringify that is under way has met. */
+/** The bytes that the current JSON.stringify has come across. */
 let met: Uint8Array[] = []
 
 export function rawJson(bytes: Uint8Array): RawJson {
@@ -20,7 +20,7 @@ export function rawJson(bytes: Uint8Array): RawJson {
   }
 }
 
-/** Ends a stream with a value as JSON, and with what stands around it. */
+/** Ends a stream with `before`, a value as JSON, and `after`. */
 export function endWithJson(stream: Writable, value: unknown, before = '', after = ''): void {
   met = []
   const text = before + JSON.stringify(value) + after

@@ -87,7 +87,7 @@ describe('an answer in pieces', () => {
     await once(response, 'readable')
     response.destroy()
     await vi.waitFor(() => expect(ended).toBe(true), { timeout: 20_000 })
-    // What the buffers of two sockets take, of 640 MB.
+    // Of 640 MB, only what fits into the buffers of two sockets.
     expect(made).toBeLessThan(many / 10)
     await vi.waitFor(() => expect(log).toMatchObject([{ event: 'request', code: 'cancelled' }]), { timeout: 20_000 })
   })

@@ -7,12 +7,12 @@ import { readCall, replyError, unexpected, type Call, type FrameworkRequest } fr
 
 const CALLER_GONE = 'ERR_STREAM_PREMATURE_CLOSE'
 
-/** Answers with text in pieces, made as the caller takes them. */
+/** Answers with text in pieces, made as fast as the caller takes them. */
 export type StreamHandler = (call: Call) => Promise<Result<AsyncGenerator<string, void>>>
 
 /**
- * Serves a handler whose answer may be of any size. A failure before the first piece is answered as a callable's; a later one
- * ends the connection before its time, which every client sees as a broken answer. When the caller goes away the
+ * Serves a handler whose answer may be of any size. A failure before the first piece is answered as by `callable`; a
+ * later one breaks the connection, which every client sees as an incomplete answer. If the caller goes away, the
  * generator is ended.
  */
 export function streamed(

@@ -2,8 +2,8 @@ import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { RECONNECT } from '../lib/reconnect.ts'
 
 /**
- * Gives the Cloud KMS client, which is made on first use: its import takes longer than all other modules together and listTools never
- * needs it. `emulatorHost` (host:port) names a local stand-in, as FIRESTORE_EMULATOR_HOST does for Firestore.
+ * Makes the Cloud KMS client on first use: importing it takes longer than all other modules together, and listTools
+ * never needs it. `emulatorHost` (host:port) names a local KMS, as FIRESTORE_EMULATOR_HOST does for Firestore.
  */
 export function lazyKmsClient(emulatorHost: string | undefined): () => Promise<KeyManagementServiceClient> {
   let client: Promise<KeyManagementServiceClient> | undefined
@@ -20,7 +20,8 @@ async function connect(emulatorHost: string | undefined): Promise<KeyManagementS
     apiEndpoint: hostname,
     port: Number(port),
     sslCreds: grpc.credentials.createInsecure(),
-    // Otherwise the client asks for the machine's own Google credentials, in the end over the network, to learn just this.
+    // Without this, the client asks for the machine's Google credentials, finally over the network, only to learn the
+    // domain.
     clientOptions: { universeDomain: 'googleapis.com' },
   })
 }

@@ -4,17 +4,17 @@ import { coalesce } from '../lib/coalesce.ts'
 import type { Vault } from './vault.ts'
 import type { ToolDoc } from '../store/documents.ts'
 
-/** A tool's credential in the open, for the length of one call. */
+/** A tool's decrypted credential, for one call only. */
 export interface Credential {
-  /** Null when the tool has none. */
+  /** Null if the tool has none. */
   token: string | null
-  /** Takes it out of what the upstream answers. */
+  /** Removes the credential from the upstream's answer. */
   scrubber: Scrubber
 }
 
 /**
- * Opens the credential of an agent's tool. Concurrent calls of one registration share a decryption: it starts after all
- * of them arrived, and is kept for none. Errors: those of Vault.open.
+ * Decrypts the credential of an agent's tool. Concurrent calls of one registration share a decryption that starts after
+ * all of them arrived; nothing is cached. Errors: those of Vault.open.
  */
 export type OpenCredential = (
   agentId: string,

@@ -15,7 +15,7 @@ export interface SigningKey {
 
 /** Signs checkpoints. */
 export interface Signer {
-  /** The version that signs, and the earlier versions of its key as far as KMS still gives them out. Errors: kms_unavailable. */
+  /** The version that signs and the earlier versions of its key that KMS still returns. Errors: kms_unavailable. */
   keys(): Promise<Result<{ current: SigningKey; all: SigningKey[] }>>
   /** An Ed25519 signature by the current version, verified before it is returned. Errors: kms_unavailable. */
   sign(data: Uint8Array): Promise<Result<Uint8Array>>
@@ -23,17 +23,18 @@ export interface Signer {
 
 const CALL = { timeout: 5_000, maxRetries: 2 }
 
-/** NOT_FOUND and FAILED_PRECONDITION: a version that was destroyed or disabled. */
+/** NOT_FOUND and FAILED_PRECONDITION: the version was destroyed or disabled. */
 const GONE = new Set([5, 9])
 
 /**
- * The signer of `version`, a version of a KMS key of algorithm EC_SIGN_ED25519. Checksums are sent and checked both ways
- * (https://cloud.google.com/kms/docs/data-integrity-guidelines). Public keys never change, so they are fetched once.
+ * Signs with `version`, a version of a KMS key of algorithm EC_SIGN_ED25519. Checksums are sent and checked in both
+ * directions (https://cloud.google.com/kms/docs/data-integrity-guidelines). Public keys never change, so each is
+ * fetched once.
  */
 export function createSigner(client: () => Promise<KeyManagementServiceClient>, version: string): Signer {
   const fetched = new Map<string, SigningKey>()
 
-  /** Undefined for a version that is gone; throws when KMS does not answer. */
+  /** Undefined for a destroyed or disabled version; throws if KMS does not answer. */
   async function fetchKey(name: string): Promise<SigningKey | undefined> {
     const known = fetched.get(name)
     if (known) return known

@@ -3,7 +3,7 @@ import { crc32c } from '@vitrine/core/keys/crc'
 import { decryptWith, KMS_CALL } from '@vitrine/core/keys/kms'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** A credential at rest: KMS ciphertext and the key that made it. */
+/** An encrypted credential: KMS ciphertext and the key that made it. */
 export interface Sealed {
   enc: Uint8Array
   kmsKey: string
@@ -12,14 +12,14 @@ export interface Sealed {
 export interface Vault {
   /** Errors: kms_unavailable. */
   seal(plaintext: string, resource: string): Promise<Result<Sealed>>
-  /** Errors: kms_unavailable, credential_unreadable (another resource's ciphertext, or a key version that is gone). */
+  /** Errors: kms_unavailable, credential_unreadable (another resource's ciphertext, or a destroyed key version). */
   open(sealed: Sealed, resource: string): Promise<Result<string>>
 }
 
 /**
- * Seals credentials with Cloud KMS (AES-256-GCM). The full path of the document and field is additional authenticated
- * data, so a ciphertext that is moved to another document does not open. CRC-32C is sent and checked both ways, as
- * https://cloud.google.com/kms/docs/data-integrity-guidelines asks.
+ * Seals credentials with Cloud KMS (AES-256-GCM). The full path of the document and field is the additional
+ * authenticated data, so a ciphertext moved to another document does not open. CRC-32C is sent and checked in both
+ * directions, as https://cloud.google.com/kms/docs/data-integrity-guidelines asks.
  */
 export function createVault(client: () => Promise<KeyManagementServiceClient>, keyName: string): Vault {
   return {

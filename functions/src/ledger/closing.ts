@@ -2,9 +2,9 @@ import type { Entry } from '@vitrine/core/log/entry'
 import type { Write } from './plan.ts'
 
 /**
- * An intent is closed once, by its outcome or by the reconciler. The reconciler closes what has been open on the chain
- * for `reconcileAfterMs`; an outcome that comes later than that (by the chain's own time, which never runs backwards)
- * has to create the call's closing first, and so does the reconciler. Outcomes in time need no such document: the
+ * An intent is closed once, by its outcome or by the reconciler, which closes intents that have been open on the chain
+ * for `reconcileAfterMs`. An outcome later than that (by the chain's own time, which never runs backwards) must first
+ * create the call's closing document, and so must the reconciler. Outcomes in time need no such document: the
  * reconciler looks for them right before it writes.
  */
 export function closingOf(

@@ -9,19 +9,21 @@ import { nextTime, tailOf, usageAt, type Segment, type Tail } from '@vitrine/cor
 import { logError } from '../lib/log.ts'
 import { planSegment, unitsMissing, type Appended, type Item, type Plan } from './plan.ts'
 
+/** Commits batches of items to a chain: each item is written exactly once, or its caller learns that it was not. */
+
 export interface VersionedQuota extends Quota {
-  /** Changes with every write of the document; empty while there is none. */
+  /** Changes with every write of the document; empty while it does not exist. */
   version: string
 }
 
 /**
- * What the ledger needs of a store. Reads may throw when the store does not answer; `commit` says `unknown` then, for a
- * throw would have the ledger plan anew what may stand already.
- * `commit` writes the segment (create only) and everything of the plan atomically:
+ * The store behind the ledger. Reads may throw if the store does not answer. `commit` returns `unknown` in that case:
+ * on a throw the ledger would plan again, although the segment may exist already. `commit` writes the segment (create
+ * only) and everything else of the plan atomically:
  * - done: it is durable.
  * - refused: a precondition failed, so this attempt wrote nothing (an earlier, unacknowledged one may have).
- * - unknown: no word; it may be durable or not.
- * - invalid: the store will never take it.
+ * - unknown: no acknowledgement; it may be durable or not.
+ * - invalid: the store will never accept it.
  */
 export interface LedgerStore {
   readTail(log: string): Promise<Tail>
@@ -38,28 +40,28 @@ export interface LedgerStore {
 export interface Waiting {
   item: Item
   settle: (result: Result<Appended>) => void
-  /** The caller has been told that the ledger is unavailable: not to be written any more. */
+  /** The caller was told that the ledger is unavailable, so the item must not be written any more. */
   abandoned: boolean
 }
 
 export interface Chain {
   log: string
   orgId: string
-  /** What this process knows of the end of the chain; somebody else may have appended since. */
+  /** The end of the chain as this process knows it; another process may have appended since. */
   tail: Tail | undefined
   queue: Waiting[]
   busy: boolean
 }
 
-/** What follows a try: `again` from a fresh tail, `requota` with a fresh quota document, `refused` one by one. */
+/** What follows an attempt: `again` from a fresh tail, `requota` with a fresh quota document, `refused` one by one. */
 type Turn = { next: 'done' | 'again' } | { next: 'refused'; code: ErrorCode } | { next: 'requota'; version: string }
 
-/** Brings a batch of waiting items to its end: every caller in it is answered, unless it was abandoned. */
+/** Completes a batch of waiting items: answers every caller in it that has not been abandoned. */
 export type CommitBatch = (chain: Chain, batch: Waiting[]) => Promise<void>
 
 /**
- * Writes batches behind the tail of their chain, one after the other. Whatever the store does (a collision with another
- * writer, a lost acknowledgement, no answer at all), an item is written once or its caller is told that it was not.
+ * Appends batches to their chain, one after the other. Whatever the store does (a collision with another writer, a lost
+ * acknowledgement, no answer at all), an item is written once or its caller is told that it was not.
  */
 export function createCommitter(store: LedgerStore, now: () => number): CommitBatch {
   return commitAll
@@ -70,7 +72,8 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     let blamedQuota: string | undefined
     for (let attempt = 0; ; attempt++) {
       const left = pending.filter((waiting) => !waiting.abandoned)
-      // A changed set of items is a new attempt with an id of its own; the same set keeps it, so that a late landing is recognized.
+      // A changed set of items is a new attempt with a new id. The same set keeps its id, so that a write that lands
+      // late is recognized.
       if (left.length < pending.length) id = randomUUID()
       pending = left
       if (pending.length === 0) return
@@ -83,7 +86,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     }
   }
 
-  /** One try from the tail on; throws when the store does not answer. */
+  /** One attempt from the tail on; throws if the store does not answer. */
   async function attemptOnce(
     chain: Chain,
     pending: Waiting[],
@@ -96,13 +99,14 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     if (items[0]?.recheck && !(await items[0].recheck(tail.next))) return { next: 'refused', code: 'conflict' }
     const nowMs = now()
     const quota = await quotaFor(tail, items, nowMs)
-    // The quota document did not change since it was blamed for a refusal: one of the items' own writes is at fault.
+    // The quota document has not changed since it was blamed, so one of the items' own writes caused the refusal.
     if (blamedQuota !== undefined && quota?.value.version === blamedQuota) return { next: 'refused', code: 'conflict' }
-    // Whoever gave up while the store was read is not to be written.
+    // Callers that gave up while the store was read must not be written.
     if (pending.some((waiting) => waiting.abandoned)) return { next: 'again' }
 
     const plan = planSegment({ log: chain.log, orgId: chain.orgId, batch, tail, nowMs, items, quota: quota?.value })
-    // Nothing to commit, so no collision would tell that the tail is stale and somebody else has given units back.
+    // Without a commit no collision can show that the tail is stale and that units were given back elsewhere: read it
+    // again.
     if (plan.admitted.length === 0 && remembered) return { next: 'again' }
     const written = plan.admitted.length === 0 ? 'done' : await commitUntilKnown(chain, plan, quota, pending)
     if (written === 'again') return { next: 'again' }
@@ -128,7 +132,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     return { ownerUid, value: await store.readQuota(ownerUid, month) }
   }
 
-  /** Repeats one and the same commit until it is known to stand, or that something else stands there. */
+  /** Repeats the same commit until the store confirms that it is written, or that something else is written there. */
   async function commitUntilKnown(
     chain: Chain,
     plan: Plan,
@@ -139,7 +143,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
       const result = await store.commit(chain.log, plan, quota)
       if (result === 'done' || result === 'invalid') return result
       if (result === 'refused') {
-        // Not to be left before it is known who wrote there: a tail read afresh could end in this very segment.
+        // Find out who wrote here before going on: a fresh tail could end in this very segment.
         const existing = await store.readSegment(chain.log, plan.segment.first).catch(() => 'unknown' as const)
         if (existing === undefined) return 'refused'
         if (existing !== 'unknown') return existing.batch === plan.segment.batch ? adopt(plan, existing) : 'again'
@@ -149,7 +153,10 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
     }
   }
 
-  /** A precondition failed that is neither the tail's nor the quota's: alone, each item meets its own fate. */
+  /**
+   * The failed precondition is neither the tail's nor the quota's, so each item is tried alone and only the culprit
+   * fails.
+   */
   async function refuse(chain: Chain, pending: Waiting[], code: ErrorCode): Promise<void> {
     const [only, ...others] = pending
     if (only && others.length === 0) return only.settle(fail(code))
@@ -157,7 +164,10 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
   }
 }
 
-/** Our own segment stands although we were never told. It may be of an earlier plan of the same batch: take what is there. */
+/**
+ * Our own segment was written although no acknowledgement came. It may come from an earlier plan of the same batch, so
+ * use the stored one.
+ */
 function adopt(plan: Plan, existing: Segment): 'done' {
   plan.segment = existing
   plan.hashes = existing.entries.map(hashEntry)
@@ -188,7 +198,7 @@ function answer(
   }
 }
 
-/** A store that does not answer is tried again; what cannot be hashed or stored will not get better. */
+/** A store that does not answer is tried again. An item that cannot be hashed or stored fails for good. */
 function failedTurn(error: unknown): Turn {
   if (!(error instanceof TypeError || error instanceof RangeError)) return { next: 'again' }
   logError(error.stack ?? error.message)

@@ -37,8 +37,8 @@ export function createLedgerStore(db: Firestore): LedgerStore {
       const writes = plan.admitted.flatMap(
         ({ item, offset }) => item.writes?.(plan.segment.first + offset, plan.segment.at, plan.hashes[offset]!) ?? [],
       )
-      // Two changes that were made from the same state of a document: in one commit the later would undo the earlier and
-      // no precondition would notice. Apart, the later fails and is made again from what the earlier left.
+      // Two changes based on the same state of a document: in one commit the later would undo the earlier, and no
+      // precondition would notice. In separate commits the later one fails and is made again from the new state.
       if (new Set(writes.map(({ path }) => path)).size < writes.length) return 'refused'
       const batch = db.batch()
       addSegment(db, batch, log, plan)

@@ -25,7 +25,7 @@ beforeEach(() => {
 })
 afterEach(() => expect(flawOf(store.segments(LOG))).toBeNull())
 
-/** Each item once and its caller told where; targets and calls are all different. */
+/** Checks that each item is written once and its caller told where; targets and calls are all different. */
 async function expectAllWritten(items: readonly Item[], results: Awaited<ReturnType<Append>>[]): Promise<void> {
   const entries = store.entries(LOG)
   for (const [i, result] of results.entries()) {
@@ -94,7 +94,7 @@ describe('a commit that fails', () => {
     ['because the quota was leased from, again and again', ['quota-raced', 'raced', 'quota-raced', 'lost']],
   ])('%s leaves every item on the chain once', async (_how, faults) => {
     for (const at of [0, 1]) {
-      // From the first commit on, and from the first that carries several items.
+      // Faults begin with the first commit, or with the first that carries several items.
       store.fault = (nth) => faults[nth - at]
       store.commits = 0
       const items = Array.from({ length: 6 }, (_, i) => intentOf(`${at}-${i}`))
@@ -174,11 +174,11 @@ describe('a store that is down', () => {
   })
 
   describe('that loses a commit of which one caller gives up', () => {
-    // The patience of callers is what the clock of the test says; the ledger's own waits are real.
+    // The test's clock controls the callers' patience; the ledger's own waits are real.
     beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
     afterEach(() => void vi.useRealTimers())
 
-    /** The second commit, which holds `hasty` and `patient`, is lost four times, and `hasty` gives up at the first. */
+    /** The second commit, with `hasty` and `patient`, is lost four times; `hasty` gives up at the first loss. */
     async function appendThree(items: Item[]): Promise<boolean[]> {
       store.fault = (nth) => {
         if (nth === 1) vi.advanceTimersByTime(20)

@@ -10,9 +10,9 @@ const PATIENCE_MS = 10_000
 const CHAINS_MAX = 10_000
 
 /**
- * The audit chain's writer. One commit per chain is under way at a time; what arrives meanwhile goes out together as
- * the next segment (group commit). The create of a segment is the compare-and-swap: it collides with whoever wrote
- * that sequence number first, and a writer recognizes its own segment, whose acknowledgement was lost, by `batch`.
+ * Writes the audit chains. Each chain has one commit under way at a time; items that arrive meanwhile go out together
+ * in the next segment (group commit). Creating a segment is the compare-and-swap: it collides with the first writer of
+ * that sequence number. By `batch` a writer recognizes its own segment if the acknowledgement was lost.
  */
 export function createLedger(store: LedgerStore, now: () => number = Date.now): Append {
   const commitBatch = createCommitter(store, now)

@@ -3,19 +3,19 @@ import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } fro
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Item, Plan, Write } from './plan.ts'
 
-/** What goes wrong in one commit. */
+/** A fault in one commit. */
 export type CommitFault =
-  /** Nothing is written and no word comes. */
+  /** Nothing is written and no acknowledgement comes. */
   | 'lost'
-  /** It is written, but no word comes. */
+  /** It is written, but no acknowledgement comes. */
   | 'unacknowledged'
-  /** No word comes; it is written when the store is next asked for anything. */
+  /** No acknowledgement comes; it is written when the store is next asked for anything. */
   | 'late'
-  /** Another writer is first behind the same tail. */
+  /** Another writer appends to the same tail first. */
   | 'raced'
   /** Another chain leases a unit of the same quota first. */
   | 'quota-raced'
-  /** The store will never take it. */
+  /** The store will never accept it. */
   | 'invalid'
 
 /** A LedgerStore in memory with the preconditions of the real one, and faults on demand. */
@@ -24,7 +24,7 @@ export interface MemoryStore extends LedgerStore {
   entries(log: string): Entry[]
   documents: Map<string, { data: object; version: number }>
   quota: { limit: number; leased: number; version: number }
-  /** Asked for every commit, with its number from 0; the fault it answers happens. */
+  /** Called for every commit with its number from 0; the fault it returns happens. */
   fault: (nth: number, plan: Plan) => CommitFault | undefined
   /** While true, reads throw and commits are lost. */
   down: boolean
@@ -38,7 +38,7 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
   const segmentsOf = (log: string): Segment[] => chains.get(log) ?? chains.set(log, []).get(log)!
   let late: (() => void) | undefined
 
-  /** All that has happened up to now has happened, and the store answers. */
+  /** Applies the late commit, and throws while the store is down. */
   async function reach(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
     late?.()
@@ -127,7 +127,7 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
   return store
 }
 
-/** As another process would append it. */
+/** Appends as another process would. */
 function appendForeign(segments: Segment[], log: string): void {
   const tail = segments.length > 0 ? tailOf(segments.at(-1)!) : EMPTY_TAIL
   const at = nextTime(tail, START_MS)
@@ -155,7 +155,7 @@ export function itemOf(target: string, more: Partial<Item> = {}): Item {
   return { drafts: [{ action: 'agent.disable', actor: 'user:u', target, call: '', meta: {} }], ...more }
 }
 
-/** An invocation's intent: one unit out of the quota. */
+/** An invocation's intent, charged one unit of quota. */
 export function intentOf(call: string): Item {
   return {
     drafts: [{ action: 'tool.invoke.intent', actor: 'agent:a', target: 'tool', call, meta: {} }],
@@ -163,7 +163,7 @@ export function intentOf(call: string): Item {
   }
 }
 
-/** What is wrong with a chain: a gap, a broken link or time. Null when nothing is. */
+/** The first flaw of a chain: a gap, a broken link or a time that runs backwards. Null if it has none. */
 export function flawOf(segments: readonly Segment[]): string | null {
   let prev = '0'.repeat(64)
   let at = ''

@@ -2,7 +2,7 @@ import type { Firestore } from 'firebase-admin/firestore'
 import { logs, paths, type UsageDoc } from '../store/documents.ts'
 import { collection, readAll } from '../store/path.ts'
 
-/** What all agents of an owner have spent in a month, in units of `tools.invoke`, from the usage documents. */
+/** Units of `tools.invoke` that all agents of an owner have spent in a month, from the usage documents. */
 export async function ownerUsage(
   db: Firestore,
   ownerUid: string,

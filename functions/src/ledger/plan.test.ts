@@ -106,7 +106,7 @@ describe('planSegment', () => {
     const items = [intentOf('a'), itemOf('t'), intentOf('b'), creditOf('x'), intentOf('c')]
     const { admitted, refused, segment } = plan(items, { limit: 1 })
     expect(refused).toEqual([items[4]])
-    // The unit that comes back with `x` pays for `b`.
+    // The unit returned by `x` pays for `b`.
     expect(admitted.map(({ item, offset }) => [items.indexOf(item), offset])).toEqual([
       [0, 0],
       [1, 1],
@@ -127,7 +127,7 @@ describe('planSegment', () => {
     const after = plan([...intents(1), creditOf('c0')], { tail: tailOf(before.segment), nowMs: DECEMBER, limit: 100 })
     expect(after.usage).toEqual({ month: '2026-12', invoked: 1, credited: 0, leased: 1 })
     expect(after.segment.entries[1]!.meta['credited']).toBe(false)
-    // A clock that is behind the chain stays in the chain's month.
+    // A clock that lags behind the chain stays in the chain's month.
     const late = plan(intents(1), { tail: tailOf(after.segment), nowMs: NOVEMBER, limit: 100 })
     expect(late).toMatchObject({ segment: { at: after.segment.at }, usage: { month: '2026-12', invoked: 2 } })
   })

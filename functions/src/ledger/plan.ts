@@ -4,7 +4,7 @@ import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vit
 import { leaseSize, spendable, type Quota } from '@vitrine/core/log/meter'
 import { buildSegment, nextTime, usageAt, type Segment, type Tail, type Usage } from '@vitrine/core/log/segment'
 
-/** Where entries came to stand, in the order of the item's drafts. */
+/** The places of an item's entries, in the order of its drafts. */
 export interface Appended {
   receipts: Receipt[]
   /** Time of the entries, RFC 3339. */
@@ -17,57 +17,60 @@ export interface Receipt {
   hash: string
 }
 
-/** A write that belongs to an entry: both are committed, or neither. */
+/** A write that is committed together with an entry, or not at all. */
 export type Write =
   | { op: 'create'; path: string; data: object }
-  /** `version` is what `readVersioned` gave: a document that has changed since fails the write. */
+  /** `version` comes from `readVersioned`: the write fails if the document has changed since. */
   | { op: 'update'; path: string; data: object; version?: unknown }
   | { op: 'set'; path: string; data: object }
   | { op: 'delete'; path: string; version?: unknown }
 
-/** What goes into a chain together. */
+/** Drafts and writes that enter a chain together. */
 export interface Item {
   drafts: Draft[]
-  /** One unit of `tools.invoke` is spent out of this owner's quota; refused when none is left. */
+  /** Spends one unit of `tools.invoke` from this owner's quota; refused if none is left. */
   charge?: { ownerUid: string }
-  /** One unit goes back, if the month in which it was spent is still running; `meta.credited` of the last draft says so. */
+  /** Gives one unit back if the month in which it was spent still runs; `meta.credited` of the last draft tells. */
   credit?: { month: string }
-  /** All units that the chain has leased and not spent go back to this owner's quota; `meta.units` of the draft says how many. */
+  /**
+   * Returns all units that the chain has leased and not spent to this owner's quota; `meta.units` of the draft says how
+   * many.
+   */
   release?: { ownerUid: string }
   opening?: { call: string; opening: Opening }
-  /** Given the sequence number, the time and the hash of the item's first entry. */
+  /** Called with the sequence number, the time and the hash of the item's first entry. */
   writes?: (seq: number, at: string, hash: string) => Write[]
   /**
-   * For what is true only of a chain that nobody else has added to: asked right before each try to write at `seq`, and
-   * refused (conflict) when it says no. Since the segment is created at `seq` or not at all, nothing comes in between.
+   * For an item that is valid only if nobody else has appended. Called right before each attempt to write at `seq`;
+   * false refuses the item (conflict). The segment is created at `seq` or not at all, so nothing can come in between.
    */
   recheck?: (seq: number) => Promise<boolean>
-  /** Called when the item turns out to stand after its caller was told that the ledger is unavailable. */
+  /** Called if the item turns out to be written after its caller was told that the ledger is unavailable. */
   landedLate?: (appended: Appended) => void
 }
 
 export interface Plan {
   segment: Segment
   hashes: string[]
-  /** Items in the order of their drafts; each with its first entry's index in the segment. */
+  /** The admitted items in order, each with the index of its first entry in the segment. */
   admitted: { item: Item; offset: number }[]
-  /** Items for which the quota had no unit left, and releases of nothing. */
+  /** Items that found no unit of quota left, and releases without units to return. */
   refused: Item[]
-  /** Units to lease in the same commit; negative when some go back. */
+  /** Units to lease in the same commit; negative if some are returned. */
   lease: number
   usage: Usage
   usageChanged: boolean
 }
 
-/** Units missing for a batch, before any lease: the quota document need not be read when this is 0. */
+/** Units that a batch lacks before any lease; if 0, the quota document is not read. */
 export function unitsMissing(tail: Tail, items: readonly Item[], nowMs: number): number {
   const usage = usageAt(tail, nextTime(tail, nowMs))
   return Math.max(0, count(items, chargesUnit) - count(items, (item) => isCredited(item, usage)) - spendable(usage))
 }
 
 /**
- * Places items behind the tail. Charged items are refused when tail, credits and lease together leave them no unit;
- * everything else is always admitted.
+ * Places items after the tail. A charged item is refused if tail, credits and lease together leave it no unit; all
+ * other items are admitted.
  */
 export function planSegment(input: {
   log: string
@@ -115,7 +118,10 @@ export function planSegment(input: {
   }
 }
 
-/** How many of the waiting items one segment can hold: at least one, whatever its size. Rechecks and releases go alone. */
+/**
+ * How many of the waiting items fit into one segment: at least one, whatever its size. Items with a recheck or a
+ * release go alone.
+ */
 export function batchSize(items: readonly Item[]): number {
   const alone = items.findIndex((item) => item.recheck ?? item.release)
   return alone === 0 ? 1 : sizeOf(alone > 0 ? items.slice(0, alone) : items)
@@ -135,7 +141,7 @@ function sizeOf(items: readonly Item[]): number {
   return items.length
 }
 
-/** An upper estimate of a stored entry; hashes, times and field names are the fixed part. */
+/** An upper estimate of a stored entry's size; the fixed part covers hashes, times and field names. */
 function draftBytes(draft: Draft): number {
   let bytes = 500 + 3 * (draft.actor.length + draft.target.length + draft.call.length)
   for (const value of Object.values(draft.meta)) bytes += typeof value === 'string' ? 32 + 3 * value.length : 40

@@ -14,7 +14,7 @@ export interface Wanted {
   cursor?: Cursor | undefined
 }
 
-/** The last entry of the page before. */
+/** The last entry of the previous page. */
 interface Cursor {
   /** Path of its segment. */
   path: string
@@ -26,19 +26,19 @@ export interface Page {
   nextPageToken: string | null
 }
 
-/** Segments read at a time; one holds many entries, or a single one. */
+/** Segments read at a time; a segment holds from one entry to many. */
 const SEGMENTS_AT_A_TIME = 50
 
 /**
- * Entries that match, newest first. Firestore finds segments by time and the narrowest facet (every query here is
- * served by an index in firestore.indexes.json); the entries in them are filtered here.
+ * Finds matching entries, newest first. Firestore selects segments by time and the narrowest facet (each query has an
+ * index in firestore.indexes.json); their entries are filtered here.
  */
 export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): Promise<Page> {
   const { pageSize, filter } = wanted
   let query = segmentsOf(db, scope, wanted)
   if (wanted.cursor) {
     const last = await db.doc(wanted.cursor.path).get()
-    // The cursor's own segment comes again: part of it may have been on the page before.
+    // Starts with the cursor's own segment, since only part of it may have been on the previous page.
     if (last.exists) query = query.startAt(last)
   }
   const entries: Entry[] = []
@@ -73,7 +73,7 @@ function segmentsOf(db: Firestore, scope: Scope, { filter, from, to }: Wanted): 
   return query.orderBy('at', 'desc').orderBy('first', 'desc')
 }
 
-/** Entries of one segment share its time today; a reader does not rely on that. */
+/** Entries of one segment share their time today; this check does not rely on it. */
 function isWithin(entry: Entry, { from, to }: Wanted): boolean {
   const ms = Date.parse(entry.ts)
   return (from === undefined || ms >= Date.parse(from)) && (to === undefined || ms <= Date.parse(to))
@@ -83,7 +83,7 @@ function writePageToken(cursor: Cursor): string {
   return Buffer.from(JSON.stringify([cursor.path, cursor.seq])).toString('base64url')
 }
 
-/** Null for anything that we did not write, or wrote for another chain. */
+/** Null for a token that Vitrine did not issue, or issued for another chain. */
 export function readPageToken(token: string, scope: Scope): Cursor | null {
   try {
     const [path, seq, ...rest] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[]

@@ -8,19 +8,20 @@ import { read } from '../store/path.ts'
 import { ownerUsage } from './owner-usage.ts'
 
 /**
- * Has all agents of an owner give back the units they have leased and not spent. Answers whether the quota has units
- * after that, so that asking it again is worth while. Unless `always`, an owner who had none just now is left alone.
+ * Makes all agents of an owner return the units they have leased and not spent. Resolves with whether the quota has
+ * units afterwards, so that asking it again makes sense. Unless `always`, an owner whose quota was just found empty is
+ * skipped.
  */
 export type Reclaim = (ownerUid: string, always?: 'always') => Promise<boolean>
 
-/** An owner whose quota was empty even so is left alone for so long: looking costs two reads an agent. */
+/** How long an owner with an empty quota is skipped: looking costs two reads per agent. */
 const FRUITLESS_MS = 10_000
 const OWNERS_MAX = 1_000
 
 /**
- * Agents lease units in blocks, and an idle one may sit on some while another of the same owner is refused. Before that
- * happens, every agent's unspent units go back: an entry on its own chain and the quota document in one commit, so an
- * agent that is active after all merely leases again.
+ * Agents lease units in blocks, so an idle agent may hold units while another of the same owner is refused. Before
+ * refusing, every agent's unspent units are returned: an entry on its own chain and the quota document in one commit.
+ * An agent that is active after all simply leases again.
  */
 export function createReclaim(db: Firestore, append: Append, now: () => number = Date.now): Reclaim {
   const underWay = new Map<string, Promise<boolean>>()
@@ -46,7 +47,7 @@ export function createReclaim(db: Firestore, append: Append, now: () => number =
   }
 
   return async (ownerUid, always) => {
-    // Whoever was refused meanwhile profits from what is under way: a second look would find nothing any more.
+    // A refused caller shares the run that is under way: another one would find nothing more.
     const current = underWay.get(ownerUid)
     if (current && !always) return current
     if (!always && now() < (fruitlessUntilMs.get(ownerUid) ?? 0)) return false

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { coalesce, coalesceMany } from './coalesce.ts'
 
-/** Runs that end when they are told to; what each answers is the time at which it started. */
+/** Runs that end on command; each answers with the time at which it started. */
 function controlled() {
   const runs: { start: number; resolve(): void; reject(error: Error): void }[] = []
   let clock = 0
@@ -30,7 +30,7 @@ describe('coalesce', () => {
     expect(runs).toHaveLength(1)
     runs[0]!.resolve()
     await tick()
-    // All five waited for one run, and who comes now waits for the one after.
+    // All five waited for one run; later callers wait for the next one.
     arrive()
     expect(runs).toHaveLength(2)
     runs[1]!.resolve()

@@ -1,7 +1,7 @@
 /**
- * Shares one run among the callers of a key. A run serves only those who came before it started: whoever comes while it
- * is under way waits for the next one, so nobody gets an answer older than their own request. Callers of one key pass
- * the same work; one of them has it run.
+ * Shares one run among the callers of a key. A run serves only callers that came before it started; later ones wait for
+ * the next run, so no answer is older than its request. All callers of a key pass the same work, and one of them runs
+ * it.
  */
 export function coalesce<T>(): (key: string, run: () => Promise<T>) => Promise<T> {
   const active = new Map<string, { done: Promise<T>; next?: Promise<T> }>()
@@ -25,7 +25,7 @@ export function coalesce<T>(): (key: string, run: () => Promise<T>) => Promise<T
   }
 }
 
-/** The same for many keys at once: all that is asked for while one round trip is under way goes into the next. */
+/** The same for many keys at once: keys requested while one round trip is under way go into the next. */
 export function coalesceMany<T>(
   fetchAll: (keys: string[]) => Promise<Map<string, T>>,
 ): (keys: string[]) => Promise<(T | undefined)[]> {
@@ -47,7 +47,7 @@ export function coalesceMany<T>(
     if (!waiting) {
       const batch = new Set<string>()
       const begin = () => start(batch)
-      // Without anything under way a microtask's delay still gathers what the same tick asks for.
+      // Even with nothing under way, waiting one microtask gathers the requests of the same tick.
       waiting = { keys: batch, done: (current ?? Promise.resolve()).then(begin, begin) }
     }
     const { keys: batch, done } = waiting

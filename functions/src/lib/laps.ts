@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** What `vitrine:lap` carries. */
+/** A message of the channel `vitrine:lap`. */
 export interface Lap {
   step: string
   ms: number
@@ -11,8 +11,8 @@ const laps = channel('vitrine:lap')
 export type LapTimer = (step: string) => void
 
 /**
- * Publishes on the diagnostics channel `vitrine:lap` how long each step took since the one before. Costs nothing when
- * nobody listens; the benchmark does.
+ * Publishes how long each step took since the previous one, on the diagnostics channel `vitrine:lap`. Without a
+ * subscriber, such as the benchmark, it costs nothing.
  */
 export function lapTimer(): LapTimer {
   if (!laps.hasSubscribers) return ignore
@@ -24,7 +24,7 @@ export function lapTimer(): LapTimer {
   }
 }
 
-/** The same for one of several things that happen at once: publishes how long it took. */
+/** Publishes how long one of several concurrent steps took. */
 export function timed<T>(step: string, work: Promise<T>): Promise<T> {
   if (!laps.hasSubscribers) return work
   const startedMs = performance.now()

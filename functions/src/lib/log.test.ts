@@ -8,7 +8,7 @@ afterEach(() => {
   for (const stop of started.splice(0)) stop()
 })
 
-/** What is written at this level, one text for each write. */
+/** The text of each write at this level. */
 function written(level: 'off' | 'errors' | 'info'): string[] {
   const texts: string[] = []
   const { flush, stop } = startLog({ level, project: 'acme', write: (text) => texts.push(text) })

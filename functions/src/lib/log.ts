@@ -5,13 +5,13 @@ import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import type { Result } from '@vitrine/core/result'
 
 /**
- * The one place that makes and writes log lines: one for each request, refusal and failure, as JSON that Cloud Logging reads
- * (https://cloud.google.com/logging/docs/structured-logging). Lines go through the diagnostics channel `vitrine:log`, so that only the
- * composition root decides whether and where they are written. Never give a line a credential, an argument, a result, a query or a header,
- * nor a name that the caller wrote and nothing has confirmed: docs/operating.md says what lines hold.
+ * Makes and writes all log lines: one for each request, refusal and failure, as JSON that Cloud Logging reads
+ * (https://cloud.google.com/logging/docs/structured-logging). Lines go through the diagnostics channel `vitrine:log`,
+ * so that only the composition root decides whether and where they are written. Never log a credential, an argument, a
+ * result, a query, a header, or an unconfirmed name that the caller wrote: docs/operating.md says what lines hold.
  */
 
-/** What is known of the request under way: each field is set once it has been verified. */
+/** Facts about the request under way; each field is set once it is verified. */
 export interface RequestRecord {
   function: string
   operation?: string
@@ -19,7 +19,7 @@ export interface RequestRecord {
   agentId?: string
   /** Set when the tool exists. */
   tool?: string
-  /** Time that its entries took to become durable. */
+  /** Time until its entries were durable. */
   appendMs?: number
   traceId?: string
 }
@@ -35,28 +35,28 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 const lines = channel('vitrine:log')
 const requests = new AsyncLocalStorage<RequestRecord>()
 
-/** A failure that alerts match on. */
+/** Logs a failure that alerts match on. */
 export function logError(message: string): void {
   publish({ severity: 'ERROR', event: 'failure', message })
 }
 
-/** The refusal of a known agent's call; the reason is for the agent's owner. */
+/** Logs the refusal of a known agent's call; the reason is for the agent's owner. */
 export function logDenial(reason: string, code: ErrorCode): void {
   publish({ severity: 'NOTICE', event: 'denial', message: `Denied: ${reason}`, reason, code })
 }
 
-/** A request that the egress guard kept from leaving. */
+/** Logs a request that the egress guard blocked. */
 export function logEgressRefusal(refusal: { host?: string; port: number; address?: string; reason: string }): void {
   publish({ severity: 'WARNING', event: 'egress_refusal', message: `Egress refused: ${refusal.reason}`, ...refusal })
 }
 
-/** Adds to what the lines of the request under way say. */
+/** Adds fields to the lines of the request under way. */
 export function describeRequest(fields: Omit<RequestRecord, 'function'>): void {
   const record = requests.getStore()
   if (record) Object.assign(record, fields)
 }
 
-/** Does the work of one request and writes its line. */
+/** Runs the work of one request and writes its line. */
 export function logRequest(
   name: string,
   headers: IncomingHttpHeaders,
@@ -85,7 +85,7 @@ export function logRequest(
   })
 }
 
-/** The function, with its time counted as the request's `appendMs`. */
+/** Wraps a function so that its time counts as the request's `appendMs`. */
 export function countingAppends<A extends unknown[], R>(
   append: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R> {
@@ -100,7 +100,7 @@ export function countingAppends<A extends unknown[], R>(
   }
 }
 
-/** Writes lines from now on, those of one turn of the event loop together; `flush` writes those of this turn at once. */
+/** Starts writing lines, those of one event-loop turn together; `flush` writes the lines of this turn at once. */
 export function startLog({
   level,
   project,
@@ -144,7 +144,7 @@ function publish(line: LogLine): void {
   lines.publish({ ...known, ...line })
 }
 
-/** `internal` is a mistake in Vitrine; the other codes of 5xx are somebody's outage. */
+/** `internal` is Vitrine's own mistake; the other 5xx codes are an outage of something else. */
 function severityOf(code: ErrorCode): LogLine['severity'] {
   if (code === 'internal') return 'ERROR'
   return ERRORS[code].http >= 500 ? 'WARNING' : 'INFO'

@@ -14,8 +14,9 @@ import { listManifest, notListed } from './fetch.ts'
 import { listingOf, type Listing } from './listing.ts'
 
 /**
- * What the server of a registration lists right now, or did within `manifestMaxAgeMs`. Concurrent callers share one look, which starts
- * after all of them came. Errors: those of listManifest and listingOf; upstream_timeout and cancelled when `signal` aborts.
+ * Lists the tools of a registration's server, now or within the last `manifestMaxAgeMs`. Concurrent callers share one
+ * request, which starts after all of them arrived. Errors: those of listManifest and listingOf; upstream_timeout and
+ * cancelled when `signal` aborts.
  */
 export type CheckManifest = (
   agentId: string,
@@ -24,10 +25,10 @@ export type CheckManifest = (
   signal: AbortSignal,
 ) => Promise<Result<Listing>>
 
-/** Length of all manifests that are kept for `manifestMaxAgeMs`. */
+/** Total length of the manifests cached for `manifestMaxAgeMs`. */
 const KEPT_LENGTH_MAX = 16 * 1024 * 1024
 
-/** `close` lets go of connections. They are kept between checks, for a handshake costs as much as a check. */
+/** `close` closes the connections. They stay open between checks, because a handshake costs as much as a check. */
 export function manifestChecker(network: {
   dispatcher: Dispatcher
   egress: EgressPolicy
@@ -49,7 +50,7 @@ export function manifestChecker(network: {
       const listed = await listManifest(opened.connection, openLease(tool, token, scrubber), signal)
       const live = listed.ok ? listingOf(listed.value, scrubber) : listed
       if (live.ok && tool.manifestMaxAgeMs > 0) recent.set(key, { live: live.value, atMs })
-      // The server may have forgotten the session, or speak another revision by now.
+      // The server may have dropped the session or changed its protocol revision, so try once more on a new connection.
       if (live.ok || live.error.code !== 'upstream_invalid' || again || signal.aborted) return live
       connections.drop(request, opened.connection)
     }

@@ -4,7 +4,8 @@ import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { sha256Hex } from '@vitrine/core/keys/sha256-node'
 
 /**
- * Tool objects by name, in the order of the list. A name may stand twice; what has no name has the name '', which nobody can call.
+ * Tool objects by name, in the order of the list. A name may occur twice; a tool without a name is listed as '', which
+ * cannot be called.
  */
 export type ToolsByName = Map<string, JsonObject[]>
 
@@ -26,8 +27,9 @@ export function toolsByName(tools: readonly JsonValue[]): ToolsByName {
 }
 
 /**
- * SHA-256, hex, of the tools alone: each whole object as the server sent it, in canonical form, so that a change of any field shows. The
- * order of different names does not count, nor the version that the server gives itself. Throws TypeError on what JCS cannot represent.
+ * SHA-256, hex, of the tools only: each whole object as the server sent it, in canonical form, so that a change of any
+ * field shows. The order of different names does not matter, nor does the server's own version. Throws TypeError for
+ * values that JCS cannot represent.
  */
 export function toolsHash(tools: ToolsByName): string {
   return sha256Hex(
@@ -46,7 +48,7 @@ export function diffTools(before: ToolsByName, after: ToolsByName): ManifestDiff
   }
 }
 
-/** Whether two lists define a command alike; undefined is a list that does not have it. */
+/** Whether two lists define a command identically; undefined means that the list lacks it. */
 export function isSame(before: JsonObject[] | undefined, after: JsonObject[] | undefined): boolean {
   return before !== undefined && after !== undefined && canonicalize(before) === canonicalize(after)
 }

@@ -20,10 +20,10 @@ import {
 import { outcomeOf } from '../forward/mcp/outcome.ts'
 
 const PAGES_MAX = 64
-/** JSON-RPC: the server has no tools at all. */
+/** JSON-RPC: the server offers no tools. */
 const METHOD_NOT_FOUND = -32601
 
-/** What an MCP server says it offers; the tools exactly as it sent them, so that a change of any field shows. */
+/** What an MCP server says it offers. Tools are kept exactly as sent, so that a change of any field shows. */
 export type Manifest = {
   protocolVersion: string
   server: { name: string; version: string } | null
@@ -35,12 +35,13 @@ export interface ManifestRequest {
   egress: EgressPolicy
   endpoint: Endpoint
   credential: string | null
-  /** The deadline for all of it. */
+  /** The deadline for all pages together. */
   signal: AbortSignal
 }
 
 /**
- * Asks an MCP server for its tools, all pages, over a connection for this alone. Never throws. Errors: those of `listManifest`.
+ * Asks an MCP server for its tools, all pages, over a connection of its own. Never throws. Errors: those of
+ * `listManifest`.
  */
 export async function fetchManifest({
   dispatcher,
@@ -58,8 +59,9 @@ export async function fetchManifest({
 }
 
 /**
- * The same over a connection that there is. Errors: the codes of calls to tools (`upstream_unreachable`, `upstream_timeout`, …);
- * upstream_invalid when the server refuses or answers in something else; upstream_too_large beyond MANIFEST_BYTES_MAX or 64 pages.
+ * Asks over an open connection. Errors: the codes of calls to tools (`upstream_unreachable`, `upstream_timeout`, …);
+ * upstream_invalid if the server refuses or does not answer with a list; upstream_too_large beyond MANIFEST_BYTES_MAX
+ * or 64 pages.
  */
 export async function listManifest(
   connection: Connection,
@@ -93,7 +95,7 @@ async function listTools(connection: Connection, exchange: Exchange): Promise<Re
   let cursor: string | undefined
   for (let page = 0; page < PAGES_MAX; page++) {
     const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) }
-    // The result is taken on its way here; what matters is in the exchange.
+    // The lease intercepts the result, so the client's return value is not used.
     await connection.client
       .request(request, { signal: exchange.lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })
       .catch(() => undefined)
@@ -124,7 +126,7 @@ function manifestOf({ client }: Connection, tools: JsonValue[]): Result<Manifest
     : ok(manifest)
 }
 
-/** What the server said stays out of it: it may have repeated the credential. */
+/** The server's own message is left out: it may repeat the credential. */
 export function notListed(outcome: ForwardOutcome): Result<never> {
   if (!outcome.answered) return fail(outcome.code)
   return fail(

@@ -6,7 +6,7 @@ import { toResult } from '../answers/answer.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 import type { Manifest } from './fetch.ts'
 
-/** What a server lists, without the credential, as it is stored and compared. */
+/** A server's list without the credential, as it is stored and compared. */
 export interface Listing {
   /** As JSON text. */
   manifest: string
@@ -16,13 +16,13 @@ export interface Listing {
 }
 
 /**
- * Takes the credential out of what a server said of itself, since agents and owners read that. Errors: upstream_too_large;
- * upstream_invalid for text or numbers that could not be hashed.
+ * Removes the credential from a server's list, since agents and owners read it. Errors: upstream_too_large;
+ * upstream_invalid for text or numbers that cannot be hashed.
  */
 export function listingOf(found: Manifest, scrubber: Scrubber): Result<Listing> {
   const scrubbed = toResult(scrubber.answer({ type: 'json', value: found }).answer) as { tools?: JsonValue }
   const manifest = JSON.stringify(scrubbed)
-  // What stands in place of a credential may be longer than it.
+  // The replacement of a credential may be longer than the credential.
   if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The manifest is too large.')
   const commands = toolsByName(Array.isArray(scrubbed.tools) ? scrubbed.tools : [])
   try {

@@ -4,7 +4,7 @@ import type { Append } from '../ledger/ledger.ts'
 import type { CheckManifest } from './check.ts'
 import type { Manifests } from './pinned.ts'
 
-/** What comparing a server's list with its pin, and recording the difference, needs. */
+/** The dependencies for comparing a server's list with its pin and recording the difference. */
 export interface ManifestParts {
   db: Firestore
   append: Append

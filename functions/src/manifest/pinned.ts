@@ -5,7 +5,7 @@ import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 
 /** A stored manifest, parsed. */
 export interface Pinned {
-  /** What each command is defined as; more than one definition where the server lists a name twice. */
+  /** The definitions of each command; several if the server lists a name more than once. */
   commands: ToolsByName
   /** See toolsHash. */
   hash: string
@@ -13,16 +13,16 @@ export interface Pinned {
 
 /** Reads the manifests of registrations. */
 export interface Manifests {
-  /** The one that the registration is pinned to; null where there is none. */
+  /** The manifest that the registration is pinned to, or null. */
   pinnedOf(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>): Pinned | null
-  /** The one that waits for approval. */
+  /** The manifest waiting for approval, or null. */
   pendingOf(tool: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null
 }
 
-/** Length of all texts that are kept parsed; an object takes some times that. */
+/** Total length of the cached texts; the parsed objects take several times that. */
 const LENGTH_MAX = 16 * 1024 * 1024
 
-/** Parses a manifest once for all calls while it stays. */
+/** Parses each manifest once, for all calls while it stays cached. */
 export function createManifests(): Manifests {
   const parsed = new LRUCache<string, { text: string; pinned: Pinned }>({
     maxSize: LENGTH_MAX,
@@ -45,7 +45,7 @@ export function createManifests(): Manifests {
   }
 }
 
-/** The same, parsed anew: for what owners and workers do, which is rare. */
+/** Parses without a cache, for the rare operations of owners and workers. */
 export function pinnedOf({ manifest }: Pick<ToolDoc, 'manifest'>): Pinned | null {
   return manifest === null ? null : parseManifest(manifest)
 }

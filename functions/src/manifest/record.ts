@@ -12,13 +12,13 @@ import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
 import type { Listing } from './listing.ts'
 import type { Manifests, Pinned } from './pinned.ts'
 
-/** What a registration is pinned to, and what waits for approval. */
+/** A registration's pinned list and the list waiting for approval. */
 export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
 
-/** In an entry's meta; a list may have thousands. */
+/** Bounds the names in an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
 
-/** Whether `live` says anything that the document does not have yet. */
+/** Whether `live` differs from what the document holds. */
 export function isNews(tool: Pins, pinned: Pinned | null, live: Listing): boolean {
   if (pinned === null) return true
   return pinned.hash === live.manifestHash
@@ -27,9 +27,10 @@ export function isNews(tool: Pins, pinned: Pinned | null, live: Listing): boolea
 }
 
 /**
- * Brings the pins of a registration up to what its server lists, in one commit with the entry `tool.manifestChanged`: a first list is
- * pinned, one that differs waits for approval, and nothing waits any more when the server went back. Each of them once, however many
- * calls and processes find it at the same time. Gives the pins that hold then. Errors: conflict, ledger_unavailable.
+ * Updates the pins of a registration to what its server lists, in one commit with the entry `tool.manifestChanged`: a
+ * first list is pinned, a different one waits for approval, and a server that went back clears the waiting list. Each
+ * change is recorded once, however many calls and processes find it. Returns the resulting pins. Errors: conflict,
+ * ledger_unavailable.
  */
 export type RecordManifest = (agentId: string, tool: ToolDoc, live: Listing) => Promise<Result<Pins>>
 
@@ -84,7 +85,10 @@ function counts(before: ToolsByName, after: ToolsByName): Meta {
   return { added: diff.added.length, removed: diff.removed.length, changed: diff.changed.length, names: namesOf(diff) }
 }
 
-/** `+added -removed ~changed`, as many as fit. Invalid command names are counted, not listed: the server may write anything there. */
+/**
+ * `+added -removed ~changed`, as many as fit. Invalid command names are counted, not listed: the server may write
+ * anything there.
+ */
 function namesOf({ added, removed, changed }: ManifestDiff): string {
   const marked = Object.entries({ '~': changed, '+': added, '-': removed }).flatMap(([mark, names]) =>
     names.filter(isCommand).map((name) => mark + name),

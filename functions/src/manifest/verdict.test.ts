@@ -46,7 +46,7 @@ function toolWith(pinned: Listing | null, changes: Partial<ToolDoc> = {}): ToolD
 
 const manifests = createManifests()
 
-/** One tool document and the chain beside it. `before` runs ahead of a commit, as another process would. */
+/** One tool document and the chain next to it. `before` runs right before a commit, as another process would. */
 function world(tool: ToolDoc, live: Result<Listing>) {
   let version = 0
   const state = {

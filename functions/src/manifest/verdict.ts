@@ -9,8 +9,8 @@ import type { Manifests, Pinned } from './pinned.ts'
 import { isNews, manifestRecorder } from './record.ts'
 
 /**
- * Whether a command may be called as far as its definition goes: `ok` when it is what was pinned (all fields of the tool object as the
- * server sent it), `changed` when it differs, is new or gone, `unknown` when neither list has it.
+ * Judges a command by its definition: `ok` if it equals the pinned one (all fields of the tool object as the server
+ * sent it), `changed` if it differs, is new or is gone, `unknown` if neither list has it.
  */
 export function judge(pinned: Pinned | null, command: string, live: ToolsByName): 'ok' | 'changed' | 'unknown' {
   const before = pinned?.commands.get(command)
@@ -20,8 +20,8 @@ export function judge(pinned: Pinned | null, command: string, live: ToolsByName)
 }
 
 /**
- * What the stored registration says already, before anything is charged or asked. Errors: manifest_changed for a command that waits for
- * the owner's approval, tool_not_found for one that no list has.
+ * The verdict by the stored registration alone, before anything is charged or sent. Errors: manifest_changed for a
+ * command waiting for the owner's approval, tool_not_found for a command that no list has.
  */
 export function knownVerdict(
   { pinnedOf, pendingOf }: Manifests,
@@ -37,8 +37,8 @@ export function knownVerdict(
 /** Whether a command of a registration may be called. */
 export interface Verdicts {
   /**
-   * Looks at what the server lists now and puts on record where that differs from what is pinned. Where the policy is `warn` every call
-   * goes on. Errors: manifest_changed, tool_not_found, and when the server's list cannot be had, the reason why.
+   * Asks the server for its list and records how it differs from the pinned one. With the policy `warn` every call goes
+   * on. Errors: manifest_changed, tool_not_found, or the reason why the list is not available.
    */
   live(
     agentId: string,
@@ -48,15 +48,16 @@ export interface Verdicts {
     signal: AbortSignal,
   ): Promise<Result<void>>
   /**
-   * knownVerdict, and where that refuses, a look at the server once a minute: it may have gone back to what was pinned, or list by now
-   * what nobody has seen, and without a call that goes on nothing would ever notice. Errors: those of knownVerdict.
+   * Applies knownVerdict. If it refuses, asks the server again once a minute: refused calls never reach the server, so
+   * otherwise nothing would notice that it went back to the pinned list or lists something new. Errors: those of
+   * knownVerdict.
    */
   stored(agentId: string, tool: ToolDoc, command: string | undefined): Promise<Result<void>>
 }
 
-/** How soon a refusal is looked into again, in one process: looking costs the caller nothing. */
+/** How often one process asks the server about a refused command. Asking costs the caller nothing. */
 const STANDING_MS = 60_000
-/** Registrations whose last look is remembered. */
+/** Registrations whose last check is remembered. */
 const LOOKS_MAX = 10_000
 
 export function createVerdicts(parts: ManifestParts): Verdicts {
@@ -72,7 +73,8 @@ export function createVerdicts(parts: ManifestParts): Verdicts {
     const isRecorded = !isNews(tool, manifests.pinnedOf(tool), listed.value)
     const recorded = isRecorded ? ok(tool) : await record(agentId, tool, listed.value)
     if (lenient) return ok(undefined)
-    // A later call records it if this one could not; but nothing can be held against a first list that is not pinned.
+    // If recording failed, a later call records the change. But a first list that is not pinned gives nothing to
+    // compare with.
     if (!recorded.ok && tool.manifest === null) return recorded
     const pinned = manifests.pinnedOf(recorded.ok ? recorded.value : tool)
     return refusalOf(judge(pinned, command, listed.value.commands), command)

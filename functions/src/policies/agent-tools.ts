@@ -13,11 +13,11 @@ export interface PolicyTool {
   name: string
   kind: 'worker'
   url: ''
-  /** `{tools}`: the enabled commands of the approved list; null before a worker has brought the server up. */
+  /** `{tools}`: the enabled commands of the approved list; null before a worker first started the server. */
   manifest: JsonObject | null
 }
 
-/** The tools that an agent has by its policies, by name: the very servers that Routes.find finds. */
+/** The tools that an agent has through its policies, by name: the same servers that Routes.find finds. */
 export async function policyTools(
   { db, load }: Pick<PolicyParts, 'db' | 'load'>,
   agent: { orgId: string; teams?: readonly string[] },

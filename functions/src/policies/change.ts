@@ -10,13 +10,15 @@ import { forget } from './records.ts'
 import { routeWrites } from './routes.ts'
 import { checkSettings, settingsMeta, unpinned, type PolicySettings } from './settings.ts'
 
+/** Changes a tool policy in one commit: the document, its routes, its pins and the audit entry. */
+
 export interface PolicyChange {
-  /** For the record: what was done. */
+  /** The change's name in the audit entry. */
   change: string
-  /** Only if the policy is at this version still. */
+  /** The version that the change requires; any version if undefined. */
   version?: number | undefined
   meta?: Meta
-  /** Pins to take away beside those that the change itself makes void. */
+  /** Pins to remove besides those that the change itself invalidates. */
   unpin?: string[]
   edit: (before: Managed) => Result<PolicySettings>
 }
@@ -27,8 +29,8 @@ export interface Changed {
 }
 
 /**
- * Changes a policy, its routes and its pins in one commit with the entry. Errors: those of managedPolicy, `edit`, checkSettings and
- * routeWrites; conflict when `version` is not the current one.
+ * Applies a change. Errors: those of managedPolicy, `edit`, checkSettings and routeWrites; conflict if `version` is not
+ * the current one.
  */
 export async function changePolicy(
   parts: PolicyParts,

@@ -3,13 +3,14 @@ import type { BreakerDoc } from '../store/documents.ts'
 import { policyPaths, type WorkersDoc } from '../store/policy-documents.ts'
 
 /**
- * Circuit breakers of a policy's servers. They stand in the document of its workers, which every call reads anyway: no owner's change is
- * conditional on it, and no worker takes its policy anew for it.
+ * Circuit breakers of a policy's servers. They are stored in the document of the policy's workers, which every call
+ * reads anyway. Owners' changes are not conditional on that document, and its changes don't make workers fetch their
+ * policy again.
  */
 
-/** What circuits belong to, a policy's change and a worker's arrival: after another of either they start closed. */
+/** The state that a circuit belongs to. A change of the policy or a newly connected worker closes all circuits. */
 export interface Since {
-  /** Of the policy. */
+  /** The policy's revision. */
   revision: number
   /** See WorkersDoc. */
   connected: number
@@ -25,13 +26,13 @@ export function breakerOf(
   { revision, connected }: Since,
 ): BreakerDoc | null {
   const stored = workers?.breakers?.[slug]
-  // Calls that began before a worker came may have ended, and opened a circuit, after it did.
+  // A call that began before a worker connected may have opened a circuit after it did; such a circuit does not count.
   if (stored?.revision !== revision || stored.connected !== connected) return null
   const { openUntilMs, openForMs } = stored
   return { openUntilMs, openForMs }
 }
 
-/** Fails when the policy is gone. */
+/** The write fails if the policy was deleted. */
 export function breakerWrite(
   { orgId, policyId, slug }: { orgId: string; policyId: string; slug: string },
   since: Since,

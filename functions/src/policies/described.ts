@@ -7,15 +7,15 @@ import { breakerOf, sinceOf } from './circuits.ts'
 import type { ServerDoc, ToolPolicyDoc, WorkersDoc } from '../store/policy-documents.ts'
 import { pinFor } from './records.ts'
 
-/** A policy as those who may read it see it: no key, no secret, no ciphertext. */
+/** A policy as its readers see it: without key, secrets and ciphertext. */
 export interface DescribedPolicy extends Omit<ToolPolicyDoc, 'revision'> {
   policyId: string
 }
 
-/** What is known of a server beside its configuration. */
+/** What is known about a server besides its configuration. */
 export interface DescribedServer {
   slug: string
-  /** Null until a worker has brought it up, and for servers of the node. */
+  /** Null until a worker has started it, and for servers of the node. */
   pinned: Pin | null
   manifestHash: string | null
   /** Set while a changed manifest waits for approval. */
@@ -38,7 +38,7 @@ export function describePolicy(
   return { policyId, orgId, name, teams, builtins, servers, version }
 }
 
-/** By its own document and that of the policy's workers; `revision` is the policy's. */
+/** Describes a server from its own document and that of the policy's workers; `revision` is the policy's. */
 export function describeServer(
   server: ServerConfig,
   doc: ServerDoc | undefined,
@@ -58,7 +58,7 @@ export function describeServer(
   }
 }
 
-/** The workers of a policy, the latest seen first. Their addresses are not shown. */
+/** The workers of a policy, most recently seen first. Their addresses are not shown. */
 export function describeWorkers(doc: WorkersDoc | undefined, nowMs: number): DescribedWorker[] {
   return Object.entries(doc?.workers ?? {})
     .map(([instanceId, { seenAt, servers }]) => ({

@@ -16,9 +16,9 @@ import type { Load } from '../store/load.ts'
 import type { Path } from '../store/path.ts'
 import { whereToSet } from './worker-policy.ts'
 
-/** Finds the tool that an agent means by a name, among the servers of its tool policies. */
+/** Finds the tool that an agent means by a name among the servers of its tool policies. */
 
-/** Who asks, and for what. */
+/** The agent and the tool it names. */
 export interface RouteRequest {
   agent: { id: string; orgId: string; teams?: readonly string[] }
   /** The tool's name without a command. */
@@ -29,16 +29,19 @@ export interface RouteRequest {
 
 export interface WorkerRoute extends ServedTool {
   orgId: string
-  /** What its circuit belongs to. */
+  /** The state that its circuit belongs to. */
   since: Since
 }
 
-/** A server of a policy, as far as it can be a registration. */
+/** A server of a policy in the shape of a registration. */
 export type WorkerTool = Omit<ToolDoc, 'kind'> & {
   kind: 'worker'
   commands: string[] | null
   route: WorkerRoute
-  /** Why no call can be made for this user: permission_denied, secret_missing or connection_required. To be answered before anything is charged. */
+  /**
+   * Why calls for this user are impossible: permission_denied, secret_missing or connection_required. Checked before
+   * anything is charged.
+   */
   unusable?: Failure
 }
 
@@ -85,7 +88,7 @@ export function createRoutes(project: string, now: () => number = Date.now): Rou
       const workersPath = policyPaths.workers(orgId, policyId)
       const [policy, serverDoc, workersDoc] = await load([policyPath, serverPath, workersPath])
       const server = policy?.servers.find((candidate) => candidate.slug === slug)
-      // The route and the policy were written together, but may have been read apart.
+      // The route and the policy were written together but may be read at different times.
       if (!policy || !server || !routeFor([{ policyId, teams: policy.teams }], teams)) return undefined
 
       const personal = server.env.filter((variable) => variable.source === 'user_secret')
@@ -162,13 +165,13 @@ function toolOf(
   }
 }
 
-/** What a user's variables lack, each with the way out of it. */
+/** What the user still lacks for this server, with the way to provide it. */
 function problemOf(
   orgId: string,
   { env, slug }: ServerConfig,
   { user, isMember, userSecrets }: Found,
 ): Failure | undefined {
-  // Secrets of somebody who left may still be stored.
+  // Secrets of a former member may still be stored.
   if (user !== undefined && !isMember)
     return fail('permission_denied', "The user does not belong to the agent's organization.").error
   const account = env.find((variable) => variable.source === 'oauth')
@@ -202,8 +205,9 @@ export function liveWorkers(doc: WorkersDoc | undefined, slug: string, nowMs: nu
 }
 
 /**
- * Whether the stored documents let this command through, before anything is charged. Errors: tool_not_found for one that is switched off,
- * or that no list of the server has; manifest_changed for one that waits for approval. Before the server was first up nothing is known of it.
+ * Whether the stored documents allow this command, before anything is charged. Errors: tool_not_found for a command
+ * that is switched off or on no list of the server; manifest_changed for one waiting for approval. Before a server
+ * first started, any command may be tried.
  */
 export function workerVerdict({ pinnedOf, pendingOf }: Manifests, tool: WorkerTool, command: string): Result<void> {
   if (!isCommandEnabled(tool, command)) return fail('tool_not_found')

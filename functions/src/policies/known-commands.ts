@@ -8,8 +8,9 @@ import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
 
 /**
- * The commands of a tool that an agent may be given by name: those of the pinned list. None for an HTTP tool, null while no list is
- * known, undefined where the agent has no such tool. Looks where invokeTool does: at a registration before a policy's server.
+ * The commands of a tool that an agent may be granted by name: those of the pinned list. None for an HTTP tool, null if
+ * no list is known, undefined if the agent has no such tool. A registration shadows a policy's server, as in
+ * invokeTool.
  */
 export async function knownCommands(
   load: Load,
@@ -30,7 +31,7 @@ export async function knownCommands(
   return server && commandsOf(server, stored)
 }
 
-/** A server may be switched off for now; its commands stay what they are. */
+/** A server that is switched off keeps its commands. */
 function commandsOf(server: ServerConfig, stored: ServerDoc | undefined): readonly string[] | null {
   const record = recordFor(server, stored)
   const pinned = record ? namesOf(record) : null

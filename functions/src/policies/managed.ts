@@ -8,7 +8,7 @@ import { policyPaths, type ToolKeyDoc, type ToolPolicyDoc } from '../store/polic
 export const MANAGERS: readonly Role[] = ['owner', 'admin']
 export const READERS: readonly Role[] = ['owner', 'admin', 'member']
 
-/** A policy as read now, with the versions that its changes are conditional on. */
+/** A policy as read now, with the document versions that changes require. */
 export interface Managed {
   policyId: string
   orgId: string
@@ -18,7 +18,10 @@ export interface Managed {
   keyVersion: Read<ToolKeyDoc>['version']
 }
 
-/** Errors: policy_not_found, also for another organization's; permission_denied for the org's own without one of the roles. */
+/**
+ * Errors: policy_not_found, also for another organization's policy; permission_denied for a member without one of the
+ * roles.
+ */
 export async function managedPolicy(
   parts: Pick<PolicyParts, 'db'>,
   by: Principal,

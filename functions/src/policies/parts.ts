@@ -2,7 +2,7 @@ import type { Firestore } from 'firebase-admin/firestore'
 import type { Append } from '../ledger/ledger.ts'
 import type { Load } from '../store/load.ts'
 
-/** What reading and changing tool policies and their secrets needs. */
+/** The dependencies for reading and changing tool policies and their secrets. */
 export interface PolicyParts {
   db: Firestore
   load: Load

@@ -7,7 +7,7 @@ import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {
   const [name, spec] = isNodeServer(server) ? [null, null] : [server.package, server.version]
   if (doc?.package !== name || doc.spec !== spec) return undefined
-  // Records were kept without this once; they pin less than a server is installed by.
+  // Old records lack `dependencies`, so they pin less than an installation needs.
   return name === null || typeof doc.dependencies === 'string' ? doc : undefined
 }
 
@@ -24,7 +24,7 @@ export function pinOf({ resolvedVersion: version, integrity, dependencies, resol
     : { version, integrity, dependencies, resolvedAt }
 }
 
-/** Takes away what is on record of a server. */
+/** Deletes a server's record and lockfile. */
 export function forget(orgId: string, policyId: string, slug: string): Write[] {
   return [policyPaths.server, policyPaths.lockfile].map((path) => ({
     op: 'delete',

@@ -6,16 +6,16 @@ import { readAll, type Path, type Read } from '../store/path.ts'
 import { policyPaths, type Route, type ToolRoutesDoc } from '../store/policy-documents.ts'
 
 /**
- * Whether two policies could be meant by the same name: their teams overlap, or both are for the whole organization. One for teams and
- * one for everybody may both have it: the team's own is meant then.
+ * Whether one name could mean both policies: their teams overlap, or both serve the whole organization. A team's policy
+ * and one for the whole organization may share a name; the team's own wins.
  */
 export function overlap(a: readonly string[], b: readonly string[]): boolean {
   return a.length === 0 || b.length === 0 ? a.length === b.length : a.some((team) => b.includes(team))
 }
 
 /**
- * The policy that an agent of these teams means: one that is for its teams before the organization's. An agent in several teams may
- * find several; it is always the same one then. Undefined when none is for it.
+ * The policy that an agent of these teams means: its teams' policies come before the organization's. Among several of
+ * its teams, the lowest id always wins. Undefined if none serves the agent.
  */
 export function routeFor(routes: readonly Route[], teams: readonly string[]): Route | undefined {
   const mine = routes
@@ -34,8 +34,8 @@ export interface RouteChange {
 }
 
 /**
- * The writes that keep the routes of a policy's slugs in step with it. Each has its document's version as a precondition, so two
- * policies that claim one name at the same time do not both get it. Errors: slug_taken.
+ * The writes that keep the routes in step with a policy's slugs. Each requires its document's version, so two policies
+ * that claim a name at the same time cannot both get it. Errors: slug_taken.
  */
 export async function routeWrites(
   db: Firestore,

@@ -7,7 +7,10 @@ import { logs } from '../store/documents.ts'
 import { read } from '../store/path.ts'
 import { secretPaths, type SecretName } from './secret-doc.ts'
 
-/** Commits a change of a secret with its entry, and has workers hear of it. A user's secrets travel with each call; nobody has to. */
+/**
+ * Commits a change of a secret with its entry and makes workers fetch their policy again. For a user's secret they need
+ * not: it travels with each call.
+ */
 export async function recordSecret(
   parts: PolicyParts,
   by: Principal,

@@ -65,7 +65,7 @@ it('keeps an organization to names under its own prefix, whatever another is cal
   const sources = { project: 'p', secretEnv: new Set(['LISTED']) }
   const may = (orgId: string, form: SecretForm) => checkForm(orgId, form, sources).ok
   expect(may('a', { secretManager: 'projects/p/secrets/vitrine-a-db' })).toBe(true)
-  // The secret db of the organization a-b.
+  // This names the secret `db` of the organization `a-b`.
   expect(may('a', { secretManager: 'projects/p/secrets/vitrine-a-b-db' })).toBe(false)
   expect(may('a-b', { secretManager: 'projects/p/secrets/vitrine-a-b-db' })).toBe(true)
   expect(may('a', { env: 'LISTED' })).toBe(true)

@@ -11,7 +11,10 @@ export interface SecretName {
   name: string
 }
 
-/** Exactly one of three forms: ciphertext bound to this document's path, a variable of the worker's environment, a name in Secret Manager. */
+/**
+ * Exactly one of three forms: ciphertext bound to this document's path, a variable of the worker's environment, a name
+ * in Secret Manager.
+ */
 export type SecretForm = { enc: Uint8Array; kmsKey: string } | { env: string } | { secretManager: string }
 
 export type SecretDoc = SecretName & SecretForm
@@ -20,7 +23,7 @@ export const secretPaths = {
   secrets: (orgId: string) => collectionPath<SecretDoc>(`orgs/${orgId}/secrets`),
   secret: ({ orgId, scope, owner, name }: SecretName) =>
     path<SecretDoc>(`orgs/${orgId}/secrets/${scope}:${owner}:${name}`),
-  /** Counts changes, so that workers hear of them. */
+  /** Counts changes, so that workers notice them. */
   revision: (orgId: string) => path<{ revision: number }>(`orgs/${orgId}/state/secrets`),
 }
 
@@ -29,14 +32,17 @@ export function secretResource(project: string, name: SecretName): string {
   return `projects/${project}/databases/(default)/documents/${secretPaths.secret(name)}#enc`
 }
 
-/** What the server may use of the two forms that only point to a value. */
+/** What secrets may refer to instead of holding a value. */
 export interface SecretSources {
   project: string
   /** Variables that the operator listed in VITRINE_SECRET_ENV. */
   secretEnv: ReadonlySet<string>
 }
 
-/** Errors: invalid_argument for a variable that the operator did not list, and for a name that is not under the organization's own prefix. */
+/**
+ * Errors: invalid_argument for a variable that the operator did not list, and for a name without the organization's own
+ * prefix.
+ */
 export function checkForm(orgId: string, form: SecretForm, { project, secretEnv }: SecretSources): Result<null> {
   if ('env' in form && !secretEnv.has(form.env)) {
     return fail('invalid_argument', 'env: The operator has not listed this variable in VITRINE_SECRET_ENV.', {
@@ -54,7 +60,7 @@ export function checkForm(orgId: string, form: SecretForm, { project, secretEnv 
   return ok(null)
 }
 
-/** The last part has no '-': an organization whose id begins like another's cannot name the other's secrets. */
+/** The last part has no '-', so an organization whose id is a prefix of another's cannot name the other's secrets. */
 function isOwnSecret(orgId: string, project: string, text: string): boolean {
   const prefix = `projects/${project}/secrets/vitrine-${orgId}-`
   return (
@@ -64,8 +70,8 @@ function isOwnSecret(orgId: string, project: string, text: string): boolean {
 }
 
 /**
- * The one way in which a secret gets into Firestore. Throws TypeError for anything that is not exactly one form, whatever
- * the types said: what is stored here is trusted by whoever opens it.
+ * Makes every secret document. Throws TypeError unless the form is exactly one of the three, whatever the types said:
+ * readers trust what is stored.
  */
 export function toSecretDoc({ orgId, scope, owner, name }: SecretName, form: SecretForm): SecretDoc {
   const fields = Object.keys(form).sort().join()
@@ -78,7 +84,7 @@ export function toSecretDoc({ orgId, scope, owner, name }: SecretName, form: Sec
   return { orgId, scope, owner, name, ...form }
 }
 
-/** A stored secret as it travels to a worker; undefined where there is none, or one of no known form. */
+/** A stored secret in the form that travels to a worker; undefined if it does not exist or has no known form. */
 export function toSealed(project: string, doc: SecretDoc | undefined): Sealed | undefined {
   if (!doc) return undefined
   const forms = ['enc', 'env', 'secretManager'].filter((field) => Object.hasOwn(doc, field))

@@ -14,8 +14,8 @@ export interface ScopedRequest {
 }
 
 /**
- * The secret that a request means, if the principal may change it: owners and admins those of the organization and its teams, members
- * their own. Errors: org_not_found, permission_denied, invalid_argument.
+ * The secret that a request means, if the principal may change it: owners and admins those of the organization and its
+ * teams, members their own. Errors: org_not_found, permission_denied, invalid_argument.
  */
 export async function ownSecret(
   parts: Pick<PolicyParts, 'db'>,

@@ -3,12 +3,16 @@ import { isExactVersion, isPackageName } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
- * Reads a `server.json` of the MCP registry, schema 2025-12-11 (https://github.com/modelcontextprotocol/registry, docs/reference/server-json).
- * It is a stranger's document: fields that are not looked at are let through, values of secrets are never taken from it.
+ * Reads a `server.json` of the MCP registry, schema 2025-12-11 (https://github.com/modelcontextprotocol/registry,
+ * docs/reference/server-json). The document is untrusted: unused fields are ignored, and values of secrets are never
+ * taken from it.
  */
 
 const SCHEMA = /\/2025-12-11\/server\.schema\.json$/
-/** npm's public registry. A document that means another one cannot be followed: where packages come from is the worker's own setting. */
+/**
+ * npm's public registry. Other registries cannot be honoured: the worker's own setting decides where packages come
+ * from.
+ */
 const PUBLIC_REGISTRY = /^https:\/\/registry\.npm[a-z]{2}\.org\/?$/
 const STRING_MAX = 4096
 
@@ -57,9 +61,9 @@ type ServerJson = z.infer<typeof schema>
 type Package = ServerJson['packages'][number]
 type Input = Pick<z.infer<typeof variable>, 'value' | 'default' | 'isRequired' | 'isSecret' | 'variables'>
 
-/** What a policy takes over from a server.json. */
+/** The parts of a server.json that a policy takes over. */
 export interface ImportedServer {
-  /** Reverse DNS and a slash before the server's own name. */
+  /** Reverse DNS, a slash and the server's own name. */
   name: string
   package: string
   version: string
@@ -67,14 +71,20 @@ export interface ImportedServer {
   env: ImportedVariable[]
 }
 
-/** `value` is null for a secret, and for what has to be set and has no default. Optional ones without a value are left out. */
+/**
+ * `value` is null for a secret, and for a required variable without a default. Optional variables without a value are
+ * left out.
+ */
 export interface ImportedVariable {
   name: string
   isSecret: boolean
   value: string | null
 }
 
-/** `args` stands for the package's own arguments when the caller gives them. Errors: invalid_argument with the path of what cannot be taken. */
+/**
+ * `args` replaces the package's own arguments. Errors: invalid_argument with the path of the part that cannot be
+ * imported.
+ */
 export function readServerJson(json: unknown, args: string[] | undefined): Result<ImportedServer> {
   const parsed = schema.safeParse(json)
   if (!parsed.success) {
@@ -128,7 +138,10 @@ function refuseFirst({ registryType, transport: { type } }: Package): Result<nev
   )
 }
 
-/** Servers are started with node itself, so npx and its consent are fine and anything else is not what would happen. */
+/**
+ * Servers are started with node itself, so npx and its consent flag are fine. Anything else would not happen, so it is
+ * refused.
+ */
 function checkRuntime({ runtimeHint, runtimeArguments }: Package, path: string): Result<null> {
   if (runtimeHint !== undefined && !['npx', 'node'].includes(runtimeHint)) {
     return refuse(`${path}.runtimeHint`, `${shown(runtimeHint)} is not supported; servers are started with node.`)
@@ -173,7 +186,7 @@ function variablesOf({ environmentVariables }: Package, path: string): Result<Im
   return ok(found)
 }
 
-/** The value, with `{name}` in it replaced by its variables' values; null where there is none. */
+/** The value with each `{name}` replaced by its variable's value; null if there is none. */
 function valueOf(item: Input, path: string): Result<string | null> {
   const template = item.value ?? item.default
   if (template === undefined) return ok(null)

@@ -7,12 +7,12 @@ import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ToolPolicyDoc } from '../store/policy-documents.ts'
 import { forget } from './records.ts'
 
-/** What an owner says of a policy. */
+/** The part of a policy that its owner writes. */
 export type PolicySettings = Pick<ToolPolicyDoc, 'name' | 'teams' | 'builtins' | 'servers'>
 
 export const NO_BUILTINS: Builtins = { web_search: false, web_answers: false, web_fetch: false, code_executor: false }
 
-/** Errors: invalid_argument for a policy that is too large, team_not_found for a team that its organization has not. */
+/** Errors: invalid_argument for a policy that is too large, team_not_found for a team that its organization lacks. */
 export async function checkSettings(db: Firestore, orgId: string, settings: PolicySettings): Promise<Result<null>> {
   if (Buffer.byteLength(JSON.stringify(settings)) > POLICY_BYTES_MAX) {
     return fail('invalid_argument', `servers: The policy is larger than ${POLICY_BYTES_MAX / 1024} KiB.`, {
@@ -22,7 +22,7 @@ export async function checkSettings(db: Firestore, orgId: string, settings: Poli
   return findTeams(db, orgId, teamsNamed(settings))
 }
 
-/** The same for the teams of an agent. Errors: team_not_found. */
+/** Checks the teams of an agent. Errors: team_not_found. */
 export async function checkTeams(db: Firestore, orgId: string, teams: readonly string[]): Promise<Result<null>> {
   return findTeams(
     db,
@@ -54,7 +54,7 @@ function teamsNamed({ teams, servers }: PolicySettings): { team: string; field: 
   return [...own, ...ofSecrets]
 }
 
-/** What a change says of a policy on the chain: names and versions, no values. */
+/** A policy's settings for an audit entry: names and versions, no values. */
 export function settingsMeta({ name, teams, builtins, servers }: PolicySettings): Meta {
   return {
     name,
@@ -75,12 +75,12 @@ function listed(items: readonly string[]): string {
   return text.length > LIST_LENGTH_MAX ? `${text.slice(0, LIST_LENGTH_MAX)}…` : text
 }
 
-/** What is run: what is on record of a server holds for this alone. No package is called `node:`. */
+/** The code that a server runs; its record applies only to that code. npm names cannot contain `node:`. */
 function sourceOf(server: ServerConfig): string {
   return isNodeServer(server) ? 'node:' : `${server.package}@${server.version}`
 }
 
-/** Where the source of a server becomes another, or the server goes, what was recorded goes too. */
+/** Deletes the records of servers that were removed or whose source changed. */
 export function unpinned(
   orgId: string,
   policyId: string,

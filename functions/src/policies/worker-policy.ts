@@ -7,7 +7,7 @@ import { policyPaths, type ToolPolicyDoc, type WorkersDoc } from '../store/polic
 import { secretPaths, toSealed, type SecretName } from './secret-doc.ts'
 import type { Connector } from '../auth/connector.ts'
 
-/** A policy as its workers have to know it now. */
+/** The current state of a policy for its workers. */
 export interface Current {
   doc: ToolPolicyDoc
   /** See WorkerPolicy.version. */
@@ -30,7 +30,9 @@ export async function currentPolicy(
   return ok({ doc, version: doc.revision + (secrets?.revision ?? 0), workers })
 }
 
-/** What a worker is sent: secrets of the organization and its teams as ciphertext, those of users not at all. */
+/**
+ * The policy as sent to a worker: secrets of the organization and its teams as ciphertext, without the users' secrets.
+ */
 export async function workerPolicy(
   { load, project }: Pick<PolicyParts, 'load' | 'project'>,
   { orgId, policyId }: Connector,
@@ -73,7 +75,7 @@ function ownValue(variable: EnvVar): WorkerEnv {
   return { name, perUser: true, secret: variable.source === 'oauth' ? variable.provider : variable.secret }
 }
 
-/** For whoever reads why a server does not start, or why a call was refused. */
+/** For people who read why a server does not start or a call was refused. */
 export function whereToSet({ scope, owner, name }: SecretName): string {
   const team = scope === 'team' ? `, team "${owner}"` : ''
   return `The secret "${name}" is not set: put it with admin/putSecret, scope "${scope}"${team}, name "${name}".`

@@ -10,27 +10,27 @@ import { chainLines, pinChain, pinChainAt, redactedSince, type Pinned } from './
 const AGENTS_AT_A_TIME = 300
 
 export interface Scope extends Chain {
-  /** Whether openings go in. */
+  /** Whether to include openings. */
   openings: boolean
 }
 
-/** What a caller has of a bundle that broke off. */
+/** The place up to which a caller has a bundle that broke off. */
 export interface Resume {
-  /** The chain under way and its size, as its `chain` line says. */
+  /** The chain under way and its size, as in its `chain` line. */
   log: string
   size: number
-  /** The last entry that is there; -1 when there is none, and then nothing behind the `chain` line. */
+  /** The last entry received; -1 if there is none, and then nothing after the `chain` line either. */
   seq: number
-  /** Chains that are there whole, and the entries in them. */
+  /** Chains received completely, and the entries in them. */
   chains: number
   entries: number
 }
 
 /**
- * The bundle (core/bundle.ts) of a chain, or of all chains of an organization when `scope.log` is that one's. One page of
- * segments is in memory at a time. With `resume` it goes on behind what the caller has. Errors: kms_unavailable,
- * invalid_argument for a place that is not in the bundle, conflict when openings were erased since: then only a new export
- * shows why they are missing.
+ * The bundle (core/log/bundle.ts) of a chain, or of all chains of an organization if `scope.log` is the organization's
+ * own. One page of segments is in memory at a time. `resume` continues after what the caller has. Errors:
+ * kms_unavailable, invalid_argument for a place that is not in the bundle, conflict if openings were erased since: only
+ * a new export can show why they are missing.
  */
 export async function bundle(
   parts: ProofParts,
@@ -77,8 +77,8 @@ async function* write(
 }
 
 /**
- * Those of a bundle from `from` on: its own, then the agents' by name. An organization's goes first, so that the agents' chains
- * are listed and pinned after it, and have all entries of the checkpoints that it records.
+ * The chains of a bundle from `from` on: its own, then the agents' by name. The organization's chain goes first, so
+ * that the agents' chains are listed and pinned after it and hold all entries of the checkpoints that it records.
  */
 async function* chainsOf(
   { db }: ProofParts,
@@ -96,7 +96,7 @@ async function* chainsOf(
   }
 }
 
-/** The chain of this name, if the bundle has it. */
+/** The chain of this name, if the bundle contains it. */
 async function chainOf({ db }: ProofParts, { log, orgId }: Scope, wanted: string): Promise<Chain | undefined> {
   if (wanted === log) return { log, orgId }
   const [, agentId] = /^agents\/([\w-]+)$/.exec(wanted) ?? []

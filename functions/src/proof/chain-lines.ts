@@ -8,11 +8,13 @@ import type { ProofParts } from './parts.ts'
 import { paths, type SegmentDoc } from '../store/documents.ts'
 import { collection, readAll, select } from '../store/path.ts'
 
-/** Openings are up to 700 KiB a document. */
+/** The lines of an export for one chain: its head, checkpoints, entries, openings and usage. */
+
+/** Openings take up to 700 KiB per document. */
 const OPENINGS_AT_A_TIME = 8
 const CHECKPOINTS_AT_A_TIME = 200
 
-/** A chain as far as it is exported: its length when that began, which is always the end of a segment. */
+/** A chain and the length that is exported: its length when the export began, always the end of a segment. */
 export interface Pinned extends Chain {
   size: number
   /** Ends at `size`; undefined for a chain without entries. */
@@ -24,13 +26,13 @@ export async function pinChain({ db }: ProofParts, chain: Chain): Promise<Pinned
   return { ...chain, size: last ? last.first + last.count : 0, last }
 }
 
-/** The same again for an export that is resumed. Undefined where no segment ends at `size`. */
+/** Pins the same length for a resumed export. Undefined if no segment ends at `size`. */
 export async function pinChainAt({ db }: ProofParts, chain: Chain, size: number): Promise<Pinned | undefined> {
   const last = size === 0 ? undefined : await segmentWith(db, chain.log, size - 1)
   return size === 0 || (last && last.first + last.count === size) ? { ...chain, size, last } : undefined
 }
 
-/** The lines of a chain in the order of core/bundle.ts, after the one of entry `after`; all of them for null. */
+/** The lines of a chain in the order of core/log/bundle.ts, after the line of entry `after`; all lines if null. */
 export async function* chainLines(
   parts: ProofParts,
   chain: Pinned,
@@ -88,12 +90,12 @@ async function* entryLines(
       }
     }
   }
-  // Its redaction is not in this bundle, so an auditor would take it for tampering.
+  // The bundle does not contain the redaction, so an auditor would take the missing opening for tampering.
   if (missing && (await redactedSince(parts, log, size)))
     throw new Error(`An opening of ${log} was erased while it was exported.`)
 }
 
-/** Of the calls that begin in these segments. */
+/** The openings of the calls that begin in these segments. */
 async function readOpenings(
   { db }: ProofParts,
   log: string,
@@ -111,7 +113,7 @@ function callsOf({ entries }: SegmentDoc): string[] {
   return entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ call }) => call)
 }
 
-/** Whether an opening was erased after the chain had reached `size`. */
+/** Whether an opening was erased after the chain reached `size`. */
 export async function redactedSince({ db }: ProofParts, log: string, size: number): Promise<boolean> {
   const found = await db
     .collection(`${log}/audit`)
@@ -123,7 +125,7 @@ export async function redactedSince({ db }: ProofParts, log: string, size: numbe
   return !found.empty
 }
 
-/** A usage document that has moved on since is given as the chain's own totals say it was. */
+/** If a usage document has counted entries beyond `size`, the totals of the last exported segment replace it. */
 async function* usageLines({ db }: ProofParts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
   const found = await collection(db, paths.usages(log)).orderBy('month').get()
   const usages = found.docs.map((doc) => doc.data())

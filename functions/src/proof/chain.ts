@@ -4,7 +4,7 @@ import { collection } from '../store/path.ts'
 
 /** Reading a chain's segments. Nothing in them is checked here. */
 
-/** One page is in memory at a time: 256 entries a segment at most, mostly far fewer. */
+/** One page is in memory at a time: up to 256 entries per segment, usually far fewer. */
 const SEGMENTS_AT_A_TIME = 64
 
 /** The segment that holds entry `seq`. */

@@ -9,7 +9,7 @@ export type SignedCheckpoint = CheckpointDoc & { note: string }
 
 const ALREADY_EXISTS = 6
 
-/** The newest signed checkpoint below a size: the very newest, unless its signer is at work or died. */
+/** The newest signed checkpoint below a size. Newer ones may be unsigned: their signer is at work or has died. */
 export async function newestSigned(
   db: Firestore,
   log: string,
@@ -24,16 +24,16 @@ export async function newestSigned(
   }
 }
 
-/** Those that are yet to be signed or published, by size. */
+/** Checkpoints that still have to be signed or published, by size. */
 export async function unfinished(db: Firestore, log: string): Promise<CheckpointDoc[]> {
   const found = await collection(db, paths.checkpoints(log)).where('finished', '==', false).get()
   return found.docs.map((doc) => doc.data()).sort((a, b) => a.size - b.size)
 }
 
 /**
- * Creates a checkpoint, unsigned: of several signers of one size the first decides its root. An agent's checkpoint is
- * recorded on its organization's chain in the same commit; the organization's own is not, or it would grow for ever.
- * Answers with what stands. Errors: chain_broken when that has another root, those of the ledger.
+ * Creates a checkpoint, unsigned; of several signers of one size, the first decides its root. An agent's checkpoint is
+ * recorded on its organization's chain in the same commit. The organization's own is not, or its chain would grow for
+ * ever. Returns the stored checkpoint. Errors: chain_broken if that has another root, those of the ledger.
  */
 export async function createCheckpoint(
   parts: ProofParts,
@@ -79,7 +79,7 @@ function createRecorded(
   })
 }
 
-/** Stores a note unless somebody else was faster; what stands may have cosignatures already. */
+/** Stores a note unless another run was faster. The stored checkpoint may have cosignatures already. */
 export async function storeNote(
   db: Firestore,
   log: string,

@@ -22,7 +22,7 @@ import {
 } from './checkpoint-store.ts'
 import { createTiles, edgeOf, packEdge, readProof } from './tile-store.ts'
 
-/** A chain that grew by more gets checkpoints on the way, so that a run that is cut short is not lost. */
+/** A chain that grew by more gets checkpoints in between, so that an interrupted run is not lost. */
 const ENTRIES_A_CHECKPOINT = 50_000
 const CHAINS_AT_A_TIME = 4
 
@@ -32,14 +32,14 @@ export interface Chain {
 }
 
 /**
- * Brings a chain's checkpoints up to date and answers with the newest; undefined for a chain without entries.
+ * Brings a chain's checkpoints up to date and returns the newest; undefined for an empty chain.
  *
- * 1. go on from the newest checkpoint that is signed; one whose signer died before signing comes next
- * 2. read the entries behind it and check that they link, to each other and to what was signed
- * 3. store the tiles that are now full, then the unsigned checkpoint, then sign it
- * 4. publish what is not published yet, and offer the newest to the witnesses
+ * 1. Start at the newest signed checkpoint. One whose signer died before signing comes next.
+ * 2. Read the entries after it and check that they link to each other and to what was signed.
+ * 3. Store the tiles that are now full, then the unsigned checkpoint, then sign it.
+ * 4. Publish what is not published yet, and offer the newest to the witnesses.
  *
- * Safe beside itself. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
+ * Runs may overlap. Errors: chain_broken (nothing more was signed), kms_unavailable, those of the ledger.
  */
 export async function checkpointChain(
   parts: ProofParts,
@@ -60,7 +60,10 @@ export async function checkpointChain(
   return ok(newest && (await collectCosignatures(parts, log, newest)))
 }
 
-/** Answers with the newest checkpoint: `base` when nothing came behind it. `unsigned` are the sizes of those that stand behind it already. */
+/**
+ * Returns the newest checkpoint: `base` if the chain has not grown. `unsigned` are the sizes of unsigned checkpoints
+ * after it.
+ */
 async function extendChain(
   parts: ProofParts,
   chain: Chain,
@@ -69,7 +72,7 @@ async function extendChain(
   entriesMax: number,
 ): Promise<Result<SignedCheckpoint | undefined>> {
   const { log, orgId } = chain
-  // Read after the checkpoints: a chain only grows, so it cannot be shorter.
+  // Read after the checkpoints: a chain only grows, so it must be at least as long as they say.
   const last = await lastSegment(parts.db, log)
   const end = last ? last.first + last.count : 0
   const covered = unsigned.at(-1) ?? base?.size ?? 0
@@ -99,7 +102,7 @@ async function extendChain(
   return due.length === 0 ? ok(newest) : fail('chain_broken', `No segment ends where checkpoint ${due[0]} does.`)
 }
 
-/** The tree of a checkpoint, after checking that it is the one that was signed and that the chain goes through it. */
+/** The tree of a checkpoint, after checking that it is the signed one and that the chain contains its last entry. */
 async function startBehind(parts: ProofParts, log: string, base: CheckpointDoc | undefined): Promise<Result<Growth>> {
   if (!base) return ok(startGrowth(log, 0, [], undefined))
   const { size, root } = base
@@ -127,7 +130,7 @@ async function includes(parts: ProofParts, log: string, checkpoint: CheckpointDo
   })
 }
 
-/** Creates a checkpoint of the tree as it is now, and signs what stands there. */
+/** Creates a checkpoint of the current tree and signs the stored one. */
 async function checkpointAt(
   parts: ProofParts,
   { log, orgId }: Chain,
@@ -148,13 +151,16 @@ async function checkpointAt(
   return note.ok ? ok(await storeNote(parts.db, log, created.value, note.value, parts.publisher === undefined)) : note
 }
 
-/** What is stored may have been made unreadable: what cannot be hashed or has the wrong length is as broken as a wrong link. */
+/** Stored data that cannot be hashed or has the wrong length breaks the chain as much as a wrong link. */
 function brokenBy(error: unknown): Result<never> {
   if (error instanceof TypeError || error instanceof RangeError) return fail('chain_broken', error.message)
   throw error
 }
 
-/** All agents' chains, then all organizations', on which the agents' checkpoints are recorded. One chain's failure stops no other. */
+/**
+ * All agents' chains, then all organizations', which record the agents' checkpoints. A failing chain does not stop the
+ * others.
+ */
 export async function checkpointAll(parts: ProofParts): Promise<void> {
   const agents = await select(collection(parts.db, paths.agents), 'orgId').get()
   await checkpointEach(

@@ -28,7 +28,7 @@ function segments(...sizes: number[]): Segment[] {
   return made
 }
 
-/** What the second of two segments is refused for, after a change to it; the first is appended as it is. */
+/** The reason for refusing the second of two segments after `change`; the first one is appended unchanged. */
 function refusal(change: (second: Segment) => void): string | undefined {
   const [first, second] = segments(2, 3) as [Segment, Segment]
   const growth = startGrowth(LOG, 0, [], undefined)

@@ -5,16 +5,19 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles, growEdge, nodeReader, restoreEdge, type TileData, type TileEdge } from '@vitrine/core/log/tiles'
 import type { SegmentDoc } from '../store/documents.ts'
 
-/** A chain's tree as it grows, every entry checked against the one before. No I/O. */
+/** A chain's tree as it grows; every entry is checked against the previous one. No I/O. */
 export interface Growth {
   log: string
   edge: TileEdge
-  /** Hash of the last entry, hex, and its time. */
+  /** Hash (hex) and time of the last entry. */
   tail: string
   ts: string
 }
 
-/** Goes on behind `last`, the entry before; from the start of the chain without one. Throws RangeError on tiles of another size. */
+/**
+ * Continues after the entry `last`, or starts the chain without one. Throws RangeError if the tiles do not fit the
+ * size.
+ */
 export function startGrowth(log: string, size: number, edge: readonly TileData[], last: Entry | undefined): Growth {
   return { log, edge: restoreEdge(edge, size), tail: last ? hashEntry(last) : GENESIS_PREV, ts: last?.ts ?? '' }
 }

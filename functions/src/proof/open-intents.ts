@@ -3,13 +3,13 @@ import type { Entry } from '@vitrine/core/log/entry'
 import { paths } from '../store/documents.ts'
 import { collection } from '../store/path.ts'
 
-/** The intents of a chain that nothing has closed, as far as it was read. */
+/** The intents of a chain that are still open, as far as it was read. */
 export interface OpenIntents {
-  /** Reads on to (excluding) sequence number `end`, or to the end of the chain. */
+  /** Reads on up to sequence number `end` (exclusive), or to the end of the chain. */
   readTo(end?: number): Promise<void>
   /** In the order of the chain. */
   list(): Entry[]
-  /** Everything before this sequence number is closed and need not be read again. */
+  /** All intents before this sequence number are closed and need not be read again. */
   closedBefore(): number
 }
 

@@ -4,16 +4,16 @@ import type { VerifierKey } from '@vitrine/core/log/note'
 import type { Signer } from '../kms/signer.ts'
 import type { Append } from '../ledger/ledger.ts'
 
-/** What checkpoints, receipts, exports and the reconciler need. */
+/** The dependencies of checkpoints, receipts, exports and the reconciler. */
 export interface ProofParts {
   db: Firestore
   append: Append
   signer: Signer
   /** GCP project: the first part of a chain's origin. */
   project: string
-  /** Connections to witnesses and buckets, checked by the egress guard. */
+  /** Connections to witnesses and buckets, guarded by the egress policy. */
   dispatcher: Dispatcher
-  /** Where checkpoints are kept outside; undefined where no such place is configured. */
+  /** Where checkpoints are published; undefined if no place is configured. */
   publisher: Publisher | undefined
   witnesses: readonly Witness[]
   /** Age at which an intent without an outcome is closed as unknown. */
@@ -23,13 +23,13 @@ export interface ProofParts {
 /** A place outside the operator's database where checkpoints are kept, such as a bucket with a retention lock. */
 export interface Publisher {
   /**
-   * Keeps a note at `{origin}/{size}` unless something is kept there already, and answers with what is kept there. Durable
-   * when it resolves; throws when the place does not answer. May be repeated.
+   * Stores a note at `{origin}/{size}` unless one is stored there already, and returns the stored one. Durable when it
+   * resolves; throws if the place does not answer. Idempotent.
    */
   keep(origin: string, size: number, note: string): Promise<string>
 }
 
-/** A C2SP witness that cosigns our checkpoints. */
+/** A C2SP witness that cosigns Vitrine's checkpoints. */
 export interface Witness {
   /** Its submission prefix, without a slash at the end. */
   url: string

@@ -7,14 +7,15 @@ const PRECONDITION_FAILED = 412
 export interface BucketOptions {
   bucket: string
   dispatcher: Dispatcher
-  /** An OAuth access token that may create and read objects, and need not be able to do more. */
+  /** An OAuth access token that may create and read objects; it needs no other permission. */
   token: () => Promise<string>
   api?: string
 }
 
 /**
- * A Cloud Storage bucket, through its JSON API (https://cloud.google.com/storage/docs/json_api/v1/objects): two requests do
- * not need the client library. `ifGenerationMatch=0` creates only; that nobody deletes is the business of the bucket's retention lock.
+ * Publishes to a Cloud Storage bucket through its JSON API (https://cloud.google.com/storage/docs/json_api/v1/objects):
+ * two requests do not justify the client library. `ifGenerationMatch=0` only creates; the bucket's retention lock
+ * prevents deletion.
  */
 export function createBucketPublisher({
   bucket,
@@ -40,7 +41,7 @@ export function createBucketPublisher({
   }
 }
 
-/** The credentials of the service account that runs this. google-gax brings the client; it is imported on first use. */
+/** The credentials of the function's service account. google-gax provides the client; it is imported on first use. */
 export function accessToken(): () => Promise<string> {
   let client: Promise<{ getAccessToken(): Promise<string | null | undefined> }> | undefined
   return async () => {

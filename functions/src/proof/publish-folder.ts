@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Publisher } from './parts.ts'
 
-/** A local folder in the place of a bucket, for demo projects. */
+/** Publishes to a local folder instead of a bucket, for demo projects. */
 export function createFolderPublisher(dir: string): Publisher {
   return {
     async keep(origin, size, note) {
@@ -12,7 +12,7 @@ export function createFolderPublisher(dir: string): Publisher {
       await mkdir(dirname(path), { recursive: true })
       await writeFile(part, note)
       try {
-        // A link is made whole or not at all, and never over something else.
+        // A link appears whole or not at all, and never replaces a file.
         await link(part, path)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

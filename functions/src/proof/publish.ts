@@ -5,7 +5,7 @@ import { logError } from '../lib/log.ts'
 import type { ProofParts } from './parts.ts'
 import { paths } from '../store/documents.ts'
 
-/** Publishes what is signed and not published yet. What fails is logged and tried again by the next run. */
+/** Publishes checkpoints that are signed and not published yet. Failures are logged, and the next run tries again. */
 export async function publishCheckpoints(parts: ProofParts, log: string): Promise<void> {
   const { publisher, db } = parts
   if (!publisher) return
@@ -24,7 +24,7 @@ export async function publishCheckpoints(parts: ProofParts, log: string): Promis
   }
 }
 
-/** Signatures may differ: by a later key version, by cosignatures. */
+/** Signatures may differ, by a later key version or by cosignatures. */
 function isSameCheckpoint(kept: string, note: string): boolean {
   const [a, b] = [parseNote(kept), parseNote(note)]
   return a.ok && b.ok && a.value.text === b.value.text

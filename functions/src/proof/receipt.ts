@@ -14,8 +14,8 @@ import type { ProofParts } from './parts.ts'
 export type ProvenEntry = Answer<'getReceipt'>
 
 /**
- * The receipt of an entry, from the segment that holds it, the newest signed checkpoint and at most two tiles a level.
- * Errors: receipt_not_found, receipt_pending with `details.size` (the entries that are covered), chain_broken.
+ * The receipt of an entry, made from its segment, the newest signed checkpoint and at most two tiles per level. Errors:
+ * receipt_not_found, receipt_pending with `details.size` (the number of covered entries), chain_broken.
  */
 export async function readReceipt({ db }: ProofParts, log: string, seq: number): Promise<Result<ProvenEntry>> {
   const [segment, checkpoint] = await Promise.all([segmentWith(db, log, seq), newestSigned(db, log)])

@@ -5,15 +5,15 @@ import { collection, select } from '../store/path.ts'
 import { closingOf, isStale } from '../ledger/closing.ts'
 import { openIntents, type OpenIntents } from './open-intents.ts'
 
-/** Each closed call is one more write in the commit; Firestore takes 500. */
+/** Each closed call adds a write to the commit, and Firestore takes 500. */
 const CALLS_AT_A_TIME = 100
 const TRIES_MAX = 10
 const AGENTS_AT_A_TIME = 8
 
 /**
- * Closes every intent of the chain that is older than the longest call and has no outcome, as unknown: the tool may
- * have been called or not, so the unit stays charged. Idempotent, and safe beside running invocations. Answers how
- * many it closed.
+ * Closes, as unknown, every intent of the chain that is older than the longest call and has no outcome: the tool may
+ * have been called or not, so the unit stays charged. Idempotent, and safe while invocations run. Returns how many it
+ * closed.
  */
 export async function reconcileChain(parts: ProofParts, log: string, orgId: string): Promise<number> {
   const watermark = parts.db.doc(`${log}/state/reconciler`)
@@ -59,7 +59,7 @@ function unknownOutcome({ target, call, seq }: Entry): Draft {
   }
 }
 
-/** All agents' chains; organizations' chains hold no calls. Answers how many calls it closed. */
+/** Reconciles all agents' chains; organizations' chains hold no calls. Returns how many calls it closed. */
 export async function reconcileAll(parts: ProofParts): Promise<number> {
   const agents = (await select(collection(parts.db, paths.agents), 'orgId').get()).docs
   let closed = 0

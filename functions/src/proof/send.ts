@@ -9,7 +9,7 @@ export interface TextAnswer {
   text: string
 }
 
-/** One request with text both ways, such as a note. Throws when the other side does not answer in time or says too much. */
+/** Sends one request and returns its answer, both as text, such as a note. Throws if the answer is late or too long. */
 export async function sendText(
   dispatcher: Dispatcher,
   url: string,

@@ -6,7 +6,7 @@ import type { SigningKey } from '../kms/signer.ts'
 import type { ProofParts } from './parts.ts'
 import type { CheckpointDoc } from '../store/documents.ts'
 
-/** The first line of a chain's checkpoints, and the name of the key that signs them. */
+/** The first line of a chain's checkpoints and the name of the key that signs them. */
 export function originOf({ project }: Pick<ProofParts, 'project'>, log: string): string {
   return `${project}/${log}`
 }
@@ -16,7 +16,9 @@ export function chainKey(origin: string, { publicKey }: SigningKey): VerifierKey
   return verifierKey(origin, ED25519, publicKey)
 }
 
-/** Signs the root as stored. Ed25519 is deterministic: whoever signs it makes the same note. Errors: kms_unavailable. */
+/**
+ * Signs the stored root. Ed25519 is deterministic, so concurrent signers make the same note. Errors: kms_unavailable.
+ */
 export async function signCheckpoint(
   parts: ProofParts,
   log: string,
@@ -32,7 +34,7 @@ export async function signCheckpoint(
   return ok(formatNote({ text, signatures: [{ name, keyId, signature: signature.value }] }))
 }
 
-/** Whether the note is ours, and signs this very size and root. Errors: kms_unavailable. */
+/** Whether Vitrine's key signed the note, for this size and root. Errors: kms_unavailable. */
 export async function isSigned(
   parts: ProofParts,
   log: string,

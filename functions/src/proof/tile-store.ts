@@ -16,8 +16,8 @@ import { read, readAll } from '../store/path.ts'
 const ALREADY_EXISTS = 6
 
 /**
- * Stores full tiles, create-only, and answers with the first one that stands there already with other hashes: then the
- * chain is not the one that was checkpointed before.
+ * Stores full tiles, create-only. Returns the first tile that is already stored with other hashes: then the chain
+ * differs from the one checkpointed before.
  */
 export async function createTiles(
   db: Firestore,
@@ -51,7 +51,7 @@ export function packEdge(tiles: readonly TileData[]): Uint8Array {
   return concatBytes(...tiles.map(({ hashes }) => hashes))
 }
 
-/** The partial tiles of a checkpoint. Throws RangeError when the edge is not as long as the size says. */
+/** The partial tiles of a checkpoint. Throws RangeError if the edge's length does not fit the size. */
 export function edgeOf({ size, edge }: Pick<CheckpointDoc, 'size' | 'edge'>): TileData[] {
   let offset = 0
   const tiles = partialTiles(size).map((tile) => {
@@ -63,7 +63,10 @@ export function edgeOf({ size, edge }: Pick<CheckpointDoc, 'size' | 'edge'>): Ti
   return tiles
 }
 
-/** The hashes of a proof in the tree of a checkpoint; one round trip. They are as stored: the caller verifies the proof. */
+/**
+ * The hashes of a proof in the tree of a checkpoint, in one round trip. They are unverified: the caller verifies the
+ * proof.
+ */
 export async function readProof(
   db: Firestore,
   log: string,

@@ -17,13 +17,13 @@ import { paths, type CheckpointDoc } from '../store/documents.ts'
 import { collection, reference, select } from '../store/path.ts'
 import { sendText } from './send.ts'
 
-/** Checkpoints looked at for the size that a witness has seen last. */
+/** Checkpoints searched for the size that a witness saw last. */
 const RECENT = 10
 
 /**
  * Offers a chain's newest checkpoint to every witness that has not cosigned it (c2sp.org/tlog-witness) and appends the
- * cosignatures that come back and verify. What fails is logged and tried again by the next run. Answers with the
- * checkpoint as it stands then.
+ * returned cosignatures that verify. Failures are logged, and the next run tries again. Returns the checkpoint as
+ * stored afterwards.
  */
 export async function collectCosignatures(
   parts: ProofParts,
@@ -47,7 +47,7 @@ export async function collectCosignatures(
   return lines.flat().length === 0 ? newest : appendLines(parts, log, newest, lines.flat())
 }
 
-/** Throws when the witness refuses or does not answer as it should. */
+/** Throws if the witness refuses or its answer is invalid. */
 async function cosign(
   parts: ProofParts,
   log: string,
@@ -72,7 +72,10 @@ async function cosign(
   return cosignatures(noteOf(checkpoint).text, answer.text, key)
 }
 
-/** Another run may have gone ahead with a later checkpoint. Otherwise there was one, and it is gone: throws. */
+/**
+ * Returns if another run went ahead with a later checkpoint. Otherwise the witness saw a checkpoint that is gone:
+ * throws.
+ */
 async function overtaken(parts: ProofParts, log: string, seen: number): Promise<SignatureLine[]> {
   const size = (await newestSigned(parts.db, log))?.size ?? 0
   if (size < seen)
@@ -80,7 +83,7 @@ async function overtaken(parts: ProofParts, log: string, seen: number): Promise<
   return []
 }
 
-/** The lines of this witness, all of them genuine; those of keys that are not known here are left out. */
+/** The cosignature lines of this witness, all verified; lines of unknown keys are left out. */
 async function cosignatures(text: string, answer: string, key: VerifierKey): Promise<SignatureLine[]> {
   const lines = parseSignatureLines(answer)
   if (!lines.ok) throw new Error(lines.error.reason)
@@ -90,7 +93,7 @@ async function cosignatures(text: string, answer: string, key: VerifierKey): Pro
   return known
 }
 
-/** One line for each hash; none for a witness that has seen nothing, or this very size. */
+/** One line per hash; empty for a witness that has seen nothing, or this very size. */
 async function consistencyProof(
   parts: ProofParts,
   log: string,
@@ -102,7 +105,7 @@ async function consistencyProof(
   return hashes.map((hash) => `${bytesToBase64(hash)}\n`).join('')
 }
 
-/** Another run may have appended the same lines, or others. */
+/** Another run may append the same lines, or others, at the same time. */
 async function appendLines(
   { db }: ProofParts,
   log: string,
@@ -140,7 +143,7 @@ function hasSigned({ signatures }: Note, { name, keyId }: Pick<VerifierKey, 'nam
   return signatures.some((line) => line.name === name && line.keyId === keyId)
 }
 
-/** Throws RangeError on a stored note that is none. */
+/** Throws RangeError if the stored note is malformed. */
 function noteOf({ note }: { note: string }): Note {
   const parsed = parseCheckpoint(note)
   if (!parsed.ok) throw new RangeError(parsed.error.reason)

@@ -16,10 +16,10 @@ export interface AgentDoc {
   /** SHA-256 of the key's secret, hex. */
   keyHash: string
   keyVersion: number
-  /** What the agent may see: whole tools (`server`) and single commands (`server__command`); null for everything. */
+  /** The tools (`server`) and single commands (`server__command`) that the agent may see; null for everything. */
   allowedTools: string[] | null
   disabled: boolean
-  /** Of its organization; it may use their tool policies. */
+  /** Teams of its organization whose tool policies it may use. */
   teams?: string[]
 }
 
@@ -34,40 +34,40 @@ export interface ToolDoc {
   /** KMS ciphertext, bound to this document's path; null without a credential. */
   authTokenEnc: Uint8Array | null
   kmsKey: string | null
-  /** What the server said of its tools, as JSON text: Firestore cannot nest arrays. */
+  /** The server's description of its tools as JSON text, since Firestore cannot nest arrays. */
   manifest: string | null
   manifestHash: string | null
   enabled: boolean
-  /** Whether getToolCredential may hand the credential out. */
+  /** Whether getToolCredential may return the credential. */
   credentialAccess: boolean
-  /** Counts registrations: connections of an older one are not used again. */
+  /** Counts registrations; connections of an older one are not used again. */
   version: number
-  /** Bytes of an answer after decoding. */
+  /** Limit of an answer's size in bytes, after decoding. */
   responseBytesMax: number
-  /** Calls at the same time, in one instance. */
+  /** Concurrent calls per instance. */
   concurrencyMax: number
-  /** The owner says that calling twice does what calling once does: failed calls may be tried again. */
+  /** The owner's statement that calling twice has the effect of calling once, so failed calls may be retried. */
   idempotent: boolean
-  /** JSON pointers (RFC 6901) into the arguments; what they point to never enters an opening. */
+  /** JSON pointers (RFC 6901) into the arguments; the values they point to never enter an opening. */
   redact: string[]
-  /** What happens to commands that the server changed after they were pinned: refused, or only recorded. */
+  /** Whether commands that the server changed after pinning are refused, or only recorded. */
   manifestPolicy: ManifestPolicy
-  /** How old a look at the server's list may be, in one instance; 0 looks before every call. */
+  /** How long an instance reuses the server's list; 0 asks before every call. */
   manifestMaxAgeMs: number
-  /** The server's list where it differs from the pinned one and waits for the owner's approval. */
+  /** The server's list if it differs from the pinned one and waits for the owner's approval. */
   manifestPending: string | null
   manifestPendingHash: string | null
   breaker: BreakerDoc | null
 }
 
-/** There while the circuit of a tool is open or being probed; times in milliseconds since 1970. */
+/** Present while the circuit of a tool is open or being probed. Times are in milliseconds since 1970. */
 export interface BreakerDoc {
   openUntilMs: number
-  /** How long it was opened for: twice as long after each probe that failed. */
+  /** How long it is open; doubles after each failed probe. */
   openForMs: number
 }
 
-/** What a registration has where it says nothing; documents written before a field existed have it so too. */
+/** Values for fields that a registration leaves out, also in documents older than the field. */
 export const TOOL_DEFAULTS = {
   responseBytesMax: RESPONSE_BYTES_DEFAULT,
   concurrencyMax: CALLS_PER_TOOL_MAX,
@@ -103,21 +103,21 @@ export interface OwnerKeyDoc {
 }
 
 export interface OwnerDoc {
-  /** Units of `tools.invoke` a month; applies from the next quota document on. */
+  /** Units of `tools.invoke` per month; applies from the next quota document on. */
   monthlyInvocations: number
 }
 
-/** An idempotency key's first use, and what it came to. */
+/** The first use of an idempotency key and its outcome. */
 export interface IdempotencyDoc {
   call: string
-  /** Of the intent; `at` is its time, RFC 3339. */
+  /** Sequence number of the intent; `at` is its time, RFC 3339. */
   seq: number
   at: string
-  /** SHA-256 of the key and the arguments: the same key with others is a mistake. */
+  /** SHA-256 of the key and the arguments, to refuse the same key with other arguments. */
   argsHash: string
   /** For Firestore's TTL policy. */
   expiresAt: Date
-  /** Null while the call has not ended, or nobody knows how it did. */
+  /** Null while the call runs, and if its outcome is unknown. */
   outcome: IdempotencyOutcome | null
 }
 
@@ -125,9 +125,9 @@ export interface IdempotencyOutcome {
   receipt: { log: string; seq: number; hash: string }
   status: number
   ok: boolean
-  /** An ErrorCode where there was no answer, otherwise empty. */
+  /** An ErrorCode if the tool did not answer, otherwise empty. */
   error: string
-  /** `sha256:` and the hash of the scrubbed result in canonical form; empty where there is none. */
+  /** `sha256:` and the hash of the scrubbed result in canonical form; empty if there is none. */
   resultDigest: string
 }
 
@@ -137,11 +137,14 @@ export interface CheckpointDoc {
   size: number
   /** Hex. */
   root: string
-  /** The tree's partial tiles (core, `partialTiles`), lower levels first, one after the other: what a proof needs beside the full ones. */
+  /**
+   * The tree's partial tiles (core's `partialTiles`), lower levels first, concatenated: what a proof needs besides the
+   * full tiles.
+   */
   edge: Uint8Array
-  /** The signed note; cosignatures of witnesses are appended as further lines. Null until it is signed. */
+  /** The signed note, null until it is signed. Cosignatures of witnesses are appended as further lines. */
   note: string | null
-  /** Signed and, where a place for it is configured, published outside. */
+  /** True once it is signed and, if a place is configured, published. */
   finished: boolean
 }
 
@@ -164,7 +167,7 @@ export interface OpeningsDoc {
   openings: Record<string, Opening>
 }
 
-/** What a chain has spent in one month: the segment's own totals, as of its entry `seq`. */
+/** A chain's spending in one month: the totals of its segment, as of its entry `seq`. */
 export interface UsageDoc extends Usage {
   orgId: string
   seq: number
@@ -190,7 +193,7 @@ export const paths = {
   ownerKey: (keyId: string) => path<OwnerKeyDoc>(`ownerKeys/${keyId}`),
 }
 
-/** The chains' names are the paths of what they belong to. */
+/** A chain's name is the path of the agent or organization it belongs to. */
 export const logs = {
   agent: (agentId: string) => `agents/${agentId}`,
   org: (orgId: string) => `orgs/${orgId}`,

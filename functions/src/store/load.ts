@@ -4,8 +4,8 @@ import { answered } from './answered.ts'
 import type { Path } from './path.ts'
 
 /**
- * Reads documents by path in one round trip, shared with concurrent callers; undefined where there is none. What comes back is shared too:
- * don't change it.
+ * Reads documents by path in one round trip, shared with concurrent callers; undefined for a missing document. The
+ * returned objects are shared too: don't change them.
  */
 export type Load = <const Docs extends readonly object[]>(
   paths: readonly [...{ [I in keyof Docs]: Path<Docs[I]> }],

@@ -2,10 +2,10 @@ import type { CollectionReference, DocumentReference, Firestore, Query, Timestam
 
 declare const kept: unique symbol
 
-/** The path of a document below the database, and the type of what is stored there. */
+/** The path of a document in the database, and the type of the document. */
 export type Path<Doc extends object> = string & { readonly [kept]?: Doc }
 
-/** The one place where a path gets its type: what is written there is checked where it is written. */
+/** Gives a path its type. Nothing else does, so each path is declared once, together with its document. */
 export function path<Doc extends object>(text: string): Path<Doc> {
   return text
 }

@@ -10,21 +10,24 @@ import type { BreakerDoc } from './documents.ts'
 export interface ToolPolicyDoc {
   orgId: string
   name: string
-  /** Whose agents may use it; empty for all of the organization. */
+  /** Teams whose agents may use it; empty for the whole organization. */
   teams: string[]
   builtins: Builtins
   servers: ServerConfig[]
   /** Counts the owner's changes. */
   version: number
-  /** Counts all changes that workers have to hear of: those, and pins. */
+  /** Counts all changes that workers must learn of: the owner's, and pins. */
   revision: number
 }
 
-/** What is on record of a server since it first came up; absent before, and again once its pin was moved. */
+/** The record of a server, made when it first starts; deleted when its pin is removed. */
 export interface ServerDoc {
   orgId: string
   slug: string
-  /** What was resolved, and to what exact version: the record holds for these two alone. Null for a server of the node, which has no version. */
+  /**
+   * The package and version spec that were resolved; the record applies only to these. Null for a server of the node,
+   * which has no version.
+   */
   package: string | null
   spec: string | null
   resolvedVersion: string | null
@@ -32,17 +35,17 @@ export interface ServerDoc {
   /** See Pin; the lockfile is in LockfileDoc. */
   dependencies: string | null
   resolvedAt: string | null
-  /** `{tools}` as JSON text, raw as the server listed them: Firestore cannot nest arrays. */
+  /** `{tools}` as JSON text, exactly as the server listed them: Firestore cannot nest arrays. */
   manifest: string
   manifestHash: string
-  /** The list where it differs from the pinned one and waits for the owner's approval. */
+  /** The server's list if it differs from the pinned one and waits for the owner's approval. */
   manifestPending: string | null
   manifestPendingHash: string | null
-  /** What was last reported and refused: each is recorded once. */
+  /** The last report that was refused, so that each is recorded once. */
   refused: Pinned | null
 }
 
-/** By what a pinned package is installed. Apart from ServerDoc, which calls read. */
+/** The lockfile that installs a pinned package. It is not part of ServerDoc, which every call reads. */
 export interface LockfileDoc {
   orgId: string
   slug: string
@@ -56,17 +59,17 @@ export interface WorkerState {
   servers: Record<string, { state: ServerState; error?: string }>
 }
 
-/** Who serves a policy, by instance id. */
+/** The workers that serve a policy, by instance id. */
 export interface WorkersDoc {
   orgId: string
   workers: Record<string, WorkerState>
-  /** Number of the last connect's entry on the organization's chain; absent before the first. */
+  /** Sequence number of the last connect's entry on the organization's chain; absent before the first. */
   connected?: number
-  /** Circuits that opened since then, by slug; null where one closed again. */
+  /** Circuits that opened since then, by slug; null once closed again. */
   breakers?: Record<string, StoredBreaker | null>
 }
 
-/** A circuit, and the policy's revision and the connect that it goes with: it says nothing after others. */
+/** A circuit with the policy's revision and the connect that it belongs to; after another of either it is void. */
 export interface StoredBreaker extends BreakerDoc {
   revision: number
   connected: number
@@ -80,7 +83,7 @@ export interface ToolKeyDoc {
   version: number
 }
 
-/** Which policies have a server of this name, and for whom. */
+/** The policies that have a server of this name, and their teams. */
 export interface ToolRoutesDoc {
   orgId: string
   routes: Route[]

@@ -1,6 +1,6 @@
 import type { Result } from '@vitrine/core/result'
 
-/** A read-modify-write that met a concurrent change starts over from a fresh read, a few times. */
+/** Repeats a read-modify-write from a fresh read, a few times, if it met a concurrent change. */
 export async function retryConflicts<T>(attempt: () => Promise<Result<T>>): Promise<Result<T>> {
   for (let tries = 1; ; tries++) {
     const result = await attempt()
