@@ -1,4 +1,7 @@
-/** Waits before another try. They double, each shortened at random by up to half, so that what failed together is not tried together. */
+/**
+ * Waits before another try. They double, and each is shortened at random by up to half, so that parties that failed
+ * together do not retry together.
+ */
 
 export function backoffMs(failures: number, firstMs: number, maxMs: number): number {
   return Math.min(maxMs, firstMs * 2 ** Math.min(failures, 30)) * (1 - Math.random() / 2)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 
-/** The files of a deployment cannot be run here; they are held to what the code reads and does. */
+/** The deployment's files can't be run here, so these tests compare them with what the code reads and does. */
 
 const FOLDER = join(import.meta.dirname, '..')
 const read = (name: string): string => readFileSync(join(FOLDER, name), 'utf8')

@@ -2,32 +2,32 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseKey } from '@vitrine/core/keys/key'
 
-/** What the environment says; read once, by the composition root. */
+/** The worker's settings from its environment variables; the composition root reads them once. */
 export interface Environment {
   key: string
-  /** The policy that the key opens. */
+  /** The policy that the key belongs to. */
   policyId: string
   /** Base URL of the control plane's functions, without a slash at the end. */
   url: string
-  /** Where the control plane reaches this worker; null means at the port it listens on, on this machine. */
+  /** The address at which the control plane reaches this worker; null: 127.0.0.1 and the port that it listens on. */
   workerUrl: string | null
   host: string
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   port: number
-  /** host:port of a local KMS instead of Cloud KMS. */
+  /** host:port of a local KMS that replaces Cloud KMS. */
   kmsEmulatorHost: string | undefined
-  /** Variables that a secret may name. */
+  /** Variables that a secret of the form `{env}` may name. */
   secretEnv: ReadonlySet<string>
-  /** worker.yaml. */
+  /** Path of worker.yaml. */
   configFile: string | null
   cacheDir: string
-  /** Of this worker alone; null for a folder that is made for this run. */
+  /** Not shared with other workers; null for a temporary folder. */
   workDir: string | null
 }
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
-/** Throws an error that names the variable and never holds its value. */
+/** Throws an error that names the variable and never contains its value. */
 export function environment(env: Readonly<Record<string, string | undefined>>): Environment {
   const key = env['VITRINE_KEY']
   if (!key) throw new Error('VITRINE_KEY is not set: the connector key of a tool policy, tools.{id}.{secret}')
@@ -53,7 +53,10 @@ export function environment(env: Readonly<Record<string, string | undefined>>): 
   }
 }
 
-/** Null when it is not set. Keys, tokens and results travel there: beyond this machine only encrypted. */
+/**
+ * Null if the variable is not set. Keys, tokens and results are sent to this address, so it must be https unless it is
+ * this machine.
+ */
 function address(name: string, text: string | undefined): string | null {
   if (!text) return null
   const url = URL.parse(text)

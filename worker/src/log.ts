@@ -1,4 +1,4 @@
-/** Lines for Cloud Logging, which reads `severity` and `message`. Never give them a credential. */
+/** Writes log lines for Cloud Logging, which reads `severity` and `message`. They must not contain credentials. */
 
 export function logInfo(message: string): void {
   console.log(JSON.stringify({ severity: 'INFO', message }))

@@ -21,21 +21,26 @@ import { logError, logInfo, logWarning } from './log.ts'
 import type { PoolServer } from './server/api.ts'
 import { createPool } from './server/pool.ts'
 
-/** How long calls under way are waited for at SIGTERM. Cloud Run allows 10 s in all, of which the servers' own grace takes 5. */
+/**
+ * The worker's entry point and composition root: reads the environment, connects the parts, and runs until told to
+ * stop.
+ */
+
+/** How long SIGTERM waits for calls. Cloud Run allows 10 s in all, and the servers' own grace takes 5 of them. */
 const DRAIN_MS_MAX = 4_000
 
-/** What the node brings. */
+/** What the node provides: servers of worker.yaml, and access to secrets. */
 interface Node {
   servers: NodeServers
   open: Open
 }
 
-/** The exit code: 0 when it was asked to stop, 1 when the key opens nothing any more. */
+/** Returns the exit code: 0 if it was told to stop, 1 if the key is no longer valid. */
 async function main(): Promise<number> {
   const settings = environment(process.env)
   const asked = signalled()
   const node = await readNode(settings)
-  // What is started from here on does not inherit them.
+  // Child processes must not inherit these.
   for (const name of ['VITRINE_KEY', ...settings.secretEnv]) delete process.env[name]
   const workDir = settings.workDir ?? (await temporaryFolder())
   try {
@@ -45,7 +50,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Servers that run as users of their own have to get through it to their own folders. */
+/** A temporary folder that servers' own users can pass through to their folders. */
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-worker-'))
   await chmod(folder, 0o711)
@@ -61,7 +66,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   const started = Promise.withResolvers<void>()
   let policy: WorkerPolicy | null = null
   let unasked = ''
-  // While one policy follows another, servers of both are there; the control plane knows nothing of the earlier one's.
+  // During a change of policy, servers of the old and new one exist; the control plane knows only those of the new one.
   const isOfPolicy = (slug: string): boolean => policy?.servers.some((server) => server.slug === slug) ?? false
 
   const pool = createPool({
@@ -99,7 +104,8 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
       unasked = node.servers.unasked(changed.servers.filter(isNodeServer)).join(', ')
       if (unasked !== '' && unasked !== before)
         logWarning(`worker.yaml: not started, for the policy does not name them with node: true: ${unasked}`)
-      // Of these the first counts: a later one does not wait for servers that are just starting.
+      // The first policy decides when the worker is ready: a later one would not wait for servers that are still
+      // starting.
       started.resolve(pool.apply({ servers: serversOf(changed, node.servers) }))
     },
     onKeys: keys.replace,
@@ -115,7 +121,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   )
 
   const code = await Promise.race([asked, revoked.promise])
-  // Calls come in until the control plane knows; without a key nobody is served a moment longer.
+  // When told to stop, calls are served until the control plane knows; with a revoked key they end at once.
   if (code === 0) await control.stop()
   await dispatch.drain(code === 0 ? DRAIN_MS_MAX : 0)
   await pool.close()
@@ -123,7 +129,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   return code
 }
 
-/** What is run for a policy. */
+/** What to run for a policy's servers. */
 function serversOf({ servers }: WorkerPolicy, node: NodeServers): PoolServer[] {
   return servers.map((server) => (isNodeServer(server) ? node.serverFor(server) : server))
 }

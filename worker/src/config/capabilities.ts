@@ -1,4 +1,7 @@
-/** What of a server of worker.yaml is offered: exact names of commands, and `prefix.*` for every name that begins with `prefix.`. */
+/**
+ * The `capabilities` of a server in worker.yaml: exact names of commands, and `prefix.*` for every name that begins
+ * with `prefix.`.
+ */
 
 export const CAPABILITY = /^(?:[A-Za-z0-9_.-]{1,128}|[A-Za-z0-9_-][A-Za-z0-9_.-]{0,125}\.\*)$/
 

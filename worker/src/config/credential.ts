@@ -1,10 +1,10 @@
 import { isId } from '@vitrine/core/names'
 
 /**
- * What a value under `credentials` of worker.yaml means:
- * - `env:NAME` is that variable of the worker's own environment, read when the process is started;
- * - `secret:NAME` is the secret of that name, of the organization or a team, that the policy grants to this server;
- * - anything else is the value itself, which has no place in a file that is kept in a repository.
+ * A value under `credentials` of worker.yaml:
+ * - `env:NAME` is that variable of the worker's own environment, read when the worker starts;
+ * - `secret:NAME` is the organization's or team's secret of that name, which the policy must grant to this server;
+ * - anything else is the credential itself, which does not belong in a file that is kept in a repository.
  */
 export type Credential =
   { from: 'env'; variable: string } | { from: 'secret'; secret: string } | { from: 'literal'; value: string }

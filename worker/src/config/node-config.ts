@@ -7,14 +7,16 @@ import type { Problem } from '@vitrine/core/yaml/problems'
 import { CAPABILITY } from './capabilities.ts'
 import { parseCredential, type Credential } from './credential.ts'
 
-/** An MCP server that the node itself brings; whether it is run is for the tool policy to say. */
+/** Reads and checks worker.yaml. */
+
+/** An MCP server that the node provides. The tool policy decides whether it runs. */
 export interface NodeServer {
   name: string
   enabled: boolean
-  /** Started as it is, never through a shell. */
+  /** Started directly, never through a shell. */
   executable: string
   args: string[]
-  /** The commands of it that exist for anybody (capabilities.ts). */
+  /** The commands that exist; all others are hidden from the control plane too (capabilities.ts). */
   capabilities: string[]
   credentials: Record<string, Credential>
   environment: Record<string, string>
@@ -24,7 +26,7 @@ export interface NodeServer {
 
 export interface NodeConfig {
   servers: NodeServer[]
-  /** What is allowed and should not be. */
+  /** Values that are allowed but discouraged. */
   warnings: Problem[]
 }
 
@@ -107,7 +109,7 @@ const file = block({ mcp_servers: servers.optional(), spec: block({ mcp_servers:
   },
 )
 
-/** Reads worker.yaml. All problems are told at once. */
+/** Reads worker.yaml and reports all problems at once. */
 export function parseNodeConfig(yaml: string): Parsed<NodeConfig> {
   const parsed = parseYaml(yaml, file)
   if (!parsed.ok) return parsed

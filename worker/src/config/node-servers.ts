@@ -2,17 +2,23 @@ import type { WorkerEnv, WorkerNodeServer } from '@vitrine/core/policy/worker-pr
 import type { AbsentServer, ExecutableServer } from '../server/api.ts'
 import type { NodeServer } from './node-config.ts'
 
-/** The servers that worker.yaml has; which of them run is for the policy to say. */
+/** The servers of worker.yaml. The policy decides which of them run. */
 export interface NodeServers {
-  /** What is run for a server of the policy; one that cannot be run says why. */
+  /** What to run for a server of the policy; a server that cannot be run says why. */
   serverFor(asked: WorkerNodeServer): ExecutableServer | AbsentServer
-  /** Those that are switched on here and that the policy does not name. */
+  /** Servers that are enabled here but that the policy does not name. */
   unasked(asked: readonly { slug: string }[]): string[]
-  /** Values of credentials by the name under which `env` refers to them; no variable of any environment is named so. */
+  /**
+   * Values of credentials, by the handle that `env` refers to them by. A handle can't be the name of an environment
+   * variable.
+   */
   values: Record<string, string>
 }
 
-/** Credentials from the worker's environment are read here, once. A server that lacks one does not start and says why; the others do. */
+/**
+ * Reads credentials from the worker's environment once. A server that lacks one does not start and says why; the others
+ * start.
+ */
 export function nodeServers(
   servers: readonly NodeServer[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -52,7 +58,7 @@ export function nodeServers(
   }
 }
 
-/** What does not come from the policy. */
+/** The variables that do not come from the policy. */
 function ownEnv(
   { name: slug, credentials, environment: plain }: NodeServer,
   environment: Readonly<Record<string, string | undefined>>,
@@ -76,7 +82,10 @@ function ownEnv(
   return [...given, ...read]
 }
 
-/** What worker.yaml says of a variable goes first; secrets that it names are those that the policy grants to this server. */
+/**
+ * Variables of worker.yaml take precedence over those of the policy. Secrets that it names must be granted to this
+ * server by the policy.
+ */
 function environmentOf(
   { name: slug, credentials }: NodeServer,
   own: readonly WorkerEnv[],

@@ -4,8 +4,8 @@ import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
- * The control plane's function `worker`, one method an operation. Errors: the codes that it answers with, among them invalid_key once the
- * connector key is not valid any more; unavailable when it does not answer, or with something else than an answer.
+ * The control plane's function `worker`, one method per operation. Errors: the codes that it answers with, including
+ * invalid_key for a revoked connector key; unavailable if it does not answer, or sends something else than an answer.
  */
 export interface ControlClient {
   connect(data: Input<'worker/connect'>): Promise<Result<Answer<'worker/connect'>>>
@@ -19,12 +19,12 @@ export interface ControlClient {
 export interface ControlClientOptions {
   /** Base URL of the functions. */
   url: string
-  /** The connector key. It goes into one header and nowhere else. */
+  /** The connector key. It is sent in one header and used nowhere else. */
   key: string
 }
 
 const REQUEST_MS_MAX = 10_000
-/** Waiting longer for a farewell would only keep the process alive. */
+/** Waiting longer for the answer to `disconnect` would only keep the process alive. */
 const FAREWELL_MS_MAX = 1_500
 
 export function controlClient({ url, key }: ControlClientOptions): ControlClient {
@@ -34,13 +34,13 @@ export function controlClient({ url, key }: ControlClientOptions): ControlClient
         method: 'POST',
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         body: JSON.stringify({ data }),
-        // The key is for this address alone.
+        // The key must not be sent to any other address.
         redirect: 'error',
         signal: AbortSignal.timeout(ms),
       })
       return answerOf(response.status, (await response.json()) as unknown)
     } catch {
-      // What fetch says may quote the request; that nothing came back is all there is to know.
+      // fetch's error may quote the request, and all that matters is that no answer came.
       return fail('unavailable', `The control plane does not answer ${operation}.`)
     }
   }

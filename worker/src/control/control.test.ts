@@ -7,7 +7,7 @@ import type { ServerStatus, WorkerPolicy } from '@vitrine/core/policy/worker-pro
 import { controlClient } from './client.ts'
 import { createControl, type Control } from './control.ts'
 
-/** A control plane that does as a test says: for faults that the real one cannot be brought to. */
+/** A control plane that does what the test says, for faults that the real one can't be made to show. */
 
 const KEY = 'tools.pol_1.secret-that-must-not-be-seen'
 

@@ -8,30 +8,34 @@ import type { ControlClient } from './client.ts'
 import { isRevoked, textOf } from './failure.ts'
 import { createOutbox, shortened, type ToolsReport } from './outbox.ts'
 
+/** The worker's connection to the control plane: connecting, heartbeats, and disconnecting. */
+
 export interface ControlOptions {
   client: ControlClient
   instanceId: string
-  /** Where the control plane reaches this worker. */
+  /** The address at which the control plane reaches this worker. */
   url: string
-  /** What the servers of the policy are doing. */
+  /** The states of the policy's servers. */
   states(): ServerStatus[]
-  /** A policy that is new or has changed; what it says holds from here on. */
+  /** Called with a new or changed policy, which applies from then on. */
   onPolicy(policy: WorkerPolicy): void
   onKeys(keys: readonly DispatchKey[]): Promise<void>
-  /** The key is not valid any more. Called once; nothing is asked of the control plane after it. */
+  /** Called once, when the key is no longer valid. The worker asks the control plane nothing after that. */
   onRevoked(reason: Failure): void
   /** Milliseconds before the n-th retry; for tests. */
   backoff?: (failures: number) => number
 }
 
 export interface Control {
-  /** Connects, as often as it takes, and begins to send heartbeats. Resolves when connected, revoked or stopped. */
+  /**
+   * Connects, with as many tries as it takes, and starts the heartbeats. Resolves when connected, revoked or stopped.
+   */
   start(): Promise<void>
-  /** Goes out with the next heartbeat. */
+  /** The event is sent with the next heartbeat. */
   event(event: ServerEvent): void
-  /** Sent ahead of the next heartbeat, and again until it is taken. */
+  /** Sent before the next heartbeat, and again until the control plane accepts it. */
   report(tools: ToolsReport): void
-  /** Says farewell, so that no more calls are sent here. */
+  /** Disconnects, so that the control plane sends no more calls here. */
   stop(): Promise<void>
 }
 
@@ -39,7 +43,7 @@ const FAREWELL_MS_MAX = 1_500
 
 const controlBackoff = (failures: number): number => backoffMs(failures, 500, 30_000)
 
-/** Keeps a worker registered with the control plane. The control plane may be away at any time, at the start too. */
+/** Keeps a worker registered with the control plane, which may be unavailable at any time, also at the start. */
 export function createControl(options: ControlOptions): Control {
   const { client, instanceId, url, states, onPolicy, onKeys, onRevoked, backoff = controlBackoff } = options
   const ended = new AbortController()
@@ -96,7 +100,7 @@ export function createControl(options: ControlOptions): Control {
       ...(events.length > 0 && { events }),
     })
     if (!answer.ok) {
-      // What cannot be mended by trying again would make every later heartbeat fail too.
+      // An event that the control plane refuses for good would make every later heartbeat fail too.
       if (ERRORS[answer.error.code].retryable) outbox.putBack(events)
       return answer.error
     }
@@ -118,14 +122,14 @@ export function createControl(options: ControlOptions): Control {
     async stop() {
       const isRegistered = policyVersion !== null && !ended.signal.aborted
       ended.abort()
-      // A heartbeat that came after the farewell would undo it; one that hangs is not waited for.
+      // Disconnect after a pending heartbeat, which would register the worker again; but don't wait for one that hangs.
       await Promise.race([beating, sleep(FAREWELL_MS_MAX, undefined, { ref: false })])
       if (isRegistered) await client.disconnect({ instanceId })
     },
   }
 }
 
-/** A pool's state may say more than the control plane asks for. */
+/** A pool's state may have more fields than the control plane accepts. */
 function statusOf({ slug, state, error }: ServerStatus): ServerStatus {
   return { slug, state, ...(error !== undefined && { error: shortened(error) }) }
 }

@@ -7,18 +7,25 @@ import { logWarning } from '../log.ts'
 import type { ControlClient } from './client.ts'
 import { isRevoked, textOf } from './failure.ts'
 
+/** Events and reports on their way to the control plane. */
+
 export type ToolsReport = Omit<Input<'worker/report'>, 'instanceId'>
 
-/** What the control plane has yet to be told; bounded, for it may be away for long. */
+/**
+ * What the control plane still has to be told. It is bounded, because the control plane may be unavailable for long.
+ */
 export interface Outbox {
   event(event: ServerEvent): void
-  /** A later report of the same server replaces an earlier one. */
+  /** A later report for the same server replaces an earlier one. */
   report(tools: ToolsReport): void
-  /** The events so far, the newest SERVER_EVENTS_MAX of them. */
+  /** Removes and returns the events so far, at most the newest SERVER_EVENTS_MAX. */
   takeEvents(): ServerEvent[]
-  /** Events that could not be delivered, to be taken again. */
+  /** Returns events that could not be delivered, to be sent again. */
   putBack(events: readonly ServerEvent[]): void
-  /** Sends reports one after the other. A refused one is dropped; the first that cannot be sent now stays, with those behind it. */
+  /**
+   * Sends the reports one after the other. A refused one is dropped; if one cannot be sent now, it and the later ones
+   * stay.
+   */
   sendReports(): Promise<Failure | null>
 }
 
@@ -27,7 +34,7 @@ export function createOutbox(client: Pick<ControlClient, 'report'>, instanceId: 
   const reports = new Map<string, ToolsReport>()
 
   function keep(all: ServerEvent[]): void {
-    // The oldest go first: what a server is doing now is in its state.
+    // The oldest events are dropped first: a server's current state is reported anyway.
     events = all.slice(-SERVER_EVENTS_MAX)
   }
 
@@ -55,7 +62,7 @@ export function createOutbox(client: Pick<ControlClient, 'report'>, instanceId: 
   }
 }
 
-/** No longer than the control plane takes: it would refuse the whole heartbeat. */
+/** Cut to the length that the control plane accepts; with a longer text it would refuse the whole heartbeat. */
 export function shortened(text: string): string {
   return text.slice(0, SERVER_ERROR_LENGTH_MAX).toWellFormed()
 }

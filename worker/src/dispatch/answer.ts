@@ -4,6 +4,8 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import type { CallAnswer } from '@vitrine/core/policy/worker-protocol'
 import type { Failure, Result } from '@vitrine/core/result'
 
+/** The worker's answers: JSON, errors, and server-sent events. */
+
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
 
 export function replyJson(
@@ -21,12 +23,14 @@ export function replyResult(res: ServerResponse, result: Result<JsonObject>): vo
   replyJson(res, result.ok ? 200 : ERRORS[result.error.code].http, answerOf(result))
 }
 
-/** Refuses a request whose body may not have been read: the connection is of no further use. */
+/** Refuses a request whose body may be unread, and therefore closes the connection. */
 export function refuse(res: ServerResponse, error: Failure): void {
   replyJson(res, ERRORS[error.code].http, answerOf({ ok: false, error }), { connection: 'close' })
 }
 
-/** Server-sent events (HTML Living Standard, section 9.2) of a call: progress as it comes, and the result or error at last. */
+/**
+ * Server-sent events (HTML Living Standard, section 9.2) of a call: progress as it arrives, then the result or error.
+ */
 export function eventStream(res: ServerResponse): {
   progress(progress: JsonObject): void
   end(result: Result<JsonObject>): void
@@ -35,7 +39,7 @@ export function eventStream(res: ServerResponse): {
   res.flushHeaders()
   return {
     progress(progress) {
-      // Who reads slowly misses some of it: only the end matters, and nothing may pile up here.
+      // Skip progress that a slow reader can't take: only the end matters, and nothing may accumulate here.
       if (!res.writableNeedDrain && !res.writableEnded && !res.destroyed) res.write(event({ progress }))
     },
     end(result) {

@@ -6,6 +6,8 @@ import type { CallBody, Sealed } from '@vitrine/core/policy/worker-protocol'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
+/** The body of a call. */
+
 const sealed: z.ZodType<Sealed> = z.union([
   z.strictObject({ enc: z.base64(), kmsKey: z.string().max(512), resource: z.string().max(1_500) }),
   z.strictObject({ env: z.string().max(256) }),
@@ -23,7 +25,10 @@ const shape = z.strictObject({
   userSecrets: z.record(z.string().max(128), sealed).optional(),
 })
 
-/** The body of a call, as it was sent: its token binds all of it. Errors: request_too_large, invalid_json, invalid_argument, cancelled. */
+/**
+ * Reads a call's body unchanged, because its token is bound to all of it. Errors: request_too_large, invalid_json,
+ * invalid_argument, cancelled.
+ */
 export async function readCallBody(req: IncomingMessage): Promise<Result<CallBody>> {
   const json = await readJson(req)
   if (!json.ok) return json

@@ -8,7 +8,7 @@ import { createSeenCalls } from './replay.ts'
 import { claimsFor, INSTANCE_ID, newBody, newSigner, POLICY_ID, tokenFor, type Signer } from './token.fixture.ts'
 import { tokenVerifier } from './token.ts'
 
-/** The HTTP surface in front of a pool whose calls end when a test says so. */
+/** The HTTP surface, with a pool whose calls end when the test says so. */
 
 let signer: Signer
 let create: (instanceId: string) => Dispatch
@@ -71,7 +71,7 @@ async function codeOf(response: Promise<Response>): Promise<[number, string]> {
   return [status, (body as { error: { code: string } }).error.code]
 }
 
-/** A secret of a user, as it is stored. */
+/** A user's secret, as it is stored. */
 function ofUser(orgId: string, user: string): Sealed {
   return {
     enc: 'AAAA',
@@ -80,7 +80,7 @@ function ofUser(orgId: string, user: string): Sealed {
   }
 }
 
-/** A pool whose calls hang until they are let go or aborted. */
+/** A pool whose calls hang until they are released or aborted. */
 function hanging(): { letGo(): void } {
   const go = Promise.withResolvers<CallOutcome>()
   pool = ({ signal }) => {
@@ -361,7 +361,7 @@ test('tells what a server wrote to stderr, to the control plane alone and once',
   expect(await codeOf(log('x.y.z'))).toEqual([401, 'invalid_key'])
   expect(await answerOf(log(token))).toEqual([200, { lines: ['memory said'] }])
   expect(await codeOf(log(token))).toEqual([401, 'invalid_key'])
-  // The token of a call opens no log.
+  // The token of a call does not authorize reading the log.
   const call = newBody()
   expect(await codeOf(log(await tokenFor(signer, claimsFor(call)), call))).toEqual([404, 'tool_not_found'])
   expect(calls).toEqual([])

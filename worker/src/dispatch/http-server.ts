@@ -6,30 +6,32 @@ import { logError } from '../log.ts'
 import { eventStream, refuse, replyJson, replyResult } from './answer.ts'
 import { admitCall, makeCall, readLog, type CallParts } from './serve-call.ts'
 
+/** The worker's HTTP server. */
+
 export interface DispatchOptions extends CallParts {
-  /** What `GET /healthz` tells anybody. */
+  /** The answer to `GET /healthz`, which anybody may read. */
   health(): unknown
   callsMax?: number
 }
 
 export interface Dispatch {
-  /** Resolves with the port. Errors: it is taken. */
+  /** Resolves with the port; rejects if the port is taken. */
   listen(port: number, host: string): Promise<number>
-  /** Takes no more calls and resolves when the last one is answered, after `ms` at the latest. */
+  /** Refuses new calls, and resolves when the last one is answered, but after `ms` at the latest. */
   drain(ms: number): Promise<void>
-  /** Cancels the calls that are still under way and lets go of the port. */
+  /** Cancels the remaining calls and closes the port. */
   close(): Promise<void>
 }
 
-/** More at once than one machine's servers can work on. */
+/** More calls than one machine's servers can work on at once. */
 const CALLS_MAX = 512
 const CONNECTIONS_MAX = 2_048
-/** From the first byte to the last of a request. */
+/** Time to receive a whole request. */
 const REQUEST_MS_MAX = 30_000
-/** Longer than any load balancer keeps an idle connection, so that it is never ours that is closed under a request. */
+/** Longer than load balancers keep idle connections, so that the worker never closes one that just gets a request. */
 const KEEP_ALIVE_MS = 620_000
 
-/** The worker's HTTP surface: `POST /call` and `POST /log` for the control plane, `GET /healthz` for who keeps the worker running. */
+/** The worker's HTTP surface: `POST /call` and `POST /log` for the control plane, `GET /healthz` for health checks. */
 export function createDispatch(options: DispatchOptions): Dispatch {
   const { callsMax = CALLS_MAX, health } = options
   const underWay = new Set<AbortController>()
@@ -94,7 +96,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       if (!server.listening) return
       const closed = once(server, 'close')
       server.close()
-      // A cancelled call is answered at once.
+      // Gives the answers to the cancelled calls time to be sent.
       await sleep(50)
       server.closeAllConnections()
       await closed

@@ -4,7 +4,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { createKeyRing, type KeyRing } from './key-ring.ts'
 import { newSigner } from './token.fixture.ts'
 
-/** A ring whose control plane answers what `answers` says next, and at last always the same. */
+/** A ring whose control plane gives these answers in turn, and repeats the last. */
 function ringOf(...answers: (() => Result<DispatchKey[]> | Promise<Result<DispatchKey[]>>)[]): {
   ring: KeyRing
   asked: () => number

@@ -2,11 +2,16 @@ import type { CryptoKey } from 'jose'
 import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** The public keys that calls may be signed with. Every instance of the control plane has one of its own, and they come and go. */
+/**
+ * The public keys that verify calls. Every instance of the control plane has its own key, and instances come and go.
+ */
 export interface KeyRing {
-  /** Takes what the control plane names now; all others are forgotten. */
+  /** Replaces all keys with those that the control plane names now. */
   replace(keys: readonly DispatchKey[]): Promise<void>
-  /** Asks the control plane for a key that is not known. Errors: invalid_key (there is none), unavailable (it cannot be asked now). */
+  /**
+   * Finds a key; asks the control plane if it is unknown. Errors: invalid_key (no such key), unavailable (can't ask
+   * now).
+   */
   find(kid: string): Promise<Result<CryptoKey>>
 }
 
@@ -16,9 +21,12 @@ export interface KeyRingOptions {
   now: () => number
 }
 
-/** A key is not believed for longer without being named again: it may have been withdrawn. */
+/** A key that the control plane has not named for this long is not used: it may have been withdrawn. */
 const KEYS_MS_MAX = 600_000
-/** Questions at once, and the time that each takes to come back: made-up key ids must not turn into load. */
+/**
+ * Questions that may be asked in a burst, and the time after which each is available again: made-up key ids must not
+ * cause load.
+ */
 const ASKS_MAX = 10
 const ASK_EVERY_MS = 1_000
 
@@ -58,7 +66,7 @@ export function createKeyRing({ ask, now }: KeyRingOptions): KeyRing {
   return {
     replace,
     async find(kid) {
-      // A question that was under way already may have been answered before the key was there; then it is asked once more.
+      // A question that was already pending may have been answered before the key existed, so ask once more after it.
       for (let own = false; !own;) {
         const key = known(kid)
         if (key) return ok(key)
@@ -73,7 +81,7 @@ export function createKeyRing({ ask, now }: KeyRingOptions): KeyRing {
   }
 }
 
-/** Null for what is no Ed25519 key: it verifies nothing, and the others stay of use. */
+/** Null if it is not an Ed25519 key. Such a key verifies nothing; the others remain usable. */
 async function imported(publicKey: string): Promise<CryptoKey | null> {
   try {
     return await crypto.subtle.importKey('raw', Buffer.from(publicKey, 'base64url'), 'Ed25519', false, ['verify'])

@@ -1,10 +1,10 @@
-/** Which calls were made already, for as long as their tokens are valid. */
+/** Remembers calls for as long as their tokens are valid, so that none is made twice. */
 export interface SeenCalls {
-  /** `full`: nothing more can be remembered, so the call must not be made. */
+  /** `full`: no more calls can be remembered, so this one must not be made. */
   add(call: string, expiresMs: number): 'new' | 'seen' | 'full'
 }
 
-/** More than a worker serves in the life of a token. */
+/** More than a worker serves while a token is valid. */
 const CALLS_MAX = 100_000
 
 export function createSeenCalls(now: () => number, max = CALLS_MAX): SeenCalls {

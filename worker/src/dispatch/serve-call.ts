@@ -10,19 +10,22 @@ import type { SeenCalls } from './replay.ts'
 import { boundTo, SKEW_SECONDS, type VerifyToken } from './token.ts'
 import { areOfUser } from './user-secrets.ts'
 
+/** Decides whether a call may be made, and makes it. */
+
 export interface CallParts {
   verify: VerifyToken
   seen: SeenCalls
-  /** Whether the policy that holds now lets agents use this command. */
+  /** Whether the current policy lets agents use this command. */
   isEnabled(server: string, command: string): boolean
-  /** The organization of that policy; null before there is one. */
+  /** The organization of the current policy; null before there is one. */
   orgId(): string | null
   pool: Pick<Pool, 'call' | 'stderr'>
 }
 
 /**
- * A call that may be made, its body read: authenticate, read, compare the body with what was signed, refuse what was made before.
- * The token is looked at first, so that only the control plane can make this process read a body.
+ * Reads a call and checks that it may be made: verify the token, read the body, compare it with the token, refuse a
+ * repeated call, and check that the command is enabled and the secrets are the user's. The token comes first, so that
+ * only the control plane can make this process read a body.
  * Errors: unauthenticated, invalid_key, unavailable, those of `readCallBody`, tool_not_found, credential_unreadable.
  */
 export async function admitCall(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
@@ -35,7 +38,10 @@ export async function admitCall(parts: CallParts, req: IncomingMessage): Promise
     : fail('credential_unreadable', "A secret of the call is not one of its user's.")
 }
 
-/** The last lines that a server wrote to stderr, for the owner, whom the control plane knows. Errors: as of a call. */
+/**
+ * The last lines that a server wrote to stderr. The control plane asks for them on behalf of the owner. Errors: as for
+ * a call.
+ */
 export async function readLog(parts: CallParts, req: IncomingMessage): Promise<Result<{ lines: string[] }>> {
   const signed = await readSigned(parts, req)
   if (!signed.ok) return signed
@@ -44,7 +50,7 @@ export async function readLog(parts: CallParts, req: IncomingMessage): Promise<R
     : fail('tool_not_found')
 }
 
-/** What the control plane signed and did not send before. */
+/** The body of a request that the control plane signed and that was not made before. */
 async function readSigned(parts: CallParts, req: IncomingMessage): Promise<Result<CallBody>> {
   const claims = await parts.verify(req.headers.authorization)
   if (!claims.ok) return claims
@@ -66,7 +72,7 @@ function firstTime(seen: SeenCalls, { call, exp }: CallClaims): Result<void> {
   }
 }
 
-/** Makes the call and ends it at its deadline; `caller` ends it when who asked has gone away. */
+/** Makes the call and aborts it at its deadline; `caller` aborts it when the client disconnects. */
 export async function makeCall(
   { pool }: CallParts,
   { server, command, arguments: args, timeoutMs, user, userSecrets }: CallBody,

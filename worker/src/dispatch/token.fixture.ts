@@ -2,7 +2,7 @@ import { SignJWT, type JWTPayload } from 'jose'
 import { callAudience, callDigest, type CallClaims } from '@vitrine/core/policy/call-token'
 import type { CallBody, DispatchKey } from '@vitrine/core/policy/worker-protocol'
 
-/** The control plane's side of a call, for tests. */
+/** Signs calls like the control plane, for tests. */
 
 export const POLICY_ID = 'pol_test'
 export const INSTANCE_ID = 'instance_test'
@@ -29,7 +29,7 @@ export function newBody(changes: Partial<CallBody> = {}): CallBody {
   }
 }
 
-/** What the token of a body says; `now` in milliseconds. */
+/** The claims of a token for this body; `now` in milliseconds. */
 export function claimsFor(body: CallBody, now = Date.now()): CallClaims & JWTPayload {
   const iat = Math.floor(now / 1_000)
   const { call, user } = body

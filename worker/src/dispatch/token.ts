@@ -10,7 +10,7 @@ import {
 import type { CallBody } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 
-/** How far the clocks of the control plane and of this machine may be apart. */
+/** How far the clocks of the control plane and of this machine may differ. */
 export const SKEW_SECONDS = 5
 
 const claimsOf = z.object({
@@ -26,7 +26,7 @@ const claimsOf = z.object({
 
 export interface TokenOptions {
   policyId: string
-  /** Of this process. */
+  /** The id of this process. */
   instanceId: string
   /** Errors: invalid_key, unavailable. */
   findKey(kid: string): Promise<Result<CryptoKey>>
@@ -37,8 +37,9 @@ export interface TokenOptions {
 export type VerifyToken = (authorization: string | undefined) => Promise<Result<CallClaims>>
 
 /**
- * Checks the token of a call (JWT, RFC 7519; EdDSA alone, RFC 8037): signed by a key of the control plane, for this process, not
- * expired and not valid for longer than any call needs. What it says of the body is compared by `boundTo`.
+ * Verifies the token of a call (JWT, RFC 7519; only EdDSA, RFC 8037): a key of the control plane signed it, it is for
+ * this process, it has not expired, and it is not valid for longer than any call needs. `boundTo` compares it with the
+ * body.
  * Errors: unauthenticated, invalid_key, unavailable.
  */
 export function tokenVerifier({ policyId, instanceId, findKey, now }: TokenOptions): VerifyToken {
@@ -73,13 +74,13 @@ export function tokenVerifier({ policyId, instanceId, findKey, now }: TokenOptio
   }
 }
 
-/** Whether this body is the one that the token was made for. */
+/** Whether the token was made for this body. */
 export function boundTo({ call, user, args }: CallClaims, body: CallBody): boolean {
   if (body.call !== call || body.user !== user) return false
   try {
     return callDigest(body) === args
   } catch {
-    // What JCS cannot represent was never signed.
+    // The control plane can't have signed a body that JCS cannot represent.
     return false
   }
 }

@@ -1,17 +1,18 @@
 import { isId } from '@vitrine/core/names'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 
-/** Whose secrets may come with a call. */
+/** The user and organization whose secrets a call may carry. */
 export interface Whose {
-  /** null: nobody's. */
+  /** null before there is a policy: then no secret is accepted. */
   orgId: string | null
   user: string | undefined
 }
 
 /**
- * Whether a call's secrets are all of the user that it is made for, in the organization of the policy, by the document that each is bound
- * to: this process could decrypt the others of its organization too. What only points to a value has no owner in its name; of these
- * secrets in Secret Manager have an organization, and variables of this process are the operator's.
+ * Whether all secrets of a call belong to its user, in the policy's organization. The worker's service account could
+ * decrypt secrets of the organization's other users too, so the document path that each ciphertext is bound to is
+ * checked. A reference has no user in its name: for Secret Manager only the organization is checked, and variables of
+ * this process belong to the operator.
  */
 export function areOfUser(userSecrets: Readonly<Record<string, Sealed>>, { orgId, user }: Whose): boolean {
   const all = Object.values(userSecrets)
@@ -28,7 +29,10 @@ function isOfUser(sealed: Sealed, orgId: string, user: string): boolean {
   return isBetween(sealed.resource, `databases/(default)/documents/orgs/${orgId}/secrets/user:${user}:`, '#enc', isId)
 }
 
-/** `projects/{project}/{prefix}{rest}{suffix}`. No rest holds a ':' or a '-' where its prefix could go on: ids that begin alike stay apart. */
+/**
+ * Whether a path is `projects/{project}/{prefix}{rest}{suffix}`. A rest never holds the character that ends its prefix
+ * (':' or '-'), so ids with a common beginning can't be confused.
+ */
 function isBetween(path: string, prefix: string, suffix: string, isRest: (rest: string) => boolean): boolean {
   const [, below] = /^projects\/[^/]+\/(.+)$/s.exec(path) ?? []
   if (below === undefined || !below.startsWith(prefix) || !below.endsWith(suffix)) return false

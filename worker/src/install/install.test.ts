@@ -14,14 +14,14 @@ import { createInstaller, type GetLockfile, type Installed, type Installer, type
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const NAME = 'vitrine-tried-tool'
-/** What NAME depends on from 1.1.0 on, in any version. */
+/** A dependency of NAME from version 1.1.0 on, in any version. */
 const DEPENDENCY = 'vitrine-tried-dependency'
 const INNER = 'vitrine-tried-inner'
-/** What the packages would do if their scripts ran: leave this file. */
+/** The file that the packages' scripts would write if they ran. */
 let ran: string
 let base: string
 let registry: Server
-/** Paths that the registry was asked for. */
+/** Paths that were requested from the registry. */
 const asked: string[] = []
 
 interface Release {
@@ -30,12 +30,15 @@ interface Release {
   dependencies?: Record<string, string>
   deprecated?: string
 }
-/** By name and version: what is published. */
+/** Published releases, by name and version. */
 let published: Record<string, Record<string, Release>>
-/** What can be. */
+/** All releases that can be published. */
 const packed: typeof published = {}
 
-/** A registry with packages packed by npm itself: tests need no network and can see what is asked for. It tells nobody when it got what. */
+/**
+ * A registry with packages that npm itself packed: tests need no network and see all requests. It sends no times of
+ * publication.
+ */
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-install-'))
   ran = join(base, 'script-ran')
@@ -136,12 +139,12 @@ async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed
   return done.value
 }
 let first: Promise<Installed> | undefined
-/** What the first release that anybody installed was; made once, for tests that only need what is pinned of it. */
+/** The first installed release of NAME; made once, for tests that only need its pin. */
 function installedThen(): Promise<Installed> {
   online()
   return (first ??= emptyCache().then((cacheDir) => installed(cacheDir)))
 }
-/** What the control plane makes of a report. */
+/** The pin that the control plane makes of a report. */
 function pinTo(
   { version, integrity, dependencies, resolvedAt, lockfile }: Installed,
   changes: Partial<Pin> = {},
@@ -201,7 +204,7 @@ describe('an installation', () => {
     asked.length = 0
     const { pin } = pinTo(first).pinned!
     const lockfile = vi.fn<GetLockfile>()
-    // Nothing is written either: the cache may be part of an image.
+    // Nothing is written: the cache may be part of an image.
     for (const folder of ['locks', 'installing']) await rm(join(cacheDir, folder), { recursive: true })
     expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
       ok: true,
@@ -231,7 +234,7 @@ describe('an installation', () => {
     expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '^1.1.0' }))).toMatch(
       'ECONNREFUSED',
     )
-    // A registry that has it no more was asked.
+    // The registry, which no longer has it, was asked.
     online()
     delete published[NAME]!['1.1.0']
     expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' }))).toMatch(
@@ -266,7 +269,7 @@ describe('what is pinned', () => {
     const then = await installedThen()
     for (const name of [DEPENDENCY, INNER]) {
       publish(name, '1.0.1')
-      // npm prefers what is not deprecated.
+      // npm prefers versions that are not deprecated.
       published[name]!['1.0.0']!.deprecated = 'Use 1.0.1.'
     }
     const cacheDir = await emptyCache()
@@ -439,7 +442,7 @@ describe('an installation is refused', () => {
 describe('an installation fails', () => {
   test('when what comes is not what the registry announces', async () => {
     online()
-    // npm asks again before it says so.
+    // Without this, npm retries before it reports the error.
     vi.stubEnv('npm_config_fetch_retries', '0')
     published[NAME]!['2.0.0']!.file = packed[NAME]!['1.0.0']!.file
     const done = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })

@@ -16,20 +16,22 @@ import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './l
 import { npm } from './npm.ts'
 import { findBin } from './package-bin.ts'
 
+/** Installs npm packages exactly as pinned. */
+
 export interface PackageRequest {
   package: string
-  /** Exact, a range or a dist-tag; of no account where there is a pin. */
+  /** An exact version, a range or a dist-tag; ignored if there is a pin. */
   version: string
-  /** What it must be, dependencies included; anything else is refused. */
+  /** The required pin, dependencies included; anything else is refused. */
   pinned?: { pin: Pin; lockfile: GetLockfile }
 }
 
-/** What the pin's `dependencies` is the digest of; asked for when the package is not there yet. */
+/** Gets the lockfile that the pin's `dependencies` is the digest of; called only if the package is not in the cache. */
 export type GetLockfile = () => Promise<Result<string>>
 
 export interface Installed extends Pin {
   lockfile: string
-  /** Holds `node_modules`. */
+  /** The folder that holds `node_modules`. */
   folder: string
   /** Absolute path of the package's script. */
   bin: string
@@ -37,19 +39,20 @@ export interface Installed extends Pin {
 
 export interface Installer {
   /**
-   * Sees to it that a package is installed with all that it depends on, in a folder of its own below `{cacheDir}/packages` for each outcome
-   * of resolving that. What is pinned and there is used as it is: no network, no npm. What is not pinned is resolved; without a network an
-   * exact version stays what it was last. Installations of the same happen once, also among processes.
-   * Errors: invalid_argument for names and versions that are none, upstream_unreachable when npm fails, upstream_invalid for what the
-   * registry has not got, for something else than what was pinned, for dependencies from elsewhere than the registry, and for packages without
-   * an executable, upstream_too_large for too many dependencies, and those of `lockfile`.
+   * Installs a package with all its dependencies. Each result of resolving them has its own folder in
+   * `{cacheDir}/packages`. A pinned package in the cache is used without network and npm. One without a pin is
+   * resolved; if the registry can't be reached, an exact version is used as it was last resolved. The same package is
+   * installed only once at a time, also across processes.
+   * Errors: invalid_argument for an invalid name or version; upstream_unreachable if npm fails; upstream_invalid if the
+   * registry lacks something, if the result differs from the pin, if a dependency is not from the registry, or if the
+   * package has no executable; upstream_too_large for too many dependencies; and those of `lockfile`.
    */
   install(request: PackageRequest): Promise<Result<Installed>>
-  /** Stops what is under way. */
+  /** Stops pending installations. */
   close(): void
 }
 
-/** Written when all else is in place, for the cache's own use: the pin. */
+/** The pin, written after everything else; only the cache reads it. */
 const RECORD = 'installed.json'
 
 export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
@@ -79,7 +82,7 @@ function problemOf({ package: name, version, pinned }: PackageRequest): string |
   return isSha256(pinned.pin.dependencies) ? null : 'What is pinned of dependencies is a SHA-256 in hex.'
 }
 
-/** Folders below the cache's. */
+/** Folders inside the cache. */
 interface Places {
   cacheDir: string
   packages: string
@@ -111,7 +114,7 @@ async function installOnce(cacheDir: string, request: PackageRequest, signal: Ab
   }
 }
 
-/** What the registry says today, or said when it could last be asked. */
+/** Resolves with the registry, or uses what an exact version last resolved to. */
 async function installLatest(
   places: Places,
   { package: name, version }: PackageRequest,
@@ -164,7 +167,7 @@ async function installPinned(
   })
 }
 
-/** Into a temporary folder and, once all is checked, in one step to its place. */
+/** Installs into a temporary folder, checks the result, and moves it to its place in one step. */
 async function installFresh(
   { cacheDir, packages, installing }: Places,
   name: string,
@@ -179,7 +182,7 @@ async function installFresh(
     if (!(await isInstalled(folder, locked))) return differs(name, locked, 'dependencies')
     const { lockfile: _lockfile, ...pin } = locked
     await writeFile(join(folder, RECORD), JSON.stringify(pin))
-    // mkdtemp keeps others out, but a server may run as another user.
+    // mkdtemp makes a private folder, but a server may run as another user.
     await chmod(folder, 0o755)
     const place = join(packages, folderName(name, pin))
     await rename(folder, place).catch(keepExisting)
@@ -196,17 +199,17 @@ async function inFolder<T>(parent: string, work: (folder: string) => Promise<T>)
   }
 }
 
-/** Another process may have been first; what it put there is as good. */
+/** Another process may have finished first; its result is the same. */
 function keepExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
 }
 
-/** null when it has to be installed. */
+/** null if it has to be installed. */
 async function readCached({ packages }: Places, name: string, pin: Pin): Promise<Result<Installed> | null> {
   return readInstalled(join(packages, folderName(name, pin)), name, pin).catch(() => null)
 }
 
-/** What a version was when it was last resolved here. */
+/** The most recent resolution of a version in this cache. */
 async function readNewest({ packages }: Places, name: string, version: string): Promise<Result<Installed> | null> {
   const folders = (await readdir(packages)).filter((folder) =>
     folder.startsWith(folderName(name, { version, dependencies: '' })),
@@ -244,7 +247,7 @@ function differs(name: string, { version }: Pinned, field: keyof Pinned): Result
   )
 }
 
-/** Of what was resolved, some is not to be had any more, or is something else now. */
+/** Something that was resolved is no longer available, or has changed. */
 function irreproducible(name: string, { version, resolvedAt }: Pin, reason = ''): Result<never> {
   const then = `with the dependencies that were resolved at ${resolvedAt}`
   return fail(
@@ -253,7 +256,10 @@ function irreproducible(name: string, { version, resolvedAt }: Pin, reason = '')
   )
 }
 
-/** Package names hold no "+" and versions no "/" or "_", so no two share a folder. A name that long has room for half of the digest. */
+/**
+ * Names of packages hold no "+", and versions no "/" or "_", so no two share a folder. Half of the digest leaves room
+ * for long names.
+ */
 function folderName(packageName: string, { version, dependencies }: Pick<Pin, 'version' | 'dependencies'>): string {
   return `${packageName.replace('/', '+')}@${version}_${dependencies.slice(0, 32)}`
 }

@@ -5,8 +5,9 @@ import { startTimeOf } from '../server/proc.ts'
 const RETRY_MS = 100
 
 /**
- * Lets one process of this machine at a time do `work`; the lock of one that died is taken over. It only saves doing things twice: two
- * that see each other's lock as abandoned (over a shared volume) both work, so the work must bear that.
+ * Lets one process of this machine at a time do `work`, and takes over the lock of a process that died. It only saves
+ * duplicate work: on a shared volume, two processes can each consider the other's lock abandoned, and then both work,
+ * which `work` must tolerate.
  */
 export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   while (!(await acquire(path))) {
@@ -32,10 +33,10 @@ async function acquire(path: string): Promise<boolean> {
   }
 }
 
-/** A process id is used again some day; together with the process's start time it is not. */
+/** Process ids are reused, but never with the same start time. */
 async function isAbandoned(path: string): Promise<boolean> {
   const text = await readFile(path, 'utf8').catch(() => null)
-  // Released meanwhile, or not written yet: look again.
+  // Released since then, or not written yet: look again.
   if (text === null || text === '') return false
   const [pid, start] = text.split(' ').map(Number)
   return startTimeOf(pid!) !== start

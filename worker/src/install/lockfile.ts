@@ -5,16 +5,20 @@ import { LOCKFILE_BYTES_MAX } from '@vitrine/core/limits'
 import { isExactVersion, isIntegrity, lockfileDigest, type Pinned } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** By package path, `node_modules/a/node_modules/b`: what npm's lockfile says of it (lockfileVersion 3), as far as FIELDS. */
+/** npm's lockfiles, reduced to what a pin has to fix. */
+
+/**
+ * Entries of npm's lockfile (lockfileVersion 3) by package path, such as `node_modules/a/node_modules/b`; only FIELDS.
+ */
 type Packages = Record<string, Record<string, unknown>>
 
-/** A package with all that it depends on. */
+/** A package with all its dependencies. */
 export interface Locked extends Pinned {
-  /** What is installed, and for which platforms: JCS of Packages. Two resolutions with the same outcome have the same text. */
+  /** What to install on which platform: JCS of Packages. Two resolutions with the same result have the same text. */
   lockfile: string
 }
 
-/** All that npm needs to install the same again. Where it came from is left out: another worker may reach another registry. */
+/** What npm needs to repeat an installation. URLs are left out, because another worker may use another registry. */
 const FIELDS = [
   'name',
   'version',
@@ -37,15 +41,18 @@ const FIELDS = [
 ]
 
 const NPM_LOCKFILE = 'package-lock.json'
-/** What npm has put in place, by its own account. */
+/** npm's own list of what it installed. */
 const NPM_INSTALLED = join('node_modules', '.package-lock.json')
 
-/** What npm has resolved. Errors: those of `lockedOf`. */
+/** The result of npm's resolution. Errors: those of `lockedOf`. */
 export async function readLocked(folder: string, packageName: string): Promise<Result<Locked>> {
   return lockedOf(packageName, await readPackages(join(folder, NPM_LOCKFILE)))
 }
 
-/** A lockfile that comes from elsewhere. Errors: upstream_invalid for one that `Locked` could not have, and those of `lockedOf`. */
+/**
+ * Parses a lockfile from the control plane. Errors: upstream_invalid if it is not the lockfile of a `Locked`, and those
+ * of `lockedOf`.
+ */
 export function parseLocked(lockfile: string, packageName: string): Result<Locked> {
   let packages: unknown
   try {
@@ -62,7 +69,7 @@ function unusable(packageName: string): Result<never> {
   return fail('upstream_invalid', `What is on record of the dependencies of ${packageName} cannot be read.`)
 }
 
-/** The two files by which npm installs just this: package.json and lockfile, by name. */
+/** The two files, by name, from which npm installs exactly this: package.json and the lockfile. */
 export function npmFiles(packageName: string, { version, lockfile }: Locked): Record<string, string> {
   const root = { dependencies: { [packageName]: version } }
   const packages = { '': root, ...(JSON.parse(lockfile) as Packages) }
@@ -72,7 +79,7 @@ export function npmFiles(packageName: string, { version, lockfile }: Locked): Re
   }
 }
 
-/** Whether nothing was installed but what the lockfile says; what is for another platform is missing, as it should be. */
+/** Whether only packages of the lockfile are installed. Packages for other platforms may be missing. */
 export async function isInstalled(folder: string, { lockfile }: Locked): Promise<boolean> {
   const expected = new Map(Object.entries(JSON.parse(lockfile) as Packages))
   const installed = Object.entries(await readPackages(join(folder, NPM_INSTALLED)))
@@ -91,8 +98,8 @@ async function readPackages(file: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * Errors: upstream_invalid when anything did not come from the registry, where all that comes has an integrity (sha512) but what is inside of
- * another package, or has a place outside of node_modules; upstream_too_large.
+ * Errors: upstream_invalid if a package is not from the registry, which means that it has no sha512 integrity and is
+ * not bundled in another package, or if its place is outside node_modules; upstream_too_large.
  */
 function lockedOf(packageName: string, entries: Record<string, unknown>): Result<Locked> {
   const packages: Packages = {}
@@ -127,8 +134,8 @@ function isFromRegistry({ link, integrity }: Record<string, unknown>): boolean {
 }
 
 /**
- * Whether it is inside of another package, whose integrity is its own too. That it says so itself (`inBundle`) is not enough: npm goes by what
- * the package around it says, and would fetch anything else from the registry unchecked.
+ * Whether a package is bundled in another one, whose integrity covers it. Its own `inBundle` does not prove that: npm
+ * follows the outer package's list, and would fetch the package from the registry unchecked.
  */
 function isBundled(path: string, entries: Record<string, unknown>): boolean {
   const [entry, around] = [entries[path], path.slice(0, Math.max(0, path.lastIndexOf('/node_modules/')))]
@@ -139,7 +146,7 @@ function isBundled(path: string, entries: Record<string, unknown>): boolean {
   return Array.isArray(bundles) && bundles.length > 0 ? isFromRegistry(bundler) : isBundled(around, entries)
 }
 
-/** Old names have capitals, which new ones may not. */
+/** Accepts capital letters, which names of old packages have. */
 function isPackagePath(path: string): boolean {
   return /^(?:(?:^|\/)node_modules\/(?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*)+$/.test(path)
 }

@@ -5,13 +5,14 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** Longer than a large package takes on a slow line. */
+/** More than a large package needs on a slow connection. */
 const INSTALL_MS_MAX = 180_000
 const OUTPUT_BYTES_MAX = 1024 * 1024
 
 /**
- * No script of a package runs, and nothing comes from elsewhere than the registry: a dependency may name a git repository or a URL, and
- * git's configuration can name programs to run. Versions of npm that don't know the `allow-` options are stopped by the lockfile's check.
+ * No script of a package runs, and everything comes from the registry: a dependency may name a git repository or a URL,
+ * and git's configuration can name programs to run. For versions of npm without the `allow-` options, the check of the
+ * lockfile refuses such dependencies.
  */
 const OPTIONS = [
   '--ignore-scripts',
@@ -30,7 +31,7 @@ const OPTIONS = [
   `--git=${join('/', 'nonexistent', 'git')}`,
 ]
 
-/** What the worker's own environment says about how to reach the registry; all else stays here. */
+/** The worker's variables that npm gets: how to reach the registry, and nothing else. */
 const PASSED_ON = [
   /^npm_config_(?:(?:@[^:]+:)?registry|proxy|https_proxy|http_proxy|noproxy|cafile|ca|strict_ssl|userconfig|globalconfig|prefer_offline|fetch_\w+)$/i,
   /^npm_config_\/\//i,
@@ -39,19 +40,22 @@ const PASSED_ON = [
 ]
 
 export interface NpmPaths {
-  /** npm's cache and its home. */
+  /** Holds npm's cache and its home folder. */
   cacheDir: string
-  /** Holds the package.json, and the lockfile, to install by. */
+  /** Holds the package.json and the lockfile. */
   folder: string
 }
 
-/** `resolve` writes a lockfile for the folder's package.json and installs nothing; `install` installs what the lockfile says. */
+/**
+ * `resolve` writes a lockfile for the folder's package.json and installs nothing; `install` installs the lockfile's
+ * packages.
+ */
 const COMMANDS = { resolve: ['install', '--package-lock-only'], install: ['ci'] } as const
 
 /**
- * Runs npm in a folder, without a shell. Nothing but the folder's files say what to install, so no name or version
- * can be taken for an option. Errors, naming npm's error code: upstream_invalid when the registry has not got what is asked for,
- * upstream_unreachable for all else.
+ * Runs npm in a folder, without a shell. Only files in the folder say what to install, so that npm can't take a name or
+ * version for an option. Errors, with npm's error code in the message: upstream_invalid if the registry does not have
+ * the package, upstream_unreachable for anything else.
  */
 export async function npm(
   command: keyof typeof COMMANDS,
@@ -87,7 +91,7 @@ export async function npm(
   })
 }
 
-/** npm would wait for a minute and more between its tries; whoever wants the server tries again anyway. */
+/** npm would wait for a minute or more between tries. The keeper and the next call try again anyway. */
 const SHORT_WAITS = { npm_config_fetch_retry_mintimeout: '500', npm_config_fetch_retry_maxtimeout: '2000' }
 
 const CAUSES: Record<string, string> = {
@@ -98,7 +102,7 @@ const CAUSES: Record<string, string> = {
   ENOTCACHED: 'it is not in the cache and there is no network (ENOTCACHED)',
 }
 
-/** What trying again does not mend: the registry was reached and said so. */
+/** Codes for which a retry is pointless, because they are answers of the registry. */
 const ANSWERS: ReadonlySet<string> = new Set([
   'E401',
   'E403',
@@ -110,7 +114,10 @@ const ANSWERS: ReadonlySet<string> = new Set([
   'EUSAGE',
 ])
 
-/** npm's command line as a script, so that neither a shell nor a wrapper comes in between: beside this node, else as found in PATH. */
+/**
+ * The script of npm's command line, so that neither a shell nor a wrapper is needed: next to this node, or found in
+ * PATH.
+ */
 function npmScript(): string | null {
   const candidates = [
     join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),

@@ -3,8 +3,8 @@ import { join, sep } from 'node:path'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
- * The absolute path of the script that a package names as its executable: its only one, or the one called like the last part of the
- * package's name. Errors: upstream_invalid when there is none, several, or one outside of the package.
+ * Absolute path of a package's executable script: its only one, or the one with the last part of the package's name.
+ * Errors: upstream_invalid if there is none, if there are several, or if it is outside the package.
  */
 export async function findBin(packageFolder: string, packageName: string): Promise<Result<string>> {
   const manifest = await readManifest(packageFolder)

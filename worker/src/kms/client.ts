@@ -1,9 +1,15 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 
-/** By default gRPC waits up to two minutes between tries to connect: the worker would be of no use for so long after an outage. */
+/**
+ * By default, gRPC waits up to two minutes before it reconnects. The worker would be unusable for that long after an
+ * outage.
+ */
 const RECONNECT = { 'grpc.max_reconnect_backoff_ms': 2_000 }
 
-/** Made on first use: a policy without secrets never needs it. `emulatorHost` (host:port) names a local stand-in. */
+/**
+ * Creates the client on first use: a policy without secrets never needs it. `emulatorHost` (host:port) names a local
+ * replacement.
+ */
 export function kmsClient(emulatorHost: string | undefined): () => Promise<KeyManagementServiceClient> {
   let client: Promise<KeyManagementServiceClient> | undefined
   return () => (client ??= connect(emulatorHost))
@@ -19,7 +25,7 @@ async function connect(emulatorHost: string | undefined): Promise<KeyManagementS
     apiEndpoint: hostname,
     port: Number(port),
     sslCreds: grpc.credentials.createInsecure(),
-    // Otherwise the client asks for the machine's own Google credentials, in the end over the network, to learn just this.
+    // Without this, the client looks for the machine's Google credentials, even over the network, to learn the domain.
     clientOptions: { universeDomain: 'googleapis.com' },
   })
 }

@@ -24,7 +24,7 @@ test('a KMS that cannot be reached is not called a wrong ciphertext', async () =
   })
 })
 
-/** Google's two services, as far as reading a secret goes; they cannot be run here. */
+/** Google's two services, as far as reading a secret needs them, because the real ones can't run here. */
 const servers: ReturnType<typeof createServer>[] = []
 
 afterEach(() => {

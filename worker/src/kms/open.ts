@@ -4,12 +4,15 @@ import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readSecret } from './secret-manager.ts'
 
-/** The plaintext of a stored secret; it is handed on and not kept. Errors: credential_unreadable, kms_unavailable, unavailable. */
+/**
+ * Decrypts a stored secret. The plaintext is returned and not kept. Errors: credential_unreadable, kms_unavailable,
+ * unavailable.
+ */
 export type Open = (sealed: Sealed) => Promise<Result<string>>
 
 export interface OpenOptions {
   kms: () => Promise<KeyManagementServiceClient>
-  /** What `{env}` may name: the variables that the operator listed, and the credentials of worker.yaml. */
+  /** The values that `{env}` can refer to: the operator's listed variables, and the credentials of worker.yaml. */
   values: Readonly<Record<string, string | undefined>>
 }
 

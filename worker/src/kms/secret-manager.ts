@@ -1,7 +1,7 @@
 import { crc32c } from '@vitrine/core/keys/crc'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
-/** Where Secret Manager and the metadata server are; named for tests alone. */
+/** The addresses of Secret Manager and the metadata server; only tests change them. */
 export interface GoogleHosts {
   secretManager: string
   metadata: string
@@ -15,9 +15,9 @@ const REQUEST_MS_MAX = 5_000
 const NAME = /^projects\/[a-z0-9:.-]{1,100}\/secrets\/vitrine-[\w-]{1,255}(?:\/versions\/(?:latest|\d{1,10}))?$/
 
 /**
- * Reads a secret over Secret Manager's REST interface, as the service account that the worker runs as
+ * Reads a secret with Secret Manager's REST API, as the worker's service account
  * (https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access).
- * Errors: unavailable (no answer just now, or no metadata server: this is not Google Cloud), credential_unreadable.
+ * Errors: unavailable (no answer, or no metadata server because this is not Google Cloud), credential_unreadable.
  */
 export async function readSecret(name: string, { secretManager, metadata } = GOOGLE): Promise<Result<string>> {
   if (!NAME.test(name)) return fail('credential_unreadable', 'This is no name of a secret that belongs to Vitrine.')

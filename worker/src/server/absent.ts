@@ -1,7 +1,7 @@
 import type { AbsentServer } from './api.ts'
 import type { Server } from './server.ts'
 
-/** Stands for a server that cannot be run here, until the policy or worker.yaml is another. */
+/** Replaces a server that cannot be run here, until the policy or worker.yaml changes. */
 export function absentServer({ slug, absent }: AbsentServer): Server {
   return {
     start: async () => undefined,

@@ -6,55 +6,59 @@ import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import type { Containment } from './containment.ts'
 
-/** What the pool offers to the worker's HTTP surface and to its connection with the control plane. */
+/** The pool's interface for the worker's HTTP server and its connection to the control plane. */
 export interface Pool {
-  /** What of the containment this machine allows; to be told to the operator. */
+  /** The containment that this machine allows, for the operator to know. */
   containment: Containment
   /**
-   * Makes the running servers those of the policy: starts what is new, stops what is gone, restarts what changed, and leaves the rest
-   * alone. Resolves when every server has been started once or has failed to; never rejects. A later call overtakes an earlier one.
+   * Changes the running servers to those of the policy: starts new ones, stops removed ones, restarts changed ones, and
+   * leaves the rest alone. Resolves when every server has started or failed to; never rejects. A later call takes
+   * precedence over one that is not finished.
    */
   apply(policy: PoolPolicy): Promise<void>
-  /** Calls a command. Never rejects. Whether the caller may call it is decided before; that it is enabled is checked here too. */
+  /**
+   * Calls a command. Never rejects. The caller's permission is checked before; that the command is enabled is checked
+   * here too.
+   */
   call(request: PoolCall): Promise<CallOutcome>
   /** One line per enabled server, in the policy's order. */
   states(): ServerReport[]
-  /** The last lines of the server's stderr, all its processes together, oldest first; credentials are taken out. */
+  /** The last lines of stderr of all the server's processes, oldest first, without credentials. */
   stderr(slug: string): string[]
-  /** Stops every process and waits until none is left. */
+  /** Stops every process and waits until all have ended. */
   close(): Promise<void>
 }
 
 export interface PoolOptions {
-  /** Each process gets a folder of its own below; emptied at the start. */
+  /** Holds a folder for each process; emptied at the start. */
   workDir: string
-  /** Packages and npm's own cache; survives restarts and may be shared by workers of one machine. */
+  /** Holds packages and npm's own cache; survives restarts, and workers of one machine may share it. */
   cacheDir: string
-  /** Decrypts a stored secret. Called only when a process is spawned that needs it. */
+  /** Decrypts a stored secret. Called only when a process that needs it starts. */
   open(sealed: Sealed): Promise<Result<string>>
-  /** By what the pinned package of a server is installed. Called only when it is not in the cache. */
+  /** Gets the lockfile of a server's pinned package. Called only if the package is not in the cache. */
   lockfile(slug: string): Promise<Result<string>>
   onEvent(event: ServerEvent): void
-  /** The raw tool objects that a server lists: once it has started, and whenever they differ from what was told before. */
+  /** Gets the raw tool objects of a server: once it has started, and whenever they change. */
   onTools(tools: ServerTools): void
   limits?: Partial<PoolLimits>
-  /** Whether servers are held in cgroups where the host has them; false is as on a host without. Default true. */
+  /** Whether to hold servers in cgroups, if the host has them. Default true. */
   cgroups?: boolean
 }
 
-/** A server of the policy: a package from npm, or what worker.yaml says of it. */
+/** A server of the policy: an npm package, or a server of worker.yaml. */
 export type PoolServer = RunnableServer | AbsentServer
 
 export type RunnableServer = WorkerPackageServer | ExecutableServer
 
 export type ExecutableServer = Omit<WorkerPackageServer, 'package' | 'version' | 'pinned'> & {
-  /** An absolute path, or a name looked up in the worker's own PATH; `node` is the worker's own. */
+  /** An absolute path, or a name to look up in the worker's PATH; `node` is the worker's own node. */
   executable: string
-  /** The commands that exist for anybody (config/capabilities.ts); all when left out. */
+  /** The commands that exist (config/capabilities.ts); all if absent. */
   capabilities?: readonly string[]
 }
 
-/** One that the policy names and that is not here: it fails and says why. */
+/** A server that the policy names and that is not available here: it fails and says why. */
 export type AbsentServer = Pick<WorkerPackageServer, 'slug' | 'enabled' | 'commands'> & { absent: string }
 
 export interface PoolPolicy {
@@ -65,18 +69,19 @@ export interface PoolCall {
   server: string
   command: string
   arguments: JsonObject
-  /** Whose per-user secrets these are. Needed, with `userSecrets`, by servers that have such variables. */
+  /** The user whose secrets these are. Servers with per-user variables need it and `userSecrets`. */
   user?: string
-  /** By the name of the environment variable. */
+  /** Secrets by the name of the environment variable. */
   userSecrets?: Record<string, Sealed>
-  /** Ends the call: with the reason `cancelled` as cancelled, else as timed out. The server is told. */
+  /** Ends the call: as cancelled if the reason is `cancelled`, otherwise as timed out. The server is notified. */
   signal: AbortSignal
   onProgress?: (progress: JsonObject) => void
 }
 
 /**
- * `result` is what the server sent, unknown fields included, credentials taken out. A JSON-RPC error of the server comes as a result too,
- * `{isError: true, content: [its message], error: {code, message, data?}}`: it is the tool's own answer.
+ * `result` is what the server sent, including unknown fields, without credentials. A JSON-RPC error of the server is a
+ * result too, `{isError: true, content: [its message], error: {code, message, data?}}`, because it is the tool's own
+ * answer.
  */
 export type CallOutcome = { ok: true; result: JsonObject } | { ok: false; code: ErrorCode; message: string }
 
@@ -87,9 +92,9 @@ export interface ServerReport extends ServerStatus {
 
 export interface ServerTools {
   slug: string
-  /** What was installed; null for executables. */
+  /** The pin of what was installed; null for executables. */
   pin: Pin | null
-  /** Where the pin is new: what its `dependencies` is the digest of. */
+  /** For a new pin, the lockfile that its `dependencies` is the digest of. */
   lockfile?: string
   tools: JsonObject[]
 }

@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from './signals.ts'
 
-/** How control groups are reached: each is a folder, whose files are the kernel's. All throw what the kernel answers. */
+/**
+ * Access to control groups: each is a folder, and the kernel provides its files. All functions throw the kernel's
+ * errors.
+ */
 export interface CgroupFiles {
   read(path: string): string
   write(path: string, text: string): void
@@ -21,11 +24,11 @@ export const KERNEL_FILES: CgroupFiles = {
 }
 
 export const PROCS = 'cgroup.procs'
-/** The kernel lets go of a group a moment after its last process. */
+/** A group can be removed only a moment after its last process has ended. */
 const LOOK_MS = 25
 const LOOKS_MAX = 200
 
-/** '' when it is not there. */
+/** '' if the file does not exist. */
 export function readIn(files: CgroupFiles, folder: string, file: string): string {
   try {
     return files.read(join(folder, file))
@@ -34,7 +37,10 @@ export function readIn(files: CgroupFiles, folder: string, file: string): string
   }
 }
 
-/** What is outside of our process namespace is listed as 0, which to a signal means the worker's own process group. */
+/**
+ * Processes outside our namespace are listed as 0, which as the target of a signal means the worker's own process
+ * group.
+ */
 export function pidsIn(files: CgroupFiles, folder: string): number[] {
   return readIn(files, folder, PROCS)
     .split('\n')
@@ -46,12 +52,15 @@ export function killIn(files: CgroupFiles, folder: string): void {
   try {
     files.write(join(folder, 'cgroup.kill'), '1')
   } catch {
-    // Version 1, or Linux before 5.14. Stopped first, since what forks faster than it is killed would get away.
+    // cgroup v1, or Linux before 5.14. Stop them first: a process that forks faster than it is killed would escape.
     for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of pidsIn(files, folder)) send(pid, signal)
   }
 }
 
-/** Removes a group once it is empty; `prepare` is called before each attempt. Gives up after some seconds, and when it may not. */
+/**
+ * Removes a group once it is empty, and calls `prepare` before each attempt. Gives up after some seconds, or if not
+ * permitted.
+ */
 export async function removeGroup(
   files: CgroupFiles,
   folder: string,

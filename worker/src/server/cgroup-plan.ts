@@ -2,21 +2,27 @@ import { dirname, join, relative } from 'node:path'
 import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { NPROC_MAX } from './bounds.ts'
 
-/** What is to be done with control groups, decided from texts (cgroups(7), proc_pid_cgroup(5), the kernel's cgroup-v1 and cgroup-v2 guides). */
+/**
+ * Decides from texts what to do with control groups (cgroups(7), proc_pid_cgroup(5), the kernel's cgroup-v1 and
+ * cgroup-v2 guides).
+ */
 
 export const CONTROLLERS = ['memory', 'pids', 'cpu'] as const
 export type Controller = (typeof CONTROLLERS)[number]
 
-/** A mounted tree of control groups, as far as it matters here. */
+/** A mounted hierarchy of control groups. */
 export interface Hierarchy {
   version: 1 | 2
-  /** Of version 1; what version 2 offers stands in files of its own. */
+  /** For version 1. Version 2 lists its controllers in files. */
   controllers: Controller[]
-  /** The worker's own group, below which it makes others. */
+  /** The worker's own group, in which it creates others. */
   base: string
 }
 
-/** `mountinfo` and `own` are the texts of /proc/self/mountinfo and /proc/self/cgroup. Version 2 comes first: it can end a whole group. */
+/**
+ * `mountinfo` and `own` are the texts of /proc/self/mountinfo and /proc/self/cgroup. Version 2 comes first, because it
+ * can kill a whole group at once.
+ */
 export function hierarchiesIn(mountinfo: string, own: string): Hierarchy[] {
   const mounts = lines(mountinfo)
     .map(parseMount)
@@ -35,7 +41,7 @@ export function hierarchiesIn(mountinfo: string, own: string): Hierarchy[] {
       const controllers = CONTROLLERS.filter((one) => names.split(',').includes(one))
       if (!mount || (version === 1 && controllers.length === 0)) return []
       const folder = join(mount.folder, relative(mount.root, path))
-      // A worker that made room for groups beside itself sits in a group of its own there.
+      // A worker that made room for other groups has moved into its own group there, so the base is the parent.
       return [{ version, controllers, base: parseName(folder)?.rest === SELF ? dirname(folder) : folder }]
     })
     .sort((a, b) => b.version - a.version)
@@ -43,10 +49,10 @@ export function hierarchiesIn(mountinfo: string, own: string): Hierarchy[] {
 
 interface Mount {
   version: 1 | 2
-  /** Which group the folder shows. */
+  /** The group at the mount's root. */
   root: string
   folder: string
-  /** Of the file system; those of version 1 name its controllers. */
+  /** Options of the file system; those of version 1 name its controllers. */
   options: string[]
 }
 
@@ -66,7 +72,7 @@ function unescaped(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
 }
 
-/** A path with `..` is that of a group outside of the container. */
+/** A path with `..` belongs to a group outside the container. */
 function isBelow(path: string, root: string): boolean {
   return !path.split('/').includes('..') && (root === '/' || path === root || path.startsWith(`${root}/`))
 }
@@ -75,16 +81,19 @@ function lines(text: string): string[] {
   return text.split('\n').filter((line) => line !== '')
 }
 
-/** Texts to write into files of a group, in this order. `optional` files are not there on every machine. */
+/** Values to write to a group's files, in this order. `optional` files do not exist on every machine. */
 export interface Setting {
   file: string
   value: string
   optional?: true
 }
 
-/** The longest that the kernel takes: a server may use the share of a whole period at once, and what it left of the one before. */
+/**
+ * The longest period that the kernel accepts. A server may use a whole period's share at once, and what it saved in the
+ * previous one.
+ */
 const CPU_PERIOD_US = 1_000_000
-/** The kernel takes no share below. */
+/** The smallest quota that the kernel accepts. */
 const CPU_QUOTA_US_MIN = 1_000
 
 const bytes = ({ memoryMb }: ServerLimits) => String(memoryMb * 1024 * 1024)
@@ -92,7 +101,7 @@ const quotaUs = ({ cpuMillicores }: ServerLimits) =>
   Math.max(CPU_QUOTA_US_MIN, Math.round((CPU_PERIOD_US * cpuMillicores) / 1000))
 const pidsMax = (): Setting[] => [{ file: 'pids.max', value: String(NPROC_MAX) }]
 
-/** How a group is told its limits. */
+/** The files that set a group's limits. */
 export const SETTINGS: Record<Controller, Record<1 | 2, (limits: ServerLimits) => Setting[]>> = {
   memory: {
     1: (limits) => [
@@ -119,12 +128,13 @@ export const SETTINGS: Record<Controller, Record<1 | 2, (limits: ServerLimits) =
   },
 }
 
-/** What is charged at once: it may fail with so little left. */
+/** The kernel charges memory in batches of this size, so a charge may fail this close to the limit. */
 const LAST_CHARGE_BYTES = 1024 * 1024
 
 /**
- * Whether the kernel ended a process because the group came to its own limit, and not because the whole machine did; `read` gives the text of
- * a file of the group, '' when there is none. (memory.failcnt of version 1 stays 0 in Linux 6.18.)
+ * Whether the kernel killed a process because the group reached its own limit, and not because the machine ran out of
+ * memory. `read` returns the text of one of the group's files, '' if it does not exist. (memory.failcnt of version 1
+ * stays 0 in Linux 6.18.)
  */
 export function ranOutOfMemory(version: 1 | 2, read: (file: string) => string, { memoryMb }: ServerLimits): boolean {
   if (version === 2) return /^oom_kill [1-9]/m.test(read('memory.events')) && /^oom [1-9]/m.test(read('memory.events'))
@@ -134,21 +144,24 @@ export function ranOutOfMemory(version: 1 | 2, read: (file: string) => string, {
   return /^oom_kill [1-9]/m.test(read('memory.oom_control')) && most >= memoryMb * 1024 * 1024 - LAST_CHARGE_BYTES
 }
 
-/** Whose a group is: process ids mean something in their namespace alone, and with the start time (ticks since boot) name a process for good. */
+/**
+ * The worker that a group belongs to. A process id is valid only in its namespace; with the start time (ticks since
+ * boot) it is unique.
+ */
 export interface Owner {
   pidNamespace: number
   pid: number
   startTime: number
 }
 
-/** Stands at the end of the name of the worker's own group. */
+/** Ends the name of the worker's own group. */
 export const SELF = 'worker'
 
 export function nameOf({ pidNamespace, pid, startTime }: Owner, rest: string): string {
   return `vitrine-${pidNamespace}-${pid}-${startTime}-${rest}`
 }
 
-/** null for the name (or path) of a group that no worker made. */
+/** null for the name (or path) of a group that no worker created. */
 export function parseName(path: string): (Owner & { rest: string }) | null {
   const match = /^(?:.*\/)?vitrine-(\d+)-(\d+)-(\d+)-([\da-z-]+)$/.exec(path)
   if (!match) return null

@@ -3,12 +3,12 @@ import type { CgroupFiles } from './cgroup-files.ts'
 import { CONTROLLERS, hierarchiesIn, parseName, SELF } from './cgroup-plan.ts'
 import { findCgroups, thisHost, type Cgroups, type CgroupHost } from './cgroups.ts'
 
-/** Where the tests run; null where no group can be made. */
+/** The host's control groups; null if the tests can't create any. */
 export function realCgroups(): Cgroups | null {
   return findCgroups(thisHost()).cgroups
 }
 
-/** Groups that the process has made for servers and that are still there. */
+/** Groups that the process created for servers and that still exist. */
 export function groupsOf(pid: number): string[] {
   const { mountinfo, own, files } = thisHost()
   return hierarchiesIn(mountinfo, own).flatMap(({ base }) =>
@@ -20,15 +20,15 @@ export function groupsOf(pid: number): string[] {
 }
 
 export interface FakeCgroup2 extends CgroupHost {
-  /** What has been written, by path. */
+  /** The written texts, by path. */
   texts: Map<string, string>
   procs(folder: string): number[]
   groups(): string[]
 }
 
 /**
- * A mounted hierarchy of version 2 in memory, with what its guide says of processes and controllers: a group with processes gives none to those below.
- * `denied` are the ends of paths that cannot be written, with the error.
+ * A mounted hierarchy of version 2 in memory that follows the kernel's guide on processes and controllers: a group with
+ * processes passes no controllers to its children. `denied` maps ends of paths that cannot be written to their errors.
  */
 export function fakeCgroup2(
   options: {

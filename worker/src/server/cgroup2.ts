@@ -2,15 +2,18 @@ import { join } from 'node:path'
 import { PROCS, pidsIn, readIn, type CgroupFiles } from './cgroup-files.ts'
 import { CONTROLLERS, type Controller } from './cgroup-plan.ts'
 
+/** Prepares a cgroup v2 hierarchy for limiting servers. */
+
 export interface SwitchedOn {
   controllers: Controller[]
-  /** Why others that the kernel offers are not. */
+  /** Why other controllers of the kernel are not enabled. */
   errors: Map<Controller, unknown>
 }
 
 /**
- * Switches on what groups below `base` are to be limited by. That is refused while processes are in `base` itself (cgroup-v2 guide, "No Internal
- * Process Constraint"), so the worker moves into a group `own`, and with it a container's init. Processes of others stay where they are.
+ * Enables the controllers for groups in `base`. The kernel refuses that while `base` itself holds processes (cgroup-v2
+ * guide, "No Internal Process Constraint"), so the worker moves itself and a container's init into the group `own`.
+ * Other processes stay where they are.
  */
 export function switchOn(files: CgroupFiles, base: string, own: string): SwitchedOn {
   const listed = (file: string): Controller[] => {
@@ -47,7 +50,7 @@ function undo(files: CgroupFiles, base: string, own: string): void {
   attempt(() => files.remove(own))
 }
 
-/** The error; null when there was none. */
+/** The error that `work` throws, or null. */
 function attempt(work: () => void): unknown {
   try {
     work()

@@ -146,7 +146,7 @@ describe.each([
     ? realCgroups()
     : findCgroups({ ...host, own: host.own.replace(/^0::.*\n/m, '') }).cgroups
   const create = () => cgroups?.create(`test-${process.hrtime.bigint()}`, LIMITS) ?? null
-  /** Enters the groups, leaves two daemons without environment there and ends. */
+  /** Enters the groups, leaves two daemons without environment there, and exits. */
   const LEAVER = `
     for (const door of process.argv.slice(1)) require('node:fs').writeFileSync(door, '0')
     for (let n = 0; n < 2; n++) require('node:child_process').spawn('/bin/sleep', ['600'], { stdio: 'ignore', detached: true, env: {} }).unref()

@@ -18,39 +18,44 @@ import {
 import { switchOn } from './cgroup2.ts'
 import { startTimeOf } from './proc.ts'
 
-/** The control groups of this machine that servers can be held in. */
+/** The control groups of this machine in which servers can be held. */
 export interface Cgroups {
-  /** What the kernel limits through them. */
+  /** The controllers through which the kernel enforces limits. */
   controllers: Controller[]
-  /** A group for one server's process and all that it starts; null when none could be made. `id` is of digits, lower-case letters and dashes. */
+  /**
+   * A group for one server's process and all its descendants; null if none can be created. `id` consists of digits,
+   * lower-case letters and dashes.
+   */
   create(id: string, limits: ServerLimits): Group | null
-  /** Ends and removes what workers left behind that were killed. Never rejects. */
+  /** Kills and removes what killed workers left behind. Never rejects. */
   sweep(): Promise<void>
 }
 
 export interface Group {
-  /** The limits that it has been told. */
+  /** The controllers whose limits are set. */
   controllers: Controller[]
-  /** Files: a process that writes `0` to each of them is inside, and what it starts from then on. */
+  /**
+   * Files of the group: a process that writes `0` to each of them enters it, and so do the processes it starts later.
+   */
   doors: string[]
-  /** Processes inside. */
+  /** Processes in the group. */
   pids(): number[]
-  /** The kernel ended one of them because the group came to its limit. */
+  /** Whether the kernel killed one of them because the group reached its limit. */
   ranOutOfMemory(): boolean
-  /** Sends SIGKILL to all that are inside. */
+  /** Sends SIGKILL to all processes in the group. */
   kill(): void
-  /** Resolves when it is gone, or could not be emptied. */
+  /** Resolves when the group is removed, or could not be emptied. */
   remove(): Promise<void>
 }
 
-/** Where the groups are found, as texts, and how they are reached. */
+/** Texts that show where the groups are, and access to their files. */
 export interface CgroupHost {
   mountinfo: string
   own: string
   files: CgroupFiles
 }
 
-/** The smallest of each: a group above may allow no more. */
+/** The smallest limit of each kind: a parent group may not allow more. */
 const PROBED: ServerLimits = { memoryMb: 64, cpuMillicores: 1 }
 const REASONS: Record<string, string> = {
   EACCES: 'not open to the worker',
@@ -59,7 +64,7 @@ const REASONS: Record<string, string> = {
   EROFS: 'read-only',
 }
 
-/** `missing` says in words for the operator what is not limited by a group. */
+/** `missing` tells the operator what no group limits. */
 export function findCgroups({ mountinfo, own, files }: CgroupHost): {
   cgroups: Cgroups | null
   missing: string | null
@@ -98,12 +103,12 @@ export function thisHost(): CgroupHost {
   }
 }
 
-/** One without any control groups. */
+/** A host without control groups. */
 export function bareHost(): CgroupHost {
   return { mountinfo: '', own: '', files: KERNEL_FILES }
 }
 
-/** With those controllers that take a limit. Throws when no group can be made. */
+/** The hierarchy with only those controllers that accept a limit. Throws if no group can be created. */
 function probed(hierarchy: Hierarchy, name: string, files: CgroupFiles, errors: Map<Controller, unknown>): Hierarchy {
   const folder = join(hierarchy.base, name)
   files.make(folder)
@@ -146,7 +151,7 @@ function cgroupsIn(usable: Hierarchy[], self: Owner, files: CgroupFiles): Cgroup
           const owner = parseName(name)
           if (owner === null || !isLeftBehind(owner)) continue
           const folder = join(base, name)
-          // Besides the worker there may have been others in its own group.
+          // The worker's own group may have held processes that are not the worker's, so these are not killed.
           if (owner.rest !== SELF) await removeGroup(files, folder, () => killIn(files, folder))
           else if (pidsIn(files, folder).length === 0) await removeGroup(files, folder)
         }
@@ -163,7 +168,7 @@ interface Made {
 
 function groupOf(made: Made[], limits: ServerLimits, files: CgroupFiles): Group {
   const memory = made.find(({ controllers }) => controllers.includes('memory'))
-  // Of version 2 where that is there. Its processes are those of all.
+  // Version 2 if there is one. Every hierarchy has the same processes.
   const { folder } = made[0]!
   return {
     controllers: made.flatMap(({ controllers }) => controllers),
@@ -178,7 +183,7 @@ function groupOf(made: Made[], limits: ServerLimits, files: CgroupFiles): Group 
   }
 }
 
-/** Writes what the kernel needs for a limit. The error; null when it took it. */
+/** Writes a limit to the group's files. Returns the kernel's error, or null. */
 function limitError(
   files: CgroupFiles,
   folder: string,

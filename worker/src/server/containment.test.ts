@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 let t: TestPool
-/** The process of the healthy server that runs beside. */
+/** The process of the healthy server that runs at the same time. */
 let healthy: number
 
 async function start(...servers: Parameters<typeof misbehaving>[]): Promise<void> {
@@ -22,7 +22,8 @@ beforeEach(async () => {
   t = await testPool()
 })
 afterEach(async () => {
-  // Whatever happened in a test: the server beside it is the one it was, and answers, and nothing is left when the pool has closed.
+  // Whatever a test did, the healthy server must have the same process and still answer; and no process may be left
+  // after close.
   expect(await t.ask('healthy', 'pid')).toBe(healthy)
   await t.close()
   expect(t.processes()).toEqual([])
@@ -162,7 +163,7 @@ describe.each([
     await start(['bad'])
     const inside = (await t.ask<string>('bad', 'cgroups')).split('\n').filter((line) => /\/vitrine-[^/]+$/.test(line))
     expect(inside.length > 0).toBe(t.pool.containment.cgroups !== null)
-    // All of its groups, and as many are those of the healthy one.
+    // The server is in all of its groups, and the healthy server has as many.
     expect(groupsOf(process.pid)).toHaveLength(2 * inside.length)
   })
 
@@ -206,11 +207,11 @@ describe.each([
     const pid = await t.ask<number>('bad', 'pid')
     const states = new Set<string>()
     const watch = setInterval(() => states.add(/\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))![1]!), 20)
-    // Starting alone uses up what it had saved.
+    // The start uses up the processor time that it had saved.
     const ms = 1_500
     expect(await t.ask<number>('bad', 'burn', { ms })).toBeLessThan(ms * 0.6)
     clearInterval(watch)
-    // By the kernel where that can, and then not by signals as well.
+    // If the kernel limits processor time, the worker does not pause the server as well.
     expect(states.has('T')).toBe(!kernelLimits('cpu'))
   })
 

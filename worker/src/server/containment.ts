@@ -2,24 +2,32 @@ import { accessSync, constants, readFileSync, realpathSync, statSync } from 'nod
 import { delimiter, dirname, join } from 'node:path'
 import { findCgroups, bareHost, thisHost, type Cgroups } from './cgroups.ts'
 
-/** What this machine lets us do to contain a server; what it does not is in `missing`, in words for the operator. */
+/** How far this machine lets the worker contain a server; `missing` tells the operator what it does not allow. */
 export interface Containment {
-  /** Each process runs as a user of its own, so it sees nothing of the worker's memory, environment and files, nor of other servers'. */
+  /**
+   * Each process runs as its own user, so it can't read memory, environment or files of the worker or of other servers.
+   */
   ownUser: boolean
-  /** Path of util-linux' prlimit; null means no limits on files, descriptors and core dumps. */
+  /** Path of util-linux' prlimit; null means no limits on file sizes, descriptors and core dumps. */
   prlimit: string | null
   /** Path of util-linux' setpriv; null means that a setuid program could gain privileges. */
   setpriv: string | null
-  /** Each server is held in a group of its own; null means that the worker itself looks after memory, processes and processor time. */
+  /** Each server has its own group; null means that the worker itself limits memory, processes and processor time. */
   cgroups: Cgroups | null
   missing: string[]
 }
 
-/** User ids that processes get: above people and services, below systemd's dynamic ones, within the 65,536 that containers have. */
+/**
+ * User ids for processes: above those of people and services, below systemd's dynamic ones, and within the 65,536 of a
+ * container.
+ */
 export const USER_FIRST = 20_000
 export const USER_LAST = 59_999
 
-/** `paths` are what a server has to read: a user of its own is no use if it cannot. Without `cgroups` it is as on a host that has none. */
+/**
+ * `paths` must be readable by servers; if they are not, servers can't have their own users. `cgroups` false acts like a
+ * host without cgroups.
+ */
 export function findContainment(paths: string[], options: { cgroups: boolean }): Containment {
   const prlimit = findProgram('prlimit')
   const setpriv = findProgram('setpriv')
@@ -34,7 +42,7 @@ export function findContainment(paths: string[], options: { cgroups: boolean }):
   return { ownUser: obstacle === null, prlimit, setpriv, cgroups: groups.cgroups, missing }
 }
 
-/** Looks a program up in the worker's own PATH. */
+/** Finds a program in the worker's PATH. */
 export function findProgram(name: string): string | null {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, name)
@@ -63,7 +71,7 @@ function ownUserObstacle(paths: string[]): string | null {
   return closed === undefined ? null : `${closed} is closed to others`
 }
 
-/** Whether any user may reach it. */
+/** Whether any user can reach the path. */
 function isOpenToOthers(path: string): boolean {
   for (let at = realpathSync(path); ; at = dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false

@@ -8,7 +8,7 @@ test('a server within its share is never paused', () => {
 
 test('one beyond it is paused once its savings are used up, for as long as it takes to keep to its share', () => {
   const meter = createCpuMeter(500)
-  // Ten seconds of half a processor are saved; half a second more than its share goes each second.
+  // It starts with ten seconds of half a processor saved, and each second uses half a second more than its share.
   for (let second = 0; second <= 10; second++) expect(meter.pauseMs(second * 1000, second * 1000)).toBe(0)
   expect(meter.pauseMs(10_200, 10_200)).toBeCloseTo(200)
   expect(meter.pauseMs(10_200, 10_400)).toBe(0)

@@ -1,21 +1,29 @@
-/** A server may use so much at once, saved up while it used less: starting and a burst of calls cost no pause. */
+/** Limits a server's processor time by pauses, where no cgroup does. */
+
+/**
+ * A server can save this much time while it uses less than its share, so that starting and bursts of calls cause no
+ * pause.
+ */
 const SAVED_MS_MAX = 10_000
-/** Of waiting: a server that is paused answers nobody. */
+/** Longest pause, because a paused server answers no calls. */
 const PAUSE_MS_MAX = 1_000
 
 export interface CpuMeter {
-  /** `usedMs` of processor time and `nowMs` of any clock, both only growing. How long to pause the server so that it keeps to its share; 0 for not at all. */
+  /**
+   * How long to pause the server so that it keeps to its share, or 0. `usedMs` is processor time and `nowMs` any clock
+   * that only grows.
+   */
   pauseMs(usedMs: number, nowMs: number): number
 }
 
-/** `millicores` 1000 is one processor. */
+/** 1000 `millicores` are one processor. */
 export function createCpuMeter(millicores: number): CpuMeter {
   const rate = millicores / 1000
   let saved = SAVED_MS_MAX * rate
   let before: { usedMs: number; nowMs: number } | null = null
   return {
     pauseMs(usedMs, nowMs) {
-      // What a process used that was never waited for by its parent goes with it, so the sum can shrink.
+      // The sum can shrink: the time of a process is lost if its parent never waited for it.
       if (before)
         saved = Math.min(
           SAVED_MS_MAX * rate,

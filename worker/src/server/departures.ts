@@ -1,7 +1,7 @@
-/** Work on what is going away that nobody waits for now, but somebody may at the end. */
+/** Collects work on servers that are ending. Nothing waits for it until the worker closes. */
 export interface Departures {
   add(work: Promise<void>): void
-  /** Resolves when all that was added is done. */
+  /** Resolves when all added work is done. */
   done(): Promise<void>
 }
 

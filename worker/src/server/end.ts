@@ -2,19 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { send } from './signals.ts'
 import type { Tracked, Tracker } from './tracker.ts'
 
+/** Ends a server's processes. */
+
 const LOOK_MS = 25
-/** Rounds of SIGKILL. Each round also stops what has been forked since the last, so few are needed. */
+/** Rounds of SIGKILL. Each also stops the processes forked since the last one, so few are needed. */
 const ROUNDS_MAX = 200
 
 /**
- * Ends a server with all its descendants: SIGTERM to all of them, SIGKILL to those that are left after `graceMs`. Resolves when none is left, and
- * then with true; with false when something could not be killed (it hangs in the kernel).
+ * Ends a server with all its descendants: SIGTERM to all, then SIGKILL to those left after `graceMs`. Resolves with
+ * true when all have ended, or with false if one could not be killed (it hangs in the kernel).
  */
 export async function endAll(tracker: Tracker, tracked: Tracked, graceMs: number): Promise<boolean> {
   const deadline = Date.now() + graceMs
   if (graceMs > 0) {
     signalAll(tracker, tracked, 'SIGTERM')
-    // Whoever is paused could not act on it.
+    // A paused process could not act on SIGTERM.
     signalAll(tracker, tracked, 'SIGCONT')
   }
   while (Date.now() < deadline) {
@@ -28,14 +30,14 @@ export async function endAll(tracker: Tracker, tracked: Tracked, graceMs: number
   return false
 }
 
-/** How many there were. Stopped first, since what forks faster than it is killed would get away. */
+/** Returns how many there were. Stops them first: a process that forks faster than it is killed would escape. */
 export function killAll(tracker: Tracker, tracked: Tracked): number {
   tracked.group?.kill()
   signalAll(tracker, tracked, 'SIGSTOP')
   return signalAll(tracker, tracked, 'SIGKILL')
 }
 
-/** How many there were. */
+/** Returns how many there were. */
 export function signalAll(tracker: Tracker, tracked: Tracked, signal: NodeJS.Signals): number {
   const members = tracker.membersOf(tracked)
   for (const { pid } of members) send(pid, signal)

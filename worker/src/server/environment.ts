@@ -1,15 +1,17 @@
 import type { Sealed, WorkerEnv } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
+/** The environment variables of a server's process. */
+
 export interface Environment {
   env: Record<string, string>
-  /** The values in it that nobody may see. */
+  /** The secret values among them. */
   secrets: string[]
 }
 
 /**
- * The declared environment of one process, its secrets decrypted. `userSecrets` are those of the user that the process is for; null leaves
- * per-user variables out. Errors: secret_missing when a secret is not there, and what `open` fails with.
+ * The declared environment of one process, with its secrets decrypted. `userSecrets` belong to the process's user; null
+ * leaves per-user variables out. Errors: secret_missing if a secret is not set, and those of `open`.
  */
 export async function resolveEnvironment(
   declared: WorkerEnv[],
@@ -23,7 +25,7 @@ export async function resolveEnvironment(
     if (!one.ok) return one
     if (one.value === null) continue
     const { name, value, secret } = one.value
-    // The kernel ends a value there; the rest of a secret would be lost without a word.
+    // The kernel cuts a value at a zero byte, and the rest of the secret would be lost silently.
     if (value.includes('\0')) return fail('credential_unreadable', `The value of ${name} holds a zero byte.`)
     env[name] = value
     if (secret) secrets.push(value)

@@ -1,6 +1,6 @@
 import type { CallOutcome } from './api.ts'
 
-/** What `work` gives; null when the signal aborts first. The work itself goes on. */
+/** The result of `work`, or null if the signal aborts first. `work` itself continues. */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   if (signal.aborted) return Promise.resolve(null)
   return new Promise((resolve, reject) => {
@@ -10,7 +10,7 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
   })
 }
 
-/** Of a call that was given up: by its caller, or because its time was over. */
+/** The outcome of a call that its caller cancelled or that timed out. */
 export function abortedOutcome(signal: AbortSignal): CallOutcome {
   if (signal.reason === 'cancelled') return { ok: false, code: 'cancelled', message: 'The call was given up.' }
   return { ok: false, code: 'upstream_timeout', message: 'The server did not answer in time.' }

@@ -2,8 +2,8 @@ import type { HealthCheck } from '@vitrine/core/policy/server-config'
 import type { Session } from './session.ts'
 
 /**
- * Asks a session now and then whether it is well, until told to stop or until it is not: then `onIll` is told what is wrong. Answers with
- * what stops it.
+ * Checks a session at intervals until it is stopped or the session is unhealthy; then `on.ill` gets the problem.
+ * Returns a function that stops it.
  */
 export function watchHealth(
   session: Session,

@@ -10,29 +10,30 @@ import type { Session } from './session.ts'
 /**
  * Keeps one process of a server running.
  *
- *   starting  → ready      it answered the handshake and listed its tools
- *             → failed     it did not; tried again after a backoff, or at once when a call needs it
- *   ready     → failed     it ended by itself: `crashed`; started again as above, which makes `restarted`
- *             → unhealthy  it failed a health check: `unhealthy`; it is ended and started again as above, which makes `recovered`
- *   any state → stopped    by `stop`; nothing leads out of it
+ *   starting  → ready      the server answered the handshake and listed its tools
+ *             → failed     it did not; it is started again after a backoff, or at once when a call needs it
+ *   ready     → failed     it ended by itself (event `crashed`); it is started again likewise (event `restarted`)
+ *             → unhealthy  it failed a health check (event `unhealthy`); it is ended and started again likewise (event
+ *                          `recovered`)
+ *   any state → stopped    `stop` was called; this is final
  */
 export interface Keeper {
-  /** `error` says why it is not ready. */
+  /** `error` says why the server is not ready. */
   status(): { state: ServerState; error?: string }
-  /** The running session, or the one that is started for this. */
+  /** The running session; starts one if there is none. */
   get(): Promise<Result<Session>>
-  /** The running session. */
+  /** The running session, if any. */
   current(): Session | null
-  /** Resolves when no process is left. */
+  /** Ends the process and resolves when it is gone, with its descendants. */
   stop(graceMs: number): Promise<void>
 }
 
 export interface KeeperOptions {
-  /** The signal aborts when it is not wanted any more. */
+  /** The signal aborts when the server is no longer needed. */
   launch(signal: AbortSignal): Promise<Result<Session>>
   healthCheck: HealthCheck
   limits: PoolLimits
-  /** Starts it again by itself; otherwise only a call does. */
+  /** Whether to restart without a call; if not, only a call starts it again. */
   warm: boolean
   onEvent(type: ServerEvent['type'], detail?: string): void
 }
@@ -44,7 +45,7 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
   let status: ReturnType<Keeper['status']> = { state: 'starting' }
   let session: Session | null = null
   let starting: Promise<Result<Session>> | null = null
-  /** What the next successful start is told as. */
+  /** The event to report at the next successful start. */
   let news: 'restarted' | 'recovered' | null = null
   let retry: NodeJS.Timeout | undefined
   let stopWatching: () => void = () => undefined
@@ -74,12 +75,12 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
     status = { state: 'ready' }
     if (news) onEvent(news)
     news = null
-    // Only a server that stays well for a while starts anew with short waits.
+    // The waits are short again only after the server has been healthy for a while.
     stopWatching = watchHealth(opened, healthCheck, { well: backoff.reset, ill: (problem) => onIll(opened, problem) })
     void opened.ended.then((how) => onEnded(opened, how))
     return result
   }
-  /** There is no session now. */
+  /** Records that the session is gone, and plans a restart. */
   function lost(state: ServerState, error: string, told: typeof news): void {
     stopWatching()
     session = null

@@ -11,6 +11,8 @@ import { openSession, type Session } from './session.ts'
 import type { Holder, Slots } from './slots.ts'
 import { readStderr, type StderrLog } from './stderr.ts'
 
+/** Launches a server: takes a slot, decrypts its environment, starts the process and opens the session. */
+
 export interface LaunchParts {
   processes: Processes
   slots: Slots
@@ -20,7 +22,7 @@ export interface LaunchParts {
 
 export interface LaunchRequest {
   config: RunnableServer
-  /** What is run: absolute path, and what comes before the server's own arguments. */
+  /** The program to run: its absolute path, and arguments before the server's own. */
   target: { file: string; args: string[] }
   userSecrets: Record<string, Sealed> | null
   holder: Holder
@@ -30,8 +32,9 @@ export interface LaunchRequest {
 }
 
 /**
- * Starts a process for a server and shakes hands with it; the slot is given back when nothing of the process is left. Secrets are decrypted here and
- * held, besides by the process, by what scrubs its output. Errors: too_many_calls when there is no slot, what decryption fails with, upstream_unreachable.
+ * Starts a server's process and completes the MCP handshake. The slot is returned when the process and its descendants
+ * are gone. Secrets are decrypted here; only the process and the scrubber of its output keep them.
+ * Errors: too_many_calls if there is no slot, those of decryption, upstream_unreachable.
  */
 export async function launch(parts: LaunchParts, request: LaunchRequest): Promise<Result<Session>> {
   const { slots, limits } = parts

@@ -1,14 +1,19 @@
+/** Splits the output of a process into lines of bounded length. */
+
 export interface LineOptions {
-  /** Without the line end. */
+  /** Longest line, without the line end. */
   bytesMax: number
   onLine(line: string): void
-  /** A line is longer than `bytesMax`: called once for it, with its beginning. The rest of it is dropped. */
+  /** Called once for a line longer than `bytesMax`, with its beginning. The rest of the line is dropped. */
   onLong(beginning: string): void
 }
 
 const NEWLINE = 0x0a
 
-/** Cuts a stream of UTF-8 into lines and holds no more of one than allowed. What follows the last line end is no line. */
+/**
+ * Splits a stream of UTF-8 into lines, and holds no more of one than allowed. Text after the last line end is not
+ * reported.
+ */
 export function lineSplitter({ bytesMax, onLine, onLong }: LineOptions): (chunk: Buffer) => void {
   let parts: Buffer[] = []
   let length = 0

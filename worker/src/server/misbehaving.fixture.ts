@@ -1,6 +1,6 @@
 /**
- * An MCP server that does what none should: `node misbehaving.fixture.ts [mode]`. Speaks JSON-RPC by hand, so that it can do so badly.
- * Modes say how it starts; commands what it does when called.
+ * An MCP server that misbehaves: `node misbehaving.fixture.ts [mode]`. It writes JSON-RPC without a library, so that it
+ * can do it wrong. Modes say how it starts, and commands what it does when called.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-/** The cgroups in which its first line ran. */
+/** The cgroups that its first line ran in. */
 const startedIn = readFileSync('/proc/self/cgroup', 'utf8')
 
 type Args = Record<string, unknown>
@@ -105,7 +105,7 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
   },
   'spawn-children': (args) => text(sleepers(Number(args['count']), {})),
   'spawn-daemons': (args) => text(sleepers(Number(args['count']), { detached: true, env: {} })),
-  // In a session of its own, without environment, and its parent has ended.
+  // Starts a process in its own session, without environment, whose parent has ended.
   'spawn-orphan': async () => {
     const parent = spawn('/bin/sh', ['-c', 'sleep 600 >/dev/null 2>&1 & echo $!'], {
       detached: true,
@@ -121,7 +121,7 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
     sleepers(3, { detached: true })
     process.exit(0)
   },
-  // As long as the clock says; how much processor time that was.
+  // Uses the processor for that long by the clock, and returns how much processor time that was.
   burn: (args) => {
     const [before, end] = [process.cpuUsage(), performance.now() + Number(args['ms'])]
     while (performance.now() < end);

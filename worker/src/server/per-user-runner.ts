@@ -7,11 +7,13 @@ import { PERMANENT, type Runner } from './runner.ts'
 import type { Holder } from './slots.ts'
 import { createUserSessions } from './user-sessions.ts'
 
+/** Runs a server whose environment holds users' secrets. */
+
 export interface PerUserOptions {
   slug: string
   /** Installs the server. */
   prepare(): Promise<Result<unknown>>
-  /** `userSecrets` null: without any. */
+  /** `userSecrets` null: without users' secrets. */
   keep(userSecrets: Record<string, Sealed> | null, holder: Holder): Keeper
   limits: PoolLimits
 }
@@ -19,8 +21,8 @@ export interface PerUserOptions {
 const UNLISTED = 'Its commands are known once a user has called: it does not start without the secrets of one.'
 
 /**
- * A process for each user. To list the commands before any user calls, the server is started once without secrets and ended at once;
- * many refuse to start like that, and then the first user's process lists them.
+ * One process per user. To list the commands before any user calls, the server is started once without users' secrets
+ * and ended at once. Many servers refuse to start like that; then the first user's process lists the commands.
  */
 export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): Runner {
   const discovery = keep(null, { ...PERMANENT })
@@ -41,7 +43,7 @@ export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): 
     const listed = await discovery.get()
     await discovery.stop(limits.graceMs)
     if (stopped) return
-    // Without a secret that all users share it starts for none of them.
+    // If a secret that all users share is missing, it can't start for any user.
     const isLacking = !listed.ok && listed.error.code === 'secret_missing'
     status = isLacking
       ? { state: 'failed', error: listed.error.message ?? listed.error.code }

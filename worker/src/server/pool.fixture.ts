@@ -9,21 +9,26 @@ import type { PoolLimits } from './bounds.ts'
 import { createPool } from './pool.ts'
 import { listProcesses, readProcess, variableOf } from './proc.ts'
 
+/** Pools and misbehaving servers for tests. */
+
 const MISBEHAVING = withoutTypes(join(import.meta.dirname, 'misbehaving.fixture.ts'))
 
-/** A server starts without node's compile cache, and there it would take longer to strip the types than to do all the rest. */
+/**
+ * Strips the types from a script beforehand. Servers start without node's compile cache, and stripping would take most
+ * of the start.
+ */
 function withoutTypes(file: string): string {
   const folder = join(import.meta.dirname, '../../../.cache/fixtures')
   mkdirSync(folder, { recursive: true })
   const script = join(folder, `${basename(file, '.ts')}.mjs`)
-  // Other files of tests do the same at the same time.
+  // Other test files do the same at the same time.
   const part = `${script}.${process.pid}`
   writeFileSync(part, stripTypeScriptTypes(readFileSync(file, 'utf8')))
   renameSync(part, script)
   return script
 }
 
-/** A server of the misbehaving kind. */
+/** A server that runs the misbehaving fixture. */
 export function misbehaving(slug: string, mode = 'good', more: Partial<ExecutableServer> = {}): ExecutableServer {
   return {
     slug,
@@ -43,19 +48,19 @@ export interface TestPool {
   workDir: string
   events: ServerEvent[]
   tools: ServerTools[]
-  /** What `open` was asked for, in order. */
+  /** The secrets that `open` was called with, in order. */
   opened: string[]
   call(server: string, command: string, args?: PoolCall['arguments'], more?: Partial<PoolCall>): Promise<CallOutcome>
-  /** The JSON in the first text of a result. Throws when there is none. */
+  /** The JSON in the first text of a result. Throws if there is none. */
   ask<T>(server: string, command: string, args?: PoolCall['arguments'], more?: Partial<PoolCall>): Promise<T>
-  /** Processes of this pool that live. */
+  /** Living processes of this pool. */
   processes(): number[]
   close(): Promise<void>
 }
 
 /**
- * A pool in folders of its own; sealed secrets open to `value of {enc}`. In a closed folder servers cannot run as users of their own; without
- * cgroups the worker looks after their limits.
+ * A pool in its own folders; the secret `{enc}` opens to `value of {enc}`. In a closed folder, servers cannot run as
+ * their own users; without cgroups, the worker enforces their limits.
  */
 export async function testPool(
   limits: Partial<PoolLimits> = {},

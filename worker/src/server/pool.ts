@@ -9,11 +9,13 @@ import { createProcesses } from './processes.ts'
 import { createServer, type Server, type ServerParts } from './server.ts'
 import { createSlots } from './slots.ts'
 
-/** Looks for idle processes this often within the time after which they are ended. */
+/** Runs the servers of a policy: creates, replaces and ends them as the policy changes. */
+
+/** Number of checks for idle processes within the time after which they are ended. */
 const SWEEPS = 4
 const DRAIN_LOOK_MS = 50
 
-/** The servers of a policy, on this machine. `workDir` is this pool's alone. */
+/** The servers of a policy, on this machine. Nothing else may use `workDir`. */
 export function createPool(options: PoolOptions): Pool {
   const limits = { ...POOL_LIMITS, ...options.limits }
   mkdirSync(options.cacheDir, { recursive: true })
@@ -44,7 +46,7 @@ export function createPool(options: PoolOptions): Pool {
   ).unref()
   let closed = false
 
-  /** Its calls come to their end first. */
+  /** Stops a server after its calls have ended. */
   async function retire(server: Server): Promise<void> {
     const deadline = Date.now() + DRAIN_MS_MAX
     while (!closed && server.inFlight() > 0 && Date.now() < deadline) await sleep(DRAIN_LOOK_MS)

@@ -6,16 +6,16 @@ export interface ProcessInfo {
   parent: number
   group: number
   session: number
-  /** Clock ticks since boot: with the process id it names a process for good. */
+  /** Clock ticks since boot. Process id and start time together identify a process for good. */
   startTime: number
-  /** Processor time of its own and of children that it waited for, in clock ticks. */
+  /** Processor time of the process and of children that it waited for, in clock ticks. */
   cpuTicks: number
   /** Resident set, in pages. */
   residentPages: number
   isZombie: boolean
 }
 
-/** Every process of the machine (or container). Reading /proc does not block: it is memory. */
+/** Every process of the machine (or container). Reading /proc does not block, because it is in memory. */
 export function listProcesses(): ProcessInfo[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -23,11 +23,11 @@ export function listProcesses(): ProcessInfo[] {
     .filter((info) => info !== null)
 }
 
-/** null when there is none. */
+/** null if there is no such process. */
 export function readProcess(pid: number): ProcessInfo | null {
   const text = readOrNull(`/proc/${pid}/stat`)
   if (text === null) return null
-  // The second field is the name, in parentheses, and may hold anything, parentheses too.
+  // The second field is the name, in parentheses, and may itself hold parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const field = (number: number) => Number(fields[number - 3])
   const cpuTicks = field(14) + field(15) + field(16) + field(17)
@@ -43,13 +43,13 @@ export function readProcess(pid: number): ProcessInfo | null {
   }
 }
 
-/** null when there is no such process, or it has ended and only waits to be noticed. */
+/** null if there is no such process, or if it has ended and is a zombie. */
 export function startTimeOf(pid: number): number | null {
   const info = readProcess(pid)
   return info === null || info.isZombie ? null : info.startTime
 }
 
-/** The value of a variable in the environment that the process was started with; null when it has none or does not let us look. */
+/** A variable of the environment that the process was started with; null if it does not exist or may not be read. */
 export function variableOf(pid: number, name: string): string | null {
   const found = readOrNull(`/proc/${pid}/environ`)
     ?.split('\0')
@@ -57,7 +57,10 @@ export function variableOf(pid: number, name: string): string | null {
   return found === undefined ? null : found.slice(name.length + 1)
 }
 
-/** The user that it runs as; null when there is no such process. (The owner of its folder in /proc is another when it is not dumpable.) */
+/**
+ * The user that it runs as; null if there is no such process. (The owner of its folder in /proc differs if it is not
+ * dumpable.)
+ */
 export function userOf(pid: number): number | null {
   const user = /^Uid:\t(\d+)/m.exec(readOrNull(`/proc/${pid}/status`) ?? '')?.[1]
   return user === undefined ? null : Number(user)

@@ -16,27 +16,32 @@ import { spawnContained, type SpawnRequest } from './spawn.ts'
 import { createTracker, MARKER, type Tracked } from './tracker.ts'
 import { createUsers } from './users.ts'
 
+/** Starts the processes of servers, enforces their limits, and ends them with all descendants. */
+
 export interface ProcessSpec {
-  /** Absolute. */
+  /** Absolute path. */
   file: string
-  /** `${workDir}` in here and in `env` stands for the process's own folder. */
+  /** `${workDir}` in `args` and `env` is replaced by the process's own folder. */
   args: string[]
-  /** All that the process gets, beside PATH, HOME, TMPDIR and a marker of ours. */
+  /** All variables of the process, except PATH, HOME, TMPDIR and the tracker's marker. */
   env: Record<string, string>
   limits: ServerLimits
 }
 
-/** A server's first process and all that it starts. */
+/** A server's first process and all its descendants. */
 export interface ServerProcess {
   pid: number
   stdin: Writable
   stdout: Readable
   stderr: Readable
-  /** Resolves when the first process has ended, with how, in words. */
+  /** Resolves when the first process has ended, with a text that says how. */
   exited: Promise<string>
-  /** Ends it at once, descendants and all; `why` is then what `exited` says. */
+  /** Kills it and its descendants at once; `exited` then resolves with `why`. */
   kill(why: string): void
-  /** Ends it in good order. Resolves when no process, user id or folder of it is left; may be called again, and after `exited`. */
+  /**
+   * Ends it gracefully. Resolves when its processes, user id and folder are gone. May be called repeatedly, and after
+   * `exited`.
+   */
   stop(graceMs: number): Promise<void>
 }
 
@@ -47,10 +52,10 @@ export interface Processes {
   close(): void
 }
 
-/** Servers find their own node here and nothing else. */
+/** The PATH of servers: they find their node here and nothing else. */
 const BIN = 'bin'
 
-/** `readable` are folders that servers must be able to read from. */
+/** Servers must be able to read the folders in `readable`. */
 export function createProcesses(options: {
   workDir: string
   readable: string[]
@@ -89,7 +94,7 @@ export function createProcesses(options: {
           containment,
         })
         if (child.pid === undefined) throw (await once(child, 'error'))[0]
-        // At once: a process that the tracker sees before it knows of it is nobody's for good.
+        // Track it without delay: a process that the tracker sees first is never assigned to a server.
         return ok(serverProcess({ child, pid: child.pid, id, user, group, limits: spec.limits, discard, tracker }))
       } catch (error) {
         await discard()
@@ -154,10 +159,10 @@ function serverProcess({ child, pid, id, user, group, limits, discard, tracker }
 
   async function stop(graceMs: number): Promise<void> {
     clearTimeout(resume)
-    // Before the first of them hears that it is to end: whose parent has gone is harder to find.
+    // Find all members before any is told to end: a process whose parent has ended is harder to assign.
     tracker.membersOf(tracked)
     child.stdin.destroy()
-    // What hangs in the kernel keeps its user id and its folder.
+    // A process that hangs in the kernel keeps its user id and folder.
     if (!(await endAll(tracker, tracked, graceMs))) return
     await exited
     tracker.release(tracked)
@@ -176,7 +181,7 @@ function serverProcess({ child, pid, id, user, group, limits, discard, tracker }
   }
 }
 
-/** What is run, with the process's folder in place of its placeholder and all its variables. */
+/** The command with the process's folder in place of `${workDir}`, and all its variables. */
 function placedIn(
   folder: string,
   { file, args, env }: ProcessSpec,
@@ -193,7 +198,7 @@ function prepareWorkDir(workDir: string): void {
   const node = join(workDir, BIN, 'node')
   rmSync(node, { force: true })
   symlinkSync(process.execPath, node)
-  // What a worker that was killed left behind.
+  // Folders of a worker that was killed.
   for (const name of readdirSync(workDir))
     if (name.startsWith('server-')) rmSync(join(workDir, name), { recursive: true, force: true })
 }

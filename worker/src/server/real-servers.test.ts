@@ -15,7 +15,7 @@ let base: string
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-real-'))
   await chmod(base, 0o755)
-  // It is installed anew; only what npm has fetched before (for test/worker/world.ts too) is not fetched again.
+  // The package is installed again, from npm's cache (which test/worker/world.ts uses too).
   const fetched = join(import.meta.dirname, '../../../.cache/worker-tests/npm')
   for (const folder of [fetched, join(base, 'cache')]) await mkdir(folder, { recursive: true })
   await symlink(fetched, join(base, 'cache/npm'))
@@ -36,7 +36,7 @@ async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) =
   await work(pool, tools).finally(() => pool.close())
 }
 
-/** One of the servers among the development dependencies, run where it is. */
+/** One of the servers among the development dependencies, run in place. */
 function local(slug: string, name: string, more: Partial<ExecutableServer> = {}): ExecutableServer {
   const manifest = createRequire(import.meta.url).resolve(`@modelcontextprotocol/${name}/package.json`)
   const { args = [], ...rest } = more
@@ -118,17 +118,17 @@ test('a server is installed from npm, and once installed and pinned needs no net
     ])
     pinned = tools[0]!.pin
     const before = textOf(await caller(pool)('memory', 'read_graph'))
-    // What the control plane does with the report changes nothing here.
+    // The control plane pins what was reported, which must change nothing here.
     await pool.apply({ servers: [{ ...server, pinned }] })
     expect(textOf(await caller(pool)('memory', 'read_graph'))).toEqual(before)
     expect(tools).toHaveLength(1)
     expect(lockfileDigest(tools[0]!.lockfile!)).toBe(pinned!.dependencies)
-    // Other dependencies are another server.
+    // Other dependencies make it another server.
     await pool.apply({ servers: [{ ...server, pinned: { ...pinned!, dependencies: 'b'.repeat(64) } }] })
     expect(pool.states()).toMatchObject([{ state: 'failed' }])
     await pool.apply({ servers: [{ ...server, pinned }] })
     expect(pool.states()).toMatchObject([{ state: 'ready' }])
-    // The lockfile of what is pinned is known.
+    // Only a new pin is reported with its lockfile.
     expect(tools.slice(1)).toEqual([{ slug: 'memory', pin: pinned, tools: tools[0]!.tools }])
   })
   vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1/')

@@ -3,19 +3,19 @@ import type { CallOutcome, PoolCall } from './api.ts'
 import type { Keeper } from './keeper.ts'
 import type { Holder } from './slots.ts'
 
-/** How a server's processes are spread over its callers. */
+/** Decides which process of a server serves a caller. */
 export interface Runner {
-  /** Resolves when it is up, or has failed to come up; it is tried again by itself. */
+  /** Resolves when the server has started, or failed to; a failed one is started again without another call. */
   start(): Promise<void>
-  /** Lets `work` use the process that is for the caller. */
+  /** Lets `work` use the caller's process. */
   run(request: PoolCall, work: (keeper: Keeper) => Promise<CallOutcome>): Promise<CallOutcome>
   status(): Omit<ServerStatus, 'slug'>
-  /** Ends processes that are idle for longer. */
+  /** Ends processes that have been idle for longer. */
   sweep(idleMs: number): void
   stop(graceMs: number): Promise<void>
 }
 
-/** Holds a slot for as long as it has a process: it stays warm. */
+/** For a process that stays warm: it is never evicted from its slot. */
 export const PERMANENT: Holder = { idleSince: () => null, evict: async () => undefined }
 
 /** One process for all callers. */

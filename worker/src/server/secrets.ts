@@ -2,7 +2,7 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 
 /**
- * Takes the secrets of one process out of what it says. It holds them as long as the process runs, which has them in its own memory
+ * Scrubs a process's secrets from its output. It keeps them while the process runs, which has them in its own memory
  * anyway; nothing else in the worker does.
  */
 export interface Secrets {
@@ -10,7 +10,7 @@ export interface Secrets {
   object(value: JsonObject): JsonObject
 }
 
-/** Lines of a secret of several (a PEM key) that are shorter are not looked for by themselves. */
+/** Shorter lines of a secret with several lines (a PEM key) are not searched for by themselves. */
 const LINE_LENGTH_MIN = 8
 
 export function createSecrets(values: string[]): Secrets {

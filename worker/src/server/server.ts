@@ -16,6 +16,8 @@ import type { Holder } from './slots.ts'
 import { createStderrLog } from './stderr.ts'
 import { findTarget, type Target } from './target.ts'
 
+/** A server of the policy: its installation, its processes and its calls. */
+
 export interface ServerParts extends LaunchParts {
   installer: Installer
   lockfile(slug: string): Promise<Result<string>>
@@ -23,11 +25,11 @@ export interface ServerParts extends LaunchParts {
   onTools(tools: ServerTools): void
 }
 
-/** One server of the policy: a process shared by all, or one per user where its environment holds secrets of users. */
+/** One server of the policy: one process for all, or one per user if its environment holds users' secrets. */
 export interface Server extends Pick<Runner, 'start' | 'sweep' | 'stop'> {
-  /** Takes over what can change while it runs: which commands are enabled. */
+  /** Takes over what can change while it runs: the enabled commands. */
   update(config: PoolServer): void
-  /** Whether it would run the same things with this configuration. */
+  /** Whether it would run the same with this configuration. */
   isSame(config: PoolServer): boolean
   call(request: PoolCall): Promise<CallOutcome>
   report(): ServerReport
@@ -105,7 +107,7 @@ async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promis
   if (!opened.ok)
     return { ok: false, code: opened.error.code, message: opened.error.message ?? 'The server could not be started.' }
   const session = opened.value
-  // Some servers add commands while they start.
+  // Some servers add commands while they start, so list them again before refusing.
   if (!offers(session, request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))
   return offers(session, request.command) ? session.call(request) : unknownCommand(request)
 }
@@ -118,13 +120,13 @@ function unknownCommand({ server, command }: PoolCall): CallOutcome {
   return { ok: false, code: 'tool_not_found', message: `${server} has no command ${command}.` }
 }
 
-/** All of a configuration that a process depends on. */
+/** The part of a configuration that a process depends on. */
 function launchKey(config: PoolServer): string {
   const { commands: _commands, enabled: _enabled, ...rest } = config
   return canonicalize({ ...rest, pinned: null })
 }
 
-/** The control plane pins what was reported: that changes nothing. A pin that was moved or taken away does. */
+/** The control plane pins what was reported, which changes nothing. A moved or removed pin does. */
 function isSamePin(next: PoolServer, config: PoolServer, target: Target | null): boolean {
   if (!('pinned' in next) || !('pinned' in config)) return true
   if (next.pinned === null) return config.pinned === null

@@ -17,20 +17,20 @@ import type { ServerProcess } from './processes.ts'
 import type { Secrets } from './secrets.ts'
 import { INVALID_ANSWER, stdioTransport, type StdioTransport } from './transport.ts'
 
-/** A process that speaks MCP. */
+/** A process that speaks MCP, after the handshake. */
 export interface Session {
-  /** Raw tool objects, as last listed. */
+  /** The raw tool objects of the latest list. */
   tools: JsonObject[]
   inFlight: number
   /** When the latest call ended, in ms since the epoch. */
   usedAt: number
-  /** Never rejects. Ends with the process at the latest. */
+  /** Never rejects. Resolves when the process ends, at the latest. */
   call(request: Pick<PoolCall, 'command' | 'arguments' | 'signal' | 'onProgress'>): Promise<CallOutcome>
-  /** null when it is healthy, else what is wrong. A list also renews `tools`. */
+  /** null if it is healthy, otherwise the problem. Checking with a list also updates `tools`. */
   check(method: HealthCheck['method'], timeoutMs: number): Promise<string | null>
-  /** Resolves with how the process ended. */
+  /** Resolves with a text that says how the process ended. */
   ended: Promise<string>
-  /** Resolves when nothing of it is left. */
+  /** Resolves when nothing of the process is left. */
   stop(graceMs: number): Promise<void>
 }
 
@@ -38,25 +38,28 @@ export interface SessionOptions {
   child: ServerProcess
   secrets: Secrets
   startMs: number
-  /** Gives the start up. */
+  /** Aborts the start. */
   signal: AbortSignal
-  /** Commands for which it says no do not exist. */
+  /** Commands that it returns false for do not exist. */
   offers(command: string): boolean
   onTools(tools: JsonObject[]): void
 }
 
-/** What the server sends is the caller's to read: no schema strips fields that this SDK doesn't know. */
+/** Passes on what the server sends: a schema would strip fields that this SDK does not know. */
 const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
-/** Compiling output schemas would cost time and, with Ajv, memory that never comes back. */
+/** Compiling output schemas would take time and, with Ajv, memory that is never freed. */
 const noValidation: jsonSchemaValidator = {
   getValidator:
     <T>(): JsonSchemaValidator<T> =>
     (input) => ({ valid: true, data: input as T, errorMessage: undefined }),
 }
-/** Deadlines are the caller's, whose signal ends a request; the SDK's own must come after any of them. */
+/** Deadlines are set by the caller, whose signal ends a request; the SDK's own must be later than any of them. */
 const NO_TIMEOUT_MS = 2 ** 31 - 1
 
-/** Shakes hands with a server and lists its tools. Errors: upstream_unreachable, the process stopped then, with the reason in words. */
+/**
+ * Completes the handshake with a server and lists its tools. Errors: upstream_unreachable with the reason; the process
+ * is then stopped.
+ */
 export async function openSession({
   child,
   secrets,
@@ -66,7 +69,7 @@ export async function openSession({
   onTools,
 }: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
-  // Without capabilities of ours a server may not ask for anything; one that does is answered "method not found".
+  // The worker offers no capabilities, so a server that makes a request is answered "method not found".
   const client = new Client(
     { name: 'vitrine', version: '0.1.0' },
     { capabilities: {}, versionNegotiation: { mode: 'legacy' }, jsonSchemaValidator: noValidation },
@@ -157,7 +160,7 @@ function sessionOf({
       try {
         return { ok: true, result: secrets.object(await callTool(request)) }
       } catch (error) {
-        // Which call the long line answers can't be known when there are several.
+        // With several calls under way, the one that the long line answers is not known.
         const tooLong = transport.tooLong && session.inFlight === 1
         return failure(error, signal, { tooLong, secrets })
       } finally {
@@ -171,7 +174,7 @@ function sessionOf({
         await (method === 'ping' ? request('ping', {}, signal) : list(signal))
         return null
       } catch (error) {
-        // A server need not know how to ping to be well; that it answers is enough.
+        // A healthy server may not support ping; any answer will do.
         if (error instanceof ProtocolError && method === 'ping') return null
         return signal.aborted ? `no answer to ${method} within ${timeoutMs / 1000} s` : `${method} failed`
       }

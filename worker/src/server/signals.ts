@@ -1,8 +1,8 @@
-/** Sends a signal to one process, which may have ended. */
+/** Sends a signal to a process that may have ended. */
 export function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch {
-    // It has ended meanwhile.
+    // It has ended.
   }
 }

@@ -1,14 +1,14 @@
-/** Something that has a process, or is about to. */
+/** Has a process, or is about to. */
 export interface Holder {
-  /** Since when nobody needs it, in ms since the epoch; null while it may not be ended. */
+  /** Since when it is idle, in ms since the epoch; null while it must not be ended. */
   idleSince(): number | null
-  /** Ends it and gives its slot back. */
+  /** Ends it and returns its slot. */
   evict(): Promise<void>
 }
 
-/** The bound on processes of one worker. The holder idle for longest makes room. */
+/** Bounds the number of processes of one worker. The longest idle holder makes room for a new one. */
 export interface Slots {
-  /** false when all are busy. */
+  /** false if all holders are busy. */
   take(holder: Holder): Promise<boolean>
   give(holder: Holder): void
 }

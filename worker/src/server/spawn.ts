@@ -4,21 +4,26 @@ import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { FILE_BYTES_MAX, NICENESS, NPROC_MAX, OPEN_FILES_MAX } from './bounds.ts'
 import type { Containment } from './containment.ts'
 
+/** Starts a server's first process inside its containment. */
+
 export interface SpawnRequest {
-  /** Absolute. */
+  /** Absolute path. */
   file: string
   args: string[]
-  /** All that it gets. */
+  /** All of its variables. */
   env: Record<string, string>
   folder: string
   user: number | null
   limits: ServerLimits
-  /** The cgroups to be in before any code of the server runs (`Group.doors`). */
+  /** The cgroups to enter before any code of the server runs (`Group.doors`). */
   doors: string[]
   containment: Containment
 }
 
-/** Starts a server's first process, contained as far as this machine lets us. It has no pid when it could not be started. */
+/**
+ * Starts a server's first process, contained as far as this machine allows. The process has no pid if it could not be
+ * started.
+ */
 export function spawnContained({ file, args, env, folder, user, limits, doors, containment }: SpawnRequest) {
   const command = [...wrappers(containment, user), file, ...nodeOptions(file, limits), ...args]
   const enters = doors.length > 0
@@ -27,13 +32,13 @@ export function spawnContained({ file, args, env, folder, user, limits, doors, c
     cwd: folder,
     env: enters ? prefixed(env) : env,
     stdio: ['pipe', 'pipe', 'pipe'],
-    // A session, and so a process group, of its own.
+    // Its own session, and therefore its own process group.
     detached: true,
     shell: false,
     ...(user !== null && !enters && { uid: user, gid: user }),
   })
   child.on('error', () => undefined)
-  // Then it has no pipes either.
+  // Without a pid it has no pipes.
   if (child.pid === undefined) return child
   child.stdin.on('error', () => undefined)
   lowerPriority(child.pid)
@@ -41,9 +46,10 @@ export function spawnContained({ file, args, env, folder, user, limits, doors, c
 }
 
 /**
- * A process of ours that enters the cgroups, gives up its user and becomes the server: so nothing of the server runs outside. A process
- * that is moved from outside could have started others before. Node ignores two signals, which would be passed on; to stop listening sets them
- * back. A worker that ended meanwhile could not end the server any more.
+ * A script of the worker that enters the cgroups, changes to the server's user and then becomes the server, so that no
+ * code of the server runs outside: a process that is moved from outside could have started others before. Node ignores
+ * two signals, which the server would inherit; adding and removing a listener resets them. If the worker has ended in
+ * the meantime, nothing could end the server, so the script exits.
  */
 const ENTER = `
 const { writeFileSync } = require('node:fs')
@@ -73,18 +79,21 @@ function entering(doors: string[], user: number | null, command: string[]): stri
   ]
 }
 
-/** It still has the rights of the worker, so no variable of the server may mean anything to it (NODE_OPTIONS, LD_PRELOAD). */
+/**
+ * Renames the server's variables: the script still has the worker's rights, so NODE_OPTIONS, LD_PRELOAD and the like
+ * must not affect it.
+ */
 function prefixed(env: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [`_${name}`, value]))
 }
 
 /**
- * Programs of util-linux that set limits and then become the next one: no process more, no shell. The kernel ends the server when the
- * worker ends in whatever way.
+ * Programs of util-linux that set limits and then execute the next program, without another process or a shell. With
+ * setpriv, the kernel kills the server when the worker ends for any reason.
  */
 function wrappers({ prlimit, setpriv }: Containment, user: number | null): string[] {
   const sizes = ['--core=0', `--nofile=${OPEN_FILES_MAX}`, `--fsize=${FILE_BYTES_MAX}`]
-  // The kernel counts per user: with the worker's own, all servers and the worker would share the bound.
+  // The kernel counts processes per user: as the worker's own user, all servers and the worker would share the bound.
   const processes = user === null ? [] : [`--nproc=${NPROC_MAX}`]
   return [
     ...(prlimit === null ? [] : [prlimit, ...sizes, ...processes]),
@@ -92,7 +101,7 @@ function wrappers({ prlimit, setpriv }: Containment, user: number | null): strin
   ]
 }
 
-/** V8 reserves far more address space than it uses, so RLIMIT_AS would only break it. It keeps its own heap within bounds if told. */
+/** RLIMIT_AS would break V8, which reserves far more address space than it uses. V8 limits its own heap if told to. */
 function nodeOptions(file: string, { memoryMb }: ServerLimits): string[] {
   return file === process.execPath ? [`--max-old-space-size=${Math.max(32, Math.floor(memoryMb * 0.75))}`] : []
 }
@@ -101,6 +110,6 @@ function lowerPriority(pid: number): void {
   try {
     setPriority(pid, NICENESS)
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }

@@ -9,6 +9,8 @@ import {
 import { lineSplitter } from './lines.ts'
 import type { Secrets } from './secrets.ts'
 
+/** Keeps the last lines of a server's stderr. */
+
 /** The last lines that the processes of one server wrote to stderr. */
 export interface StderrLog {
   add(line: string): void
@@ -27,8 +29,8 @@ export function createStderrLog(): StderrLog {
 }
 
 /**
- * Reads a process's stderr into the log, credentials taken out, and no faster than it is worth: a process that floods it waits.
- * Answers with a look at the last line of this process.
+ * Reads a process's stderr into the log, without credentials and at a limited rate: a process that writes faster has to
+ * wait. Returns a function that gives the last line of this process.
  */
 export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): () => string | null {
   let last: string | null = null

@@ -4,19 +4,22 @@ import type { GetLockfile, Installer } from '../install/install.ts'
 import type { RunnableServer } from './api.ts'
 import { findProgram } from './containment.ts'
 
-/** What is run for a server. */
+/** The program to run for a server. */
 export interface Target {
-  /** Absolute. */
+  /** Absolute path. */
   file: string
-  /** Before the server's own arguments. */
+  /** Arguments before the server's own. */
   args: string[]
   /** null for executables. */
   pin: Pin | null
-  /** What the pin's `dependencies` is the digest of, where nothing was pinned before. */
+  /** The lockfile that the pin's `dependencies` is the digest of. */
   lockfile?: string
 }
 
-/** Installs a server, if it is a package; `lockfile` is asked for what is pinned and not there yet. Errors: those of `Installer.install`, upstream_unreachable for executables that are not there. */
+/**
+ * Finds a server's program, and installs its package if it has one; `lockfile` is called if a pinned package is not in
+ * the cache. Errors: those of `Installer.install`, upstream_unreachable if the executable does not exist.
+ */
 export async function findTarget(
   config: RunnableServer,
   installer: Installer,

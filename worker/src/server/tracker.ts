@@ -1,50 +1,50 @@
 import type { Group } from './cgroups.ts'
 import { listProcesses, userOf, variableOf, type ProcessInfo } from './proc.ts'
 
-/** The variable by which the processes of a server are known, however they detach themselves. */
+/** The environment variable that identifies a server's processes, however they detach themselves. */
 export const MARKER = 'VITRINE_PROCESS_ID'
 
-/** A server's first process, whose descendants are to be found. */
+/** A server's first process, whose descendants are tracked. */
 export interface Tracked {
   /** Value of the marker. */
   id: string
   pid: number
-  /** The user that only this server's processes run as; null when it shares the worker's. */
+  /** The user of this server's processes, which no other process has; null if they run as the worker's user. */
   user: number | null
-  /** The cgroup that it and all that it starts are in; null when there is none. */
+  /** The cgroup of the process and its descendants; null if there is none. */
   group: Pick<Group, 'pids' | 'kill'> | null
-  /** Called about every `watchMs` with what all its processes use together. */
+  /** Called about every `watchMs` with the usage of all its processes together. */
   onUsage(usage: Usage): void
 }
 
 export interface Usage {
   processes: number
   cpuMs: number
-  /** Sum of the resident sets: what they share counts for each. */
+  /** Sum of the resident sets; shared memory counts for each process. */
   residentBytes: number
 }
 
 export interface Tracker {
   track(tracked: Tracked): void
-  /** The processes of a server that live now, zombies left out. */
+  /** The living processes of a server, without zombies. */
   membersOf(tracked: Tracked): ProcessInfo[]
   release(tracked: Tracked): void
   close(): void
 }
 
 const PAGE_BYTES = 4096
-/** USER_HZ is 100 wherever Linux runs today. */
+/** USER_HZ is 100 on all current Linux systems. */
 const TICK_MS = 10
 
 /**
- * Finds all descendants of servers. A process belongs to a server when its parent did when it was first seen, when it is in the server's
- * cgroup, process group or session, runs as the server's own user, or carries the marker. What it was found to be it remains, also when its
- * parents die or it detaches. With a cgroup or a user of its own nothing gets away; without, a process would have to detach and to shed its
- * environment between two looks.
+ * Finds all descendants of servers. A process belongs to a server if its parent did when the process was first seen; if
+ * it is in the server's cgroup, process group or session; if it runs as the server's own user; or if it has the marker.
+ * It stays assigned when its parents die or it detaches. With a cgroup or an own user no process can escape. Without
+ * them, a process would have to detach and drop its environment between two looks.
  */
 export function createTracker({ watchMs }: { watchMs: number }): Tracker {
   const tracked = new Set<Tracked>()
-  /** Whose each process is, by process id and start time. */
+  /** The server of each process, by process id and start time. */
   let owners = new Map<string, Tracked | null>()
   let timer: NodeJS.Timeout | undefined
 
@@ -101,7 +101,7 @@ export function createTracker({ watchMs }: { watchMs: number }): Tracker {
   }
 }
 
-/** Whose a process is by what it is itself. */
+/** The server that a process belongs to by its own attributes. */
 function ownOwner(info: ProcessInfo, tracked: Set<Tracked>): Tracked | null {
   let user: number | null | undefined
   let marker: string | null | undefined

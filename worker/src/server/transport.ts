@@ -12,26 +12,26 @@ import {
 import { lineSplitter } from './lines.ts'
 import type { ServerProcess } from './processes.ts'
 
-/** A process that has ended may have written its last answers before; they are in the pipe for so long at most. */
+/** How long to read the pipe after a process has ended, which may have written its last answers before. */
 const LAST_WORDS_MS = 100
 
 export interface StdioTransport extends Transport {
   /**
-   * Whom progress is told, by its token. It does not go through the SDK's client, which passes notifications on a moment later than answers
-   * and so loses what is sent right before one.
+   * Listeners for progress, by its token. Progress bypasses the SDK's client, which delivers notifications later than
+   * answers and so loses one that is sent right before an answer.
    */
   readonly progress: Map<string, (progress: JsonObject) => void>
-  /** The process was ended for a line that is too long. */
+  /** Whether the process was ended because of a line that was too long. */
   readonly tooLong: boolean
 }
 
 /**
- * MCP's stdio transport (specification 2025-11-25, basic/transports) over the pipes of a process that is already there. Unlike the SDK's own
- * it bounds what it holds, ends a server that floods, and ends when the process does.
+ * MCP's stdio transport (specification 2025-11-25, basic/transports) for a running process. Unlike the SDK's transport,
+ * it bounds its buffers, ends a server that floods, and closes when the process ends.
  */
 export function stdioTransport(child: ServerProcess): StdioTransport {
   const waste = wasteBudget()
-  /** Requests without an answer yet. */
+  /** Ids of requests that are not answered yet. */
   const awaited = new Set<unknown>()
   let tooLong = false
   let open = true
@@ -70,7 +70,7 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   function onProgress({ progressToken, ...progress }: Record<string, unknown>): void {
     transport.progress.get(String(progressToken))?.(progress as JsonObject)
   }
-  /** There may be thousands of lines more in what has been read. */
+  /** Also closes the transport: the data already read may hold thousands of further lines. */
   function end(why: string): void {
     open = false
     child.kill(why)
@@ -82,15 +82,16 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   return Object.defineProperty(transport, 'tooLong', { get: () => tooLong }) as StdioTransport
 }
 
-/** The code of the answer that stands in for one that is no JSON-RPC; none of JSON-RPC or MCP. */
+/** The error code for an answer that is not JSON-RPC. JSON-RPC and MCP do not use it. */
 export const INVALID_ANSWER = 0
 
-/** Notifications that are looked at, beside progress; all others cost their parsing and no more. */
+/** The only notification besides progress that is handled; others are parsed and dropped. */
 const HEARD = 'notifications/tools/list_changed'
 
 /**
- * The message in a line, no deeper than what is hashed and scrubbed; null for nothing of use (servers that print to stdout are wrong, but
- * many do). What should be an answer and is none becomes an error: without any its request would wait.
+ * The message in a line, if it is not nested more deeply than hashing and scrubbing allow. Null for other lines, since
+ * many servers print to stdout although they must not. An invalid answer becomes an error, because its request would
+ * wait for ever without one.
  */
 function parse(line: string): JSONRPCMessage | null {
   if (!line.trimStart().startsWith('{')) return null

@@ -3,7 +3,7 @@ import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Keeper } from './keeper.ts'
 import type { Holder } from './slots.ts'
 
-/** What one user has of a server: processes with the secrets of that user alone. */
+/** One user's session with a server: a process with the secrets of that user only. */
 export interface UserSession extends Holder {
   keeper: Keeper
   /** Calls that use it or wait for it. */
@@ -11,10 +11,13 @@ export interface UserSession extends Holder {
 }
 
 export interface UserSessions {
-  /** The session for these secrets. Others of the same user end once nobody uses them: the secrets were changed. */
+  /**
+   * The session for these secrets. Idle sessions of the same user with other secrets are ended, because the secrets
+   * have changed.
+   */
   of(user: string, userSecrets: Record<string, Sealed>): UserSession
   all(): UserSession[]
-  /** Ends those that have been idle for longer. */
+  /** Ends sessions that have been idle for longer. */
   sweep(idleMs: number): void
   stop(graceMs: number): Promise<void>
 }
@@ -25,8 +28,8 @@ interface Entry extends UserSession {
 }
 
 /**
- * Keeps the sessions of a server's users apart. They are told apart by the secrets as stored, not by their values: a changed secret has another
- * ciphertext, and nothing needs to be decrypted to find out.
+ * Keeps the sessions of a server's users apart. The key is the user and the secrets as stored, not their values: a
+ * changed secret has another ciphertext, and nothing needs to be decrypted.
  */
 export function createUserSessions(
   create: (userSecrets: Record<string, Sealed>, holder: Holder) => Keeper,

@@ -4,15 +4,15 @@ import { listProcesses, userOf } from './proc.ts'
 
 const TRIES_MAX = 100
 
-/** Lends out user ids that no process has, to one server at a time; user id and group id are the same number. */
+/** Lends user ids that no process has, each to one server at a time. The group id is the same number. */
 export interface Users {
   take(): number
   giveBack(user: number): void
 }
 
 /**
- * They are drawn from a large range, so that workers of one machine do not meet: whatever runs as a server's user is ended with the server.
- * Throws when it finds none, which takes tens of thousands of users.
+ * Ids are drawn at random from a large range, so that workers of one machine do not choose the same: every process of a
+ * server's user is ended with the server. Throws if it finds none, which takes tens of thousands of users.
  */
 export function createUsers(): Users {
   const lent = new Set<number>()

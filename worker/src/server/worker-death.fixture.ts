@@ -1,4 +1,7 @@
-/** A worker to be killed: `node worker-death.fixture.ts`. Prints the process ids of its server, which goes on without its stdin, and of a daemon. */
+/**
+ * A worker that a test kills: `node worker-death.fixture.ts`. Prints the process ids of its server, which ignores the
+ * end of its stdin, and of a daemon.
+ */
 import { misbehaving, testPool } from './pool.fixture.ts'
 
 const { pool, ask } = await testPool()

@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 60_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 test('servers end with a worker that is killed, and what they left behind when the next one starts', async () => {
-  // Without setpriv nothing can do that; then it is said to be missing.
+  // Only setpriv can do that; without it, `missing` says so.
   expect(findContainment([], { cgroups: false }).setpriv).not.toBeNull()
   const folder = await mkdtemp(join(tmpdir(), 'vitrine-death-'))
   await chmod(folder, 0o755)
@@ -25,7 +25,7 @@ test('servers end with a worker that is killed, and what they left behind when t
   const [line] = (await once(worker.stdout, 'data')) as [Buffer]
   const [server, daemon] = JSON.parse(line.toString()) as [number, number]
 
-  // One that starts beside it touches nothing of it.
+  // A worker that starts at the same time must not touch it.
   const cgroups = realCgroups()
   await cgroups?.sweep()
   expect([server, daemon].map(isAlive)).toEqual([true, true])
@@ -37,7 +37,7 @@ test('servers end with a worker that is killed, and what they left behind when t
   await vi.waitFor(() => expect(isAlive(server)).toBe(false), WAIT)
   expect(isAlive(daemon)).toBe(true)
   const next = await testPool()
-  // Without cgroups nobody knows whose it was.
+  // Without cgroups, no worker can tell whose it was.
   if (!cgroups) send(daemon, 'SIGKILL')
   await vi.waitFor(() => expect(isAlive(daemon)).toBe(false), WAIT)
   await vi.waitFor(() => expect(groupsOf(worker.pid!)).toEqual([]), WAIT)
