@@ -347,6 +347,24 @@ describe('operations', () => {
   })
 })
 
+describe('request', () => {
+  it('makes any operation of the contract, checked like the methods', async () => {
+    wire.respond = result({ agentId: 'a1', key: 'k' })
+    expect(await vitrine.request('admin/createAgent', { name: 'Bot' })).toEqual({ agentId: 'a1', key: 'k' })
+    expect(wire.requests).toMatchObject([{ path: '/base/admin/createAgent', body: { data: { name: 'Bot' } } }])
+    await expect(vitrine.request('admin/createAgent', { name: '' })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(wire.requests).toHaveLength(1)
+  })
+
+  it('passes on what only a newer server knows', async () => {
+    wire.respond = result({ made: true })
+    const path = 'admin/makeRain' as 'admin/listTeams'
+    expect(await vitrine.request(path, { orgId: 'o1' })).toEqual({ made: true })
+    await expect(vitrine.request(path, { orgId: NaN as never })).rejects.toMatchObject({ code: 'invalid_argument' })
+    expect(wire.requests).toMatchObject([{ path: '/base/admin/makeRain', body: { data: { orgId: 'o1' } } }])
+  })
+})
+
 /** A client whose methods get the signal as their last argument, whatever they are called with. */
 function withSignal(client: Vitrine, signal: AbortSignal): Vitrine {
   const wrap = (group: object) =>
