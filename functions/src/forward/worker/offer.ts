@@ -1,8 +1,7 @@
-import type { JsonObject } from '@vitrine/core/json/value'
 import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
-import { isObject } from '@vitrine/core/json/value'
+import { isObject, type JsonValue } from '@vitrine/core/json/value'
 import type { CallBody } from '@vitrine/core/policy/worker-protocol'
 import { kindOf } from '../../answers/answer.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
@@ -123,7 +122,7 @@ async function fromEvents(
   response: Dispatcher.ResponseData,
   { endpoint, emit, readLarge }: ForwardRequest,
 ): Promise<Offered> {
-  const events: unknown[] = []
+  const events: JsonValue[] = []
   const parser = createParser({ onEvent: ({ data }) => void events.push(parsed(data)) })
   const decoder = new TextDecoder()
   for await (const bytes of wholeEvents(decoded(response.body, '', bytesMaxOf(endpoint)))) {
@@ -143,9 +142,9 @@ async function fromEvents(
 }
 
 /** What a whole answer says; undefined when the stream ended without one. */
-function judged(answer: unknown): Offered {
+function judged(answer: JsonValue | undefined): Offered {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
-  if (isObject(answer) && isObject(answer['result'])) return ended(outcomeOfResult(answer['result'] as JsonObject))
+  if (isObject(answer) && isObject(answer['result'])) return ended(outcomeOfResult(answer['result']))
   const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
   const meaning = isErrorCode(error) ? CODES[error] : undefined
   if (!isErrorCode(error) || !meaning)
@@ -162,9 +161,9 @@ function ended(outcome: ForwardOutcome): Offered {
   return { outcome, elsewhere: false }
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): JsonValue {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) as JsonValue
   } catch {
     return null
   }
