@@ -8,7 +8,7 @@ import { logs } from '../store/documents.ts'
 
 /** How the calls of a known agent are refused: what the caller hears, and what the chain says of it. */
 
-/** Why a call was refused, for whoever may read the chain. The agent hears less. */
+/** Why a call was refused, for those who may read the chain. The agent hears less. */
 export type RecordedReason =
   DenyReason | 'quota_exceeded' | 'credential_access_disabled' | 'manifest_changed' | 'circuit_open' | 'worker_absent'
 

@@ -29,7 +29,7 @@ export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: s
     .filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
   const fromArgs = argsInQuery ? queryOf(args, reservedNames(fixed, inQuery)) : []
   url.search = [...fixed, ...fromArgs].join('&')
-  // How answers are encoded is ours to say.
+  // Vitrine alone says which encodings it can decode.
   const { 'accept-encoding': _, ...ownHeaders } = endpoint.headers
   return {
     url: url.href,

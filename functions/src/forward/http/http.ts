@@ -89,12 +89,12 @@ async function* tapped<T>(items: AsyncIterable<T>, tap: (item: T) => void): Asyn
   }
 }
 
-/** Whoever takes the pieces takes no more. */
+/** The caller takes no more pieces. */
 function callerGone(): never {
   throw Object.assign(new Error('The pieces are not taken any more.'), { code: CALLER_GONE })
 }
 
-/** Why an answer that had begun did not come to its end. */
+/** Why an answer broke off. */
 function codeOf(error: unknown): ErrorCode {
   const { name, code } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
   if (code === CALLER_GONE) return 'cancelled'

@@ -14,7 +14,7 @@ import { progressOf } from './result.ts'
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
 const UNANSWERED = { code: 0, message: 'There is no answer.' }
 
-/** Requests of a server that are answered while it works on a call: each is a request of ours. The client offers nothing, so pings are all there should be. */
+/** How many requests of a server are answered while it works on a call. Each answer is a request to it, and the client offers nothing, so only pings should come. */
 const ASKED_MAX = 16
 
 /**
