@@ -14,27 +14,29 @@ const agentYaml = z
 
 const key = z.string().meta({ secret: true })
 const agentState = z.strictObject({ agentId: id, disabled: z.boolean() })
-const agentTeams = z.strictObject({ agentId: id, teams: teams.describe('Of its organization.') })
+const agentTeams = z.strictObject({ agentId: id, teams: teams.describe('Teams of its organization.') })
 
 export const agentOperations = {
   'admin/createAgent': operation({
     method: 'agents.create',
     callers: ['owner'],
-    summary: 'Makes an agent and its key, which is shown this once.',
+    summary: 'Creates an agent and its key, which is shown only once.',
     request: z.strictObject({
       name: label,
-      orgId: id.optional().describe("The caller's own organization when left out."),
+      orgId: id.optional().describe("The caller's own organization by default."),
       allowedTools: z
         .array(callName)
         .max(1000)
         .nullable()
         .default(null)
         .describe(
-          'The only tools (`server`) and commands (`server__command`) that it may see; null, or left out, for all.',
+          'The only tools (`server`) and commands (`server__command`) that the agent may see; null, the default, for all.',
         ),
       teams: teams
         .default([])
-        .describe('Whose tool policies it may use beside those of the organization. For owners and admins.'),
+        .describe(
+          'Teams whose tool policies the agent may use, besides those of the organization. For owners and admins.',
+        ),
     }),
     response: z.strictObject({ agentId: id, key }),
     errors: ['org_not_found', 'team_not_found', 'invalid_name'],
@@ -44,7 +46,7 @@ export const agentOperations = {
   'admin/rotateAgentKey': operation({
     method: 'agents.rotateKey',
     callers: ['owner'],
-    summary: 'Makes a new key; the old one fails from the next call on.',
+    summary: "Replaces an agent's key; the old key fails on its next use.",
     request: z.strictObject({ agentId: id }),
     response: z.strictObject({ key }),
     errors: ['agent_not_found'],
@@ -54,7 +56,7 @@ export const agentOperations = {
   'admin/disableAgent': operation({
     method: 'agents.setDisabled',
     callers: ['owner'],
-    summary: 'Disables an agent or enables it again. A disabled agent can do nothing; its chain and tools stay.',
+    summary: 'Disables an agent or enables it again. A disabled agent can do nothing; its chain and tools remain.',
     request: agentState,
     response: agentState,
     errors: ['agent_not_found'],
@@ -75,7 +77,7 @@ export const agentOperations = {
     method: 'agents.applyManifest',
     callers: ['owner'],
     summary:
-      'Lets an agent use the tools that its agent.yaml names, and nothing else. Every problem is a line `agent.yaml:{line}:{column} …` of the message and an item of `details.problems`.',
+      'Lets an agent use only the tools that its agent.yaml names. Each problem is a line `agent.yaml:{line}:{column} …` of the message and an item of `details.problems`.',
     request: z.strictObject({ agentId: id, manifest: agentYaml.describe('The text of agent.yaml.') }),
     response: z.strictObject({ agentId: id, tools: z.array(z.string()) }),
     errors: ['agent_not_found', 'tool_not_found'],

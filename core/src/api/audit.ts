@@ -6,10 +6,10 @@ import { count, exactlyOne, id, json, label, seq, sha256, time, timestamp } from
 import { operation } from './operation.ts'
 import { receipt } from './tools.ts'
 
-/** A chain is an agent's, or an organization's own. */
+/** A chain belongs to an agent or to an organization. */
 const chain = { agentId: id.optional(), orgId: id.optional() }
 
-/** A request that is about one chain. */
+/** A request about one chain. */
 function ofChain<Fields extends z.core.$ZodLooseShape>(fields: Fields) {
   return exactlyOne(z.strictObject({ ...chain, ...fields }), ['agentId', 'orgId'])
 }
@@ -19,30 +19,30 @@ export const entry = z
     v: z.literal(1),
     log: z.string().describe('The chain: `agents/{agentId}` or `orgs/{orgId}`.'),
     seq,
-    prev: sha256.describe('Hash of the entry before; 64 zeros at the start.'),
+    prev: sha256.describe('Hash of the previous entry; 64 zeros for the first.'),
     ts: timestamp,
     action: z.enum(ACTIONS),
     actor: z.string().describe('`agent:{id}`, `user:{uid}`, `worker:{policyId}` or `system:{name}`.'),
-    target: z.string().describe("What it was done to: a tool's name, or the id of an agent, key or owner."),
-    call: z.string().describe('Shared by the entries of one invocation; empty for anything else.'),
+    target: z.string().describe("The object of the action: a tool's name, or the id of an agent, key or owner."),
+    call: z.string().describe('Id shared by the entries of one invocation; empty for other actions.'),
     meta: z.record(z.string(), z.union([z.string(), z.int(), z.boolean()])),
   })
   .meta({ id: 'Entry' })
 
 const proof = z.strictObject({
   entry,
-  proof: z.string().describe('A c2sp.org/tlog-proof with the entry in it: this text alone is the receipt to keep.'),
-  checkpointSize: count.describe('How many entries the checkpoint covers.'),
+  proof: z.string().describe('A c2sp.org/tlog-proof that contains the entry. This text alone is the receipt to keep.'),
+  checkpointSize: count.describe('Number of entries that the checkpoint covers.'),
 })
 
 const term = z.string().min(1).max(AUDIT_TERM_LENGTH_MAX)
-const invocation = z.strictObject({ agentId: id, seq: seq.describe('Of the intent.') })
+const invocation = z.strictObject({ agentId: id, seq: seq.describe('Sequence number of the intent.') })
 
 export const auditOperations = {
   'admin/listAudit': operation({
     method: 'audit.list',
     callers: ['owner', 'auditor'],
-    summary: 'Lists one page of entries, newest first, of one agent or of a whole organization.',
+    summary: 'Lists a page of audit entries, newest first, of an agent or a whole organization.',
     request: ofChain({
       tool: term.optional(),
       action: z.enum(ACTIONS).optional(),
@@ -58,7 +58,7 @@ export const auditOperations = {
       nextPageToken: z
         .string()
         .nullable()
-        .describe('Null after the last page. A page may be empty and yet have a next one.'),
+        .describe('Null on the last page. A page may be empty and still have a next one.'),
     }),
     errors: ['agent_not_found', 'org_not_found'],
     effect: 'read',
@@ -67,7 +67,7 @@ export const auditOperations = {
   'admin/reconcile': operation({
     method: 'audit.reconcile',
     callers: ['owner'],
-    summary: "Closes an agent's calls whose process died, as a schedule does every few minutes.",
+    summary: "Closes an agent's calls whose process died. A schedule does the same every few minutes.",
     request: z.strictObject({ agentId: id }),
     response: z.strictObject({ closed: count }),
     errors: ['agent_not_found'],
@@ -77,15 +77,15 @@ export const auditOperations = {
   'admin/checkpoint': operation({
     method: 'audit.checkpoint',
     callers: ['owner'],
-    summary: 'Signs a chain as it is now, as a schedule does every few minutes.',
+    summary: 'Signs a chain as it is now. A schedule does the same every few minutes.',
     request: ofChain({}),
     response: z.strictObject({
       log: z.string(),
-      size: count.describe('How many entries it covers.'),
-      root: sha256.describe('Their Merkle root (RFC 6962).'),
+      size: count.describe('Number of entries it covers.'),
+      root: sha256.describe('Merkle root of the entries (RFC 6962).'),
       note: z
         .string()
-        .describe('The signed note (c2sp.org/tlog-checkpoint): this text alone is the checkpoint to keep.'),
+        .describe('The signed note (c2sp.org/tlog-checkpoint). This text alone is the checkpoint to keep.'),
       vkey: z.string().describe("The chain's verifier key (c2sp.org/signed-note)."),
     }),
     errors: ['agent_not_found', 'org_not_found', 'receipt_not_found', 'chain_broken', 'kms_unavailable'],
@@ -115,7 +115,8 @@ export const auditOperations = {
   'admin/getOpening': operation({
     method: 'audit.getOpening',
     callers: ['owner'],
-    summary: 'Shows what opens the `argsCommit` of an invocation: its arguments, redacted, as canonical JSON.',
+    summary:
+      'Shows the arguments of an invocation, redacted, as canonical JSON: with the salt they open its `argsCommit`.',
     request: invocation,
     response: z.strictObject({ salt: sha256, args: z.string() }),
     errors: ['agent_not_found', 'receipt_not_found', 'opening_not_found'],
@@ -125,7 +126,7 @@ export const auditOperations = {
   'admin/redact': operation({
     method: 'audit.redact',
     callers: ['owner'],
-    summary: 'Erases the arguments of an invocation for good, on record. The chain still verifies.',
+    summary: 'Erases the arguments of an invocation for good and records that. The chain still verifies.',
     request: invocation.extend({ reason: label.optional() }),
     response: z.strictObject({ call: z.string(), receipt }),
     errors: ['agent_not_found', 'receipt_not_found', 'opening_not_found'],
@@ -135,7 +136,7 @@ export const auditOperations = {
   'admin/signingKeys': operation({
     method: 'audit.signingKeys',
     callers: ['owner', 'auditor'],
-    summary: 'Lists the keys that sign checkpoints, earlier versions first. For anybody signed in.',
+    summary: 'Lists the keys that sign checkpoints, earliest version first. For everyone signed in.',
     request: z.strictObject({}),
     response: z.strictObject({
       keys: z.array(
@@ -153,7 +154,7 @@ export const auditOperations = {
   exportAudit: operation({
     method: null,
     callers: ['owner', 'auditor'],
-    summary: 'Streams a chain, or all chains of an organization, as the lines of JSON that `vitrine-verify` reads.',
+    summary: 'Streams a chain, or all chains of an organization, as JSON lines for `vitrine-verify`.',
     request: ofChain({
       resume: z
         .strictObject({
@@ -164,7 +165,7 @@ export const auditOperations = {
           entries: count.default(0),
         })
         .optional()
-        .describe('Where a broken export goes on.'),
+        .describe('Where an interrupted export continues.'),
     }),
     response: json,
     answer: 'lines',

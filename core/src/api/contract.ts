@@ -20,13 +20,13 @@ export const contract = {
 export type Contract = typeof contract
 export type OperationPath = keyof Contract
 
-/** What a caller passes: fields with a default may be left out. */
+/** What a caller passes; fields with a default are optional. */
 export type Input<Path extends OperationPath> = z.input<Contract[Path]['request']>
-/** What a handler gets: parsed, defaults filled in. */
+/** What a handler gets: parsed, with defaults filled in. */
 export type Request<Path extends OperationPath> = z.output<Contract[Path]['request']>
 export type Answer<Path extends OperationPath> = z.output<Contract[Path]['response']>
 
-/** The operations of one function that takes them as a path: `NamesBelow<'admin'>` has `createAgent`. */
+/** The operations of a function that takes them as a path: `NamesBelow<'admin'>` contains `createAgent`. */
 export type NamesBelow<Function extends string> = {
   [Path in OperationPath]: Path extends `${Function}/${infer Name}` ? Name : never
 }[OperationPath]

@@ -6,11 +6,11 @@ import { id, json, jsonObject, label, sha256, teams, timestamp, toolName } from 
 import { operation } from './operation.ts'
 import { breakerState } from './tools.ts'
 
-const orgId = id.optional().describe("The caller's own organization when left out.")
+const orgId = id.optional().describe("The caller's own organization by default.")
 const key = z.string().meta({ secret: true })
 const version = z.int().min(1)
-const policyVersion = z.strictObject({ policyId: id, version: version.describe('Counts changes.') })
-const forTeams = teams.describe("Whose agents may use it; all of the organization's when empty.")
+const policyVersion = z.strictObject({ policyId: id, version: version.describe('Grows by one with every change.') })
+const forTeams = teams.describe('Teams whose agents may use the policy; all agents of the organization if empty.')
 const ofServer = z.strictObject({ policyId: id, slug })
 
 const toolPolicy = z.strictObject({
@@ -25,10 +25,10 @@ const toolPolicy = z.strictObject({
 
 export const pin = z
   .strictObject({
-    version: z.string().describe('Exact.'),
+    version: z.string().describe('The exact version.'),
     integrity: z.string().refine(isIntegrity).describe('Subresource integrity, as npm states it.'),
-    dependencies: sha256.describe('Of the lockfile that it was installed by.'),
-    resolvedAt: timestamp.describe("By the worker's clock; nothing is compared with it."),
+    dependencies: sha256.describe('Hash of the lockfile used for the installation.'),
+    resolvedAt: timestamp.describe("By the worker's clock, for information only."),
   })
   .meta({ id: 'Pin' })
 
@@ -36,7 +36,7 @@ export const policyOperations = {
   'admin/createPolicy': operation({
     method: 'policies.create',
     callers: ['owner'],
-    summary: 'Makes a tool policy and its connector key, which is shown this once. For owners and admins.',
+    summary: 'Creates a tool policy and its connector key, which is shown only once. For owners and admins.',
     request: z.strictObject({
       orgId,
       name: label,
@@ -59,7 +59,7 @@ export const policyOperations = {
       servers: z.array(
         z.strictObject({
           slug: toolName,
-          pinned: pin.nullable().describe('Null until a worker has brought it up, and for servers of the node.'),
+          pinned: pin.nullable().describe('Null until a worker has started it, and for servers of the node.'),
           manifestHash: sha256.nullable(),
           manifestPendingHash: sha256.nullable().describe('Set while a changed list waits for approval.'),
           breaker: breakerState,
@@ -94,14 +94,14 @@ export const policyOperations = {
     method: 'policies.update',
     callers: ['owner'],
     summary:
-      'Changes a tool policy; what is left out stays. A server whose package or version becomes another loses its pin. For owners and admins.',
+      'Changes a tool policy; fields left out keep their value. A server whose package or version changes loses its pin. For owners and admins.',
     request: z.strictObject({
       policyId: id,
       name: label.optional(),
       teams: forTeams.optional(),
-      builtins: builtins.optional().describe('Those named are switched, the others stay.'),
-      servers: servers.optional().describe('In place of all that there were.'),
-      version: version.optional().describe('Changes this version alone; `conflict` when it is not the current one.'),
+      builtins: builtins.optional().describe('Switches the named builtins; the others keep their setting.'),
+      servers: servers.optional().describe('Replaces all servers.'),
+      version: version.optional().describe('The version to change; `conflict` if it is not the current one.'),
     }),
     response: policyVersion,
     errors: ['policy_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
@@ -111,8 +111,7 @@ export const policyOperations = {
   'admin/deletePolicy': operation({
     method: 'policies.delete',
     callers: ['owner'],
-    summary:
-      'Deletes a tool policy: its key fails from the next call on and its tools are gone. For owners and admins.',
+    summary: 'Deletes a tool policy. Its key fails on its next use and its tools are gone. For owners and admins.',
     request: z.strictObject({ policyId: id }),
     response: z.strictObject({ policyId: id }),
     errors: ['policy_not_found'],
@@ -123,7 +122,7 @@ export const policyOperations = {
     method: 'policies.assign',
     callers: ['owner'],
     summary:
-      'Sets the teams whose agents may use a tool policy; with none, all of the organization. For owners and admins.',
+      'Sets the teams whose agents may use a tool policy; without teams, all agents of the organization may. For owners and admins.',
     request: z.strictObject({ policyId: id, teams }),
     response: policyVersion,
     errors: ['policy_not_found', 'team_not_found', 'slug_taken'],
@@ -133,7 +132,7 @@ export const policyOperations = {
   'admin/regeneratePolicyKey': operation({
     method: 'policies.regenerateKey',
     callers: ['owner'],
-    summary: 'Makes a new connector key; the old one fails from the next call on. For owners and admins.',
+    summary: "Replaces a policy's connector key; the old key fails on its next use. For owners and admins.",
     request: z.strictObject({ policyId: id }),
     response: z.strictObject({ key }),
     errors: ['policy_not_found'],
@@ -144,16 +143,18 @@ export const policyOperations = {
     method: 'policies.importServer',
     callers: ['owner'],
     summary:
-      "Reads a registry's server.json as a server of a policy; with `policyId` it is added. For owners and admins.",
+      "Turns a registry's server.json into a server of a policy and, with `policyId`, adds it. For owners and admins.",
     request: z.strictObject({
-      policyId: id.optional().describe('Added to this policy; without one it is only read.'),
+      policyId: id.optional().describe('The policy to add the server to; without one, the server is only returned.'),
       serverJson: json.describe("A registry's server.json, schema 2025-12-11."),
       slug: slug.optional(),
-      args: z.array(z.string()).optional().describe('In place of the arguments that the file says.'),
+      args: z.array(z.string()).optional().describe('Replaces the arguments in the file.'),
       sources: z
         .record(z.string(), envSource)
         .default({})
-        .describe("By variable. A secret that is not named here is the organization's secret of the variable's name."),
+        .describe(
+          "Sources by variable. A secret variable that is not named here takes the organization's secret of the same name.",
+        ),
     }),
     response: z.strictObject({ server, policyId: id.optional(), version: version.optional() }),
     errors: ['policy_not_found', 'team_not_found', 'slug_taken', 'invalid_name'],
@@ -170,7 +171,7 @@ export const policyOperations = {
     method: 'policies.moveServerPin',
     callers: ['owner'],
     summary:
-      "Takes a server's pin away, so that `version` and what it depends on are resolved anew. For owners and admins.",
+      "Removes a server's pin, so that `version` and its dependencies are resolved again. For owners and admins.",
     request: ofServer.extend({ version: versionSpec }),
     response: policyVersion,
     errors: ['policy_not_found', 'server_not_found', 'invalid_name'],
@@ -181,11 +182,11 @@ export const policyOperations = {
     method: 'policies.getServerManifest',
     callers: ['owner'],
     summary:
-      'Shows what a server lists, as approved and as it waits for approval; null before it was first up. For members.',
+      "Shows the approved list of a server's tools and the one waiting for approval; null before its first start. For members.",
     request: ofServer,
     response: z.strictObject({
       slug: toolName,
-      manifest: jsonObject.nullable().describe('`{tools}` as approved.'),
+      manifest: jsonObject.nullable().describe('The approved `{tools}`.'),
       manifestHash: sha256.nullable(),
       pending: jsonObject.nullable(),
       pendingHash: sha256.nullable(),
@@ -197,7 +198,7 @@ export const policyOperations = {
   'admin/approveServerManifest': operation({
     method: 'policies.approveServerManifest',
     callers: ['owner'],
-    summary: 'Approves the list of this hash, if it is the one that waits. For owners and admins.',
+    summary: 'Approves the list that waits for approval, if it has this hash. For owners and admins.',
     request: ofServer.extend({ manifestHash: sha256 }),
     response: ofServer.extend({ manifestHash: sha256 }),
     errors: ['policy_not_found', 'server_not_found', 'manifest_not_found', 'invalid_name'],
@@ -207,14 +208,15 @@ export const policyOperations = {
   'admin/getServerLog': operation({
     method: 'policies.getServerLog',
     callers: ['owner'],
-    summary: 'Shows what a server last wrote to stderr at each worker, credentials taken out. For owners and admins.',
+    summary:
+      'Shows what a server last wrote to stderr at each worker, with credentials removed. For owners and admins.',
     request: ofServer,
     response: z.strictObject({
       slug: toolName,
       workers: z.array(
         z.strictObject({
           instanceId: id,
-          lines: z.array(z.string()).nullable().describe('Null where the worker did not answer.'),
+          lines: z.array(z.string()).nullable().describe('Null if the worker did not answer.'),
         }),
       ),
     }),

@@ -23,62 +23,58 @@ const auth = z
   ])
   .meta({ id: 'AuthScheme' })
 
-/** A manifest is what an MCP server says of itself and its tools, `{tools}` among it. */
+/** What an MCP server says about itself and its tools, including `{tools}`. */
 const manifest = jsonObject.nullable()
 const policy = z.enum(MANIFEST_POLICIES)
 
 export const breakerState = z
   .strictObject({ state: z.enum(['closed', 'open', 'half_open']), until: timestamp.optional() })
   .describe(
-    'The circuit opens when at least half of ten or more calls in half a minute failed; `half_open` lets one call through to try.',
+    'The circuit opens when at least half of ten or more calls in 30 seconds fail; `half_open` lets one trial call through.',
   )
 
-/** Where an invocation is in the audit log. */
+/** The place of an invocation in the audit log. */
 export const receipt = z
-  .strictObject({ log: z.string(), seq, hash: sha256.describe('Of the entry, hex.') })
+  .strictObject({ log: z.string(), seq, hash: sha256.describe('Hash of the entry, hex.') })
   .meta({ id: 'EntryReceipt' })
 
 const listed = {
   name: toolName,
-  kind: z.enum([...TOOL_KINDS, 'worker']).describe('`worker` for a server of a tool policy.'),
+  kind: z.enum([...TOOL_KINDS, 'worker']).describe('`worker` is a server of a tool policy.'),
   url: z.string().describe('Empty for a server of a tool policy.'),
-  manifest: manifest.describe('What an MCP server says of its tools; null when it has said nothing yet.'),
+  manifest: manifest.describe('The tools that an MCP server lists; null before it has listed any.'),
 }
 
 const settings = {
   enabled: z.boolean(),
-  credentialAccess: z.boolean().describe('Whether the agent may read the credential itself.'),
+  credentialAccess: z.boolean().describe('Whether getToolCredential may return the credential to the agent.'),
   responseBytesMax: z
     .int()
     .min(1)
     .max(RESPONSE_BYTES_MAX)
-    .describe('Bytes of an answer after decoding; 10 MiB unless set.'),
-  concurrencyMax: z
-    .int()
-    .min(1)
-    .max(CALLS_PER_TOOL_MAX)
-    .describe('Calls at the same time in one instance; 512 unless set.'),
+    .describe('Largest answer in bytes, after decoding; 10 MiB by default.'),
+  concurrencyMax: z.int().min(1).max(CALLS_PER_TOOL_MAX).describe('Concurrent calls per instance; 512 by default.'),
   idempotent: z
     .boolean()
     .describe(
-      'Calling twice does what calling once does: a call that failed in passing is tried again, within its deadline.',
+      'Says that calling twice has the effect of calling once, so transient failures are retried within the deadline.',
     ),
   redact: z
     .array(
       z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
     )
     .max(REDACT_RULES_MAX)
-    .describe('JSON pointers into the arguments; what they point to is not kept with the audit log.'),
+    .describe('JSON pointers into the arguments; the values they point to are not kept with the audit log.'),
 }
 const mcpSettings = {
-  manifestPolicy: policy.describe('For `mcp`: what happens to commands that the server changes after registration.'),
+  manifestPolicy: policy.describe(
+    'For `mcp`: `block` refuses commands that changed since they were pinned, `warn` only records the change.',
+  ),
   manifestMaxAgeMs: z
     .int()
     .min(0)
     .max(MANIFEST_AGE_MS_MAX)
-    .describe(
-      "For `mcp`: how old a look at the server's list of tools may be; 0, the default, looks before every call.",
-    ),
+    .describe("For `mcp`: how long the server's list of tools is reused; 0, the default, asks before every call."),
 }
 
 const registration = z
@@ -90,12 +86,12 @@ const registration = z
     authToken: z
       .string()
       .nullable()
-      .describe('The credential for the tool, at most 8 KiB. Left out on an update it stays as it is; null removes it.')
+      .describe("The tool's credential, at most 8 KiB. An update without it keeps the stored one; null removes it.")
       .meta({ secret: true }),
-    auth: auth.describe('How the credential is sent; as a bearer token unless set.'),
+    auth: auth.describe('How the credential is sent; a bearer token by default.'),
     method: z
       .enum(HTTP_METHODS)
-      .describe('For `http`; POST unless set. GET and DELETE put the arguments into the query.'),
+      .describe('For `http`; POST by default. GET and DELETE put the arguments into the query.'),
     headers: z.record(z.string(), z.string()).describe('Sent with every call.'),
     ...settings,
     ...mcpSettings,
@@ -110,20 +106,20 @@ const invocation = z.strictObject({
     .int()
     .min(1)
     .default(TIMEOUT_MS_DEFAULT)
-    .describe('How long the tool may take; more than 60,000 counts as 60,000.'),
+    .describe('How long the tool may take; larger values count as 60,000.'),
   idempotencyKey: z
     .string()
     .min(1)
     .max(IDEMPOTENCY_KEY_LENGTH_MAX)
     .refine((key) => key.isWellFormed(), 'Holds a lone surrogate.')
     .optional()
-    .describe('The same key for the same tool runs once in 24 hours. The tool gets it as `Idempotency-Key`.'),
+    .describe('A tool runs once per key within 24 hours. The tool gets the key as `Idempotency-Key`.'),
   userToken: z
     .string()
     .min(1)
     .max(USER_TOKEN_LENGTH_MAX)
     .optional()
-    .describe("ID token of the user that the call is made for: a tool policy's server runs with that user's secrets.")
+    .describe("ID token of the user that the call is made for; a tool policy's server runs with that user's secrets.")
     .meta({ secret: true }),
 })
 
@@ -165,18 +161,18 @@ export const toolOperations = {
   registerTool: operation({
     method: 'tools.register',
     callers: ['owner'],
-    summary: 'Registers a tool for an agent, or updates it: what is left out keeps its stored value.',
+    summary: 'Registers a tool for an agent, or updates it; fields left out keep their stored value.',
     request: registration,
     response: z.strictObject({
       name: toolName,
       kind: z.enum(TOOL_KINDS),
       url: z.string(),
       manifest,
-      created: z.boolean().describe('False when the name was registered already and has been updated.'),
+      created: z.boolean().describe('False if the tool existed and was updated.'),
       warnings: z
         .array(z.string())
         .optional()
-        .describe('What the owner ought to know, such as a host name that does not resolve at present.'),
+        .describe('Warnings for the owner, such as a host name that does not resolve at present.'),
     }),
     errors: ['agent_not_found', 'invalid_name', 'invalid_url', 'blocked_url', 'token_too_large', 'kms_unavailable'],
     effect: 'change',
@@ -205,19 +201,24 @@ export const toolOperations = {
   invokeTool: operation({
     method: 'tools.invoke',
     callers: ['agent'],
-    summary: 'Calls a tool, once. What the tool answers is the result, whatever its status.',
+    summary: 'Calls a tool once and returns its answer, whatever its status.',
     request: invocation,
     response: z.strictObject({
-      status: z.int().describe('HTTP status of the tool; 200 for MCP.'),
-      ok: z.boolean().describe("The tool's own verdict. A tool's failure is an answer, not an error."),
-      result: json.describe('Null for a repeated idempotency key, and where it was streamed.'),
+      status: z.int().describe("HTTP status of the tool's answer; 200 for MCP."),
+      ok: z
+        .boolean()
+        .describe('Whether the tool reports success. A failure that the tool reports is an answer, not an error.'),
+      result: json.describe('Null for a repeated idempotency key, and if the result was streamed.'),
       resultDigest: z
         .string()
         .optional()
         .describe('With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785).'),
-      replayed: z.literal(true).optional().describe('An earlier invocation with this idempotency key called the tool.'),
+      replayed: z
+        .literal(true)
+        .optional()
+        .describe('Set if an earlier invocation with this idempotency key called the tool.'),
       receipt: receipt.extend({
-        pending: z.literal(true).optional().describe('The outcome could not be recorded yet; it will be.'),
+        pending: z.literal(true).optional().describe('Set if the outcome is not recorded yet; it will be.'),
       }),
     }),
     pieces,
@@ -249,7 +250,7 @@ export const toolOperations = {
   getToolCredential: operation({
     method: 'tools.getCredential',
     callers: ['agent'],
-    summary: "Hands out a tool's credential where the owner allows that. Each reading is in the audit log.",
+    summary: "Returns a tool's credential if the owner allows it. Each access is in the audit log.",
     request: z.strictObject({ name: toolName }),
     response: z.strictObject({ token: z.string() }),
     errors: [
@@ -267,7 +268,7 @@ export const toolOperations = {
   'admin/listTools': operation({
     method: 'tools.listAll',
     callers: ['owner'],
-    summary: "Lists an agent's tools with their settings, disabled ones too; never a credential.",
+    summary: "Lists an agent's tools with their settings, including disabled tools; never a credential.",
     request: z.strictObject({ agentId: id }),
     response: z.strictObject({
       tools: z.array(
@@ -281,13 +282,13 @@ export const toolOperations = {
           headers: z.record(z.string(), z.string()),
           hasCredential: z.boolean(),
           ...settings,
-          manifestPolicy: policy.optional().describe('For `mcp`, like the three below.'),
+          manifestPolicy: policy.optional().describe('For `mcp`, as are the next three fields.'),
           manifestMaxAgeMs: z.int().optional(),
           manifestHash: sha256.nullable().optional(),
           manifestPendingHash: sha256
             .nullable()
             .optional()
-            .describe('Of a list that differs from the pinned one and waits for approval.'),
+            .describe('Hash of a list that differs from the pinned one and waits for approval.'),
           breaker: breakerState,
         }),
       ),
@@ -299,7 +300,7 @@ export const toolOperations = {
   'admin/setToolEnabled': operation({
     method: 'tools.setEnabled',
     callers: ['owner'],
-    summary: 'Disables a tool or enables it again. A disabled tool looks to the agent as if it did not exist.',
+    summary: 'Disables a tool or enables it again. To the agent, a disabled tool does not exist.',
     request: toolOfAgent.extend({ enabled: z.boolean() }),
     response: z.strictObject({ name: toolName, enabled: z.boolean() }),
     errors: ['agent_not_found', 'invalid_name', 'tool_not_found'],
@@ -309,8 +310,7 @@ export const toolOperations = {
   'admin/setCredentialAccess': operation({
     method: 'tools.setCredentialAccess',
     callers: ['owner'],
-    summary:
-      'Says whether getToolCredential may hand out the credential of a tool, or any of an organization. Both must allow it.',
+    summary: 'Allows or forbids getToolCredential for a tool or a whole organization. Both must allow it.',
     request: credentialAccess,
     response: credentialAccess,
     errors: ['agent_not_found', 'invalid_name', 'org_not_found', 'tool_not_found'],
@@ -320,19 +320,19 @@ export const toolOperations = {
   'admin/getManifestDiff': operation({
     method: 'tools.manifestDiff',
     callers: ['owner'],
-    summary: "Shows how an MCP server's tools differ from the pinned ones; whole tool objects.",
+    summary: "Shows how an MCP server's tools differ from the pinned ones, as whole tool objects.",
     request: toolOfAgent,
     response: z.strictObject({
       name: toolName,
       policy,
       pinnedHash: sha256.nullable(),
-      liveHash: sha256.nullable().describe('Null when nothing waits for approval.'),
+      liveHash: sha256.nullable().describe('Null if nothing waits for approval.'),
       added: definitions,
       removed: definitions,
       changed: z.array(
         z.strictObject({
           name: z.string(),
-          before: z.union([jsonObject, definitions]).describe('A list where the server names the tool more than once.'),
+          before: z.union([jsonObject, definitions]).describe('A list if the server names the tool more than once.'),
           after: z.union([jsonObject, definitions]),
         }),
       ),

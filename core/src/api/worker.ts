@@ -12,13 +12,16 @@ import { utf8 } from '../bytes.ts'
 import { count, id, jsonObject, sha256, timestamp, toolName } from '../shapes.ts'
 import { operation } from './operation.ts'
 
-const url = z.string().max(URL_LENGTH_MAX, 'invalid_url').describe('Where the worker is reached.')
+const url = z.string().max(URL_LENGTH_MAX, 'invalid_url').describe("The worker's address for calls.")
 const told = z
   .string()
   .max(SERVER_ERROR_LENGTH_MAX)
   .refine((text) => text.isWellFormed(), 'Holds a lone surrogate.')
 
-/** The types of core/src/policy/worker-protocol.ts are its specification; what travels is made and read by Vitrine alone. */
+/**
+ * core/src/policy/worker-protocol.ts specifies the type. Only Vitrine writes and reads it, so it is not validated
+ * further.
+ */
 const workerPolicy = z.custom<WorkerPolicy>(
   (value) => typeof value === 'object' && value !== null && 'servers' in value,
 )
@@ -27,13 +30,13 @@ const keys = z.array(
 )
 const nothing = z.strictObject({})
 
-/** What a tools worker asks of the control plane, by the connector key of its policy. */
+/** The operations that a tools worker calls with the connector key of its policy. */
 export const workerOperations = {
   'worker/connect': operation({
     method: null,
     callers: ['worker'],
     summary:
-      'Registers a worker and gives it its policy. Until the first heartbeat names servers it is sent no calls for them.',
+      'Registers a worker and returns its policy. Until a heartbeat reports a server as ready, calls for it prefer other workers.',
     request: z.strictObject({ instanceId: id, url }),
     response: z.strictObject({ policy: workerPolicy, heartbeatMs: z.int(), keys }),
     errors: ['invalid_url', 'blocked_url', 'policy_not_found', 'too_many_calls'],
@@ -43,12 +46,12 @@ export const workerOperations = {
   'worker/heartbeat': operation({
     method: null,
     callers: ['worker'],
-    summary: 'Says what the servers of a worker do, and brings the policy where that has changed.',
+    summary: "Reports the state of a worker's servers and returns the policy if it has changed.",
     request: z.strictObject({
       instanceId: id,
       url,
-      policyVersion: count.describe('Of what is running.'),
-      // Twice as many as a policy has: while one follows another, servers of both are there.
+      policyVersion: count.describe('Version of the policy that the worker runs.'),
+      // Twice a policy's maximum: while a new policy replaces an old one, the servers of both are running.
       servers: z
         .array(z.strictObject({ slug: toolName, state: z.enum(SERVER_STATES), error: told.optional() }))
         .max(2 * POLICY_SERVERS_MAX),
@@ -58,7 +61,7 @@ export const workerOperations = {
         .default([]),
     }),
     response: z.strictObject({
-      policy: workerPolicy.optional().describe('When `policyVersion` is not the current one.'),
+      policy: workerPolicy.optional().describe('Present if `policyVersion` is not the current one.'),
     }),
     errors: ['invalid_url', 'blocked_url', 'policy_not_found', 'invalid_name'],
     effect: 'change',
@@ -73,7 +76,7 @@ export const workerOperations = {
     method: null,
     callers: ['worker'],
     summary:
-      'Brings what a server lists and, for one from npm, what was installed. The first report pins both; later ones have to match the pin, or wait for approval.',
+      "Reports a server's list of tools and, for a server from npm, the installed package. The first report pins both. Later ones must match the pinned package; a changed list waits for approval.",
     request: z.strictObject({
       instanceId: id,
       slug: toolName,
@@ -85,8 +88,8 @@ export const workerOperations = {
         .string()
         .refine((text) => utf8(text).length <= LOCKFILE_BYTES_MAX, 'upstream_too_large')
         .optional()
-        .describe('Goes with a new pin: what `dependencies` is the digest of.'),
-      tools: z.array(jsonObject).describe('As the server listed them.'),
+        .describe('Required for a new pin; `dependencies` is its digest.'),
+      tools: z.array(jsonObject).describe('The tools exactly as the server listed them.'),
     }),
     response: nothing,
     errors: ['server_not_found', 'pin_mismatch', 'upstream_too_large', 'policy_not_found', 'invalid_name'],
@@ -105,7 +108,7 @@ export const workerOperations = {
   'worker/lockfile': operation({
     method: null,
     callers: ['worker'],
-    summary: 'Gives the lockfile by which the pinned version of a server is installed.',
+    summary: 'Returns the lockfile that installs the pinned version of a server.',
     request: z.strictObject({ slug: toolName }),
     response: z.strictObject({ lockfile: z.string() }),
     errors: ['server_not_found', 'invalid_name'],
@@ -125,7 +128,7 @@ export const workerOperations = {
   'worker/disconnect': operation({
     method: null,
     callers: ['worker'],
-    summary: 'Takes a worker off: it is sent no calls from now on.',
+    summary: 'Removes a worker, which gets no more calls.',
     request: z.strictObject({ instanceId: id }),
     response: nothing,
     errors: [],
