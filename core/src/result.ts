@@ -1,9 +1,6 @@
 import type { ErrorCode } from './errors.ts'
 
-/**
- * The result of what can fail as expected. A failure has a code of the closed table and a text for the caller; it never
- * holds a credential.
- */
+/** An expected failure: a code of the closed table, and a text for the caller. It never holds a credential. */
 export interface Failure {
   code: ErrorCode
   /** Replaces the table's message where a more exact one is possible. */

@@ -9,6 +9,8 @@ import { buildReport, type Report } from './report.ts'
 import { openSource } from './source.ts'
 import { verifyBundle } from './verify.ts'
 
+/** The command vitrine-verify: verifies a bundle, prints the report, and sets the exit code. */
+
 /** 0 if everything holds, 1 if anything does not, 2 if the input cannot be used, as with an interrupted bundle. */
 const EXIT_CODES: Record<Report['result'], number> = { holds: 0, fails: 1, incomplete: 2 }
 

@@ -8,6 +8,8 @@ import { parseTlogProof, TLOG_PROOF_LENGTH_MAX } from '@vitrine/core/log/tlog-pr
 import { badInput } from './bad-input.ts'
 import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 
+/** Reads the files that the auditor holds: pins and receipts. */
+
 /** Largest file: a proof, or many receipts. */
 const FILE_BYTES_MAX = 8 * TLOG_PROOF_LENGTH_MAX
 const PROOF_MAGIC = 'c2sp.org/tlog-proof@'

@@ -1,6 +1,8 @@
 import { BUNDLE_LINE_LENGTH_MAX } from '@vitrine/core/log/bundle'
 import { badInput } from './bad-input.ts'
 
+/** Splits a bundle into lines. */
+
 /** Some complete lines, in order. */
 export interface LineBatch {
   /** Lines without newlines; undefined for one that is not UTF-8. */

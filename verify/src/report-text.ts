@@ -1,6 +1,8 @@
 import type { ChainReport, Report } from './report.ts'
 import type { Finding } from './check/findings.ts'
 
+/** Writes the report for a person. */
+
 /** Findings and redactions to show; the others are counted, and --json lists them. */
 const SHOWN_MAX = 10
 

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto'
 
+/** SHA-256 for Node. */
+
 /** SHA-256 as lower-case hex. Node's one-shot hash creates no object per call, which matters on the dispatch path. */
 export function sha256Hex(data: Uint8Array): string {
   return hash('sha256', data, 'hex')

@@ -14,6 +14,8 @@ import {
 import type * as z from 'zod'
 import type { Problem } from './problems.ts'
 
+/** Reads YAML files that people write, within bounds, and locates what is wrong in them. */
+
 /** More than any configuration that people write; bounds the parser's input. */
 const TEXT_LENGTH_MAX = 256 * 1024
 /**

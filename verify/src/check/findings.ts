@@ -1,3 +1,5 @@
+/** Findings: their kinds, and the list of those in one bundle. */
+
 /** The kinds of tampering that findings indicate. */
 export type Tampering =
   | 'edit'

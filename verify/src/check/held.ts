@@ -6,6 +6,8 @@ import type { FindingCode, Findings } from './findings.ts'
 import type { Placed } from './placed.ts'
 import type { Roots } from './roots.ts'
 
+/** Compares chains with the pins and receipts that were kept outside the operator's reach. */
+
 /** A signed checkpoint, kept outside the operator's reach. */
 export interface Pin {
   file: string

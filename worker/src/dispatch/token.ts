@@ -10,6 +10,8 @@ import {
 import type { CallBody } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 
+/** Verifies the token that authorizes a call. */
+
 /** How far the clocks of the control plane and of this machine may differ. */
 export const SKEW_SECONDS = 5
 

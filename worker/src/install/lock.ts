@@ -2,6 +2,8 @@ import { open, readFile, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startTimeOf } from '../server/proc.ts'
 
+/** A lock file among the processes of one machine. */
+
 const RETRY_MS = 100
 
 /**

@@ -5,6 +5,8 @@ import { homedir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
+/** Runs npm, restricted to the registry. */
+
 /** More than a large package needs on a slow connection. */
 const INSTALL_MS_MAX = 180_000
 const OUTPUT_BYTES_MAX = 1024 * 1024

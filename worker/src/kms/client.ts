@@ -1,5 +1,7 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 
+/** The worker's client for Cloud KMS. */
+
 /**
  * By default, gRPC waits up to two minutes before it reconnects. The worker would be unusable for that long after an
  * outage.

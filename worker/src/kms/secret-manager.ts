@@ -1,6 +1,8 @@
 import { crc32c } from '@vitrine/core/keys/crc'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
+/** Reads secrets from Google's Secret Manager. */
+
 /** The addresses of Secret Manager and the metadata server; only tests change them. */
 export interface GoogleHosts {
   secretManager: string

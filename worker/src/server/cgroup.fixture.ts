@@ -3,6 +3,8 @@ import type { CgroupFiles } from './cgroup-files.ts'
 import { CONTROLLERS, hierarchiesIn, parseName, SELF } from './cgroup-plan.ts'
 import { findCgroups, thisHost, type Cgroups, type CgroupHost } from './cgroups.ts'
 
+/** Real and simulated control groups for tests. */
+
 /** The host's control groups; null if the tests can't create any. */
 export function realCgroups(): Cgroups | null {
   return findCgroups(thisHost()).cgroups

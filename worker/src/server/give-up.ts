@@ -1,5 +1,7 @@
 import type { CallOutcome } from './api.ts'
 
+/** Calls that end before their work does. */
+
 /** The result of `work`, or null if the signal aborts first. `work` itself continues. */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   if (signal.aborted) return Promise.resolve(null)

@@ -17,6 +17,8 @@ import type { ServerProcess } from './processes.ts'
 import type { Secrets } from './secrets.ts'
 import { INVALID_ANSWER, stdioTransport, type StdioTransport } from './transport.ts'
 
+/** An MCP session with a server's process: handshake, calls and health checks. */
+
 /** A process that speaks MCP, after the handshake. */
 export interface Session {
   /** The raw tool objects of the latest list. */

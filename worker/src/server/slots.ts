@@ -1,3 +1,5 @@
+/** Slots: the number of processes that a worker may have. */
+
 /** Has a process, or is about to. */
 export interface Holder {
   /** Since when it is idle, in ms since the epoch; null while it must not be ended. */

@@ -1,6 +1,8 @@
 import type { Group } from './cgroups.ts'
 import { listProcesses, userOf, variableOf, type ProcessInfo } from './proc.ts'
 
+/** Finds the processes of servers, however these start and detach them. */
+
 /** The environment variable that identifies a server's processes, however they detach themselves. */
 export const MARKER = 'VITRINE_PROCESS_ID'
 

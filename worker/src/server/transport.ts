@@ -12,6 +12,8 @@ import {
 import { lineSplitter } from './lines.ts'
 import type { ServerProcess } from './processes.ts'
 
+/** MCP's messages over the pipes of a server's process. */
+
 /** How long to read the pipe after a process has ended, which may have written its last answers before. */
 const LAST_WORDS_MS = 100
 

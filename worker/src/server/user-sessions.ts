@@ -3,6 +3,8 @@ import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Keeper } from './keeper.ts'
 import type { Holder } from './slots.ts'
 
+/** Sessions of a server's users, one process each. */
+
 /** One user's session with a server: a process with the secrets of that user only. */
 export interface UserSession extends Holder {
   keeper: Keeper

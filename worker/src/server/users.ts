@@ -2,6 +2,8 @@ import { randomInt } from 'node:crypto'
 import { USER_FIRST, USER_LAST } from './containment.ts'
 import { listProcesses, userOf } from './proc.ts'
 
+/** User ids for servers. */
+
 const TRIES_MAX = 100
 
 /** Lends user ids that no process has, each to one server at a time. The group id is the same number. */
