@@ -16,7 +16,7 @@ const ENTRY: Entry = {
   meta: { status: 200, ok: true, durationMs: 12 },
 }
 
-// Written out by hand, so that an auditor's own code can be held against it.
+// Written out by hand, so that auditors can check their own code with it.
 const CANONICAL =
   '{"action":"tool.invoke","actor":"agent:scout","call":"c1","log":"agents/scout","meta":{"durationMs":12,"ok":true,"status":200},' +
   `"prev":"${'0'.repeat(64)}","seq":0,"target":"search","ts":"2026-01-31T23:59:59.999Z","v":1}`
