@@ -65,8 +65,8 @@ export function unique<Item extends z.ZodType>(
 }
 
 /**
- * Of these fields a caller passes exactly one. The input's type says so, and `exactlyOne` in the JSON Schema; what a handler gets has the
- * fields side by side, since that is easier to take apart.
+ * Requires exactly one of these fields. The input's type says so, and so does `exactlyOne` in the JSON Schema. Handlers
+ * get the fields side by side, because that is easier to take apart.
  */
 export function exactlyOne<Request extends z.ZodObject, Field extends keyof z.input<Request> & string>(
   request: Request,
