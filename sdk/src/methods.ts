@@ -8,7 +8,7 @@ export function createMethods(call: Call): Methods {
   const nouns: Record<string, Record<string, unknown>> = {}
   for (const [path, [method, request]] of Object.entries(TABLES.operations)) {
     if (method === null) continue
-    const [noun = '', verb = ''] = method.split('.')
+    const [noun, verb] = method.split('.') as [string, string]
     nouns[noun] = { ...nouns[noun], [verb]: createMethod(call, path as OperationPath, request) }
   }
   // Each has the type that operations.ts reads from the same contract.
@@ -17,7 +17,6 @@ export function createMethods(call: Call): Methods {
 
 function createMethod(call: Call, path: OperationPath, request: number) {
   const run = (input: object = {}, options?: CallOptions) => call(path, input as Input<OperationPath>, options)
-  const { fields } = TABLES.parts[request]!
-  const takesNothing = fields !== undefined && Object.keys(fields).length === 0
+  const takesNothing = JSON.stringify(TABLES.parts[request]!.fields) === '{}'
   return takesNothing ? (options?: CallOptions) => run({}, options) : run
 }
