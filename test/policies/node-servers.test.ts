@@ -55,11 +55,11 @@ describe('[policies.node] a server of the node', () => {
 
   it.each([
     ['servers.0.package', { slug: 'web' }, 'Name an npm package, or say node: true'],
-    ['servers.0.package', { slug: 'web', node: true, package: 'x' }, 'stands in worker.yaml'],
-    ['servers.0.version', { slug: 'web', node: true, version: '1.0.0' }, 'stands in worker.yaml'],
-    ['servers.0.args', { slug: 'web', node: true, args: [] }, 'stands in worker.yaml'],
+    ['servers.0.package', { slug: 'web', node: true, package: 'x' }, 'is in worker.yaml'],
+    ['servers.0.version', { slug: 'web', node: true, version: '1.0.0' }, 'is in worker.yaml'],
+    ['servers.0.args', { slug: 'web', node: true, args: [] }, 'is in worker.yaml'],
     ['servers.0.node', { slug: 'web', package: 'x', node: false }, 'Must be true, or left out.'],
-    ['servers.0.package', { slug: 'web', node: 'true' }, 'Name an npm package'],
+    ['servers.0.node', { slug: 'web', node: 'true' }, 'Must be true, or left out.'],
     ['servers.0.executable', { slug: 'web', node: true, executable: 'sh' }, 'Unknown field.'],
     ['servers.0.commands.0', { slug: 'web', node: true, commands: ['web.*'] }, 'Must be 1 to 128'],
     ['servers.0.healthCheck.intervalSeconds', { slug: 'web', node: true, healthCheck: { intervalSeconds: 0 } }, ''],
