@@ -85,7 +85,7 @@ function shape(title: string, schema: JsonSchema): string[] {
 }
 
 function alternatives(schema: JsonSchema): JsonSchema[] {
-  return (schema.anyOf ?? schema.oneOf ?? [schema])
+  return schema.anyOf ?? schema.oneOf ?? [schema]
 }
 
 function table(rows: readonly Row[]): string {

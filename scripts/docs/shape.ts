@@ -45,7 +45,7 @@ function objectIn(schema: JsonSchema, suffix: string): [JsonSchema | undefined, 
 
 /** Of `T | null` the T. */
 function nullable({ anyOf }: JsonSchema): JsonSchema | undefined {
-  const [first, second, ...more] = (anyOf ?? [])
+  const [first, second, ...more] = anyOf ?? []
   return first && second?.type === 'null' && more.length === 0 ? first : undefined
 }
 
@@ -54,7 +54,7 @@ export function typeOf(schema: JsonSchema, whole = false): string {
   if (schema.$ref !== undefined) return schema.$ref.replace('#/$defs/', '')
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ')
-  const union = (schema.anyOf ?? schema.oneOf)
+  const union = schema.anyOf ?? schema.oneOf
   if (union) {
     const one = nullable(schema)
     return one ? `${typeOf(one, whole)} | null` : union.map((member) => typeOf(member, true)).join(' | ')
@@ -70,8 +70,7 @@ export function typeOf(schema: JsonSchema, whole = false): string {
 }
 
 function objectType(schema: JsonSchema, whole: boolean): string {
-  if (typeof schema.additionalProperties === 'object')
-    return `{[name]: ${typeOf(schema.additionalProperties, true)}}`
+  if (typeof schema.additionalProperties === 'object') return `{[name]: ${typeOf(schema.additionalProperties, true)}}`
   if (!schema.properties || !whole) return 'object'
   const required = new Set(schema.required)
   const fields = Object.entries(schema.properties).map(
@@ -110,7 +109,7 @@ function defaultOf(schema: JsonSchema): string {
 
 /** Names of the fields alone: `{name, orgId?}`, alternatives beside each other, and of many optional ones `…`. */
 export function fieldsOf(schema: JsonSchema): string {
-  const union = (schema.anyOf ?? schema.oneOf)
+  const union = schema.anyOf ?? schema.oneOf
   if (union) return union.map(fieldsOf).join(' or ')
   const required = new Set(schema.required)
   const names = Object.keys(schema.properties ?? {})

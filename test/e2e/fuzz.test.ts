@@ -67,7 +67,7 @@ function fieldsOf(target: OperationPath): Map<string, Set<string> | null> {
     const types = [schema.type ?? []].flat()
     return types.length === 0 ? null : new Set(types.map((type) => (type === 'integer' ? 'number' : type)))
   }
-  const shapes = (request.anyOf ?? [request])
+  const shapes = request.anyOf ?? [request]
   return new Map(
     shapes.flatMap(({ properties = {} }) =>
       Object.entries(properties).map(([name, schema]) => [name, typesOf(schema as JsonSchema)] as const),
