@@ -26,7 +26,10 @@ it('cites no promise that is not made', () => {
   expect([...citations()].filter((id) => !Object.hasOwn(REQUIREMENTS, id))).toEqual([])
 })
 
-/** Source of the tests that talk to the functions, and of their helpers; without the fuzzer, which calls everything but wrongly. */
+/**
+ * Source of the tests that talk to the functions, and of their helpers. The fuzzer is left out: it calls everything,
+ * but wrongly.
+ */
 function systemTests(): string {
   const files = globSync('test/{audit,cli,e2e,faults,mcp,policies,sdk,worker}/*.ts', { cwd: ROOT })
   return files

@@ -10,8 +10,8 @@ import { startUpstream, type Upstream } from './upstream.ts'
 import { admin, call, db, documentsBelow, done, newAgentWith, newSecret, register, type Agent } from './world.ts'
 
 /**
- * Ten thousand requests that are wrong somewhere, to every function and operation: each is answered with a code of its own, none breaks
- * anything, none stores, charges or forwards anything.
+ * Sends ten thousand requests that are wrong somewhere, to every function and operation. Each is answered with a code
+ * of its own; none breaks, stores, charges or forwards anything.
  */
 
 const CASES = 10_000
@@ -20,14 +20,14 @@ const AT_A_TIME = 48
 let upstream: Upstream
 let agent: Agent
 let bearers: Record<Caller, string>
-/** What the contract's examples name, and what is there instead. */
+/** The names in the contract's examples, and the real ones that replace them. */
 let real: ReadonlyMap<string, string>
 beforeAll(async () => {
   upstream = await startUpstream()
   agent = await newAgentWith(`${upstream.origin}/ok`, { name: 'search', authToken: newSecret() })
   await register(agent, { name: 'github', url: `${upstream.origin}/ok` })
   const { owner } = agent
-  // An ID token is looked up at the Auth server each time.
+  // Checking an ID token asks the Auth server each time; a key does not.
   const { key, keyId } = await done<Answer<'admin/createOwnerKey'>>(admin('createOwnerKey', { label: 'fuzz' }, owner))
   const { teamId } = await done<Answer<'admin/createTeam'>>(admin('createTeam', { name: 'fuzz' }, owner))
   const servers = [{ slug: 'everything', package: 'some-server', version: '1.0.0' }]
@@ -49,14 +49,14 @@ type Data = Record<string, unknown>
 
 const TARGETS = Object.keys(contract) as OperationPath[]
 
-/** A request that would do something if nothing were wrong with it: the contract's example, with what is there. */
+/** A valid request that would have an effect: the contract's example with real names. */
 function exampleOf(target: OperationPath): Data {
   return JSON.parse(JSON.stringify(contract[target].example), (_key, value: unknown) =>
     typeof value === 'string' ? (real.get(value) ?? value) : value,
   ) as Data
 }
 
-/** The fields that a request may have, with the JSON types that each may be of; null where it may be any JSON. */
+/** The fields that a request may have, with the JSON types of each; null for any JSON. */
 function fieldsOf(target: OperationPath): Map<string, Set<string> | null> {
   const { request } = jsonSchemaOf(target)
   const defs = request.$defs ?? {}
@@ -75,7 +75,7 @@ function fieldsOf(target: OperationPath): Map<string, Set<string> | null> {
   )
 }
 
-/** What JSON can hold, odd as it may be, but for objects and null: those may be right where arguments, headers or nothing may stand. */
+/** Any odd JSON value except objects and null, which may be valid as arguments, headers or nothing. */
 const anything = fc.oneof(
   fc.boolean(),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
@@ -101,7 +101,9 @@ const anything = fc.oneof(
 
 const typeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)
 
-/** Ways to spoil a request, each of which no function may take: no object, an unknown field, a field of another type. */
+/**
+ * Ways to spoil a request that every function must refuse: not an object, an unknown field, a field of another type.
+ */
 function spoiled(target: OperationPath): fc.Arbitrary<unknown> {
   const data = exampleOf(target)
   const fields = fieldsOf(target)
@@ -124,7 +126,7 @@ function spoiled(target: OperationPath): fc.Arbitrary<unknown> {
   return fc.oneof(...ways)
 }
 
-/** Bodies that are no requests at all. */
+/** Bodies that are not requests at all. */
 const raw = fc.oneof(
   fc.uint8Array({ maxLength: 200 }),
   fc.string({ unit: 'binary', maxLength: 100 }).map((text) => Buffer.from(text)),
@@ -178,7 +180,7 @@ function send({ target, data, raw: bytes }: Case): Promise<HttpAnswer> {
   return call(target, data, { bearer: bearers[contract[target].callers[0]!], ...(bytes && { raw: bytes }) })
 }
 
-/** An expected error of ours: a code from the table, a message for people, and no fault of our side. */
+/** An expected error: a code from the table, a message for people, and no internal failure. */
 function isRefusal({ status, body }: HttpAnswer): boolean {
   const error = (body as { error?: { message?: unknown; details?: { code?: unknown } } } | null)?.error
   return (
@@ -190,7 +192,7 @@ function isRefusal({ status, body }: HttpAnswer): boolean {
   )
 }
 
-/** All documents of the agent and its owner, and what the tool was sent. */
+/** All documents of the agent and its owner, and everything that the tool received. */
 async function everything(): Promise<object> {
   const below = await Promise.all(
     [`agents/${agent.id}`, `orgs/${agent.owner.uid}`, `owners/${agent.owner.uid}`].map((path) =>

@@ -4,8 +4,8 @@ import { answerCheck, isOperation, type AnswerCheck } from './contract.ts'
 import { stack } from './stack.ts'
 
 /**
- * Runs before each file of system tests: every answer of the functions that a test fetches, through whatever client, is compared with the
- * contract. A test that has seen an answer of another form or with an unlisted error fails.
+ * Runs before each file of system tests and compares every answer of the functions that a test fetches, through any
+ * client, with the contract. A test fails if it gets an answer of another form or with an unlisted error.
  */
 
 const realFetch = globalThis.fetch
@@ -21,14 +21,14 @@ globalThis.fetch = async (input, init) => {
   return new Response(response.body.pipeThrough(checking(check)), { status, statusText, headers })
 }
 
-/** Of a request to the functions, the path below their base URL, whichever of their processes it goes to; otherwise empty. */
+/** The path of a request to any functions process, below its base URL; empty for other requests. */
 function pathOf(input: string | URL | Request): string {
   const { pathname } = new URL(input instanceof Request ? input.url : input)
   const prefix = `/${stack().project}/${REGION}/`
   return pathname.startsWith(prefix) ? pathname.slice(prefix.length) : ''
 }
 
-/** Passes bytes on unchanged. The end is judged before the reader sees it, so that no test is over before that. */
+/** Passes bytes on unchanged. It checks the end before the reader sees it, so that no test ends earlier. */
 function checking(check: AnswerCheck): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
   const decoder = new TextDecoder()
   return new TransformStream({
@@ -46,5 +46,5 @@ function expectNone(): void {
   expect([...new Set(problems.splice(0))], 'answers that differ from the contract').toEqual([])
 }
 afterEach(expectNone)
-// Requests of afterAll hooks are judged as well.
+// Includes the requests of afterAll hooks.
 afterAll(expectNone)

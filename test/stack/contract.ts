@@ -4,15 +4,16 @@ import { ERRORS, isErrorCode } from '@vitrine/core/errors'
 import { parseBundleLine } from '@vitrine/core/log/bundle'
 
 /**
- * Compares answers of the functions with the contract: results with their response schema, errors with the codes that the operation lists
- * and with the table of core/src/errors.ts. `check-answers.ts` does so for every answer that a system test sees.
+ * Compares answers of the functions with the contract: results with their response schema, errors with the codes that
+ * the operation lists and with the table of core/src/errors.ts. `check-answers.ts` does this for every answer in a
+ * system test.
  */
 
 export function isOperation(path: string): path is OperationPath {
   return Object.hasOwn(contract, path)
 }
 
-/** Reads the body of one answer as it comes; each call returns what is wrong with what has come since. */
+/** Reads the body of one answer as it arrives; each call returns the problems of the part that arrived since. */
 export interface AnswerCheck {
   push(text: string): string[]
   end(): string[]
@@ -77,7 +78,7 @@ function resultProblems({ response }: Operation, result: unknown): string[] {
   return error ? [`answers in another form than its contract: ${error.message}`] : []
 }
 
-/** `status` is that of HTTP, where the error is the whole answer. */
+/** `status` is the HTTP status, if the error is the whole answer. */
 function errorProblems({ errors }: Operation, body: Record<string, unknown>, status?: number): string[] {
   const error = isObject(body['error']) ? body['error'] : {}
   const details = isObject(error['details']) ? error['details'] : {}

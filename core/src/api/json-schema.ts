@@ -5,12 +5,12 @@ import type { Operation } from './operation.ts'
 /** A JSON Schema (draft 2020-12) as a JSON object. */
 export type JsonSchema = z.core.JSONSchema.JSONSchema
 
-/** The contract of one operation for readers that know no zod. Schemas that several places share are in `$defs` by their id. */
+/** The contract of one operation as JSON Schema. Shared schemas are in `$defs`, by their id. */
 export interface OperationSchemas {
-  /** What a caller passes: fields with a default may be left out. */
+  /** What a caller passes; fields with a default are optional. */
   request: JsonSchema
   response: JsonSchema
-  /** Of each piece of a stream, for operations that have one. */
+  /** The schema of each piece of a stream, if the operation has one. */
   pieces?: JsonSchema
 }
 
@@ -26,18 +26,18 @@ export function jsonSchemaOf(path: OperationPath): OperationSchemas {
 function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
   return z.toJSONSchema(schema, {
     io,
-    // Checks that are code have no form in JSON Schema; what they demand is in the description.
+    // JSON Schema cannot express checks in code; their descriptions say what they require.
     unrepresentable: 'any',
     override({ zodSchema, jsonSchema }) {
       const def = zodSchema._zod.def
-      // Every check by `z.custom` is one for an object.
+      // Every `z.custom` in the contract checks an object.
       if (def.type === 'custom') jsonSchema.type = 'object'
       if (def.type === 'object') dropUndefined((def as z.core.$ZodObjectDef).shape, jsonSchema)
     },
   })
 }
 
-/** A field that has to be absent is no field to a reader: `additionalProperties: false` refuses it already. */
+/** Removes fields that must be absent: `additionalProperties: false` refuses them already. */
 function dropUndefined(shape: z.core.$ZodShape, jsonSchema: z.core.JSONSchema.BaseSchema): void {
   for (const [name, field] of Object.entries(shape)) {
     if (isUndefined(field)) delete jsonSchema.properties?.[name]

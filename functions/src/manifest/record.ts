@@ -44,7 +44,7 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
       retryConflicts(async () => {
         const { data, version } = await answered(read(db, path))
         const stored = toolFrom(data)
-        // Registered anew or gone meanwhile: this look was at another registration.
+        // The tool was registered again or removed, so this list describes an older registration.
         if (!stored || stored.version !== tool.version) return ok(tool)
         const pinned = manifests.pinnedOf(stored)
         if (!isNews(stored, pinned, live)) return ok(stored)

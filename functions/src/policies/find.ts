@@ -49,8 +49,8 @@ export interface Routes {
   /** Paths of what `find` will probably read, so that they can be read ahead; empty for a name that was never found. */
   guess(agentId: string, slug: string, user?: string): Path<object>[]
   /**
-   * The tool, by documents as `load` gives them, in up to three round trips; none where all that `guess` named was read ahead. Undefined
-   * when no policy of the agent has a server of that name.
+   * The tool, from the documents that `load` returns, in up to three round trips, or none if everything that `guess`
+   * named was read ahead. Undefined if no policy of the agent has a server of that name.
    */
   find(request: RouteRequest, load: Load): Promise<WorkerTool | undefined>
 }
@@ -58,7 +58,7 @@ export interface Routes {
 /** Names remembered per process. */
 const GUESSES_MAX = 10_000
 
-/** What the last call of an agent's tool read: paths, and the names of its user's secrets. */
+/** The paths that the last call of an agent's tool read, and the names of its user's secrets. */
 interface Guess {
   paths: Path<object>[]
   orgId: string

@@ -22,7 +22,9 @@ export function startGrowth(log: string, size: number, edge: readonly TileData[]
   return { log, edge: restoreEdge(edge, size), tail: last ? hashEntry(last) : GENESIS_PREV, ts: last?.ts ?? '' }
 }
 
-/** Appends a segment and answers with the tiles that this completes. Errors: chain_broken; then the growth is of no more use. */
+/**
+ * Appends a segment and returns the tiles that it completes. Errors: chain_broken; the growth is unusable afterwards.
+ */
 export function appendSegment(growth: Growth, segment: SegmentDoc): Result<TileData[]> {
   const { first, count, prev, entries } = segment
   if (first !== growth.edge.size) return broken(growth, `its segment begins at ${first}`)

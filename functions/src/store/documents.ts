@@ -7,7 +7,7 @@ import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import type { Role } from '@vitrine/core/api/organization'
 import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
-/** Documents as they stand in Firestore (docs/design.md section 5). Times are Firestore timestamps, written as Date. */
+/** The documents in Firestore (docs/design.md section 5). Times are Firestore timestamps, written as Date. */
 
 export interface AgentDoc {
   orgId: string
@@ -80,7 +80,7 @@ export const TOOL_DEFAULTS = {
   breaker: null,
 } satisfies Partial<ToolDoc>
 
-/** A registration as it was read. */
+/** A stored registration with defaults filled in. */
 export function toolFrom(data: ToolDoc | undefined): ToolDoc | undefined {
   return data && { ...TOOL_DEFAULTS, ...data }
 }
@@ -157,10 +157,10 @@ export interface TileDoc {
   hashes: Uint8Array
 }
 
-/** A segment of a chain. Its own time is left out: what reads segments goes by that of their entries. */
+/** A segment of a chain. Its own time is left out: readers use the times of its entries. */
 export type SegmentDoc = Omit<Segment, 'at'>
 
-/** What opens the commitments of one segment, by call. */
+/** The openings of one segment's commitments, by call. */
 export interface OpeningsDoc {
   orgId: string
   first: number

@@ -21,8 +21,8 @@ export function createLoad(db: Firestore): Load {
 }
 
 /**
- * Reads what will probably be needed. The Load that comes back has these documents and asks the store for the others alone.
- * Called beside another load, it shares that one's round trip.
+ * Reads ahead what will probably be needed. The returned Load has these documents and asks the store only for others.
+ * Called together with another load, it shares that one's round trip.
  */
 export async function loadAhead(load: Load, paths: readonly Path<object>[]): Promise<Load> {
   const known = new Map<string, object | undefined>()

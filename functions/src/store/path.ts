@@ -25,7 +25,7 @@ export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): Doc
   return db.doc(at) as DocumentReference<Doc>
 }
 
-/** A query that reads these fields alone. */
+/** A query that reads only these fields. */
 export function select<Doc extends object, Field extends keyof Doc & string>(
   query: Query<Doc>,
   ...fields: Field[]
@@ -33,7 +33,7 @@ export function select<Doc extends object, Field extends keyof Doc & string>(
   return query.select(...fields) as Query<Pick<Doc, Field>>
 }
 
-/** A document as read now. `version` makes a later write conditional on nobody else having written in between. */
+/** A document as read now. `version` makes a later write fail if another write came in between. */
 export interface Read<Doc extends object> {
   data: Doc | undefined
   version: Timestamp | undefined

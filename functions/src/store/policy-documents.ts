@@ -5,7 +5,10 @@ import type { Pinned } from '@vitrine/core/policy/pin'
 import type { ServerState } from '@vitrine/core/policy/worker-protocol'
 import type { BreakerDoc } from './documents.ts'
 
-/** Documents of tool policies as they stand in Firestore (docs/design.md section 5). Times are written as Date and read as Timestamp. */
+/**
+ * The documents of tool policies in Firestore (docs/design.md section 5). Times are written as Date and read as
+ * Timestamp.
+ */
 
 export interface ToolPolicyDoc {
   orgId: string
