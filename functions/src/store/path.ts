@@ -22,7 +22,7 @@ export function collection<Doc extends object>(db: Firestore, at: CollectionPath
 }
 
 export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): DocumentReference<Doc> {
-  return db.doc(at) as DocumentReference<Doc>
+  return db.doc(at) as unknown as DocumentReference<Doc>
 }
 
 /** A query that reads only these fields. */
