@@ -18,11 +18,13 @@ export function collectionPath<Doc extends object>(text: string): CollectionPath
 }
 
 export function collection<Doc extends object>(db: Firestore, at: CollectionPath<Doc>): CollectionReference<Doc> {
-  return db.collection(at) as unknown as CollectionReference<Doc>
+  const untyped: unknown = db.collection(at)
+  return untyped as CollectionReference<Doc>
 }
 
 export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): DocumentReference<Doc> {
-  return db.doc(at) as unknown as DocumentReference<Doc>
+  const untyped: unknown = db.doc(at)
+  return untyped as DocumentReference<Doc>
 }
 
 /** A query that reads only these fields. */
