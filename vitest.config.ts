@@ -10,9 +10,10 @@ const UNIT = [
   'scripts/**/*.test.ts',
   'test/vectors/**/*.test.ts',
 ]
-/** Of these, what starts processes or threads, or changes the process that it is loaded into. */
+/** Of these, what starts processes, threads or many servers, or changes the process that it is loaded into. */
 const PROCESS = [
   'functions/src/answers/large*.test.ts',
+  'functions/src/forward/hostile.test.ts',
   'functions/src/index.test.ts',
   'scripts/**/*.test.ts',
   'verify/src/cli.test.ts',
@@ -25,6 +26,7 @@ const LONG = [
   'test/stack/start.test.ts',
   'test/faults/kill.test.ts',
   'worker/src/install/install.test.ts',
+  'functions/src/forward/hostile.test.ts',
   'worker/src/server/containment.test.ts',
   'worker/src/server/pool.test.ts',
   'test/e2e/fuzz.test.ts',
