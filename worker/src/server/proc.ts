@@ -66,9 +66,10 @@ export function userOf(pid: number): number | null {
   return user === undefined ? null : Number(user)
 }
 
+/** Node reads a file as UTF-8 in one step; for other encodings it takes a buffer of 64 KiB for each file in /proc. */
 function readOrNull(path: string): string | null {
   try {
-    return readFileSync(path, 'latin1')
+    return readFileSync(path, 'utf8')
   } catch {
     return null
   }
