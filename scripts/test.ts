@@ -10,11 +10,10 @@ import { ROOT } from './stack/paths.ts'
  */
 const REPORT = '.cache/test-report.json'
 
-const CHECKS: Readonly<Record<string, string[]>> = {
-  tsc: ['--noEmit', '-p', 'tsconfig.json', '--incremental', '--tsBuildInfoFile', '.cache/tsc.tsbuildinfo'],
-  prettier: ['--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier', '.'],
-  eslint: ['.', '--max-warnings=0'],
-}
+const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
+  ['types or lint', 'node', 'scripts/check-sources.ts'],
+  ['prettier', 'prettier', '--check', '--log-level', 'warn', '--cache', '--cache-location', '.cache/prettier', '.'],
+]
 
 /** Names of what failed. */
 async function testAll(args: readonly string[]): Promise<string[]> {
@@ -26,17 +25,17 @@ async function testAll(args: readonly string[]): Promise<string[]> {
   await build()
   const vitest = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORT}`, ...args]
   const stop = stopAsked()
-  if (args.length > 0) return run('vitest', vitest, 'inherit', stop)
+  if (args.length > 0) return run('vitest', ['vitest', ...vitest], 'inherit', stop)
   // Tests often wait for other processes; the checks use that time, one after the other.
-  const [checks, tests] = await Promise.all([runChecks(stop), run('vitest', vitest, 'inherit', stop)])
+  const [checks, tests] = await Promise.all([runChecks(stop), run('vitest', ['vitest', ...vitest], 'inherit', stop)])
   await printSkipped()
   return [...checks, ...tests]
 }
 
 async function runChecks(stop: AbortSignal): Promise<string[]> {
   const failed: string[] = []
-  for (const [command, options] of Object.entries(CHECKS)) {
-    if (!stop.aborted) failed.push(...(await run(command, options, 'whole', stop)))
+  for (const [name, ...command] of CHECKS) {
+    if (!stop.aborted) failed.push(...(await run(name, command, 'whole', stop)))
   }
   return failed
 }
@@ -66,15 +65,18 @@ function stopAsked(): AbortSignal {
   return asked.signal
 }
 
-/** Runs a command of node_modules/.bin; its output goes to the terminal as it comes, or whole at its end. */
+/**
+ * Runs a command of node_modules/.bin; its output goes to the terminal as it comes, or whole at its end. Resolves to
+ * the name if it fails.
+ */
 function run(
-  command: string,
-  args: readonly string[],
+  name: string,
+  [command, ...args]: readonly string[],
   output: 'inherit' | 'whole',
   stop: AbortSignal,
 ): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command!, args, { stdio: output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'] })
     const said: Buffer[] = []
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => said.push(chunk))
     const end = (): boolean => child.kill('SIGTERM')
@@ -83,7 +85,7 @@ function run(
     child.once('close', (code) => {
       stop.removeEventListener('abort', end)
       process.stdout.write(Buffer.concat(said))
-      resolve(code === 0 ? [] : [command])
+      resolve(code === 0 ? [] : [name])
     })
   })
 }
