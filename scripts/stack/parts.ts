@@ -18,10 +18,10 @@ export function firestorePart(place: Place, java: string, jar: FirestoreJar): Pa
 }
 
 /** Starts empty and gets the users of the newest snapshot. */
-export function authPart(place: Place, extraPorts: [hub: number, logging: number], emulators: Emulators): Part {
+export function authPart(place: Place, emulators: Emulators): Part {
   return {
     name: 'auth',
-    service: () => authService(place, extraPorts),
+    service: () => authService(place),
     async fill() {
       const snapshot = await latestSnapshot(place.dir)
       if (snapshot !== null) await importAuth(snapshot, emulators)

@@ -1,5 +1,5 @@
 /** How each process of a stack is started, as values: nothing runs here. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ChildOptions } from './child.ts'
 import type { FirestoreJar } from './firestore-jar.ts'
@@ -68,41 +68,15 @@ export function firestoreService(
   }
 }
 
-/** The Firebase CLI also needs ports for its hub and its logging. Its temporary and configuration files stay in the stack's folder. */
-export async function authService(
-  { project, dir, ports }: Place,
-  extraPorts: [hub: number, logging: number],
-): Promise<ChildOptions> {
-  const cwd = join(dir, 'auth')
-  const temporary = join(cwd, 'tmp')
-  await mkdir(temporary, { recursive: true })
-  const at = (port: number): object => ({ host: HOST, port })
-  const [hub, logging] = extraPorts
-  const emulators = {
-    auth: at(ports.auth),
-    hub: at(hub),
-    logging: at(logging),
-    ui: { enabled: false },
-    singleProjectMode: true,
-  }
-  await writeFile(join(cwd, 'firebase.json'), JSON.stringify({ emulators }))
+export function authService({ project, dir, ports }: Place): ChildOptions {
   return {
     name: 'auth',
     command: process.execPath,
-    args: [
-      '--require',
-      join(ROOT, 'scripts/stack/lazy-schemas.cjs'),
-      join(ROOT, 'node_modules/firebase-tools/lib/bin/firebase.js'),
-      'emulators:start',
-      '--only',
-      'auth',
-      '--project',
-      project,
-    ],
-    cwd,
-    env: { ...process.env, ...ISOLATED, TMPDIR: temporary, XDG_CONFIG_HOME: join(cwd, 'config') },
+    args: [join(ROOT, 'scripts/auth-emulator.ts'), '--port', String(ports.auth), '--project', project],
+    cwd: ROOT,
+    env: process.env,
     logFile: logFile(dir, 'auth'),
-    isReady: () => answers(`http://${HOST}:${ports.auth}/`),
+    isReady: () => hasLogged(logFile(dir, 'auth'), 'ready'),
   }
 }
 

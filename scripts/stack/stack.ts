@@ -55,8 +55,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const heap = heapFor()
   const jar = findFirestoreJar()
   const java = await findJava(jar.javaMin)
-  const [hub, logging, ...rest] = await freePorts(7)
-  const place: Place = { project, dir, ports: { ...portsFrom(rest), ...options.ports } }
+  const place: Place = { project, dir, ports: { ...portsFrom(await freePorts(5)), ...options.ports } }
   const emulators: Emulators = {
     project,
     firestore: `${HOST}:${place.ports.firestore}`,
@@ -72,7 +71,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     signal?.throwIfAborted()
     const parts = [
       firestorePart(place, java.command, jar),
-      authPart(place, [hub!, logging!], emulators),
+      authPart(place, emulators),
       kmsPart(place),
       functionsPart(place, functionsEnv),
     ]

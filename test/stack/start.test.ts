@@ -20,7 +20,7 @@ const execFileAsync = promisify(execFile)
 const PROCESSES: Readonly<Record<string, RegExp>> = {
   functions: /^(?!\/bin\/sh).*functions-server\.ts/,
   firestore: /^(?!\/bin\/sh).*cloud-firestore-emulator/,
-  auth: /^(?!\/bin\/sh).*emulators:start/,
+  auth: /^(?!\/bin\/sh).*auth-emulator\.ts/,
   kms: /^(?!\/bin\/sh).*kms-emulator\.ts/,
   worker: /^(?!\/bin\/sh).*worker\/lib\/main\.js/,
 }
