@@ -16,7 +16,6 @@ const PROCESS = [
   'functions/src/forward/hostile.test.ts',
   'functions/src/index.test.ts',
   'scripts/**/*.test.ts',
-  'verify/src/cli.test.ts',
   'worker/src/{install,server}/**/*.test.ts',
 ]
 

@@ -1,3 +1,5 @@
 #!/usr/bin/env node
 // Not built, so that npm finds it when it links the commands of a fresh clone.
-import '../dist/cli.js'
+import { start } from '../dist/cli.js'
+
+process.exitCode = await start(process)

@@ -14,6 +14,7 @@ const parsed = LINES.map((line) => JSON.parse(line) as BundleLine)
 
 let dir: string
 let path: string
+const io = { cwd: tmpdir() }
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'vitrine-cli-'))
   path = join(dir, 'bundle.jsonl')
@@ -35,7 +36,7 @@ describe('a bundle that broke off', () => {
     const bytes = Buffer.from(WHOLE)
     for (let cut = 0; cut < bytes.length; cut += 61) {
       await writeFile(path, bytes.subarray(0, cut))
-      const file = await reopenBundle(path, SCOPE)
+      const file = await reopenBundle(path, SCOPE, io)
       expect(file.complete).toBe(false)
       for (const line of from(file.resume)) await file.append(line)
       await file.close()
@@ -46,7 +47,7 @@ describe('a bundle that broke off', () => {
   it('is shortened to where it goes on, and says what is there', async () => {
     const last = LINES.indexOf(from({ log: 'agents/agt_1', size: 12, seq: 4, chains: 0, entries: 0 })[0]!)
     await writeFile(path, LINES.slice(0, last + 1).join('\n'))
-    const file = await reopenBundle(path, SCOPE)
+    const file = await reopenBundle(path, SCOPE, io)
     await file.close()
     expect(file.resume).toEqual({ log: 'agents/agt_1', size: 12, seq: 4, chains: 0, entries: 0 })
     expect(await readFile(path, 'utf8')).toBe(`${LINES.slice(0, last).join('\n')}\n`)
@@ -54,14 +55,14 @@ describe('a bundle that broke off', () => {
 
   it('is left alone when it is whole', async () => {
     await writeFile(path, WHOLE)
-    const file = await reopenBundle(path, SCOPE)
+    const file = await reopenBundle(path, SCOPE, io)
     await file.close()
     expect(file.complete).toBe(true)
     expect(await readFile(path, 'utf8')).toBe(WHOLE)
   })
 
   it('may not be there yet', async () => {
-    const file = await reopenBundle(path, SCOPE)
+    const file = await reopenBundle(path, SCOPE, io)
     expect(file).toMatchObject({ resume: undefined, complete: false })
     await file.append('{}')
     await file.close()
@@ -79,7 +80,7 @@ describe('a file that is none of ours', () => {
     ['another export', WHOLE.replaceAll('orgs/org_1', 'orgs/org_2'), 'is an export of orgs/org_2, not of orgs/org_1'],
   ])('%s is not touched', async (_, content, problem) => {
     await writeFile(path, content)
-    await expect(reopenBundle(path, SCOPE)).rejects.toMatchObject({
+    await expect(reopenBundle(path, SCOPE, io)).rejects.toMatchObject({
       code: 'bad_usage',
       message: expect.stringContaining(problem) as unknown,
     })
@@ -88,19 +89,19 @@ describe('a file that is none of ours', () => {
 
   it('is not written over', async () => {
     await writeFile(path, 'evidence')
-    await expect(createBundle(path)).rejects.toMatchObject({ code: 'bad_usage', message: `${path} exists already` })
-    await expect(createBundle(join(dir, 'no/such/folder'))).rejects.toMatchObject({ code: 'bad_usage' })
-    await expect(reopenBundle(dir, SCOPE)).rejects.toMatchObject({ code: 'bad_usage' })
+    await expect(createBundle(path, io)).rejects.toMatchObject({ code: 'bad_usage', message: `${path} exists already` })
+    await expect(createBundle(join(dir, 'no/such/folder'), io)).rejects.toMatchObject({ code: 'bad_usage' })
+    await expect(reopenBundle(dir, SCOPE, io)).rejects.toMatchObject({ code: 'bad_usage' })
     expect(await readFile(path, 'utf8')).toBe('evidence')
   })
 })
 
 it('makes a file that only its owner reads, and none for an export that never began', async () => {
-  const file = await createBundle(path)
+  const file = await createBundle(path, io)
   await file.append(LINES[0]!)
   await file.close()
   expect((await stat(path)).mode & 0o777).toBe(0o600)
-  const empty = await createBundle(join(dir, 'empty'))
+  const empty = await createBundle(join(dir, 'empty'), io)
   await empty.close()
   await expect(stat(join(dir, 'empty'))).rejects.toMatchObject({ code: 'ENOENT' })
 })

@@ -1,8 +1,10 @@
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { BUNDLE_LINE_LENGTH_MAX, type BundleLine } from '@vitrine/core/log/bundle'
 import { createExportPoint, type ExportPoint, type ExportResume } from '../../sdk/src/export-point.ts'
+import { resolve } from 'node:path'
 import { badUsage } from './bad-usage.ts'
 import { fail } from './files.ts'
+import type { Io } from './io.ts'
 
 /** A bundle that is being written. */
 export interface BundleFile {
@@ -21,27 +23,27 @@ const NEWLINE = 0x0a
 const LINE_BYTES_MAX = 3 * BUNDLE_LINE_LENGTH_MAX
 
 /** Makes the file, which must not exist. Throws bad usage. */
-export async function createBundle(path: string): Promise<BundleFile> {
+export async function createBundle(path: string, io: Pick<Io, 'cwd'>): Promise<BundleFile> {
   // It is for those who may read the audit.
-  const file = await open(path, 'wx', 0o600).catch((error: unknown) => fail(path, 'written', error))
-  return writer(file, path, { end: 0, resume: undefined, complete: false })
+  const file = await open(resolve(io.cwd, path), 'wx', 0o600).catch((error: unknown) => fail(path, 'written', error))
+  return writer(file, path, io, { end: 0, resume: undefined, complete: false })
 }
 
 /**
  * Opens a bundle of `scope` that broke off, and drops what stands behind the last line from which an export can go on; makes
  * the file if there is none. Throws bad usage for anything else than such a bundle.
  */
-export async function reopenBundle(path: string, scope: string): Promise<BundleFile> {
+export async function reopenBundle(path: string, scope: string, io: Pick<Io, 'cwd'>): Promise<BundleFile> {
   let file: FileHandle
   try {
-    file = await open(path, 'r+')
+    file = await open(resolve(io.cwd, path), 'r+')
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? createBundle(path) : fail(path, 'written', error)
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? createBundle(path, io) : fail(path, 'written', error)
   }
   try {
     const place = await findPlace(file, path, scope)
     if (!place.complete) await file.truncate(place.end)
-    return writer(file, path, place)
+    return writer(file, path, io, place)
   } catch (error) {
     await file.close()
     throw error
@@ -105,7 +107,12 @@ async function* linesOf(file: FileHandle, path: string): AsyncGenerator<{ text: 
   }
 }
 
-function writer(file: FileHandle, path: string, { end, resume, complete }: Place): BundleFile {
+function writer(
+  file: FileHandle,
+  path: string,
+  { cwd }: Pick<Io, 'cwd'>,
+  { end, resume, complete }: Place,
+): BundleFile {
   let position = end
   let waiting = ''
 
@@ -134,7 +141,7 @@ function writer(file: FileHandle, path: string, { end, resume, complete }: Place
       } finally {
         await file.close()
       }
-      if (position === 0) await rm(path)
+      if (position === 0) await rm(resolve(cwd, path))
     },
   }
 }

@@ -1,6 +1,8 @@
 /** The `vitrine` command: finds the command that the arguments name, runs it, and says what went wrong. */
 
 import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { badUsage } from './bad-usage.ts'
 import { apply } from './commands/apply.ts'
 import { audit } from './commands/audit.ts'
@@ -77,14 +79,29 @@ async function run(args: string[], io: Io): Promise<number> {
   }
 }
 
-// A reader that has seen enough, such as `head`, is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+/** What the command uses of the process that it is, or of what stands for one. */
+export interface Process {
+  argv: string[]
+  env: Record<string, string | undefined>
+  cwd(): string
+  stdin: Readable
+  stdout: Writable
+  stderr: Writable
+  exit(code: number): void
+}
 
-process.exitCode = await run(process.argv.slice(2), {
-  env: process.env,
-  cwd: process.cwd(),
-  async out(text) {
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain')
-  },
-  note: (line) => void process.stderr.write(`${line}\n`),
-})
+/** Runs the command that the process is started with; returns the exit code. */
+export async function start(process: Process): Promise<number> {
+  // A reader that has seen enough, such as `head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  return run(process.argv.slice(2), {
+    env: process.env,
+    cwd: process.cwd(),
+    // What nobody asks for is not opened.
+    input: () => text(process.stdin),
+    async out(content) {
+      if (!process.stdout.write(content)) await once(process.stdout, 'drain')
+    },
+    note: (line) => void process.stderr.write(`${line}\n`),
+  })
+}

@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 function io(env: Record<string, string> = {}): Io {
-  return { env, cwd, out: async () => undefined, note: () => undefined }
+  return { env, cwd, input: async () => '', out: async () => undefined, note: () => undefined }
 }
 
 async function stackFile(content: unknown): Promise<void> {

@@ -17,8 +17,8 @@ export async function verifyOffline(
   info: StackInfo,
   { ownerKey, agentId }: { ownerKey: string; agentId: string },
 ): Promise<void> {
-  const program = join(ROOT, 'verify/dist/cli.js')
-  if (!existsSync(program) || info.functions['exportAudit'] === undefined) return
+  const program = join(ROOT, 'verify/bin/vitrine-verify.js')
+  if (!existsSync(join(ROOT, 'verify/dist/cli.js')) || info.functions['exportAudit'] === undefined) return
   stage.step(
     'An auditor verifies the export against a signed checkpoint: vitrine-verify --url … --agent … --key … --pin …',
   )

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundle } from '../../functions/src/proof/bundle.ts'
 import type { Report } from '../../verify/src/report.ts'
@@ -21,12 +19,13 @@ import {
   type Owner,
 } from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
+import { verifyProcess, vitrineVerify } from '../cli/command.ts'
 import { stack } from '../stack/stack.ts'
 import { auditParts, entriesOf, got } from './world.ts'
 
 /**
- * Runs `vitrine-verify` on what the functions return, as an auditor would: a separate process that shares no state with
- * them.
+ * Runs `vitrine-verify` on what the functions return, as an auditor would: from a bundle or by HTTP, sharing nothing with
+ * them; and once as a process of its own.
  */
 
 let upstream: Upstream
@@ -41,20 +40,13 @@ afterAll(async () => {
 })
 
 interface Verdict {
-  exitCode: number
+  exitCode: number | null
   report: Report
 }
 
-const CLI = join(import.meta.dirname, '../../verify/dist/cli.js')
-
-async function verify(args: string[], key = ''): Promise<Verdict> {
-  const child = spawn(process.execPath, [CLI, ...args, '--json'], { env: { ...process.env, VITRINE_KEY: key } })
-  const [exitCode, out] = await Promise.all([
-    new Promise<number>((resolve) => child.once('close', resolve)),
-    text(child.stdout),
-    text(child.stderr),
-  ])
-  return { exitCode, report: JSON.parse(out) as Report }
+async function verify(args: string[], key = '', run = vitrineVerify): Promise<Verdict> {
+  const { code, stdout } = await run([...args, '--json'], { cwd: dir, env: { VITRINE_KEY: key } })
+  return { exitCode: code, report: JSON.parse(stdout) as Report }
 }
 
 /** The part of a verdict to compare with `expect`, so that a failure shows the findings. */
@@ -114,11 +106,12 @@ async function verifyBoth(
   scope: { agentId: string } | { orgId: string },
   by: Owner,
   args: string[] = [],
+  run = vitrineVerify,
 ): Promise<Verdict[]> {
   const named = 'agentId' in scope ? ['--agent', scope.agentId] : ['--org', scope.orgId]
   return [
-    await verify([await exportTo(scope, by), ...args]),
-    await verify(['--url', stack().baseUrl, ...named, ...args], by.bearer),
+    await verify([await exportTo(scope, by), ...args], '', run),
+    await verify(['--url', stack().baseUrl, ...named, ...args], by.bearer, run),
   ]
 }
 
@@ -146,7 +139,7 @@ describe('vitrine-verify', () => {
       [agent.owner, true],
       [await auditorOf(agent.owner), false],
     ] as const) {
-      for (const verdict of await verifyBoth({ agentId: agent.id }, by, args)) {
+      for (const verdict of await verifyBoth({ agentId: agent.id }, by, args, verifyProcess)) {
         expect(verdictOf(verdict)).toEqual(HOLDS)
         const { report } = verdict
         expect(report).toMatchObject({

@@ -19,7 +19,8 @@ import {
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { testKey } from '../sdk/test-key.ts'
 import { stack } from '../stack/stack.ts'
-import { vitrine, vitrineVerify, type Ended } from './command.ts'
+import type { Ended } from '../support/command.ts'
+import { verifyProcess, vitrine, vitrineProcess, vitrineVerify } from './command.ts'
 
 let upstream: Upstream
 beforeAll(async () => {
@@ -42,8 +43,13 @@ async function ownerKeyOf(owner: Owner, orgId?: string): Promise<string> {
   ).key
 }
 
+/** The folder and environment of a command. */
+function settingOf(key: string) {
+  return { cwd: dir, env: { VITRINE_URL: stack().baseUrl, VITRINE_KEY: key } }
+}
+
 function run(args: string[], key: string, stdin = ''): Promise<Ended> {
-  return vitrine(args, { cwd: dir, env: { VITRINE_URL: stack().baseUrl, VITRINE_KEY: key }, stdin })
+  return vitrine(args, { ...settingOf(key), stdin })
 }
 
 /** Runs a command that must succeed; returns its standard output. */
@@ -98,9 +104,10 @@ describe('from a call to its proof', () => {
       expect(verified.stdout).toContain(`entry ${seq} of agents/${agent.id} is on record`)
     }
 
-    await output(['export', '--agent', agent.id, '--out', 'bundle.jsonl'], key)
+    const written = await vitrineProcess(['export', '--agent', agent.id, '--out', 'bundle.jsonl'], settingOf(key))
+    expect(written).toMatchObject({ code: 0, stdout: '' })
     const held = ['--key', 'operator.pem', '--pin', 'pinned.txt', '--receipts', 'receipts']
-    const report = await vitrineVerify(['bundle.jsonl', ...held], { cwd: dir })
+    const report = await verifyProcess(['bundle.jsonl', ...held], { cwd: dir })
     expect(report.code, report.stdout + report.stderr).toBe(0)
 
     const bundle = await readFile(file('bundle.jsonl'), 'utf8')

@@ -1,44 +1,32 @@
-import { spawn } from 'node:child_process'
-import { text } from 'node:stream/consumers'
 import { join } from 'node:path'
 import { ROOT } from '../../scripts/stack/paths.ts'
+import { runHere, runProcess, type Ended, type Setting, type Start } from '../support/command.ts'
 
-/** The result of a command. */
-export interface Ended {
-  code: number | null
-  stdout: string
-  stderr: string
+/** The commands as they are built, in this process or in one of their own. */
+
+const VITRINE = join(ROOT, 'cli/bin/vitrine.js')
+const VERIFY = join(ROOT, 'verify/bin/vitrine-verify.js')
+
+/** Runs `vitrine` in this process. */
+export async function vitrine(args: readonly string[], setting: Setting): Promise<Ended> {
+  return runHere(await startOf('cli/dist/cli.js'), args, setting)
 }
 
-export interface Setting {
-  cwd: string
-  /** The whole environment, apart from where programs and compiled code are. */
-  env?: Record<string, string>
-  stdin?: string
+/** Runs `vitrine-verify` in this process. */
+export async function vitrineVerify(args: readonly string[], setting: Setting): Promise<Ended> {
+  return runHere(await startOf('verify/dist/cli.js'), args, setting)
 }
 
-/** Runs the built `vitrine` as a process. */
-export function vitrine(args: readonly string[], setting: Setting): Promise<Ended> {
-  return runNode(join(ROOT, 'cli/bin/vitrine.js'), args, setting)
+/** Runs `vitrine` as a process, with the Node that runs this unless another one is named. */
+export function vitrineProcess(args: readonly string[], setting: Setting, node = process.execPath): Promise<Ended> {
+  return runProcess([node, VITRINE, ...args], setting)
 }
 
-/** Runs the built `vitrine-verify` as a process. */
-export function vitrineVerify(args: readonly string[], setting: Setting): Promise<Ended> {
-  return runNode(join(ROOT, 'verify/dist/cli.js'), args, setting)
+/** Runs `vitrine-verify` as a process, with the Node that runs this unless another one is named. */
+export function verifyProcess(args: readonly string[], setting: Setting, node = process.execPath): Promise<Ended> {
+  return runProcess([node, VERIFY, ...args], setting)
 }
 
-async function runNode(
-  script: string,
-  args: readonly string[],
-  { cwd, env = {}, stdin = '' }: Setting,
-): Promise<Ended> {
-  const { PATH, NODE_COMPILE_CACHE } = process.env
-  const child = spawn(process.execPath, [script, ...args], { cwd, env: { PATH, NODE_COMPILE_CACHE, ...env } })
-  const exited = new Promise<number | null>((resolve, reject) => {
-    child.once('close', resolve)
-    child.once('error', reject)
-  })
-  child.stdin.on('error', () => undefined).end(stdin)
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited])
-  return { code, stdout, stderr }
+async function startOf(file: string): Promise<Start> {
+  return ((await import(join(ROOT, file))) as { start: Start }).start
 }

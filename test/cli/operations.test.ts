@@ -10,7 +10,8 @@ import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { call, done, leaks, newAgentWith, newOwner, newSecret, setLimit } from '../e2e/world.ts'
 import { testKey } from '../sdk/test-key.ts'
 import { stack } from '../stack/stack.ts'
-import { vitrine, type Ended } from './command.ts'
+import type { Ended } from '../support/command.ts'
+import { vitrine } from './command.ts'
 
 /** The commands made from the contract, used by an owner and by an agent. */
 

@@ -16,7 +16,8 @@ import {
   WITNESSED_S,
   witnessVkey,
 } from '../sdk/receipts.ts'
-import { vitrine, type Ended } from './command.ts'
+import type { Ended } from '../support/command.ts'
+import { vitrine } from './command.ts'
 
 let dir: string
 const other = createSigner('other').publicKey

@@ -1,18 +1,15 @@
-import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { hashEntry } from '@vitrine/core/log/entry'
 import { ED25519, formatVerifierKey, verifierKey } from '@vitrine/core/log/note'
+import { runHere, type Ended } from '../../test/support/command.ts'
+import { start } from './cli.ts'
 import { bundleLines, bundleText, createSigner, createTestChain, proofOf } from './fixture.ts'
 import type { Report } from './report.ts'
 
-// Each test starts a process, on a machine that may be busy.
-vi.setConfig({ testTimeout: 30_000 })
-
-const CLI = join(import.meta.dirname, 'cli.ts')
 const SIGNER = createSigner('operator')
 const T0 = Date.UTC(2026, 10, 20)
 
@@ -61,22 +58,8 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true }))
 
-interface Ran {
-  code: number | null
-  stdout: string
-  stderr: string
-}
-
-function run(args: string[], input?: string, env: Record<string, string> = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [CLI, ...args], {
-    env: { ...process.env, VITRINE_KEY: '', ...env },
-    cwd: folder,
-  })
-  child.stdin.end(input ?? '')
-  const ran: Ran = { code: null, stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (ran.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (ran.stderr += chunk.toString()))
-  return new Promise((resolve) => child.on('close', (code) => resolve({ ...ran, code })))
+function run(args: string[], stdin = ''): Promise<Ended> {
+  return runHere(start, args, { cwd: folder, stdin })
 }
 
 describe('exit code 0', () => {
@@ -87,6 +70,7 @@ describe('exit code 0', () => {
       bytesToBase64(SIGNER.publicKey),
       '--pin',
       'pin.txt',
+      '--quiet',
     ])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('covered by an externally held checkpoint up to entry 1 (pin.txt)')

@@ -1,6 +1,6 @@
 import { isSha256 } from '@vitrine/core/names'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { bytesToHex } from '@vitrine/core/bytes'
 import { parseCheckpoint } from '@vitrine/core/log/checkpoint'
 import { leafHash } from '@vitrine/core/log/merkle'
@@ -14,13 +14,17 @@ import type { BareReceipt, Held, Pin, ProofReceipt } from './check/held.ts'
 const FILE_BYTES_MAX = 8 * TLOG_PROOF_LENGTH_MAX
 const PROOF_MAGIC = 'c2sp.org/tlog-proof@'
 
-/** Reads what is held outside: signed checkpoints, and folders of receipts. Throws bad_input for any other file. */
-export async function readHeld(pinFiles: readonly string[], receiptFolders: readonly string[]): Promise<Held> {
+/** Reads what is held outside, named from `cwd`: signed checkpoints, and folders of receipts. Throws bad_input for any other file. */
+export async function readHeld(
+  pinFiles: readonly string[],
+  receiptFolders: readonly string[],
+  cwd: string,
+): Promise<Held> {
   const held: Held = { pins: [], proofs: [], receipts: [] }
-  for (const file of pinFiles) held.pins.push(await readPin(file))
+  for (const file of pinFiles) held.pins.push(await readPin(file, cwd))
   for (const folder of receiptFolders) {
-    for (const file of await filesOf(folder)) {
-      const text = await readText('--receipts', file)
+    for (const file of await filesOf(folder, cwd)) {
+      const text = await readText('--receipts', file, cwd)
       if (text.startsWith(PROOF_MAGIC)) held.proofs.push(parseProof(file, text))
       else held.receipts.push(...parseReceipts(file, text))
     }
@@ -28,16 +32,16 @@ export async function readHeld(pinFiles: readonly string[], receiptFolders: read
   return held
 }
 
-async function readPin(file: string): Promise<Pin> {
-  const note = await readText('--pin', file)
+async function readPin(file: string, cwd: string): Promise<Pin> {
+  const note = await readText('--pin', file, cwd)
   const parsed = parseCheckpoint(note)
   if (!parsed.ok) throw badInput(`--pin ${file}: not a signed checkpoint: ${parsed.error.reason}`)
   return { file, note, checkpoint: parsed.value.checkpoint }
 }
 
-async function filesOf(folder: string): Promise<string[]> {
+async function filesOf(folder: string, cwd: string): Promise<string[]> {
   try {
-    const entries = await readdir(folder, { withFileTypes: true })
+    const entries = await readdir(resolve(cwd, folder), { withFileTypes: true })
     const names = entries
       .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
       .map((entry) => entry.name)
@@ -47,10 +51,11 @@ async function filesOf(folder: string): Promise<string[]> {
   }
 }
 
-async function readText(flag: string, file: string): Promise<string> {
+async function readText(flag: string, file: string, cwd: string): Promise<string> {
   let text: string | undefined
   try {
-    if ((await stat(file)).size <= FILE_BYTES_MAX) text = await readFile(file, 'utf8')
+    const path = resolve(cwd, file)
+    if ((await stat(path)).size <= FILE_BYTES_MAX) text = await readFile(path, 'utf8')
   } catch (error) {
     throw badInput(`${flag} ${file}: cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
   }

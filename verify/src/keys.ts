@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { COSIGNATURE_V1, parseVerifierKey, type VerifierKey } from '@vitrine/core/log/note'
 import { parsePublicKey } from '@vitrine/core/log/public-key'
 import { badInput } from './bad-input.ts'
 
-/** Reads the keys that the auditor gives on the command line. */
+/** Reads the keys that the auditor gives on the command line. Files are named from `cwd`. */
 
 const KEY_FILE_BYTES_MAX = 64 * 1024
 
@@ -12,31 +13,36 @@ const KEY_FILE_BYTES_MAX = 64 * 1024
  * is not compared with the chain: the operator signs all chains with the same key, under each chain's name. Throws
  * bad_input for anything else.
  */
-export async function readPublicKeys(given: readonly string[]): Promise<Uint8Array[]> {
+export async function readPublicKeys(given: readonly string[], cwd: string): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = []
   for (const text of given) {
     const direct = publicKeyOf(text)
     if (direct !== undefined) keys.push(direct)
-    else keys.push(...(await fromFile('--key', text, publicKeyOf)))
+    else keys.push(...(await fromFile('--key', text, cwd, publicKeyOf)))
   }
   return keys
 }
 
 /** Witnesses' verifier keys (tlog-cosignature), or files of them. Throws bad_input for anything else. */
-export async function readWitnessKeys(given: readonly string[]): Promise<VerifierKey[]> {
+export async function readWitnessKeys(given: readonly string[], cwd: string): Promise<VerifierKey[]> {
   const keys: VerifierKey[] = []
   for (const text of given) {
     const direct = parseWitnessKey(text)
     if (direct !== undefined) keys.push(direct)
-    else keys.push(...(await fromFile('--witness', text, parseWitnessKey)))
+    else keys.push(...(await fromFile('--witness', text, cwd, parseWitnessKey)))
   }
   return keys
 }
 
-async function fromFile<T>(flag: string, path: string, parse: (text: string) => T | undefined): Promise<T[]> {
+async function fromFile<T>(
+  flag: string,
+  path: string,
+  cwd: string,
+  parse: (text: string) => T | undefined,
+): Promise<T[]> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readFile(resolve(cwd, path), 'utf8')
   } catch {
     throw badInput(`${flag} ${path}: neither a key nor a file that can be read`)
   }

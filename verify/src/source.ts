@@ -1,7 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Options } from './args.ts'
 import { badInput } from './bad-input.ts'
 import { streamLive } from './live.ts'
+import type { Process } from './process.ts'
 
 /** Where a bundle comes from. */
 export interface Source {
@@ -14,40 +16,49 @@ export interface Source {
 const CHUNK_BYTES = 64 * 1024
 
 /** Throws bad_input if it can't be read. */
-export async function openSource(source: Options['source'], key: string | undefined): Promise<Source> {
+export async function openSource(source: Options['source'], process: Process): Promise<Source> {
   switch (source.kind) {
     case 'stdin':
       return { name: 'standard input', bytes: undefined, chunks: process.stdin }
-    case 'live':
+    case 'live': {
+      const key = process.env['VITRINE_KEY']
       if (key === undefined || key === '') throw badInput('--url needs a key in VITRINE_KEY')
       return {
         name: source.url,
         bytes: undefined,
         chunks: streamLive({ url: source.url, scope: source.scope, key, fetch }),
       }
+    }
     case 'file':
-      return openFile(source.path)
+      return openFile(source.path, process.cwd())
   }
 }
 
-async function openFile(path: string): Promise<Source> {
+async function openFile(path: string, cwd: string): Promise<Source> {
   let handle: FileHandle
   try {
-    handle = await open(path)
+    handle = await open(resolve(cwd, path))
   } catch (error) {
     throw badInput(`${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`)
   }
   const stats = await handle.stat()
-  if (stats.isDirectory()) throw badInput(`${path} is a folder`)
+  if (stats.isDirectory()) {
+    await handle.close()
+    throw badInput(`${path} is a folder`)
+  }
   return { name: path, bytes: stats.isFile() ? stats.size : undefined, chunks: readChunks(handle) }
 }
 
-/** Reuses one buffer: the reader of lines copies what it keeps. The handle stays open until the process ends. */
+/** Reuses one buffer: the reader of lines copies what it keeps. */
 async function* readChunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-  while (true) {
-    const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES)
-    if (bytesRead === 0) return
-    yield buffer.subarray(0, bytesRead)
+  try {
+    while (true) {
+      const { bytesRead } = await handle.read(buffer, 0, CHUNK_BYTES)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await handle.close()
   }
 }

@@ -29,7 +29,7 @@ export const apply: Command = {
   async run(args, io) {
     const { values, positionals } = readArgs(args, OPTIONS, ['the file'])
     const path = positionals[0]!
-    const manifest = await readInput(path)
+    const manifest = await readInput(path, io)
     const { vitrine, chain } = await connect(values, io)
     if (chain?.agentId === undefined) throw badUsage('which agent? Give --agent (see --help)')
     try {

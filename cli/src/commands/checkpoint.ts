@@ -22,7 +22,7 @@ export const checkpoint: Command = {
     const { values } = readArgs(args, OPTIONS)
     const { vitrine, chain } = await connectToChain(values, io)
     const signed = await vitrine.audit.checkpoint(chain)
-    if (values.out !== undefined) await writeNew(values.out, signed.note)
+    if (values.out !== undefined) await writeNew(values.out, signed.note, io)
     if (values.json) await io.out(`${JSON.stringify(signed)}\n`)
     else if (values.out === undefined) await io.out(signed.note)
     io.note(`${signed.size} entries of ${signed.log} are covered. Verifier key: ${signed.vkey}`)

@@ -32,7 +32,7 @@ export const exportBundle: Command = {
     const { out } = values
     if (out === undefined) throw badUsage('where to? Give --out (see --help)')
     const { vitrine, chain } = await connectToChain(values, io)
-    const file = values.resume ? await reopenBundle(out, scopeOf(chain)) : await createBundle(out)
+    const file = values.resume ? await reopenBundle(out, scopeOf(chain), io) : await createBundle(out, io)
     const resume = file.resume && { resume: file.resume }
     const written = file.complete
       ? {}

@@ -32,7 +32,7 @@ export const receipt: Command = {
     const { vitrine, chain, isAgent } = await connect(values, io)
     if (!chain && !isAgent) throw badUsage('which chain? Give --agent or --org (see --help)')
     const found = await vitrine.audit.getReceipt({ ...chain, seq })
-    if (values.out !== undefined) await writeNew(values.out, found.proof)
+    if (values.out !== undefined) await writeNew(values.out, found.proof, io)
     if (values.json) await io.out(`${JSON.stringify(found)}\n`)
     else if (values.out === undefined) await io.out(found.proof)
     return 0

@@ -5,7 +5,7 @@ import { verifyReceipt, type Receipt, type ReceiptProof, type VerifiedReceipt } 
 import { readArgs } from '../args.ts'
 import { badUsage } from '../bad-usage.ts'
 import { readInput } from '../files.ts'
-import type { Command } from '../io.ts'
+import type { Command, Io } from '../io.ts'
 import { plain } from '../text.ts'
 
 const USAGE = `Usage: vitrine verify-receipt <file | -> --key <key> [options]
@@ -34,12 +34,12 @@ export const verifyReceiptFile: Command = {
     const { values, positionals } = readArgs(args, OPTIONS, ['the receipt'])
     const { key = [], origin, invoked, witness = [], json } = values
     if (key.length === 0) throw badUsage('a receipt proves nothing without a pinned key: give --key (see --help)')
-    const receipt = readReceipt(await readInput(positionals[0]!))
+    const receipt = readReceipt(await readInput(positionals[0]!, io))
     const verified = await verifyReceipt(receipt, {
-      publicKey: await readKeys('--key', key, (text) => parsePublicKey(text).ok),
-      witnesses: await readKeys('--witness', witness, (text) => parseVerifierKey(text).ok),
+      publicKey: await readKeys('--key', key, (text) => parsePublicKey(text).ok, io),
+      witnesses: await readKeys('--witness', witness, (text) => parseVerifierKey(text).ok, io),
       ...(origin !== undefined && { origin }),
-      ...(invoked !== undefined && { invoked: readInvoked(invoked, await readInput(invoked)) }),
+      ...(invoked !== undefined && { invoked: readInvoked(invoked, await readInput(invoked, io)) }),
     })
     await io.out(json ? `${JSON.stringify({ valid: true, ...verified })}\n` : report(verified))
     return 0
@@ -87,11 +87,16 @@ function isInvoked(value: unknown): value is Receipt & Record<string, unknown> {
 }
 
 /** Keys as they are given, and those in files. Throws bad usage. */
-async function readKeys(flag: string, given: readonly string[], isKey: (text: string) => boolean): Promise<string[]> {
+async function readKeys(
+  flag: string,
+  given: readonly string[],
+  isKey: (text: string) => boolean,
+  io: Io,
+): Promise<string[]> {
   const keys: string[] = []
   for (const text of given) {
     if (isKey(text)) keys.push(text)
-    else keys.push(...keysOf(flag, text, await readInput(text), isKey))
+    else keys.push(...keysOf(flag, text, await readInput(text, io), isKey))
   }
   return keys
 }

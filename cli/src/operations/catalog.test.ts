@@ -75,10 +75,9 @@ describe('every operation with a method', () => {
     const example = described.example as Record<string, unknown>
     const fields = fieldsOf(described)
     const secret = fields.find((field) => field.secret && example[field.name] !== undefined)
-    const file = join(dir, `${secret?.flag}.txt`)
-    if (secret) await writeFile(file, String(example[secret.name]))
-    const args = argumentsOf(example, fields).map((argument) => (argument === `${secret?.flag}.txt` ? file : argument))
-    const { request } = await readRequest(args, fields)
+    if (secret) await writeFile(join(dir, `${secret.flag}.txt`), String(example[secret.name]))
+    const io = { cwd: dir, input: async () => '' }
+    const { request } = await readRequest(argumentsOf(example, fields), fields, io)
     expect(request).toEqual(example)
     checkRequest(described, fields, request)
   })
@@ -110,6 +109,7 @@ it('an operation that is added to the contract is a command', async () => {
   const io = {
     env: { VITRINE_URL: wire.url, VITRINE_KEY: testKey('owner') },
     cwd: dir,
+    input: async () => '',
     out: async (text: string) => void (printed += text),
     note: () => undefined,
   }

@@ -23,12 +23,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-/** `$/` in an argument is the folder of the files. */
 async function read(path: OperationPath, args: readonly string[]): Promise<Record<string, unknown>> {
-  const { request } = await readRequest(
-    args.map((argument) => argument.replace('$', dir)),
-    fieldsOf(contract[path]),
-  )
+  const { request } = await readRequest([...args], fieldsOf(contract[path]), { cwd: dir, input: async () => '' })
   return request
 }
 
@@ -50,12 +46,12 @@ describe('arguments become a request', () => {
     ['registerTool', ['--redact', '["/a,b"]'], { redact: ['/a,b'] }],
     ['registerTool', ['--redact='], { redact: [] }],
     ['registerTool', ['--auth', '{"scheme":"bearer"}'], { auth: { scheme: 'bearer' } }],
-    ['registerTool', ['--headers', '@$/tool.json'], { headers: { name: 'search', kind: 'mcp' } }],
-    ['registerTool', ['--auth-token-file', '$/token'], { authToken: SECRET }],
+    ['registerTool', ['--headers', '@tool.json'], { headers: { name: 'search', kind: 'mcp' } }],
+    ['registerTool', ['--auth-token-file', 'token'], { authToken: SECRET }],
     ['registerTool', ['--no-auth-token'], { authToken: null }],
     [
       'registerTool',
-      ['find', '--file', '$/tool.yaml', '--kind', 'mcp'],
+      ['find', '--file', 'tool.yaml', '--kind', 'mcp'],
       { name: 'find', kind: 'mcp', url: 'https://a.example', headers: { accept: 'text/plain' } },
     ],
     ['admin/setMember', ['u1', '--no-role', '--org', 'o1'], { uid: 'u1', role: null, orgId: 'o1' }],
@@ -78,16 +74,16 @@ describe('what cannot be a request says why', () => {
     ['registerTool', ['--agent', 'a', '--agent-id', 'b'], '--agent-id is there twice'],
     ['registerTool', ['--kind', 'http', '--kind', 'mcp'], '--kind is there twice'],
     ['registerTool', ['--enabled', '--no-enabled'], 'give --enabled or --no-enabled, not both'],
-    ['registerTool', ['--auth-token-file', '$/token', '--no-auth-token'], 'not both'],
-    ['registerTool', ['--auth-token-file', '$/token', '--auth-token-stdin'], 'not both'],
-    ['registerTool', ['--auth-token-file', '$/none'], 'the file of --auth-token-file cannot be read'],
-    ['registerTool', ['--auth-token-file', '$/empty'], 'what --auth-token-file reads is empty'],
+    ['registerTool', ['--auth-token-file', 'token', '--no-auth-token'], 'not both'],
+    ['registerTool', ['--auth-token-file', 'token', '--auth-token-stdin'], 'not both'],
+    ['registerTool', ['--auth-token-file', 'none'], 'the file of --auth-token-file cannot be read'],
+    ['registerTool', ['--auth-token-file', 'empty'], 'what --auth-token-file reads is empty'],
     ['registerTool', ['--concurrency-max', 'many'], '--concurrency-max must be a number'],
     ['registerTool', ['--headers', 'accept=x'], '--headers must be JSON, or @ and the name of a file'],
     ['registerTool', ['--redact', '[1'], '--redact must be JSON'],
-    ['registerTool', ['--headers', '@$/none'], 'cannot be read (ENOENT)'],
-    ['registerTool', ['--file', '$/list.yaml'], 'list.yaml must hold the fields of a request'],
-    ['registerTool', ['--file', '$/broken.yaml'], 'is neither JSON nor YAML'],
+    ['registerTool', ['--headers', '@none'], 'cannot be read (ENOENT)'],
+    ['registerTool', ['--file', 'list.yaml'], 'list.yaml must hold the fields of a request'],
+    ['registerTool', ['--file', 'broken.yaml'], 'is neither JSON nor YAML'],
     ['registerTool', ['--frobnicate'], "Unknown option '--frobnicate'"],
     ['registerTool', ['--name'], "Option '--name <value>' argument missing"],
     ['admin/createTeam', ['--url', 'a', '--url', 'b', 'x'], '--url is there twice'],
@@ -99,7 +95,7 @@ describe('what cannot be a request says why', () => {
       '--kind: Invalid option: expected one of "http"|"mcp"',
     ],
     ['registerTool', ['s', '--agent=a', '--kind=http', '--url=x', '--redact=a'], '--redact[0]: A JSON pointer'],
-    ['registerTool', ['s', '--file', '$/tool.json', '--url=x', '--agent=../x'], '--agent-id: Must be an id'],
+    ['registerTool', ['s', '--file', 'tool.json', '--url=x', '--agent=../x'], '--agent-id: Must be an id'],
     ['admin/putSecret', ['K', '--scope=org'], 'Give value, env or secretManager'],
     ['admin/setMember', ['u1'], '--role is missing'],
     ['admin/setCredentialAccess', ['--allowed', '--org=o1', '--name=x'], 'there is no field name'],
@@ -119,7 +115,7 @@ describe('a secret', () => {
     ['registerTool', ['search', SECRET]],
     ['registerTool', ['--auth', SECRET]],
     ['registerTool', ['--headers', `{"authorization": ${SECRET}}`]],
-    ['registerTool', ['--file', '$/broken.yaml']],
+    ['registerTool', ['--file', 'broken.yaml']],
     ['registerTool', ['--concurrency-max', SECRET]],
     ['registerTool', ['--kind', SECRET]],
     ['admin/putSecret', ['KEY', '--scope', 'org', `--value=${SECRET}`]],

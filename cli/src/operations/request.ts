@@ -8,6 +8,7 @@ import type * as z from 'zod'
 import { parseOptions } from '../args.ts'
 import { badUsage } from '../bad-usage.ts'
 import { readInput } from '../files.ts'
+import type { Io } from '../io.ts'
 import { positionalOf, type Field } from './fields.ts'
 
 export interface Arguments {
@@ -24,7 +25,11 @@ type Read = (path: string) => Promise<string>
 const OWN = ['url', 'file'] as const
 
 /** No value is ever part of an error: it may be a secret in the wrong place. Throws bad usage. */
-export async function readRequest(args: string[], fields: readonly Field[]): Promise<Arguments> {
+export async function readRequest(
+  args: string[],
+  fields: readonly Field[],
+  io: Pick<Io, 'cwd' | 'input'>,
+): Promise<Arguments> {
   refuseSecrets(args, fields)
   const own = OWN.filter((name) => !fields.some(({ flags }) => flags.includes(name)))
   const { values, positionals } = parseOptions(args, {
@@ -33,7 +38,7 @@ export async function readRequest(args: string[], fields: readonly Field[]): Pro
     ...Object.assign({}, ...fields.map(optionsOf)),
   })
   const given = values as Given
-  const read = readerOf()
+  const read = readerOf(io)
   const ownValue = (name: (typeof OWN)[number]) =>
     (own.includes(name) ? once(given, [name]) : undefined) as string | undefined
   const file = ownValue('file')
@@ -184,12 +189,12 @@ function objectOf(text: string, path: string): Record<string, unknown> {
   return { ...value }
 }
 
-function readerOf(): Read {
+function readerOf(io: Pick<Io, 'cwd' | 'input'>): Read {
   let wasRead = false
   return async (path) => {
     if (path === '-' && wasRead) throw badUsage('standard input can be read once')
     wasRead ||= path === '-'
-    return readInput(path)
+    return readInput(path, io)
   }
 }
 

@@ -16,7 +16,7 @@ type Answer = Readonly<Record<string, unknown>>
 
 /** Exit code: 1 where a tool says that it failed; its answer is printed all the same. */
 export async function runVerb(verb: Verb, operations: Operations, args: string[], io: Io): Promise<number> {
-  const given = await readRequest(args, fieldsOfVerb(verb, operations))
+  const given = await readRequest(args, fieldsOfVerb(verb, operations), io)
   const connection = await connect({ url: given.url }, io, isForAgents(verb, operations) ? 'agent' : 'owner')
   const path = pathFor(verb, operations, connection.isAgent ? 'agent' : 'owner')
   const operation = operations[path]!
