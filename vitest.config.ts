@@ -78,6 +78,7 @@ export default defineConfig({
           name: 'system',
           include: ['test/**/*.test.ts'],
           exclude: ['test/vectors/**'],
+          isolate: false,
           globalSetup: ['test/stack/setup.ts'],
           setupFiles: ['test/stack/check-answers.ts'],
           testTimeout: 60_000,

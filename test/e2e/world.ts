@@ -3,6 +3,7 @@ import { initializeApp } from 'firebase-admin/app'
 import { getFirestore, type DocumentReference, type Firestore } from 'firebase-admin/firestore'
 import { expect } from 'vitest'
 import type { Answer } from '../../scripts/stack/rpc.ts'
+import { afterFile } from '../stack/after-file.ts'
 import { signUp, stack } from '../stack/stack.ts'
 
 /** The people and agents of an end-to-end test, new in every test, and their requests to the functions. */
@@ -33,6 +34,10 @@ export interface Request {
 /** All answers in this test file as text, and the credentials that must not appear in them. */
 const answers: { target: string; text: string }[] = []
 const secrets = new Set<string>()
+function forget(): void {
+  answers.length = 0
+  secrets.clear()
+}
 
 /** One request over plain HTTP; `target` is a function, or `admin/{operation}`. */
 export async function call(target: string, data: unknown, request: Request = {}): Promise<Answer> {
@@ -49,6 +54,7 @@ export async function call(target: string, data: unknown, request: Request = {})
     ...(signal && { signal }),
   })
   const text = await response.text()
+  afterFile(forget)
   if (target !== 'getToolCredential' || response.status !== 200)
     answers.push({ target, text: `${text} ${JSON.stringify([...response.headers])}` })
   return { status: response.status, body: parse(text), headers: response.headers }
@@ -57,6 +63,7 @@ export async function call(target: string, data: unknown, request: Request = {})
 /** A credential for a tool; no answer may ever contain it (`leaks`). */
 export function newSecret(prefix = 'tok'): string {
   const secret = `${prefix}-${randomBytes(18).toString('base64url')}`
+  afterFile(forget)
   secrets.add(secret)
   return secret
 }

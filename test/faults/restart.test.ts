@@ -43,7 +43,7 @@ beforeAll(async () => {
   upstream = await startUpstream()
   process.env['FIRESTORE_EMULATOR_HOST'] = emulator.host
   process.env['METADATA_SERVER_DETECTION'] = 'none'
-  store = getFirestore(initializeApp({ projectId: stack().project }))
+  store = getFirestore(initializeApp({ projectId: stack().project }, 'restarted'))
 })
 afterAll(async () => {
   await functions.stop()

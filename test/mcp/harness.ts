@@ -1,4 +1,4 @@
-import { afterEach, beforeEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
@@ -11,28 +11,33 @@ import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
 /** The addresses of test servers. */
 export const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 
-/** Forwarders for tests: each test gets its own. */
+/** What the running test has started. */
+interface Started {
+  forward: ReturnType<typeof mcpForward>
+  servers: { close(): Promise<unknown> }[]
+}
 
-let dispatcher: ReturnType<typeof createDispatcher>
-let forward: ReturnType<typeof mcpForward>
-const cleanups: (() => Promise<unknown>)[] = []
+let current: Started | undefined
 
-beforeEach(() => {
-  dispatcher = createDispatcher({ policy: LOOPBACK })
-  forward = mcpForward({ dispatcher, egress: LOOPBACK })
-})
-
-afterEach(async () => {
-  forward.close()
-  await dispatcher.destroy()
-  for (const cleanup of cleanups.splice(0)) await cleanup()
-})
+/** Each test gets a forwarder of its own, which ends before the servers that it is connected to. */
+function started(): Started {
+  if (current) return current
+  const dispatcher = createDispatcher({ policy: LOOPBACK })
+  const mine: Started = { forward: mcpForward({ dispatcher, egress: LOOPBACK }), servers: [] }
+  onTestFinished(async () => {
+    current = undefined
+    mine.forward.close()
+    await dispatcher.destroy()
+    for (const server of mine.servers) await server.close()
+  })
+  return (current = mine)
+}
 
 /** A server that is closed after the test. */
 export async function up<T extends { close(): Promise<unknown> }>(server: Promise<T>): Promise<T> {
-  const started = await server
-  cleanups.push(started.close)
-  return started
+  const running = await server
+  started().servers.push(running)
+  return running
 }
 
 export function endpointOf(url: string, changes: Partial<Endpoint> = {}): Endpoint {
@@ -61,7 +66,7 @@ export function call(
     signal: new AbortController().signal,
     ...changes,
   }
-  return forward({ ...request, scrubber: createScrubber(request.credential, request.endpoint.auth) })
+  return started().forward({ ...request, scrubber: createScrubber(request.credential, request.endpoint.auth) })
 }
 
 export function value(outcome: ForwardOutcome): JsonValue {

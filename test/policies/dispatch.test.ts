@@ -179,7 +179,7 @@ describe('[policies.forward] a call', () => {
     more: Partial<ForwardRequest> & { timeoutMs?: number; call?: string } = {},
     made = workerForward({ dispatcher, sign: sign() }),
   ): Promise<ForwardOutcome> {
-    const { timeoutMs = 5_000, call = randomUUID(), ...rest } = more
+    const { timeoutMs = 30_000, call = randomUUID(), ...rest } = more
     const scrubber = createScrubber(null, { scheme: 'bearer' })
     const signal = AbortSignal.timeout(timeoutMs)
     const forward = made({ route: tool.route, agentId: 'agt_a', call, deadlineMs: Date.now() + timeoutMs })

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, expect } from 'vitest'
 import { REGION } from '../../scripts/stack/services.ts'
+import { endFile } from './after-file.ts'
 import { answerCheck, isOperation, type AnswerCheck } from './contract.ts'
 import { stack } from './stack.ts'
 
@@ -8,11 +9,14 @@ import { stack } from './stack.ts'
  * client, with the contract. A test fails if it gets an answer of another form or with an unlisted error.
  */
 
-const realFetch = globalThis.fetch
 const problems: string[] = []
 
+/** The files of one vitest worker share its globals: each checks with its own list, and none wraps the wrapper of another. */
+const shared = globalThis as { unchecked?: typeof fetch }
+const unchecked = (shared.unchecked ??= globalThis.fetch)
+
 globalThis.fetch = async (input, init) => {
-  const response = await realFetch(input, init)
+  const response = await unchecked(input, init)
   const path = pathOf(input)
   const method = (init?.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase()
   if (!isOperation(path) || response.body === null || method === 'HEAD') return response
@@ -46,5 +50,8 @@ function expectNone(): void {
   expect([...new Set(problems.splice(0))], 'answers that differ from the contract').toEqual([])
 }
 afterEach(expectNone)
-// Includes the requests of afterAll hooks.
-afterAll(expectNone)
+// Runs after the files' own hooks, and includes their requests.
+afterAll(async () => {
+  await endFile()
+  expectNone()
+})

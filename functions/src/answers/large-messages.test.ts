@@ -103,7 +103,7 @@ async function call(forward: Forward, what: Said, more: Partial<ForwardRequest> 
     args: {},
     credential: CREDENTIAL,
     scrubber: createScrubber(CREDENTIAL, AUTH),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(30_000),
   }
   const pieces: Piece[] = []
   const outcome = await forward({ ...request, emit: async (piece) => void pieces.push(piece), ...more })
