@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
-import { apiReference, operationTable } from './docs/api.ts'
+import { apiReference, methodTable, operationTable } from './docs/api.ts'
 import { errorTable } from './docs/errors.ts'
 import { ROOT } from './stack/paths.ts'
 
@@ -15,14 +15,16 @@ export async function documents(): Promise<Record<string, string>> {
   return {
     'docs/api.md': await formatted('docs/api.md', apiReference()),
     'docs/errors.md': await formatted('docs/errors.md', errorTable()),
-    'README.md': await formatted('README.md', withTable(await readFile(join(ROOT, 'README.md'), 'utf8'))),
+    'README.md': await withTable('README.md', operationTable()),
+    'sdk/README.md': await withTable('sdk/README.md', methodTable()),
   }
 }
 
-function withTable(readme: string): string {
-  const [from, to] = [readme.indexOf(START), readme.indexOf(END)]
-  if (from === -1 || to < from) throw new Error(`README.md has no table between ${START} and ${END}.`)
-  return `${readme.slice(0, from + START.length)}\n\n${operationTable()}\n\n${readme.slice(to)}`
+async function withTable(file: string, table: string): Promise<string> {
+  const text = await readFile(join(ROOT, file), 'utf8')
+  const [from, to] = [text.indexOf(START), text.indexOf(END)]
+  if (from === -1 || to < from) throw new Error(`${file} has no table between ${START} and ${END}.`)
+  return formatted(file, `${text.slice(0, from + START.length)}\n\n${table}\n\n${text.slice(to)}`)
 }
 
 async function formatted(file: string, text: string): Promise<string> {

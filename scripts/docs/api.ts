@@ -143,3 +143,17 @@ function cell(text: string): string {
 function fence(value: unknown): string {
   return ['```json', JSON.stringify({ data: value }), '```'].join('\n')
 }
+
+/** sdk/README.md's table of methods. Fields that may be left out have a question mark. */
+export function methodTable(): string {
+  const rows = PATHS.flatMap((path) => {
+    const { method, callers, summary }: Operation = contract[path]
+    if (method === null) return []
+    const inputs = alternatives(jsonSchemaOf(path).request).map(({ properties = {}, required = [] }) => {
+      const names = Object.keys(properties).map((name) => (required.includes(name) ? name : `${name}?`))
+      return names.length === 0 ? '' : `{ ${names.join(', ')} }`
+    })
+    return [`| \`${method}(${inputs.join(' | ').replaceAll('|', '\\|')})\` | ${callers.join(', ')} | ${summary} |`]
+  })
+  return ['| method | who | what it does |', '| --- | --- | --- |', ...rows].join('\n')
+}
