@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { callAudience } from '@vitrine/core/policy/call-token'
 import type { CallBody } from '@vitrine/core/policy/worker-protocol'
@@ -10,6 +10,7 @@ import { ROOT } from '../../scripts/stack/paths.ts'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { claimsFor, newBody, newSigner, tokenFor, type Signer } from '../../worker/src/dispatch/token.fixture.ts'
 import { admin, db, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
+import { afterFile } from '../stack/after-file.ts'
 import { stack } from '../stack/stack.ts'
 
 /** A tools worker in a process, on the stack of this test run. */
@@ -42,10 +43,10 @@ const running = new Set<Worker>()
 /** Resolve when the folders of stopped workers are removed. */
 const cleared: Promise<void>[] = []
 
-afterAll(async () => {
+async function stopWorkers(): Promise<void> {
   for (const worker of running) worker.kill('SIGTERM')
-  await Promise.all(cleared)
-})
+  await Promise.all(cleared.splice(0))
+}
 
 /** Configurations of servers from npm, as createPolicy takes them. */
 export const SERVERS = {
@@ -78,6 +79,7 @@ export async function startWorker({ key }: Policy, env: NodeJS.ProcessEnv = {}):
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const worker = describe(child)
+  afterFile(stopWorkers)
   running.add(worker)
   cleared.push(
     worker.exited.then(() => {
