@@ -9,7 +9,7 @@ const PING_MS = 15_000
  * `data: {"result": …}` or `data: {"error": …}`, as `httpsCallable(…).stream()` of Firebase's clients reads them.
  */
 export interface EventStream {
-  /** Resolves when the caller can take more. */
+  /** Resolves when the caller can take more. Does nothing after the end. */
   message(piece: unknown): Promise<void>
   /** `status` applies only if nothing has been sent yet. */
   end(status: number, body: { result: unknown } | { error: unknown }): void
@@ -32,7 +32,7 @@ export function eventStream(res: ServerResponse): EventStream {
 
   return {
     async message(piece) {
-      if (res.destroyed) return
+      if (res.destroyed || res.writableEnded) return
       begin(200)
       if (!res.write(`data: ${JSON.stringify({ message: piece })}\n\n`)) await writable(res)
     },

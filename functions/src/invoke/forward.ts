@@ -4,8 +4,8 @@ import type { Answer } from '@vitrine/core/tool'
 import { toResult } from '../answers/answer.ts'
 import { digestOf } from '../answers/digest.ts'
 import type { SerializedAnswer } from '../answers/read.ts'
-import { scrubbedPieces } from '../answers/scrubbed-pieces.ts'
-import type { CallAbort } from '../egress/abort.ts'
+import { scrubbedPieces, type ScrubbedPieces } from '../answers/scrubbed-pieces.ts'
+import { abortOf, unlessAborted, type CallAbort } from '../egress/abort.ts'
 import type { Forward } from '../forward/forward.ts'
 import { withRetries } from '../forward/retry.ts'
 import { rawJson } from '../http/raw-json.ts'
@@ -49,12 +49,25 @@ export async function forward(parts: InvokeParts, admitted: Admitted): Promise<F
       },
       { idempotent: isRepeatable, deadlineMs: deadline.atMs },
     )
-    await pieces?.end()
+    const taken = pieces === undefined || (await endOf(pieces, deadline.signal))
     const durationMs = Math.round(performance.now() - startedMs)
-    return { outcome, tries, durationMs, piecesRedacted: pieces?.count() ?? 0 }
+    return {
+      outcome: taken ? outcome : { answered: false, status: 0, code: abortOf(deadline.signal), sent: true },
+      tries,
+      durationMs,
+      piecesRedacted: pieces?.count() ?? 0,
+    }
   } finally {
     deadline.clear()
   }
+}
+
+/** Sends the last pieces. False if the caller does not take them before the deadline. */
+function endOf(pieces: ScrubbedPieces, signal: AbortSignal): Promise<boolean> {
+  return unlessAborted(signal, pieces.end()).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** How calls of this tool are sent. Before each, the server must say that the command still is what was pinned. */

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { formatKey, hashSecret } from '@vitrine/core/keys/key'
 import { fail, ok } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
-import type { ForwardOutcome } from '../forward/forward.ts'
+import type { Forward, ForwardOutcome } from '../forward/forward.ts'
 import type { Call } from '../http/callable.ts'
 import type { Append } from '../ledger/ledger.ts'
 import type { Item } from '../ledger/plan.ts'
@@ -53,6 +53,8 @@ interface Case {
   tool?: Partial<ToolDoc> | null
   data?: object
   parts?: Partial<InvokeParts>
+  /** The caller's side of a streamed answer. */
+  emit?: Call['emit']
   /** What the caller hears, `ok`, or `throws`. */
   ends: string
   /** How the next call of the tool ends; without a slot it would be too_many_calls. */
@@ -104,6 +106,11 @@ function partsOf({ agent, tool, parts }: Case, gate: InvokeParts['gate']): Invok
 const forwarding = (outcome: ForwardOutcome): Partial<InvokeParts> => ({
   forward: { http: async () => outcome, mcp: async () => outcome },
 })
+/** Its last piece may begin the credential, so it is held back until the end. */
+const answersInPieces: Forward = async ({ emit }) => {
+  await emit!({ type: 'text', text: 'secret-' })
+  return ANSWER
+}
 const rejects = () => Promise.reject(new Error('A mistake of ours.'))
 const mcp: Partial<ToolDoc> = { kind: 'mcp' }
 const withKey = { idempotencyKey: 'k' }
@@ -187,6 +194,19 @@ const CASES: [string, Case][] = [
     'answered, and not yet on record',
     { parts: { append: ledgerWithout('tool.invoke', async () => fail('ledger_unavailable')) }, ends: 'ok' },
   ],
+  [
+    'streamed to a caller who does not take the last piece',
+    {
+      tool: { authTokenEnc: new Uint8Array(1) },
+      data: { timeoutMs: 1_000 },
+      parts: {
+        openCredential: async () => ok({ token: 'secret-token', scrubber: createScrubber('secret-token', TOOL.auth) }),
+        forward: { http: answersInPieces, mcp: rejects },
+      },
+      emit: () => new Promise<void>(() => undefined),
+      ends: 'upstream_timeout',
+    },
+  ],
   ['ended by a ledger that throws at its intent', { parts: { append: rejects }, ends: 'throws' }],
   ['ended by a vault that throws', { parts: { openCredential: rejects }, ends: 'throws' }],
   ['ended by a forward that throws', { parts: { forward: { http: rejects, mcp: rejects } }, ends: 'throws' }],
@@ -196,16 +216,17 @@ const CASES: [string, Case][] = [
   ],
 ]
 
-const callOf = (data: object): Call => ({
+const callOf = (data: object, emit: Call['emit']): Call => ({
   data: { name: 'tool', args: {}, ...data },
   authorization: `Bearer ${KEY}`,
   path: '',
   signal: new AbortController().signal,
+  ...(emit && { emit }),
 })
 
-async function endOf(parts: InvokeParts, data: object): Promise<string> {
+async function endOf(parts: InvokeParts, data: object, emit?: Call['emit']): Promise<string> {
   try {
-    const invoked = await invoke(parts, callOf(data))
+    const invoked = await invoke(parts, callOf(data, emit))
     return invoked.ok ? 'ok' : invoked.error.code
   } catch {
     return 'throws'
@@ -214,7 +235,7 @@ async function endOf(parts: InvokeParts, data: object): Promise<string> {
 
 it.each(CASES)('gives its slot back when it was %s', async (_how, ending) => {
   const gate = createGate(createBreaker())
-  expect(await endOf(partsOf(ending, gate), ending.data ?? {})).toBe(ending.ends)
+  expect(await endOf(partsOf(ending, gate), ending.data ?? {}, ending.emit)).toBe(ending.ends)
   expect(await endOf(partsOf({ ends: 'ok' }, gate), {})).toBe(ending.next ?? 'ok')
 })
 
