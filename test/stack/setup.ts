@@ -9,6 +9,8 @@ import { startStack } from '../../scripts/stack/stack.ts'
 declare module 'vitest' {
   export interface ProvidedContext {
     stack: StackInfo
+    /** A folder of this run, for what its files share. */
+    folder: string
   }
 }
 
@@ -22,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const log = (line: string): void => console.error(`stack: ${line}`)
   const stack = await startStack({ dir, persist: false, log })
   project.provide('stack', stack.info)
+  project.provide('folder', dir)
   return async () => {
     await stack.stop()
     await rm(dir, { recursive: true, force: true })

@@ -11,7 +11,7 @@ import type { StackInfo } from '../../scripts/stack/info.ts'
 import { ROOT } from '../../scripts/stack/paths.ts'
 import { freePorts, HOST, isFree } from '../../scripts/stack/ports.ts'
 import { post } from '../../scripts/stack/rpc.ts'
-import { CACHE } from '../worker/world.ts'
+import { CACHE } from '../worker/packages.ts'
 import { commandOf, descendants, isAlive, startCli, until, type Cli } from './cli.ts'
 
 const execFileAsync = promisify(execFile)

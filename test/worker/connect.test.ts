@@ -6,17 +6,20 @@ import type { Pin } from '@vitrine/core/policy/pin'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newOwner, newSecret, type Owner } from '../e2e/world.ts'
 import { descendants, isAlive } from '../stack/cli.ts'
+import { nodeFiles, WEB } from './node-servers.ts'
+import { CACHE, SERVERS } from './packages.ts'
 import {
-  CACHE,
+  callEvents,
   callWorker,
   eventually,
+  newPinnedPolicy,
   newPolicy,
   readyWorker,
   refusal,
-  SERVERS,
   startWorker,
   told,
   type Policy,
+  type Worker,
 } from './world.ts'
 
 /** The exchange between a worker and the control plane; calls are sent to the worker directly. */
@@ -33,10 +36,18 @@ function describePolicy(owner: Owner, { policyId }: Policy): Promise<Described> 
   return done<Described>(admin('getPolicy', { policyId }, owner))
 }
 
+let first: Promise<{ owner: Owner; policy: Policy; worker: Worker }> | undefined
+
+/** The first worker of a policy that nothing is pinned for, until a test ends it. */
+function firstWorker(): NonNullable<typeof first> {
+  return (first ??= newOwner().then(async (owner) => {
+    const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
+    return { owner, policy, worker: await readyWorker(policy) }
+  }))
+}
+
 test('a worker brings its servers up, reports what they are, and makes signed calls', SLOW, async () => {
-  const owner = await newOwner()
-  const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
-  const worker = await readyWorker(policy)
+  const { owner, policy, worker } = await firstWorker()
   const { instanceId, servers } = await worker.health()
   expect(servers).toMatchObject([
     { slug: 'everything', state: 'ready' },
@@ -56,32 +67,53 @@ test('a worker brings its servers up, reports what they are, and makes signed ca
   expect(worker.output()).not.toContain(policy.key)
 })
 
+test('SIGTERM lets a call finish, says farewell, and leaves no process', SLOW, async () => {
+  const { owner, policy, worker } = await firstWorker()
+  first = undefined
+  const processes = descendants(worker.pid)
+  expect(processes.length).toBeGreaterThanOrEqual(2)
+  await eventually(async () => (await describePolicy(owner, policy)).workers.length === 1)
+  const long = callEvents(worker, policy, 'everything', 'trigger-long-running-operation', { duration: 2, steps: 2 })
+  // Its progress shows that the server has the call.
+  expect((await long.next()).value).toHaveProperty('progress')
+  worker.kill('SIGTERM')
+  let last: unknown
+  for await (const event of long) last = event
+  expect(JSON.stringify(last)).toContain('completed')
+  expect(await worker.exited).toBe(0)
+  expect(processes.filter(isAlive)).toEqual([])
+  expect((await describePolicy(owner, policy)).workers).toEqual([])
+})
+
 test('a change of the policy reaches a running worker, which stays the one it was', SLOW, async () => {
   const owner = await newOwner()
-  const policy = await newPolicy(owner, [SERVERS.everything])
-  const worker = await readyWorker(policy)
+  const { config } = await nodeFiles({ 'web-search': WEB })
+  const web = { slug: 'web-search', node: true }
+  const policy = await newPolicy(owner, [web])
+  const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
   const { instanceId } = await worker.health()
   const before = descendants(worker.pid)
 
   await done(
     admin(
       'updatePolicy',
-      { policyId: policy.policyId, servers: [{ ...SERVERS.everything, commands: ['echo'] }, SERVERS.memory] },
+      { policyId: policy.policyId, servers: [{ ...web, commands: ['search'] }, SERVERS.memory] },
       owner,
     ),
   )
   await eventually(async () =>
     (await worker.health()).servers.some(({ slug, state }) => slug === 'memory' && state === 'ready'),
   )
-  expect(await refusal(callWorker(worker, policy, 'everything', 'get-sum', { a: 1, b: 2 }))).toBe('tool_not_found')
-  expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBeNull()
+  expect(await refusal(callWorker(worker, policy, 'web-search', 'web.search', { query: 'x' }))).toBe('tool_not_found')
+  expect(await refusal(callWorker(worker, policy, 'web-search', 'search', { query: 'x' }))).toBeNull()
   expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
   expect((await worker.health()).instanceId).toBe(instanceId)
+  expect(before.length).toBeGreaterThan(0)
   expect(before.every(isAlive)).toBe(true)
 
   await done(admin('updatePolicy', { policyId: policy.policyId, servers: [SERVERS.memory] }, owner))
-  await eventually(async () => !(await worker.health()).servers.some(({ slug }) => slug === 'everything'))
-  expect(await refusal(callWorker(worker, policy, 'everything', 'echo', { message: 'x' }))).toBe('tool_not_found')
+  await eventually(async () => !(await worker.health()).servers.some(({ slug }) => slug === 'web-search'))
+  expect(await refusal(callWorker(worker, policy, 'web-search', 'search', { query: 'x' }))).toBe('tool_not_found')
 })
 
 test(
@@ -120,8 +152,9 @@ test(
 
 test('a regenerated key ends the worker that holds the old one, and its servers with it', SLOW, async () => {
   const owner = await newOwner()
-  const policy = await newPolicy(owner, [SERVERS.memory])
-  const worker = await readyWorker(policy)
+  const { config } = await nodeFiles({ 'web-search': WEB })
+  const policy = await newPolicy(owner, [{ slug: 'web-search', node: true }])
+  const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
   const processes = descendants(worker.pid)
   expect(processes.length).toBeGreaterThan(0)
   const { key } = await done<{ key: string }>(admin('regeneratePolicyKey', { policyId: policy.policyId }, owner))
@@ -129,8 +162,8 @@ test('a regenerated key ends the worker that holds the old one, and its servers 
   expect(worker.output()).toContain('The control plane refuses the connector key')
   expect(worker.output()).not.toContain(policy.key)
   expect(processes.filter(isAlive)).toEqual([])
-  const next = await readyWorker({ ...policy, key })
-  expect(await refusal(callWorker(next, policy, 'memory', 'read_graph'))).toBeNull()
+  const next = await readyWorker({ ...policy, key }, { VITRINE_WORKER_CONFIG: config })
+  expect(await refusal(callWorker(next, policy, 'web-search', 'search', { query: 'x' }))).toBeNull()
 })
 
 test('a worker without a key that opens anything says so and ends', SLOW, async () => {
@@ -145,23 +178,6 @@ test('a worker without a key that opens anything says so and ends', SLOW, async 
   expect(none.output()).toContain('VITRINE_KEY is no connector key')
 })
 
-test('SIGTERM lets a call finish, says farewell, and leaves no process', SLOW, async () => {
-  const owner = await newOwner()
-  const policy = await newPolicy(owner, [SERVERS.everything, SERVERS.memory])
-  const worker = await readyWorker(policy)
-  const processes = descendants(worker.pid)
-  const long = told(
-    callWorker(worker, policy, 'everything', 'trigger-long-running-operation', { duration: 2, steps: 2 }),
-  )
-  await eventually(async () => (await describePolicy(owner, policy)).workers.length === 1)
-  worker.kill('SIGTERM')
-  expect(await long).toContain('completed')
-  expect(await worker.exited).toBe(0)
-  expect(processes.length).toBeGreaterThanOrEqual(2)
-  expect(processes.filter(isAlive)).toEqual([])
-  expect((await describePolicy(owner, policy)).workers).toEqual([])
-})
-
 test("a secret of the organization reaches its server's environment and nothing else", SLOW, async () => {
   const owner = await newOwner()
   const secret = newSecret()
@@ -170,7 +186,7 @@ test("a secret of the organization reaches its server's environment and nothing 
     { name: 'API_KEY', source: 'org_secret', secret: 'api-key' },
     { name: 'OTHER', source: 'org_secret', secret: 'unset' },
   ]
-  const policy = await newPolicy(owner, [
+  const policy = await newPinnedPolicy(owner, [
     { ...SERVERS.everything, env: env.slice(0, 1) },
     { ...SERVERS.memory, env },
   ])

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, done, newAgent, type Agent } from '../e2e/world.ts'
 import { descendants } from '../stack/cli.ts'
+import { withoutTypes } from '../../worker/src/server/stripped.fixture.ts'
+import { openFile, openFolder } from './node-servers.ts'
 import { callTool, eventually, liveWorkers, newPolicy, readyWorker, type Worker } from './world.ts'
 
 /**
@@ -34,14 +35,11 @@ test(
   'workers killed under load leave every caller with an answer, no intent open and no call made twice',
   { timeout: 240_000 },
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'vitrine-kill-'))
-    onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    // Servers may run as separate users.
-    await chmod(folder, 0o755)
+    const folder = await openFolder()
     const config = join(folder, 'worker.yaml')
     await writeFile(
       config,
-      `mcp_servers:\n  - {name: marking, executable: node, args: ["${join(import.meta.dirname, 'marking-server.ts')}"], capabilities: [mark]}\n`,
+      `mcp_servers:\n  - {name: marking, executable: node, args: ["${withoutTypes(join(import.meta.dirname, 'marking-server.ts'))}"], capabilities: [mark]}\n`,
     )
     const agent = await newAgent()
     const policy = await newPolicy(agent.owner, [{ slug: 'marking', node: true }])
@@ -104,9 +102,7 @@ function startLoad(agent: Agent, folder: string): Load {
   async function caller(): Promise<void> {
     while (!stopped) {
       const [file, diedBefore, startedMs] = [join(folder, `${made++}.txt`), died, Date.now()]
-      await writeFile(file, '')
-      // Sets the mode explicitly, since the umask may differ.
-      await chmod(file, 0o666)
+      await openFile(file)
       underWay.add(file)
       const { status, body } = await callTool(agent, 'marking__mark', { file }, { timeoutMs: TIMEOUT_MS })
       underWay.delete(file)

@@ -1,34 +1,32 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { checkChain } from '../e2e/chain.ts'
 import { newAgent, usageOf } from '../e2e/world.ts'
-import { callTool, eventually, liveWorkers, newPolicy, readyWorker, SERVERS } from './world.ts'
+import { nodeFiles } from './node-servers.ts'
+import { SERVERS } from './packages.ts'
+import { callTool, eventually, liveWorkers, newPinnedPolicy, readyWorker } from './world.ts'
 
 const CALLS = 200
-const SERVERS_OF = { everything: 8, memory: 2 }
+/** Of each kind one that holds no other's answers; the rest are of the kind that starts fastest. */
+const SERVERS_OF = { everything: 2, memory: 1, web: 7 }
 
 test(
   '200 calls at once over ten servers are all answered, each with its own answer, and are on record',
   { timeout: 180_000 },
   async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'vitrine-load-'))
-    onTestFinished(() => rm(folder, { recursive: true, force: true }))
-    // Servers may run as separate users.
-    await chmod(folder, 0o755)
     const agent = await newAgent()
-    // Each server has its own graph, empty at first.
-    const env = (slug: string) => [{ name: 'MEMORY_FILE_PATH', source: 'static', value: join(folder, `${slug}.jsonl`) }]
-    const slugs = { everything: named('everything'), memory: named('memory') }
-    const policy = await newPolicy(agent.owner, [
+    // The server's graph, which is empty at first.
+    const env = [{ name: 'MEMORY_FILE_PATH', source: 'static', value: '${workDir}/graph.jsonl' }]
+    const slugs = { everything: named('everything'), memory: named('memory'), web: named('web') }
+    const { config } = await nodeFiles(Object.fromEntries(slugs.web.map((slug) => [slug, 'capabilities: [web.*]'])))
+    const policy = await newPinnedPolicy(agent.owner, [
       ...slugs.everything.map((slug) => ({ ...SERVERS.everything, slug })),
-      ...slugs.memory.map((slug) => ({ ...SERVERS.memory, slug, env: env(slug) })),
+      ...slugs.memory.map((slug) => ({ ...SERVERS.memory, slug, env })),
+      ...slugs.web.map((slug) => ({ slug, node: true })),
     ])
-    const worker = await readyWorker(policy)
+    const worker = await readyWorker(policy, { VITRINE_WORKER_CONFIG: config })
     await eventually(async () => (await liveWorkers(agent.owner, policy)) === 1)
 
-    const all = [...slugs.everything, ...slugs.memory]
+    const all = Object.values(slugs).flat()
     const calls = Array.from({ length: CALLS }, (_, n) => callOf(all[n % all.length]!, n))
     const answers = await Promise.all(calls.map(({ name, args }) => callTool(agent, name, args)))
     const got = answers.map(({ status, body }) => ({
@@ -56,6 +54,8 @@ function named(server: keyof typeof SERVERS_OF): string[] {
 function callOf(slug: string, n: number): { name: string; args: object; text: string } {
   if (slug.startsWith('memory'))
     return { name: `${slug}__read_graph`, args: {}, text: JSON.stringify({ entities: [], relations: [] }, null, 2) }
+  if (slug.startsWith('web'))
+    return { name: `${slug}__web.search`, args: { query: `${slug} ${n}` }, text: `web.search: ${slug} ${n}` }
   return n % 3 === 0
     ? { name: `${slug}__get-sum`, args: { a: n, b: 1_000 }, text: `The sum of ${n} and 1000 is ${n + 1_000}.` }
     : { name: slug, args: { command: 'echo', arguments: { message: `${slug} ${n}` } }, text: `Echo: ${slug} ${n}` }

@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { writeFile } from 'node:fs/promises'
+import { expect, test } from 'vitest'
 import { admin, call, done, failed, newAgent, newOwner, newSecret, type Agent, type Owner } from '../e2e/world.ts'
+import { nodeFiles, WEB } from './node-servers.ts'
+import { SERVERS } from './packages.ts'
 import {
   callTool,
   callWorker,
   eventually,
+  newPinnedPolicy,
   newPolicy,
   readyWorker,
   refusal,
   said,
-  SERVERS,
   startWorker,
   told,
   type Policy,
@@ -21,37 +21,6 @@ import {
 /** Servers that are not npm packages: worker.yaml says what they run, the policy whether. */
 
 const SLOW = { timeout: 120_000 }
-const SCRIPT = join(import.meta.dirname, 'stdio-server.ts')
-
-const folders: string[] = []
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))))
-
-interface NodeFiles {
-  /** worker.yaml. */
-  config: string
-  /** Changes the description that the server gives its search. */
-  describe(description: string): Promise<void>
-}
-
-/** A worker.yaml with these servers. Each runs the script; the value is the rest of its entry. */
-async function nodeFiles(servers: Record<string, string>): Promise<NodeFiles> {
-  const folder = await mkdtemp(join(tmpdir(), 'vitrine-node-'))
-  folders.push(folder)
-  // Servers may run as separate users.
-  await chmod(folder, 0o755)
-  const says = join(folder, 'says.json')
-  const describe = (description: string): Promise<void> => writeFile(says, JSON.stringify({ description }))
-  await describe('Searches the web.')
-  const entries = Object.entries(servers).map(
-    ([name, more]) => `  - {name: ${name}, executable: node, args: ["${SCRIPT}", "${says}"], ${more}}\n`,
-  )
-  const config = join(folder, 'worker.yaml')
-  await writeFile(config, `mcp_servers:\n${entries.join('')}`)
-  return { config, describe }
-}
-
-const WEB = 'capabilities: [web.*, search], health_check: {interval_seconds: 1}'
-
 const states = async (owner: Owner, { policyId }: Policy): Promise<{ slug: string; state: string; error?: string }[]> =>
   (
     await done<{ workers: { servers: { slug: string; state: string; error?: string }[] }[] }>(
@@ -202,7 +171,7 @@ test(
   async () => {
     const owner = await newOwner()
     const { config } = await nodeFiles({ memory: WEB, spare: WEB, off: `${WEB}, enabled: false` })
-    const policy = await newPolicy(owner, [
+    const policy = await newPinnedPolicy(owner, [
       SERVERS.memory,
       { slug: 'lacking', node: true },
       { slug: 'off', node: true },

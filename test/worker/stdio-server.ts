@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
-import { readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 
 /**
  * An MCP server that is not an npm package, as worker.yaml starts it: JSON-RPC on stdio, one message per line. Its
@@ -16,7 +16,12 @@ const file = process.argv[2]!
 const said = (): Says => JSON.parse(readFileSync(file, 'utf8')) as Says
 const inputSchema = { type: 'object' }
 
-const answers: Record<string, (params: { name?: string; arguments?: { query?: string } }) => object> = {
+interface Params {
+  name?: string
+  arguments?: { query?: string; file?: string }
+}
+
+const answers: Record<string, (params: Params) => object | null> = {
   initialize: () => ({
     protocolVersion: '2025-06-18',
     capabilities: { tools: {} },
@@ -29,14 +34,23 @@ const answers: Record<string, (params: { name?: string; arguments?: { query?: st
       { name: 'web.environment', inputSchema },
       { name: 'search', inputSchema },
       { name: 'admin.reset', inputSchema },
+      { name: 'wait', inputSchema, annotations: { readOnlyHint: true } },
     ],
   }),
   'tools/call': ({ name, arguments: args }) =>
-    text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
+    name === 'wait'
+      ? waiting(args!.file!)
+      : text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
 }
 
 function text(value: string): object {
   return { content: [{ type: 'text', text: value }] }
+}
+
+/** Writes to the file that the call is here, and never answers it. */
+function waiting(file: string): null {
+  appendFileSync(file, 'here')
+  return null
 }
 
 /** Digests instead of values: secret values would be removed from the answer. */
@@ -52,6 +66,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line) as { id?: number; method: string; params?: object }
   if (id === undefined) return
   const result = answers[method]?.(params ?? {})
+  if (result === null) return
   process.stdout.write(
     `${JSON.stringify({ jsonrpc: '2.0', id, ...(result ? { result } : { error: { code: -32601, message: 'There is no such method.' } }) })}\n`,
   )

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { callAudience } from '@vitrine/core/policy/call-token'
-import type { CallBody } from '@vitrine/core/policy/worker-protocol'
+import type { CallAnswer, CallBody } from '@vitrine/core/policy/worker-protocol'
 import { ROOT } from '../../scripts/stack/paths.ts'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { claimsFor, newBody, newSigner, tokenFor, type Signer } from '../../worker/src/dispatch/token.fixture.ts'
-import { admin, db, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
+import { admin, call, db, done, invoke, type Agent, type Owner } from '../e2e/world.ts'
 import { afterFile } from '../stack/after-file.ts'
 import { stack } from '../stack/stack.ts'
+import { CACHE, reportedOf, SERVERS } from './packages.ts'
 
 /** A tools worker in a process, on the stack of this test run. */
 export interface Worker {
@@ -35,10 +36,6 @@ export interface Policy {
   key: string
 }
 
-/** Shared by all workers of all tests, so that packages are fetched and installed once. */
-export const CACHE = join(ROOT, '.cache/worker-tests')
-const VERSION = '2026.8.31'
-
 const running = new Set<Worker>()
 /** Resolve when the folders of stopped workers are removed. */
 const cleared: Promise<void>[] = []
@@ -48,14 +45,23 @@ async function stopWorkers(): Promise<void> {
   await Promise.all(cleared.splice(0))
 }
 
-/** Configurations of servers from npm, as createPolicy takes them. */
-export const SERVERS = {
-  everything: { slug: 'everything', package: '@modelcontextprotocol/server-everything', version: VERSION },
-  memory: { slug: 'memory', package: '@modelcontextprotocol/server-memory', version: VERSION },
-}
-
 export function newPolicy(owner: Owner, servers: readonly object[], settings: object = {}): Promise<Policy> {
   return done<Policy>(admin('createPolicy', { name: 'Tools', servers, ...settings }, owner))
+}
+
+/**
+ * A policy whose packages are pinned to what their first worker reported in this run, so that its workers start without
+ * npm.
+ */
+export async function newPinnedPolicy(owner: Owner, servers: readonly object[], settings?: object): Promise<Policy> {
+  const policy = await newPolicy(owner, servers, settings)
+  for (const { slug, package: name } of servers as readonly { slug: string; package?: string }[]) {
+    const server = Object.values(SERVERS).find((one) => one.package === name)
+    if (!server) continue
+    const report = { instanceId: 'first', slug, ...(await reportedOf(server)) }
+    await done(call('worker/report', report, { bearer: policy.key }))
+  }
+  return policy
 }
 
 /** Starts a worker without waiting for it. */
@@ -124,14 +130,26 @@ function describe(child: ChildProcess): Worker {
   }
 }
 
-/** The number of workers whose servers are all ready, so that the control plane sends them calls. */
-export async function liveWorkers(owner: Owner, { policyId }: Policy): Promise<number> {
-  const { workers } = await done<{ workers: { live: boolean; servers: { state: string }[] }[] }>(
-    admin('getPolicy', { policyId }, owner),
-  )
-  return workers.filter(
-    ({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0,
-  ).length
+interface Described {
+  instanceId: string
+  live: boolean
+  servers: { state: string }[]
+}
+
+/** The instances of workers whose servers are all ready, so that the control plane sends them calls. */
+async function liveInstances(owner: Owner, { policyId }: Policy): Promise<string[]> {
+  const { workers } = await done<{ workers: Described[] }>(admin('getPolicy', { policyId }, owner))
+  return workers
+    .filter(({ live, servers }) => live && servers.every(({ state }) => state === 'ready') && servers.length > 0)
+    .map(({ instanceId }) => instanceId)
+}
+
+export async function liveWorkers(owner: Owner, policy: Policy): Promise<number> {
+  return (await liveInstances(owner, policy)).length
+}
+
+export async function isLive(owner: Owner, policy: Policy, worker: Worker): Promise<boolean> {
+  return (await liveInstances(owner, policy)).includes((await worker.health()).instanceId)
 }
 
 let signer: Promise<Signer> | undefined
@@ -146,24 +164,45 @@ function publishedSigner(): Promise<Signer> {
   }))
 }
 
-/** Calls a command directly at a worker, as the functions do. */
-export async function callWorker(
-  worker: Worker,
-  { policyId }: Policy,
-  server: string,
-  command: string,
-  args: JsonObject = {},
-  changes: Partial<CallBody> = {},
-): Promise<Answer> {
-  const body = newBody({ server, command, arguments: args, timeoutMs: 20_000, ...changes })
+/** Sends a call directly to a worker, as the functions do. */
+async function postCall(worker: Worker, { policyId }: Policy, changes: Partial<CallBody>): Promise<Response> {
+  const body = newBody({ timeoutMs: 20_000, ...changes })
   const { instanceId } = await worker.health()
   const token = await tokenFor(await publishedSigner(), { ...claimsFor(body), aud: callAudience(policyId, instanceId) })
-  const response = await fetch(`${worker.url()}/call`, {
+  return fetch(`${worker.url()}/call`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
     body: JSON.stringify(body),
   })
+}
+
+/** Calls a command directly at a worker. */
+export async function callWorker(
+  worker: Worker,
+  policy: Policy,
+  server: string,
+  command: string,
+  args: JsonObject = {},
+): Promise<Answer> {
+  const response = await postCall(worker, policy, { server, command, arguments: args })
   return { status: response.status, body: await response.json(), headers: response.headers }
+}
+
+/** The events of a call directly at a worker, as they come: its progress, then its end. */
+export async function* callEvents(
+  worker: Worker,
+  policy: Policy,
+  server: string,
+  command: string,
+  args: JsonObject,
+): AsyncGenerator<{ progress: JsonObject } | CallAnswer> {
+  const { body } = await postCall(worker, policy, { server, command, arguments: args, stream: true })
+  let text = ''
+  for await (const piece of body!.pipeThrough(new TextDecoderStream())) {
+    const events = (text + piece).split('\n\n')
+    text = events.pop()!
+    for (const event of events) yield JSON.parse(event.slice('data: '.length)) as CallAnswer
+  }
 }
 
 /** The code of a worker's refusal, or null for a result. */

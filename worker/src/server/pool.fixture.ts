@@ -1,32 +1,16 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
 import type { CallOutcome, ExecutableServer, Pool, PoolCall, ServerTools } from './api.ts'
 import type { PoolLimits } from './bounds.ts'
 import { createPool } from './pool.ts'
 import { listProcesses, readProcess, variableOf } from './proc.ts'
+import { withoutTypes } from './stripped.fixture.ts'
 
 /** Pools and misbehaving servers for tests. */
 
 const MISBEHAVING = withoutTypes(join(import.meta.dirname, 'misbehaving.fixture.ts'))
-
-/**
- * Strips the types from a script beforehand. Servers start without node's compile cache, and stripping would take most
- * of the start.
- */
-function withoutTypes(file: string): string {
-  const folder = join(import.meta.dirname, '../../../.cache/fixtures')
-  mkdirSync(folder, { recursive: true })
-  const script = join(folder, `${basename(file, '.ts')}.mjs`)
-  // Other test files do the same at the same time.
-  const part = `${script}.${process.pid}`
-  writeFileSync(part, stripTypeScriptTypes(readFileSync(file, 'utf8')))
-  renameSync(part, script)
-  return script
-}
 
 /** A server that runs the misbehaving fixture. */
 export function misbehaving(slug: string, mode = 'good', more: Partial<ExecutableServer> = {}): ExecutableServer {
