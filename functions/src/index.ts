@@ -12,6 +12,7 @@ import { credentialOpener } from './kms/credential.ts'
 import { createArgsChecker } from './args/check-args.ts'
 import { createDispatcher } from './egress/agent.ts'
 import { endFloods } from './egress/flood.ts'
+import { createLookup } from './egress/lookup.ts'
 import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './api/owner/export-audit.ts'
 import { httpForward } from './forward/http/http.ts'
@@ -63,7 +64,8 @@ db.settings(RECONNECT)
 const kms = lazyKmsClient(env.kmsEmulatorHost)
 const vault = createVault(kms, env.kmsKey)
 const append = countingAppends(createLedger(createLedgerStore(db)))
-const dispatcher = createDispatcher({ policy: env.egress })
+const lookup = createLookup()
+const dispatcher = createDispatcher({ policy: env.egress, lookup })
 
 /** The thread's module is next to this file, in the bundle too. */
 const answerThread = new URL(
@@ -97,6 +99,7 @@ const parts: Parts = {
   dispatcher,
   project: env.project,
   egress: env.egress,
+  lookup,
   reconcileAfterMs: env.reconcileAfterMs,
   signer: createSigner(kms, env.signingKey),
   publisher: createPublisher(env, dispatcher),

@@ -1,4 +1,5 @@
 import type { ReadServerLog } from './forward/worker/server-log.ts'
+import type { LookupAll } from './egress/lookup.ts'
 import type { EgressPolicy } from './egress/policy.ts'
 import type { InvokeParts } from './invoke/parts.ts'
 import type { Vault } from './kms/vault.ts'
@@ -12,6 +13,8 @@ export interface Parts extends InvokeParts, PolicyParts, ProofParts {
   vault: Vault
   /** What tools may reach. */
   egress: EgressPolicy
+  /** Resolves the names of tools. */
+  lookup: LookupAll
   /** Variables of the tools workers that secrets may name, as the operator listed them. */
   secretEnv: ReadonlySet<string>
   readServerLog: ReadServerLog

@@ -2,10 +2,9 @@ import { isIP } from 'node:net'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { decideAnswer } from './decide.ts'
 import { classifyName } from './host-name.ts'
-import { createLookup, type LookupAll } from './lookup.ts'
+import type { LookupAll } from './lookup.ts'
 import type { EgressPolicy } from './policy.ts'
 
-const ownLookup = createLookup()
 /** How long a check waits for the resolver. */
 const LOOKUP_MS_MAX = 2_000
 
@@ -17,7 +16,7 @@ const LOOKUP_MS_MAX = 2_000
 export async function checkReachable(
   href: string,
   policy: EgressPolicy,
-  lookup: LookupAll = ownLookup,
+  lookup: LookupAll,
 ): Promise<Result<string[]>> {
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])

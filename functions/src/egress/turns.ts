@@ -14,6 +14,7 @@ const PIECE_BYTES = 64
 /** Bytes of a connection's buffer that the parser gets at a time. */
 const SLICE_BYTES = 2 * 1024
 
+/** One queue for the process, since there is one event loop. */
 const waiting: (() => void)[] = []
 let coming = false
 

@@ -31,7 +31,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
   const { agentId, name } = request.value
   const managed = await manageableAgent(parts.db, principal.value, agentId)
   if (!managed.ok) return managed
-  const reachable = await checkReachable(request.value.url, parts.egress)
+  const reachable = await checkReachable(request.value.url, parts.egress, parts.lookup)
   if (!reachable.ok) return reachable
   let prepared: ReturnType<typeof prepare> | undefined
 
