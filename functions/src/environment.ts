@@ -2,7 +2,7 @@ import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
 import { readEgressPolicy, type EgressPolicy } from './egress/policy.ts'
 import { LOG_LEVELS, type LogLevel } from './lib/log.ts'
 import type { Witness } from './proof/parts.ts'
-import { readWitnesses } from './proof/publishers.ts'
+import { readWitnesses } from './proof/witness.ts'
 
 /** The configuration from environment variables; only the composition root reads it, once. */
 export interface Environment {

@@ -13,11 +13,7 @@ const LOOKUP_MS_MAX = 2_000
  * for the owner, or nothing for addresses and for names that resolve to allowed addresses. Errors: blocked_url if any
  * address of the name is blocked, or blocked for plain http.
  */
-export async function checkReachable(
-  href: string,
-  policy: EgressPolicy,
-  lookup: LookupAll,
-): Promise<Result<string[]>> {
+export async function checkReachable(href: string, policy: EgressPolicy, lookup: LookupAll): Promise<Result<string[]>> {
   const { protocol, hostname } = new URL(href)
   if (hostname.startsWith('[') || isIP(hostname) !== 0) return ok([])
   const addresses = await addressesOf(hostname, lookup)

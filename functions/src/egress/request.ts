@@ -241,3 +241,9 @@ function codeOf(error: unknown): ErrorCode {
 function failure(code: ErrorCode, { sent, status }: Journey, cause?: unknown): EgressFailure {
   return Object.assign(new Error(`The request failed: ${code}.`, { cause }), { code, sent, status })
 }
+
+/** A header of a response, empty if absent; repeated headers are joined (RFC 9110 section 5.2). */
+export function header({ headers }: Dispatcher.ResponseData, name: string): string {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : (value ?? '')
+}

@@ -1,14 +1,17 @@
+/** Closes the calls whose process died before it could record their outcome. */
+
+import type { Firestore } from 'firebase-admin/firestore'
 import type { Draft, Entry } from '@vitrine/core/log/entry'
 import type { ProofParts } from './parts.ts'
 import { logs, paths } from '../store/documents.ts'
 import { collection, select } from '../store/path.ts'
 import { closingOf, isStale } from '../ledger/closing.ts'
-import { openIntents, type OpenIntents } from './open-intents.ts'
 
 /** Each closed call adds a write to the commit, and Firestore takes 500. */
 const CALLS_AT_A_TIME = 100
 const TRIES_MAX = 10
 const AGENTS_AT_A_TIME = 8
+const SEGMENTS_AT_A_TIME = 100
 
 /**
  * Closes, as unknown, every intent of the chain that is older than the longest call and has no outcome: the tool may
@@ -70,4 +73,41 @@ export async function reconcileAll(parts: ProofParts): Promise<number> {
   }
   await Promise.all(Array.from({ length: AGENTS_AT_A_TIME }, work))
   return closed
+}
+
+/** The intents of a chain that are still open, as far as it was read. */
+interface OpenIntents {
+  /** Reads on up to sequence number `end` (exclusive), or to the end of the chain. */
+  readTo(end?: number): Promise<void>
+  /** In the order of the chain. */
+  list(): Entry[]
+  /** All intents before this sequence number are closed and need not be read again. */
+  closedBefore(): number
+}
+
+function openIntents(db: Firestore, log: string, from: number): OpenIntents {
+  const open = new Map<string, Entry>()
+  let position = from
+
+  function take(entry: Entry): void {
+    if (entry.action === 'tool.invoke.intent') open.set(entry.call, entry)
+    else if (entry.action === 'tool.invoke' || entry.action === 'tool.reconcile') open.delete(entry.call)
+    position = entry.seq + 1
+  }
+
+  return {
+    async readTo(end = Infinity) {
+      while (position < end) {
+        const page = await collection(db, paths.segments(log))
+          .where('first', '>=', position)
+          .orderBy('first')
+          .limit(SEGMENTS_AT_A_TIME)
+          .get()
+        for (const doc of page.docs) doc.data().entries.forEach(take)
+        if (page.size < SEGMENTS_AT_A_TIME) return
+      }
+    },
+    list: () => [...open.values()],
+    closedBefore: () => Math.min(position, ...[...open.values()].map((entry) => entry.seq)),
+  }
 }

@@ -4,7 +4,6 @@ import { type Result, fail, ok } from '@vitrine/core/result'
 import { type Principal, orgWithRole } from '../../auth/owner.ts'
 import type { Parts } from '../../parts.ts'
 import { MANAGERS, READERS } from '../../policies/managed.ts'
-import { recordSecret } from '../../policies/secret-change.ts'
 import {
   type SecretForm,
   type SecretName,
@@ -13,7 +12,7 @@ import {
   secretResource,
   toSecretDoc,
 } from '../../policies/secret-doc.ts'
-import { type ScopedRequest, checkTeam, ownSecret } from '../../policies/secret-scope.ts'
+import { checkTeam, ownSecret, recordSecret, type ScopedRequest } from '../../policies/secret-change.ts'
 import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import type { OwnerOperation } from './operation.ts'

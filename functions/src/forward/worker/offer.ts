@@ -1,3 +1,4 @@
+import { header } from '../../egress/request.ts'
 import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
@@ -7,7 +8,6 @@ import { kindOf } from '../../answers/answer.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { logIfBlocked } from '../../egress/agent.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
-import { header } from '../../egress/header.ts'
 import type { ForwardOutcome, ForwardRequest } from '../forward.ts'
 import { outcomeOfRead, outcomeOfResult, progressOf } from '../mcp/result.ts'
 
