@@ -1,15 +1,15 @@
 /**
  * The recently closed calls as 64-bit fingerprints: enough to detect a replayed call in memory that does not grow with
- * the chain. Two generations alternate, so that at least the last 500,000 calls are known. The fingerprint is not
- * cryptographic: an operator who makes two ids collide only causes a false alarm about the operator's own chain.
+ * the chain. Two generations alternate, so that at least the last 500,000 calls are known; the first starts small, since an
+ * organization has many chains with few calls. The fingerprint is not cryptographic: an operator who makes two ids collide only causes a false alarm about the operator's own chain.
  */
 export interface RecentCalls {
   add(call: string): void
   has(call: string): boolean
 }
 
-const SLOTS = 2 ** 20
-const FULL = SLOTS / 2
+const SLOTS_MIN = 2 ** 8
+const SLOTS_MAX = 2 ** 20
 
 interface Generation {
   high: Uint32Array
@@ -18,35 +18,52 @@ interface Generation {
 }
 
 export function createRecentCalls(): RecentCalls {
-  // Allocated on first use: an organization has many chains without calls.
-  let young: Generation | undefined
+  let young = generation(SLOTS_MIN)
   let old: Generation | undefined
 
   return {
     add(call) {
-      if (young === undefined || young.used >= FULL) {
-        old = young
-        young = { high: new Uint32Array(SLOTS), low: new Uint32Array(SLOTS), used: 0 }
-      }
-      const [high, low] = fingerprint(call)
-      const slot = find(young, high, low)
-      if (young.high[slot] === 0) young.used += 1
-      young.high[slot] = high
-      young.low[slot] = low
+      if (young.used >= young.high.length / 2) makeRoom()
+      put(young, ...fingerprint(call))
     },
     has(call) {
       const [high, low] = fingerprint(call)
-      return [young, old].some(
-        (generation) => generation !== undefined && generation.high[find(generation, high, low)] !== 0,
-      )
+      return [young, old].some((each) => each !== undefined && each.high[find(each, high, low)] !== 0)
     },
   }
+
+  function makeRoom(): void {
+    if (young.high.length < SLOTS_MAX) {
+      young = enlarged(young)
+    } else {
+      old = young
+      young = generation(SLOTS_MAX)
+    }
+  }
+}
+
+function generation(slots: number): Generation {
+  return { high: new Uint32Array(slots), low: new Uint32Array(slots), used: 0 }
+}
+
+function enlarged({ high, low }: Generation): Generation {
+  const larger = generation(4 * high.length)
+  for (const [slot, each] of high.entries()) if (each !== 0) put(larger, each, low[slot]!)
+  return larger
+}
+
+function put(generation: Generation, high: number, low: number): void {
+  const slot = find(generation, high, low)
+  if (generation.high[slot] === 0) generation.used += 1
+  generation.high[slot] = high
+  generation.low[slot] = low
 }
 
 /** The slot of the fingerprint, or the free slot where it belongs. */
 function find({ high: highs, low: lows }: Generation, high: number, low: number): number {
-  let slot = low % SLOTS
-  while (highs[slot] !== 0 && (highs[slot] !== high || lows[slot] !== low)) slot = (slot + 1) % SLOTS
+  const slots = highs.length
+  let slot = low % slots
+  while (highs[slot] !== 0 && (highs[slot] !== high || lows[slot] !== low)) slot = (slot + 1) % slots
   return slot
 }
 
