@@ -171,8 +171,9 @@ test('a bomb of aliases, a deep nest and a large file are refused', () => {
   expect(problems(`l0: &l0 [x]\n${levels.join('\n')}\n`)).toEqual([
     'worker.yaml:1:1 The file refers to anchors more than 100 times.',
   ])
-  expect(problems('['.repeat(200_000)).length).toBeLessThanOrEqual(50)
-  expect(problems('['.repeat(200_000))[0]).toMatch(/nested too deeply/)
+  const nest = problems('['.repeat(200_000))
+  expect(nest.length).toBeLessThanOrEqual(50)
+  expect(nest[0]).toMatch(/nested too deeply/)
   expect(problems(' '.repeat(300_000))).toEqual(['worker.yaml:1:1 The file is larger than 256 KiB.'])
 })
 
