@@ -21,6 +21,7 @@ const INNER = 'vitrine-tried-inner'
 let ran: string
 let base: string
 let registry: Server
+const startedMs = Date.now()
 /** Paths that were requested from the registry. */
 const asked: string[] = []
 
@@ -83,6 +84,7 @@ beforeAll(async () => {
     )
   })
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve))
+  shared = await emptyCache()
 })
 afterAll(async () => {
   registry.close()
@@ -138,11 +140,38 @@ async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed
   if (!done.ok) throw new Error(done.error.message)
   return done.value
 }
-let first: Promise<Installed> | undefined
-/** The first installed release of NAME; made once, for tests that only need its pin. */
-function installedThen(): Promise<Installed> {
+/**
+ * A cache that tests share which do not need an empty one; what is in it stays. An installation into it, by the spec that
+ * asked for it, is made once. All but `installedNow` are made of what was published first.
+ */
+let shared: string
+const bySpec = new Map<string, Promise<Installed>>()
+function installedBy(spec: string): Promise<Installed> {
   online()
-  return (first ??= emptyCache().then((cacheDir) => installed(cacheDir)))
+  const made = bySpec.get(spec) ?? installed(shared, spec)
+  bySpec.set(spec, made)
+  return made
+}
+/** NAME with the dependencies that were published first. */
+const installedThen = (): Promise<Installed> => installedBy('^1.0.0')
+let now: Promise<Installed> | undefined
+/** The same version, resolved anew after a dependency's dependency was published. */
+async function installedNow(): Promise<Installed> {
+  await installedThen()
+  publish(INNER, '1.0.1')
+  return (now ??= installed(shared))
+}
+let atOnce: Promise<{ results: Awaited<ReturnType<Installer['install']>>[]; tarballs: string[] }> | undefined
+/** The same, asked for four times at once by two installers of another cache, and the tarballs that were requested. */
+function installedAtOnce(): NonNullable<typeof atOnce> {
+  online()
+  return (atOnce ??= emptyCache().then(async (cacheDir) => {
+    const installers = [createInstaller({ cacheDir }), createInstaller({ cacheDir })]
+    const results = await Promise.all(
+      [...installers, ...installers].map((one) => one.install({ package: NAME, version: '1.1.0' })),
+    )
+    return { results, tarballs: asked.filter((url) => url.endsWith('.tgz')) }
+  }))
 }
 /** The pin that the control plane makes of a report. */
 function pinTo(
@@ -174,12 +203,12 @@ describe('an installation', () => {
     ['latest', '1.1.0'],
     ['>=1 <3', '1.1.0'],
     ['2', '2.0.0'],
-  ])('of %s is of %s, without running any script', async (spec, version) => {
-    online()
-    const cacheDir = await emptyCache()
-    const before = Date.now()
-    const value = await installed(cacheDir, spec)
-    const folder = join(cacheDir, 'packages', `${NAME}@${version}_${value.dependencies.slice(0, 32)}`)
+  ])('of %s is of %s, without running any script, whatever the environment says', async (spec, version) => {
+    // npm gets nothing of the worker's environment but how to reach the registry.
+    vi.stubEnv('npm_config_ignore_scripts', 'false')
+    vi.stubEnv('NODE_OPTIONS', '--require=/nonexistent.js')
+    const value = await installedBy(spec)
+    const folder = join(shared, 'packages', `${NAME}@${version}_${value.dependencies.slice(0, 32)}`)
     expect(value).toEqual({
       version,
       integrity: packed[NAME]![version]!.integrity,
@@ -189,18 +218,16 @@ describe('an installation', () => {
       folder,
       bin: join(folder, 'node_modules', NAME, 'cli.js'),
     })
-    expect(Date.parse(value.resolvedAt)).toBeGreaterThanOrEqual(before)
+    expect(Date.parse(value.resolvedAt)).toBeGreaterThanOrEqual(startedMs)
     expect((await stat(folder)).mode & 0o777).toBe(0o755)
     expect(existsSync(ran)).toBe(false)
-    expect(await readdir(join(cacheDir, 'installing'))).toEqual([])
-    expect(await readdir(join(cacheDir, 'locks'))).toEqual([])
+    expect(await readdir(join(shared, 'installing'))).toEqual([])
+    expect(await readdir(join(shared, 'locks'))).toEqual([])
   })
 
   test('that is pinned and there is used without any network, after a restart too', async () => {
-    const cacheDir = await emptyCache()
-    online()
-    const first = await installed(cacheDir)
-    expect(asked.length).toBeGreaterThan(0)
+    const cacheDir = shared
+    const first = await installedThen()
     asked.length = 0
     const { pin } = pinTo(first).pinned!
     const lockfile = vi.fn<GetLockfile>()
@@ -221,46 +248,26 @@ describe('an installation', () => {
   })
 
   test('of an exact version that is not pinned is what it was last, where the registry cannot be asked', async () => {
-    const cacheDir = await emptyCache()
-    online()
-    await installed(cacheDir)
-    publish(INNER, '1.0.1')
-    const second = await installed(cacheDir)
+    const newest = await installedNow()
+    const installer = createInstaller({ cacheDir: shared })
     offline()
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' })).toEqual({
-      ok: true,
-      value: second,
-    })
-    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '^1.1.0' }))).toMatch(
-      'ECONNREFUSED',
-    )
+    expect(await installer.install({ package: NAME, version: '1.1.0' })).toEqual({ ok: true, value: newest })
+    expect(await messageOf(installer.install({ package: NAME, version: '^1.1.0' }))).toMatch('ECONNREFUSED')
     // The registry, which no longer has it, was asked.
     online()
     delete published[NAME]!['1.1.0']
-    expect(await messageOf(createInstaller({ cacheDir }).install({ package: NAME, version: '1.1.0' }))).toMatch(
-      'ETARGET',
-    )
+    expect(await messageOf(installer.install({ package: NAME, version: '1.1.0' }))).toMatch('ETARGET')
   })
 
   test('happens once for all that ask at the same time, and among installers as well', async () => {
-    online()
-    const cacheDir = await emptyCache()
-    const installers = [createInstaller({ cacheDir }), createInstaller({ cacheDir })]
-    const all = await Promise.all(
-      [...installers, ...installers].map((one) => one.install({ package: NAME, version: '1.0.0' })),
+    const { results, tarballs } = await installedAtOnce()
+    expect(new Set(results.map((one) => one.ok && one.value.folder)).size).toBe(1)
+    expect(results[0]).toMatchObject({ ok: true })
+    expect(tarballs.sort()).toEqual(
+      [packed[NAME]!['1.1.0'], packed[DEPENDENCY]!['1.0.0'], packed[INNER]!['1.0.0']]
+        .map((release) => `/${release!.file}`)
+        .sort(),
     )
-    expect(new Set(all.map((one) => one.ok && one.value.folder)).size).toBe(1)
-    expect(asked.filter((url) => url.endsWith('.tgz'))).toHaveLength(1)
-  })
-
-  test('takes nothing of the worker’s environment along but how to reach the registry', async () => {
-    online()
-    vi.stubEnv('npm_config_ignore_scripts', 'false')
-    vi.stubEnv('NODE_OPTIONS', '--require=/nonexistent.js')
-    expect(
-      await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '1.0.0' }),
-    ).toMatchObject({ ok: true })
-    expect(existsSync(ran)).toBe(false)
   })
 })
 
@@ -288,24 +295,20 @@ describe('what is pinned', () => {
   })
 
   test('is another thing once it is resolved anew; both stay', async () => {
-    online()
-    const cacheDir = await emptyCache()
-    const then = await installed(cacheDir)
-    publish(INNER, '1.0.1')
-    const now = await installed(cacheDir)
-    expect([now.version, now.integrity]).toEqual([then.version, then.integrity])
-    expect(now.dependencies).not.toBe(then.dependencies)
-    expect(Date.parse(now.resolvedAt)).toBeGreaterThan(Date.parse(then.resolvedAt))
-    expect([await versionOf(then, INNER), await versionOf(now, INNER)]).toEqual(['1.0.0', '1.0.1'])
+    const [then, anew] = [await installedThen(), await installedNow()]
+    expect([anew.version, anew.integrity]).toEqual([then.version, then.integrity])
+    expect(anew.dependencies).not.toBe(then.dependencies)
+    expect(Date.parse(anew.resolvedAt)).toBeGreaterThan(Date.parse(then.resolvedAt))
+    expect([await versionOf(then, INNER), await versionOf(anew, INNER)]).toEqual(['1.0.0', '1.0.1'])
     offline()
-    for (const one of [then, now])
-      expect(await createInstaller({ cacheDir }).install(pinTo(one))).toEqual({ ok: true, value: one })
+    for (const one of [then, anew])
+      expect(await createInstaller({ cacheDir: shared }).install(pinTo(one))).toEqual({ ok: true, value: one })
   })
 
   test('is resolved to the same in every cache', async () => {
-    online()
-    const [one, other] = [await installed(await emptyCache()), await installed(await emptyCache(), '^1.1.0')]
-    expect(other.lockfile).toBe(one.lockfile)
+    const { results } = await installedAtOnce()
+    const { lockfile } = await installedThen()
+    expect(results[0]).toMatchObject({ ok: true, value: { lockfile } })
   })
 
   test('is not taken from a folder of an older cache', async () => {
@@ -336,17 +339,15 @@ describe('an installation is refused', () => {
     const wrong = pinTo(then, { integrity: packed[NAME]!['2.0.0']!.integrity })
     expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
-    await installed(cacheDir)
-    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
+    expect(await createInstaller({ cacheDir: shared }).install(wrong)).toEqual(refusal('integrity differs'))
   })
 
   test('when the lockfile is another than the pinned one', async () => {
     const then = await installedThen()
-    publish(INNER, '1.0.1')
-    const now = await installed(await emptyCache())
+    const anew = await installedNow()
     const cacheDir = await emptyCache()
     asked.length = 0
-    expect(await createInstaller({ cacheDir }).install(pinTo(now, { dependencies: then.dependencies }))).toEqual(
+    expect(await createInstaller({ cacheDir }).install(pinTo(anew, { dependencies: then.dependencies }))).toEqual(
       refusal('dependencies differ'),
     )
     expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
@@ -461,13 +462,10 @@ describe('an installation fails', () => {
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
   })
 
-  test('when there is no such package or version, or no network', async () => {
+  test('when there is no such package', async () => {
     online()
     const installer = createInstaller({ cacheDir: await emptyCache() })
     expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch('E404')
-    expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch('ETARGET')
-    offline()
-    expect(await messageOf(installer.install({ package: NAME, version: '1.0.0' }))).toMatch('ECONNREFUSED')
   })
 
   test.each([
