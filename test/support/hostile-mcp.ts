@@ -18,6 +18,8 @@ const INITIALIZED = {
 }
 const EVENTS = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'
 const DRIP_MS = 20
+/** Made once: to write it as JSON takes longer than the call that must refuse it. */
+const HUGE = Buffer.alloc(30_000_000, 'x')
 
 function server(answer: Answer): Behaviour {
   return async (talk) => {
@@ -105,7 +107,11 @@ export const mcpBehaviours: Record<string, Behaviour> = {
       Array.from({ length: 100 }, (_, i) => result(id + 1 + i, 'for another')),
     ),
   ),
-  '/mcp/huge-result': server((talk, id) => json(talk, result(id, 'x'.repeat(30_000_000)))),
+  '/mcp/huge-result': server(({ send }, id) => {
+    const [before = '', after = ''] = JSON.stringify(result(id, '|')).split('|')
+    const length = before.length + HUGE.length + after.length
+    send(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${before}`, HUGE, after)
+  }),
   '/mcp/huge-event': server((talk, id) =>
     flooding(`data: {"jsonrpc":"2.0","id":${id},"result":{"content":"`, 'x'.repeat(65_536))(talk, id, null),
   ),

@@ -20,6 +20,7 @@ import { workerForward } from '../forward/worker/worker.ts'
 
 const CREDENTIAL = 'sk/live "1234567+8901"'
 const AUTH: AuthScheme = { scheme: 'bearer' }
+const scrubber = createScrubber(CREDENTIAL, AUTH)
 const egress = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 const dispatcher = createDispatcher({ policy: egress })
 const mcp = mcpForward({ dispatcher, egress })
@@ -87,7 +88,7 @@ function seen(outcome: ForwardOutcome): unknown {
       redactions: answer.redactions,
       resultDigest: answer.resultDigest,
     }
-  const scrubbed = createScrubber(CREDENTIAL, AUTH).answer(answer)
+  const scrubbed = scrubber.answer(answer)
   const result = toResult(scrubbed.answer)
   return { ...verdict, json: JSON.stringify(result), redactions: scrubbed.count, resultDigest: digestOf(result) }
 }
@@ -102,7 +103,7 @@ async function call(forward: Forward, what: Said, more: Partial<ForwardRequest> 
     command: 'c',
     args: {},
     credential: CREDENTIAL,
-    scrubber: createScrubber(CREDENTIAL, AUTH),
+    scrubber,
     signal: AbortSignal.timeout(30_000),
   }
   const pieces: Piece[] = []
