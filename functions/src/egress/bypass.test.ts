@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import type { LookupAll } from './lookup.ts'
 import { readEgressPolicy, STRICT } from './policy.ts'
 import { checkReachable } from './reachable.ts'
-import { checkUrl } from './target.ts'
+import { checkUrl } from './registration.ts'
 
 interface Bypass {
   url: string

@@ -4,7 +4,7 @@ import { classifyAddress } from './address.ts'
 import { decideAnswer } from './decide.ts'
 import { isPortOpen, reachOf, type Range } from './oracle.fixture.ts'
 import { readEgressPolicy } from './policy.ts'
-import { checkUrl } from './target.ts'
+import { checkUrl } from './registration.ts'
 
 /**
  * Compares the classifier with the oracle, over addresses crowded around the ends of blocks, in every notation that

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { EgressPolicy } from './policy.ts'
-import { checkPlace } from './target.ts'
+import { checkPlace } from './registration.ts'
 
 /** The target of a redirect and the method to use (RFC 9110 section 15.4, Fetch section 4.4). Sends nothing. */
 export interface Hop {

@@ -51,7 +51,7 @@ async function recordIntent(parts: InvokeParts, entered: Entered): Promise<Resul
 
 function intentOf(parts: InvokeParts, entered: Entered): Item {
   const { call, agent, user, tool, request, guard } = entered
-  const { command } = entered.target
+  const { command } = entered.params
   const opening = openingOf(redactArgs(request.args, tool.redact), randomBytes(32).toString('hex'))
   const meta = {
     kind: tool.kind,
@@ -79,10 +79,10 @@ async function open(parts: InvokeParts, entered: Entered): Promise<Result<Opened
 /** Asks an MCP server whether the command still is what was pinned. A worker watches over its own servers. */
 export async function liveVerdict(
   { verdicts }: InvokeParts,
-  { agent, tool, request, target }: Entered,
+  { agent, tool, request, params }: Entered,
   credential: Credential,
 ): Promise<Result<void>> {
   if (tool.kind !== 'mcp') return ok(undefined)
   const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
-  return verdicts.live(agent.id, tool, target.command, credential, signal)
+  return verdicts.live(agent.id, tool, params.command, credential, signal)
 }

@@ -3,10 +3,10 @@ import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { fail, ok } from '@vitrine/core/result'
 import { pinnedOf } from '../manifest/pinned.ts'
 import type { ToolDoc } from '../store/documents.ts'
-import { argsVerdict, targetOf } from './choose.ts'
+import { argsVerdict, paramsOf } from './choose.ts'
 import type { ToolAddress } from './request.ts'
 
-describe('targetOf', () => {
+describe('paramsOf', () => {
   const http = { name: 'tool', kind: 'http', manifest: null } as ToolDoc
   const mcp = (...commands: string[]): ToolDoc => ({
     ...http,
@@ -16,8 +16,8 @@ describe('targetOf', () => {
 
   it('hands an http tool its arguments as they are, and knows no commands of it', () => {
     const args = { command: 'x', arguments: {} }
-    expect(targetOf(http, null, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
-    expect(targetOf(http, null, { name: 'tool', command: 'x' }, {})).toMatchObject({
+    expect(paramsOf(http, null, { name: 'tool' }, args)).toEqual({ ok: true, value: { args } })
+    expect(paramsOf(http, null, { name: 'tool', command: 'x' }, {})).toMatchObject({
       ok: false,
       error: { code: 'tool_not_found' },
     })
@@ -68,8 +68,8 @@ describe('targetOf', () => {
       { command: 'b', extra: 1 },
       { command: 'only', args: { command: 'b', extra: 1 } },
     ],
-  ])('finds the command of an MCP server %s', (_where, tool, address, args, target) => {
-    expect(targetOf(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: target })
+  ])('finds the command of an MCP server %s', (_where, tool, address, args, params) => {
+    expect(paramsOf(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: params })
   })
 
   it.each<[string, ToolDoc, JsonObject]>([
@@ -80,7 +80,7 @@ describe('targetOf', () => {
     ['the command cannot be one', mcp('a', 'b'), { command: 'a b' }],
     ['its arguments are none', mcp('a', 'b'), { command: 'a', arguments: [] }],
   ])('asks for the command when %s', (_why, tool, args) => {
-    expect(targetOf(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({
+    expect(paramsOf(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({
       ok: false,
       error: {
         code: 'invalid_argument',
@@ -111,7 +111,7 @@ describe('argsVerdict', () => {
     ['a call without a command', tool, undefined],
   ])('checks nothing for %s', async (_what, of, command) => {
     const checkArgs = () => Promise.reject(new Error('There is no schema.'))
-    const target = { args: {}, ...(command !== undefined && { command }) }
-    expect(await argsVerdict({ checkArgs }, of, pinnedOf(of), target)).toEqual(ok(undefined))
+    const params = { args: {}, ...(command !== undefined && { command }) }
+    expect(await argsVerdict({ checkArgs }, of, pinnedOf(of), params)).toEqual(ok(undefined))
   })
 })

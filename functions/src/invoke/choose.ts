@@ -17,8 +17,8 @@ import type { ToolAddress } from './request.ts'
 /** What a name leads to: a registration of the agent, or a server of one of its tool policies. */
 export type Callee = ToolDoc | WorkerTool
 
-/** What a call is aimed at. */
-export interface Target {
+/** What is called with what, as in MCP's tools/call. */
+export interface Params {
   /** Absent for an HTTP tool. */
   command?: string
   args: JsonObject
@@ -26,7 +26,7 @@ export interface Target {
 
 export interface Chosen extends Caller {
   tool: Callee
-  target: Target
+  params: Params
   /** Whether a call may be made twice for one. */
   isRepeatable: boolean
   guard: Guard | undefined
@@ -47,9 +47,9 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
   const tool = visible.value
 
   const pinned = parts.manifests.pinnedOf(tool)
-  const target = targetOf(tool, pinned, request.address, request.args)
-  if (!target.ok) return refusal(target.error)
-  const { command } = target.value
+  const params = paramsOf(tool, pinned, request.address, request.args)
+  if (!params.ok) return refusal(params.error)
+  const { command } = params.value
 
   const granted = decide(agent, name, command === undefined ? 'whole' : { command }, tool)
   if (!granted.ok) return refusal(granted.error, granted.reason, command === undefined ? {} : { command })
@@ -62,15 +62,15 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
 
   if (tool.kind === 'worker' && tool.unusable) return refusal(tool.unusable)
 
-  const fits = await argsVerdict(parts, tool, pinned, target.value)
+  const fits = await argsVerdict(parts, tool, pinned, params.value)
   if (!fits.ok) return refusal(fits.error)
 
   return ok({
     ...caller,
     tool,
-    target: target.value,
+    params: params.value,
     isRepeatable: isRepeatable(tool, pinned, command),
-    guard: key && guardOf(key, request, target.value),
+    guard: key && guardOf(key, request, params.value),
   })
 }
 
@@ -87,12 +87,12 @@ async function calleeOf({ routes }: InvokeParts, caller: Caller): Promise<Callee
  * one of the registration's own name. An HTTP tool takes its arguments as they are. Errors: invalid_argument, and
  * tool_not_found for a command of a tool that has none.
  */
-export function targetOf(
+export function paramsOf(
   tool: Pick<Callee, 'name' | 'kind'>,
   pinned: Pinned | null,
   address: ToolAddress,
   args: JsonObject,
-): Result<Target> {
+): Result<Params> {
   if (tool.kind === 'http') return address.command === undefined ? ok({ args }) : fail('tool_not_found')
   if (address.command !== undefined) return ok({ command: address.command, args })
   if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
@@ -139,7 +139,7 @@ export async function argsVerdict(
   { checkArgs }: Pick<InvokeParts, 'checkArgs'>,
   { manifestHash }: Pick<Callee, 'manifestHash'>,
   pinned: Pinned | null,
-  { command, args }: Target,
+  { command, args }: Params,
 ): Promise<Result<void>> {
   const schema = command === undefined ? undefined : definitionOf(pinned, command)?.['inputSchema']
   return schema === undefined ? ok(undefined) : checkArgs(schema, `${manifestHash} ${command}`, args)

@@ -24,7 +24,7 @@ export type Forwarded = Pick<Ending, 'outcome' | 'tries' | 'durationMs'> & {
 
 /** Injects the credential and calls the tool, again where that can do no harm, until the deadline. Pieces go out scrubbed. */
 export async function forward(parts: InvokeParts, admitted: Admitted): Promise<Forwarded> {
-  const { tool, request, target, guard, opened, identity, isRepeatable } = admitted
+  const { tool, request, params, guard, opened, identity, isRepeatable } = admitted
   if (!opened.ok) return { ...notForwarded(opened.error.code), piecesRedacted: 0 }
   const { token, scrubber } = opened.value.credential
   const startedMs = performance.now()
@@ -36,7 +36,7 @@ export async function forward(parts: InvokeParts, admitted: Admitted): Promise<F
       {
         connection: identity,
         endpoint: tool,
-        ...target,
+        ...params,
         credential: token,
         scrubber,
         ...(request.idempotencyKey !== undefined && { headers: keyHeader(request.idempotencyKey) }),

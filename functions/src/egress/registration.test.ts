@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { HEADERS_MAX, HEADER_VALUE_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX } from '@vitrine/core/limits'
 import type { AuthScheme } from '@vitrine/core/tool'
 import { readEgressPolicy, STRICT } from './policy.ts'
-import { checkAuth, checkCredential, checkHeaders, checkUrl } from './target.ts'
+import { checkAuth, checkCredential, checkHeaders, checkUrl } from './registration.ts'
 
 const LISTED = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1/128' })
 const codeOf = (result: { ok: true } | { ok: false; error: { code: string } }) => (result.ok ? 'ok' : result.error.code)
