@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import { createRequire } from 'node:module'
+import { createRequire, flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { makeLazy, type Validators } from './stack/lazy-schemas.ts'
 import { HOST, isFree } from './stack/ports.ts'
@@ -26,6 +26,8 @@ async function main(): Promise<void> {
   await once(server, 'listening')
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))
   console.log(`Auth emulator ready on ${HOST}:${port}`)
+  // Node does this when a process ends, unless it is killed.
+  flushCompileCache()
 }
 
 /** What the CLI serves on the emulator's port, with its messages on stdout. It comes from the inside of the one version in package-lock.json. */

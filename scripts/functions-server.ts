@@ -1,6 +1,7 @@
 import { http as register, type HttpFunction } from '@google-cloud/functions-framework'
 import { getTestServer } from '@google-cloud/functions-framework/testing'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { flushCompileCache, setSourceMapsSupport } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -26,12 +27,16 @@ async function main(): Promise<void> {
       entry: { type: 'string', default: join(import.meta.dirname, '../functions/lib/index.js') },
     },
   })
+  // For traces that name our own sources. Node's option would read the maps of the thousand modules that they load, too.
+  setSourceMapsSupport(true, { nodeModules: false, generatedCode: false })
   const functions = await loadFunctions(values.entry)
   const server = createServer(route(`/${values.project}/${REGION}/`, functions))
   server.keepAliveTimeout = KEEP_ALIVE_MS
   server.listen(Number(values.port), HOST, () => {
     const { port } = server.address() as AddressInfo
     console.log(JSON.stringify({ port, functions: [...functions.keys()] }))
+    // Node does this when a process ends, unless it is killed, as most of these are.
+    flushCompileCache()
   })
   server.once('error', (error) => {
     console.error(`error: ${error.message}`)

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { ensureKeys } from './kms/ensure-keys.ts'
 import { startKms } from './kms/server.ts'
@@ -26,6 +27,8 @@ async function main(): Promise<void> {
     process.once(signal, () => void kms.stop().then(() => process.exit(0)))
   }
   console.log(`Local KMS ready on ${kms.host}, keys in ${values.dir}`)
+  // Node does this when a process ends, unless it is killed.
+  flushCompileCache()
 }
 
 main().catch((error: unknown) => {
