@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import { reveal } from '../../test/sdk/reveal.ts'
 import { testKey } from '../../test/sdk/test-key.ts'
@@ -20,13 +20,11 @@ let wire: WireServer
 const key = testKey()
 const secret = key.split('.')[2]!
 
-beforeAll(async () => {
+// One for each test: a request that was given up may arrive when the next test has begun.
+beforeEach(async () => {
   wire = await startWireServer()
 })
-beforeEach(() => {
-  wire.requests = []
-})
-afterAll(() => wire.close())
+afterEach(() => wire.close())
 
 function client(options: Partial<VitrineOptions> = {}): Vitrine {
   const identity = 'getToken' in options ? {} : { key }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BundleLine } from '@vitrine/core/log/bundle'
 import { bundle } from '../../test/sdk/receipts.ts'
 import { testKey } from '../../test/sdk/test-key.ts'
@@ -173,13 +173,11 @@ it('follows a bundle from its first line', () => {
 
 describe('over HTTP', () => {
   let wire: WireServer
-  beforeAll(async () => {
+  // One for each test: a request that was given up may arrive when the next test has begun.
+  beforeEach(async () => {
     wire = await startWireServer()
   })
-  beforeEach(() => {
-    wire.requests = []
-  })
-  afterAll(() => wire.close())
+  afterEach(() => wire.close())
 
   const vitrine = (timeoutMs = 5_000) => new Vitrine({ baseUrl: wire.url, key: testKey('owner'), timeoutMs })
   const whole: Respond = (response, request) => {

@@ -60,8 +60,10 @@ async function* linesOf(
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let rest = ''
   for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
-    const lines = (rest + decode(decoder, chunk)).split('\n')
-    rest = lines.pop() ?? ''
+    const lines = decode(decoder, chunk).split('\n')
+    // Only what is new is searched: a long line comes in many chunks.
+    lines[0] = rest + lines[0]
+    rest = lines.pop()!
     if (rest.length > lengthMax)
       throw new VitrineError('invalid_response', { message: 'The answer has a line that is too long.' })
     yield* lines
