@@ -1,6 +1,6 @@
 import { existsSync, openSync, closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { groupsOf } from './cgroup.fixture.ts'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
 import { userOf } from './proc.ts'
@@ -13,24 +13,41 @@ let t: TestPool
 /** The process of the healthy server that runs at the same time. */
 let healthy: number
 
-async function start(...servers: Parameters<typeof misbehaving>[]): Promise<void> {
-  await t.pool.apply({ servers: [misbehaving('healthy'), ...servers.map((one) => misbehaving(...one))] })
-  healthy = await t.ask<number>('healthy', 'pid')
+/** The pool of the tests of a block, in which the healthy server runs all the time. */
+function useOnePool(options: Parameters<typeof testPool>[1] = {}): void {
+  let groupsOfHealthy: number
+  beforeAll(async () => {
+    t = await testPool({}, options)
+    await start()
+    healthy = await t.ask<number>('healthy', 'pid')
+    groupsOfHealthy = groupsOf(process.pid).length
+  })
+  afterEach(async () => {
+    // Whatever a test did, the healthy server must have the same process and still answer; and nothing may be left of
+    // the other one once the policy does not have it.
+    expect(await t.ask('healthy', 'pid')).toBe(healthy)
+    await start()
+    await vi.waitFor(() => {
+      expect(t.processes()).toEqual([healthy])
+      expect(groupsOf(process.pid)).toHaveLength(groupsOfHealthy)
+    }, WAIT)
+    for (const list of [t.events, t.tools, t.opened]) list.length = 0
+  })
+  afterAll(async () => {
+    await t.close()
+    expect(t.processes()).toEqual([])
+    expect(groupsOf(process.pid)).toEqual([])
+  })
 }
 
-beforeEach(async () => {
-  t = await testPool()
-})
-afterEach(async () => {
-  // Whatever a test did, the healthy server must have the same process and still answer; and no process may be left
-  // after close.
-  expect(await t.ask('healthy', 'pid')).toBe(healthy)
-  await t.close()
-  expect(t.processes()).toEqual([])
-  expect(groupsOf(process.pid)).toEqual([])
-})
+/** Starts servers beside the healthy one. */
+async function start(...servers: Parameters<typeof misbehaving>[]): Promise<void> {
+  await t.pool.apply({ servers: [misbehaving('healthy'), ...servers.map((one) => misbehaving(...one))] })
+}
 
 describe('a server gets', () => {
+  useOnePool()
+
   test('its declared environment and nothing of the worker', async () => {
     process.env['VITRINE_TEST_LEAK'] = 'leaked'
     await start([
@@ -54,7 +71,7 @@ describe('a server gets', () => {
     await start(['bad'])
     const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
     expect(existsSync(folder)).toBe(true)
-    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await start()
     await vi.waitFor(() => expect(existsSync(folder)).toBe(false), WAIT)
   })
 
@@ -89,6 +106,8 @@ describe('a server gets', () => {
 })
 
 describe('a server that', () => {
+  useOnePool()
+
   test.each(['garbage', 'half-lines', 'slow-start'])('starts with %s works', async (mode) => {
     await start(['bad', mode])
     expect(await t.ask('bad', 'echo', { text: 'äöü€😀' })).toEqual({ text: 'äöü€😀' })
@@ -154,10 +173,7 @@ describe.each([
   ['by the worker alone', false],
 ])('contained %s, a server that', (_, cgroups) => {
   const kernelLimits = (what: 'memory' | 'cpu') => t.pool.containment.cgroups?.controllers.includes(what) ?? false
-  beforeEach(async () => {
-    await t.close()
-    t = await testPool({}, { cgroups })
-  })
+  useOnePool({ cgroups })
 
   test('starts is in the groups before it runs', async () => {
     await start(['bad'])
@@ -232,48 +248,50 @@ describe.each([
     await start(['bad'])
     const pids = await t.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
     expect(pids.every(isAlive)).toBe(true)
-    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await start()
     await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), WAIT)
   })
 
   test('forks and exits leaves nothing behind', async () => {
     await start(['bad'])
     expect(await t.call('bad', 'spawn-and-exit')).toMatchObject({ ok: false, code: 'upstream_interrupted' })
-    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await start()
     await vi.waitFor(() => expect(t.processes()).toEqual([healthy]), WAIT)
   })
 
   test('ignores SIGTERM is killed', async () => {
     await start(['bad', 'ignores-sigterm'])
     const pid = await t.ask<number>('bad', 'pid')
-    await t.pool.apply({ servers: [misbehaving('healthy')] })
+    await start()
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), WAIT)
   })
 })
 
-test.each([true, false])(
-  'where servers cannot run as users of their own that is said, and daemons without environment are still found (cgroups: %s)',
-  async (cgroups) => {
-    await start(['bad'])
-    const other = await testPool({}, { closed: true, cgroups })
-    const { ownUser, missing } = other.pool.containment
-    expect(ownUser).toBe(false)
-    expect(missing).toContainEqual(expect.stringContaining("worker's own user"))
-    if (!cgroups) expect(missing).toContainEqual(expect.stringContaining('No cgroups'))
-    await other.pool.apply({ servers: [misbehaving('bad')] })
-    const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
-    await other.close()
-    expect(pids.filter(isAlive)).toEqual([])
-  },
-)
+describe('beside another pool', () => {
+  useOnePool()
 
-test('what detaches between two looks of the worker is ended through its cgroup, where there is one', async () => {
-  await start()
-  const other = await testPool({ watchMs: 3_600_000 }, { closed: true })
-  await other.pool.apply({ servers: [misbehaving('bad')] })
-  const pid = await other.ask<number>('bad', 'spawn-orphan')
-  expect(isAlive(pid)).toBe(true)
-  await other.close()
-  expect(isAlive(pid)).toBe(other.pool.containment.cgroups === null)
-  send(pid, 'SIGKILL')
+  test.each([true, false])(
+    'where servers cannot run as users of their own that is said, and daemons without environment are still found (cgroups: %s)',
+    async (cgroups) => {
+      const other = await testPool({}, { closed: true, cgroups })
+      const { ownUser, missing } = other.pool.containment
+      expect(ownUser).toBe(false)
+      expect(missing).toContainEqual(expect.stringContaining("worker's own user"))
+      if (!cgroups) expect(missing).toContainEqual(expect.stringContaining('No cgroups'))
+      await other.pool.apply({ servers: [misbehaving('bad')] })
+      const pids = await other.ask<number[]>('bad', 'spawn-daemons', { count: 5 })
+      await other.close()
+      expect(pids.filter(isAlive)).toEqual([])
+    },
+  )
+
+  test('what detaches between two looks of the worker is ended through its cgroup, where there is one', async () => {
+    const other = await testPool({ watchMs: 3_600_000 }, { closed: true })
+    await other.pool.apply({ servers: [misbehaving('bad')] })
+    const pid = await other.ask<number>('bad', 'spawn-orphan')
+    expect(isAlive(pid)).toBe(true)
+    await other.close()
+    expect(isAlive(pid)).toBe(other.pool.containment.cgroups === null)
+    send(pid, 'SIGKILL')
+  })
 })

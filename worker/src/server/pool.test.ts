@@ -1,20 +1,25 @@
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 let t: TestPool
-beforeEach(async () => {
+async function open(): Promise<void> {
   t = await testPool({ processesMax: 3, idleMs: 3_600_000 })
-})
-afterEach(async () => {
+}
+async function close(): Promise<void> {
   await t.close()
   expect(t.processes()).toEqual([])
-})
+}
+/** Each test of a block gets a pool of its own. */
+function useNewPools(): void {
+  beforeEach(open)
+  afterEach(close)
+}
 
 const PER_USER = {
   env: [
@@ -26,7 +31,10 @@ const as = (user: string, secret = `${user}-secret`) => ({ user, userSecrets: { 
 const digestOf = (value: string) => createHash('sha256').update(value).digest('hex')
 
 describe('a call', () => {
+  // One pool for all: its server starts again only for tests that change it or end it.
+  beforeAll(open)
   beforeEach(() => t.pool.apply({ servers: [misbehaving('one', 'good', { commands: null })] }))
+  afterAll(close)
 
   test('gives the raw result, fields that no schema knows included', async () => {
     const outcome = await t.call('one', 'extras')
@@ -94,14 +102,14 @@ describe('a call', () => {
       t.call('one', 'hang', {}, { signal: late.signal }),
       t.call('one', 'hang', {}, { signal: gone.signal }),
     ]
-    await t.ask('one', 'echo')
+    const before = await t.ask<unknown[]>('one', 'cancelled')
     late.abort()
     gone.abort('cancelled')
     expect(await Promise.all(calls)).toMatchObject([
       { ok: false, code: 'upstream_timeout' },
       { ok: false, code: 'cancelled' },
     ])
-    expect(await t.ask('one', 'cancelled')).toHaveLength(2)
+    expect(await t.ask('one', 'cancelled')).toHaveLength(before.length + 2)
     expect(await t.call('one', 'echo', {}, { signal: AbortSignal.abort('cancelled') })).toMatchObject({
       ok: false,
       code: 'cancelled',
@@ -129,6 +137,7 @@ describe('a call', () => {
 
   test('answered just before the server ends still has its answer', async () => {
     expect(await t.ask('one', 'answer-and-exit')).toBe('last words')
+    await vi.waitFor(() => expect(t.events).toContainEqual({ slug: 'one', type: 'restarted' }), WAIT)
   })
 
   test('of many at the same time loses none', async () => {
@@ -147,6 +156,8 @@ describe('a call', () => {
 })
 
 describe('a server', () => {
+  useNewPools()
+
   test('that crashes ends its calls at once and is there for the next', async () => {
     await t.pool.apply({ servers: [misbehaving('one')] })
     const pid = await t.ask('one', 'pid')
@@ -244,6 +255,8 @@ describe('a server', () => {
 })
 
 describe('a policy that changes', () => {
+  useNewPools()
+
   test('leaves alone what stays, and what only has other commands enabled', async () => {
     await t.pool.apply({ servers: [misbehaving('one'), misbehaving('two'), misbehaving('three')] })
     const [one, two] = [await t.ask<number>('one', 'pid'), await t.ask<number>('two', 'pid')]
@@ -279,6 +292,8 @@ describe('a policy that changes', () => {
 })
 
 describe('per-user servers', () => {
+  useNewPools()
+
   test('give each user a process of their own with their own secret', async () => {
     await t.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
     const [ada, bob] = await Promise.all(
