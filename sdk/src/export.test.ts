@@ -207,6 +207,28 @@ describe('over HTTP', () => {
     })
   })
 
+  /** An export of this text, in pieces of so many bytes, by the first answer and no other. */
+  function inPieces(content: string, size: number): Promise<string[]> {
+    const bytes = Buffer.from(content)
+    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+      bytes.subarray(i * size, (i + 1) * size),
+    )
+    const answers = [new Response(ReadableStream.from(pieces))]
+    const fetch = () => Promise.resolve(answers.pop() ?? Response.error())
+    const once = new Vitrine({ baseUrl: 'https://vitrine.example', key: testKey('owner'), fetch })
+    return collect(once.audit.export({ orgId: 'org_1' }))
+  }
+
+  it('is put together from pieces that end anywhere', async () => {
+    const content = LINES.map((line) => `${line}\n`).join('')
+    for (const size of [1, 2, 61, 1_000, content.length]) expect(await inPieces(content, size)).toEqual(LINES)
+  })
+
+  it('takes time linear in a line that comes in small pieces', async () => {
+    // Quadratic time takes minutes for this.
+    await expect(inPieces('x'.repeat(5 * 1024 * 1024), 256)).rejects.toMatchObject({ code: 'invalid_response' })
+  })
+
   it('ends the request when nobody reads on', async () => {
     let closed = (): void => undefined
     const gone = new Promise<void>((resolve) => {
