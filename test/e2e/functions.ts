@@ -1,43 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startChild, untilReady } from '../../scripts/stack/child.ts'
-import { freePorts } from '../../scripts/stack/ports.ts'
-import { functionsService, REGION } from '../../scripts/stack/services.ts'
+import { startFunctionsOn, type Functions } from '../stack/functions.ts'
 import { stack } from '../stack/stack.ts'
 
-/** A second functions process on the stack's emulators. */
-export interface Functions {
-  baseUrl: string
-  /** The process's output; removed when it is stopped. */
-  logFile: string
-  /** Resolves with the exit code or the signal that ended it. */
-  exited: Promise<number | NodeJS.Signals>
-  /** SIGKILL. */
-  stop(): Promise<void>
-}
+export type { Functions }
 
-/** `env` overrides the process's environment, such as where its KMS is; undefined removes a variable. */
-export async function startFunctions(env: NodeJS.ProcessEnv = {}): Promise<Functions> {
-  const { project, firestore, auth, kms } = stack()
-  const dir = await mkdtemp(join(tmpdir(), 'vitrine-functions-'))
-  const [functions] = (await freePorts(1)) as [number]
-  const ports = { functions, firestore: portOf(firestore), auth: portOf(auth), kms: portOf(kms), demoApi: 0 }
-  const service = functionsService({ project, dir, ports }, env)
-  const child = startChild(service)
-  await untilReady(child, service)
-  return {
-    baseUrl: `http://127.0.0.1:${functions}/${project}/${REGION}`,
-    logFile: service.logFile,
-    exited: child.exited,
-    async stop() {
-      child.kill('SIGKILL')
-      await child.exited
-      await rm(dir, { recursive: true, force: true })
-    },
-  }
-}
-
-function portOf(host: string): number {
-  return Number(host.split(':')[1])
+/**
+ * A functions process of a test file's own, for an environment of its own or to be killed. Who only needs a second process takes that of
+ * `elsewhere()`. `env` overrides the process's environment, such as where its KMS is; undefined removes a variable.
+ */
+export function startFunctions(env: NodeJS.ProcessEnv = {}): Promise<Functions> {
+  return startFunctionsOn(stack(), env)
 }

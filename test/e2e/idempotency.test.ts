@@ -1,13 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startVictim, type Victim } from '../faults/victim.ts'
+import { elsewhere } from '../stack/stack.ts'
 import { canonical, checkChain } from './chain.ts'
-import { startFunctions, type Functions } from './functions.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
 import { admin, call, db, done, failed, invoke, newAgentWith, register, usageOf, type Agent } from './world.ts'
 
 let upstream: Upstream
-let elsewhere: Functions
 let victim: Victim
 /** A test resolves it to let the slow tool answer. */
 let go = Promise.withResolvers<void>()
@@ -19,12 +18,10 @@ beforeAll(async () => {
       response.writeHead(201, { 'content-type': 'application/json' }).end('{"b":2,"a":[1,"é"]}')
     },
   })
-  elsewhere = await startFunctions()
   victim = await startVictim({ VITRINE_RECONCILE_AFTER_MS: '1000' })
 })
 afterAll(async () => {
   await victim.stop()
-  await elsewhere.stop()
   await upstream.close()
 })
 
@@ -45,7 +42,7 @@ describe('an idempotency key', () => {
     go = Promise.withResolvers<void>()
     const agent = await newAgentWith(`${upstream.origin}/slow/once`)
     const answers = Array.from({ length: 12 }, (_, n) =>
-      done<Invoked>(invoke(agent, { idempotencyKey: 'order/1 ✓' }, n % 2 ? { baseUrl: elsewhere.baseUrl } : {})),
+      done<Invoked>(invoke(agent, { idempotencyKey: 'order/1 ✓' }, n % 2 ? { baseUrl: elsewhere() } : {})),
     )
     await expect.poll(() => upstream.at('/slow/once').length, { timeout: 10_000 }).toBe(1)
     go.resolve()

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { elsewhere } from '../stack/stack.ts'
 import { checkChain, hashOf } from './chain.ts'
-import { startFunctions } from './functions.ts'
 import { deadUrl, startUpstream } from './upstream.ts'
 import { invoke, newAgent, newOwner, register, setLimit, usageOf } from './world.ts'
 
@@ -43,12 +43,12 @@ it('[ledger.sums] [ledger.chain] [ledger.usage] adds up after 500 invocations in
 })
 
 it('[ledger.two-processes] [quota.concurrent] adds up over two processes and four agents of one owner near the limit', async () => {
-  const [upstream, other, owner] = await Promise.all([startUpstream(), startFunctions(), newOwner()])
+  const [upstream, owner] = await Promise.all([startUpstream(), newOwner()])
   const agents = await Promise.all(Array.from({ length: 4 }, () => newAgent(owner)))
   for (const agent of agents) await register(agent, { url: `${upstream.origin}/ok` })
   await setLimit(owner, 75)
   const answers = await Promise.all(
-    Array.from({ length: 160 }, (_, i) => invoke(agents[i % 4]!, {}, i % 8 < 4 ? {} : { baseUrl: other.baseUrl })),
+    Array.from({ length: 160 }, (_, i) => invoke(agents[i % 4]!, {}, i % 8 < 4 ? {} : { baseUrl: elsewhere() })),
   )
   const passed = answers.filter(({ status }) => status === 200).length
   expect(passed + answers.filter(({ status }) => status === 429).length).toBe(160)
@@ -60,5 +60,5 @@ it('[ledger.two-processes] [quota.concurrent] adds up over two processes and fou
   // Near the limit agents lease single units, so hardly any unit is left with an idle agent.
   expect(passed).toBeLessThanOrEqual(75)
   expect(passed).toBeGreaterThanOrEqual(70)
-  await Promise.all([upstream.close(), other.stop()])
+  await upstream.close()
 })

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { elsewhere } from '../stack/stack.ts'
 import { checkChain } from './chain.ts'
-import { startFunctions, type Functions } from './functions.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import { admin, done, failed, invoke, newAgentWith, newSecret, register, usageOf, type Agent } from './world.ts'
 
 let upstream: Upstream
-let elsewhere: Functions
 /** Statuses that `flaky` answers by path, in order; the last one repeats. */
 const scripts = new Map<string, number[]>()
 let hold = Promise.withResolvers<void>()
@@ -23,10 +22,8 @@ beforeAll(async () => {
       response.end('{}')
     },
   })
-  elsewhere = await startFunctions()
 })
 afterAll(async () => {
-  await elsewhere.stop()
   await upstream.close()
 })
 
@@ -92,7 +89,7 @@ describe('a circuit', () => {
     expect(details).toMatchObject({ retryable: true, retryAt: expect.any(String) as unknown })
     expect((await invoke(agent)).headers.get('retry-after')).toMatch(/^\d+$/)
     // Another process knows that it is open.
-    await failed(invoke(agent, {}, { baseUrl: elsewhere.baseUrl }), 'circuit_open')
+    await failed(invoke(agent, {}, { baseUrl: elsewhere() }), 'circuit_open')
     expect(upstream.at(path)).toHaveLength(10)
     expect(await usageOf(agent)).toMatchObject({ invoked: 10, credited: 0 })
     expect(await state(agent)).toEqual({ state: 'open', until: details['retryAt'] })

@@ -2,7 +2,20 @@ import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startFunctions, type Functions } from '../e2e/functions.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
-import { call, done, failed, invoke, leaks, newAgent, newSecret, register, usageOf, type Agent } from '../e2e/world.ts'
+import {
+  call,
+  done,
+  failed,
+  invoke,
+  leaks,
+  newAgent,
+  newAgentWith,
+  newSecret,
+  register,
+  usageOf,
+  type Agent,
+} from '../e2e/world.ts'
+import { stack } from '../stack/stack.ts'
 
 interface Bypass {
   url: string
@@ -154,5 +167,38 @@ describe('[egress.policy] the functions', () => {
     await expect(startFunctions({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,10.0.0/8' })).rejects.toThrow(
       'VITRINE_EGRESS_ALLOW: "10.0.0/8" is neither',
     )
+  })
+})
+
+describe('where tools may not live on private addresses', () => {
+  test('[register.blocked] registers none there and calls none there', async () => {
+    const { baseUrl } = strict
+    const agent = await newAgentWith(`${upstream.origin}/ok/private`, { authToken: newSecret() })
+    const { kms, firestore } = stack()
+    const literals = [
+      '127.0.0.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '0.0.0.0',
+      '169.254.169.254',
+      'metadata.google.internal',
+      '10.0.0.1',
+      '2130706433',
+      '0x7f.1',
+    ]
+    for (const host of [...literals, kms, firestore]) {
+      await failed(
+        call(
+          'registerTool',
+          { agentId: agent.id, name: 'inside', kind: 'http', url: `http://${host}/` },
+          { bearer: agent.owner.bearer, baseUrl },
+        ),
+        'blocked_url',
+      )
+    }
+    await register(agent, { name: 'named', url: upstream.origin.replace('127.0.0.1', 'localhost') + '/ok/private' })
+    for (const name of ['tool', 'named']) await failed(invoke(agent, { name }, { baseUrl }), 'blocked_url')
+    expect(upstream.at('/ok/private')).toEqual([])
+    expect(await usageOf(agent)).toMatchObject({ invoked: 2, credited: 2 })
   })
 })

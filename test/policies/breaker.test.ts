@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { checkChain } from '../e2e/chain.ts'
-import { startFunctions, type Functions } from '../e2e/functions.ts'
 import { deadUrl } from '../e2e/upstream.ts'
 import { admin, db, done, failed, invoke, newAgent, newOwner, usageOf, type Agent, type Owner } from '../e2e/world.ts'
+import { elsewhere } from '../stack/stack.ts'
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { beat, connect, newPolicy, server, worker, type Policy } from './world.ts'
 
@@ -13,7 +13,6 @@ let owner: Owner
 let agent: Agent
 let policy: Policy
 let stub: StubWorker
-let elsewhere: Functions
 
 const WELL = () => ({ result: { content: [] } })
 const BROKEN = () => ({ error: { code: 'upstream_interrupted' } })
@@ -23,10 +22,8 @@ beforeAll(async () => {
     async () => (await done<{ keys: DispatchKey[] }>(worker('keys', {}, policy.key))).keys,
     () => policy.policyId,
   )
-  elsewhere = await startFunctions()
 })
 afterAll(async () => {
-  await elsewhere.stop()
   await stub.close()
 })
 beforeEach(async () => {
@@ -39,7 +36,7 @@ beforeEach(async () => {
 
 const read = (name = 'github', options: object = {}, data: object = {}) =>
   invoke(agent, { name: `${name}__read`, ...data }, options)
-const there = () => ({ baseUrl: elsewhere.baseUrl })
+const there = () => ({ baseUrl: elsewhere() })
 const policyDoc = () => db().doc(`orgs/${owner.uid}/toolPolicies/${policy.policyId}`)
 const workersDoc = () => policyDoc().collection('state').doc('workers')
 

@@ -9,6 +9,11 @@ export function stack(): StackInfo {
   return inject('stack')
 }
 
+/** The address of a second functions process on it, which knows of the first what Firestore holds. It has a VITRINE_SECRET_ENV: see setup.ts. */
+export function elsewhere(): string {
+  return inject('elsewhere')
+}
+
 /** A new user with an ID token. */
 export async function signUp(): Promise<SignedIn & { email: string }> {
   const email = `${randomUUID()}@test.example`
