@@ -210,10 +210,14 @@ describe('over HTTP', () => {
   /** An export of this text, in pieces of so many bytes, by the first answer and no other. */
   function inPieces(content: string, size: number): Promise<string[]> {
     const bytes = Buffer.from(content)
-    const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
-      bytes.subarray(i * size, (i + 1) * size),
-    )
-    const answers = [new Response(ReadableStream.from(pieces))]
+    let at = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (at >= bytes.length) controller.close()
+        else controller.enqueue(bytes.subarray(at, (at += size)))
+      },
+    })
+    const answers = [new Response(body)]
     const fetch = () => Promise.resolve(answers.pop() ?? Response.error())
     const once = new Vitrine({ baseUrl: 'https://vitrine.example', key: testKey('owner'), fetch })
     return collect(once.audit.export({ orgId: 'org_1' }))
