@@ -4,8 +4,10 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readEgressPolicy } from '../functions/src/egress/policy.ts'
 import { build } from './build.ts'
+import { findFirestoreJar } from './stack/firestore-jar.ts'
 import { heapFor } from './stack/heap.ts'
 import type { StackInfo } from './stack/info.ts'
+import { findJava } from './stack/java.ts'
 import { lockDir } from './stack/lock.ts'
 import { ROOT } from './stack/paths.ts'
 import { isFree } from './stack/ports.ts'
@@ -48,6 +50,8 @@ async function main(): Promise<void> {
   // Checked here too, because the functions would report it in their log only.
   readEgressPolicy(process.env)
   heapFor()
+  // And these before a build that would be for nothing.
+  await findJava(findFirestoreJar().javaMin)
   const dir = resolve(values.dir)
   const stop = stopAsked()
   await mkdir(dir, { recursive: true })
