@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What takes a second alone may take ten on a machine that is shared. */
-const WAIT_MS = 20_000
+const WAIT_MS = 60_000
 
 const UNIT = [
   '{core,functions,worker,sdk,verify,cli}/src/**/*.test.ts',
@@ -60,7 +60,7 @@ export default defineConfig({
           include: UNIT,
           exclude: PROCESS,
           isolate: false,
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           expect: { poll: { timeout: WAIT_MS } },
         },
       },
@@ -68,7 +68,7 @@ export default defineConfig({
         test: {
           name: 'process',
           include: PROCESS,
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           expect: { poll: { timeout: WAIT_MS } },
         },
       },
@@ -81,8 +81,8 @@ export default defineConfig({
           isolate: false,
           globalSetup: ['test/stack/setup.ts'],
           setupFiles: ['test/stack/check-answers.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
           expect: { poll: { timeout: WAIT_MS } },
         },
       },

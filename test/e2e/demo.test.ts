@@ -28,7 +28,7 @@ async function demo(file: string): Promise<{ code: number | null; stdout: string
 
 it(
   '[demo.run] starts a stack of its own when none runs, shows the main job there and exits with 0',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const { code, stdout, stderr } = await demo(join(dir, 'none.json'))
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' })

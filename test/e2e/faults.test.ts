@@ -102,7 +102,7 @@ describe('with Firestore over a bad line', () => {
     const { status, receipt } = await done(invoke(agent, {}, { baseUrl: functions.baseUrl }))
     proxy.fault('Commit', healthy)
     expect([status, receipt]).toMatchObject([200, { pending: true, seq: 2 }])
-    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open, { timeout: 15_000 }).toEqual([])
+    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open).toEqual([])
     await breaking.close()
   })
 })

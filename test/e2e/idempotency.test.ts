@@ -44,7 +44,7 @@ describe('an idempotency key', () => {
     const answers = Array.from({ length: 12 }, (_, n) =>
       done<Invoked>(invoke(agent, { idempotencyKey: 'order/1 ✓' }, n % 2 ? { baseUrl: elsewhere() } : {})),
     )
-    await expect.poll(() => upstream.at('/slow/once').length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => upstream.at('/slow/once').length).toBe(1)
     go.resolve()
     const all = await Promise.all(answers)
     const first = all.filter(({ replayed }) => !replayed)
@@ -121,7 +121,7 @@ describe('an idempotency key', () => {
     go = Promise.withResolvers<void>()
     const agent = await newAgentWith(`${upstream.origin}/slow/wait`)
     const first = done<Invoked>(invoke(agent, { idempotencyKey: 'k' }))
-    await expect.poll(() => upstream.at('/slow/wait').length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => upstream.at('/slow/wait').length).toBe(1)
     const { details } = await failed(invoke(agent, { idempotencyKey: 'k', timeoutMs: 200 }), 'call_running')
     expect(details).toMatchObject({ retryable: true, receipt: { log: `agents/${agent.id}` } })
     go.resolve()
@@ -146,14 +146,13 @@ describe('an idempotency key', () => {
     const first = invoke(agent, { idempotencyKey: 'k' }, { baseUrl: victim.baseUrl() }).catch(
       (error: Error) => error.name,
     )
-    await expect.poll(() => upstream.at('/slow/crash').length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => upstream.at('/slow/crash').length).toBe(1)
     await victim.kill()
     expect(await first).toBe('TypeError')
     await victim.restart()
     await expect
       .poll(
         async () => (await invoke(agent, { idempotencyKey: 'k', timeoutMs: 100 }, { baseUrl: victim.baseUrl() })).body,
-        { timeout: 10_000 },
       )
       .toMatchObject({
         error: {

@@ -187,7 +187,7 @@ describe('no answer from the tool', () => {
     caller.abort()
     expect(await answer).toBe('AbortError')
     await gone.promise
-    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open, { timeout: 10_000 }).toEqual([])
+    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open).toEqual([])
     expect(await outcomeOn(agent)).toMatchObject({ status: 0, ok: false, error: 'cancelled', credited: false })
     expect(await usageOf(agent)).toMatchObject({ invoked: 1, credited: 0 })
     await slow.close()

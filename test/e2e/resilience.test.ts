@@ -104,7 +104,7 @@ describe('a circuit', () => {
     const { agent, path } = await flaky([...Array.from({ length: 10 }, () => 502), 200])
     for (let n = 0; n < 10; n++) await done(invoke(agent))
     await failed(invoke(agent), 'circuit_open')
-    await expect.poll(() => state(agent), { timeout: 20_000 }).toMatchObject({ state: 'half_open' })
+    await expect.poll(() => state(agent)).toMatchObject({ state: 'half_open' })
     expect(await done(invoke(agent))).toMatchObject({ status: 200 })
     expect(await state(agent)).toEqual({ state: 'closed' })
     expect((await outcomes(agent)).at(-1)).toMatchObject({ breaker: 'closed' })

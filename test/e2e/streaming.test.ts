@@ -139,9 +139,7 @@ describe('an answer that does not end well', () => {
     const lines = await all(streamed(agent, { name: 'small' }))
     expect(lines.at(-1)).toMatchObject({ error: { details: { code: 'upstream_too_large' } } })
     expect(lines.map((line) => ('message' in line ? line.message['text'] : '')).join('').length).toBeLessThanOrEqual(20)
-    await expect
-      .poll(() => closed, { timeout: 10_000 })
-      .toEqual(expect.arrayContaining(['/endless/late', '/endless/small']))
+    await expect.poll(() => closed).toEqual(expect.arrayContaining(['/endless/late', '/endless/small']))
   })
 
   it('[stream.cancelled] ends at the upstream when the caller goes away, on record and charged', async () => {
@@ -151,8 +149,8 @@ describe('an answer that does not end well', () => {
     await lines.next()
     caller.abort()
     await expect(lines.next()).rejects.toThrow()
-    await expect.poll(() => closed, { timeout: 10_000 }).toContain('/endless/left')
-    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open, { timeout: 10_000 }).toEqual([])
+    await expect.poll(() => closed).toContain('/endless/left')
+    await expect.poll(async () => (await checkChain(`agents/${agent.id}`)).open).toEqual([])
     expect((await outcomeOf(agent)).meta).toMatchObject({ error: 'cancelled', credited: false })
     expect(await usageOf(agent)).toMatchObject({ invoked: 1, credited: 0 })
   })
@@ -198,7 +196,7 @@ describe('clients', () => {
       expect(part).toMatchObject({ type: 'text' })
       break
     }
-    await expect.poll(() => closed, { timeout: 10_000 }).toContain('/endless/break')
+    await expect.poll(() => closed).toContain('/endless/break')
   })
 
   it("[stream.live] Firebase's own client reads the protocol", async () => {

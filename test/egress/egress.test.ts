@@ -86,7 +86,7 @@ describe('[egress.registration] registering', () => {
   test(
     'lets no known bypass through without an allow-list',
     async () => expect(await surprises((bypass) => bypass.strict, strict.baseUrl)).toEqual([]),
-    120_000,
+    240_000,
   )
 
   test('warns of a name that does not resolve, and of nothing else', async () => {

@@ -54,13 +54,10 @@ export function arrived(hits: readonly Hit[]): number[] {
 export async function reconcile(agent: Agent, baseUrl: string): Promise<number> {
   let closed = 0
   await expect
-    .poll(
-      async () => {
-        closed += await reconcileOnce(agent, baseUrl)
-        return (await checkChain(`agents/${agent.id}`)).open
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      closed += await reconcileOnce(agent, baseUrl)
+      return (await checkChain(`agents/${agent.id}`)).open
+    })
     .toEqual([])
   return closed
 }

@@ -60,12 +60,12 @@ afterAll(async () => {
  */
 it(
   '[ledger.restarted] adds up after a kill and restart of Firestore under load, without a restart of the functions',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     const agent = await newAgent()
     const calls: Numbered[] = []
     const load = startLoad(agent, calls)
-    await expect.poll(() => calls.filter(passed).length, { timeout: 10_000 }).toBeGreaterThan(64)
+    await expect.poll(() => calls.filter(passed).length).toBeGreaterThan(64)
 
     line.set('held')
     await emulator.save()
@@ -73,14 +73,16 @@ it(
     await emulator.start()
     line.set('open')
     const before = calls.length
-    await expect.poll(() => calls.slice(before).filter(passed).length, { timeout: 30_000 }).toBeGreaterThan(64)
+    await expect.poll(() => calls.slice(before).filter(passed).length).toBeGreaterThan(64)
     await load.stop()
 
     expect(calls.map(codeOf).filter((code) => !['ok', 'unavailable', 'ledger_unavailable'].includes(code))).toEqual([])
-    await expect.poll(openCalls(agent), { timeout: 20_000 }).toEqual([])
+    await expect.poll(openCalls(agent)).toEqual([])
     const { usage, head } = await account(agent, upstream, calls, store)
     expect(usage.invoked).toBeGreaterThanOrEqual(calls.filter(passed).length)
-    expect(usage.credited).toBe(0)
+    // What arrived at the tool is charged. A unit may be given back for a call whose time was up before it was sent.
+    const hits = upstream.hits.filter(({ url }) => url.includes(agent.id)).length
+    expect(usage.invoked - usage.credited).toBeGreaterThanOrEqual(hits)
     await runScheduledReconcile()
     expect((await checkChain(`agents/${agent.id}`, store)).head).toBe(head)
   },

@@ -189,7 +189,7 @@ describe('credentials', () => {
     }
     const held = { connection: 'still here', text: newSecret() }
     // The stack may still hold the last call's data.
-    await expect.poll(secretsAlive, { timeout: 15_000 }).toEqual([held.text])
+    await expect.poll(secretsAlive).toEqual([held.text])
   })
 
   test('end where a redirect leads to another origin, and stay within their own', async () => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
   await run('tar', ['-xzf', join(packed, tarball), '-C', installed, '--strip-components=1'])
   await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
   wire = await startWireServer()
-}, 60_000)
+}, 180_000)
 
 beforeEach(() => {
   wire.requests = []

@@ -35,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 /** Two stacks run here, one after the other in one folder; what only needs a running one is tried at the second. */
-describe('npm start', { timeout: 120_000 }, () => {
+describe('npm start', { timeout: 240_000 }, () => {
   const kept = {
     email: 'kept@test.example',
     password: 'correct horse',

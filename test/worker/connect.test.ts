@@ -24,7 +24,7 @@ import {
 
 /** The exchange between a worker and the control plane; calls are sent to the worker directly. */
 
-const SLOW = { timeout: 120_000 }
+const SLOW = { timeout: 240_000 }
 
 interface Described {
   policy: { version: number }

@@ -20,7 +20,7 @@ import {
 
 /** Servers that are not npm packages: worker.yaml says what they run, the policy whether. */
 
-const SLOW = { timeout: 120_000 }
+const SLOW = { timeout: 240_000 }
 const states = async (owner: Owner, { policyId }: Policy): Promise<{ slug: string; state: string; error?: string }[]> =>
   (
     await done<{ workers: { servers: { slug: string; state: string; error?: string }[] }[] }>(

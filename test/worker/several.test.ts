@@ -8,7 +8,7 @@ import { callTool, eventually, isLive, newPolicy, readyWorker, said, type Policy
 
 /** Several workers of one policy; agents see no difference. */
 
-const SLOW = { timeout: 120_000 }
+const SLOW = { timeout: 240_000 }
 
 interface Shared {
   agent: Agent

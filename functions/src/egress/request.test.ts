@@ -372,7 +372,7 @@ describe('what a redirect says besides', () => {
       more()
     })
     expect(await send(endless)).toBe('200 ok')
-    await vi.waitUntil(() => closed.mock.calls.length > 0, { timeout: 5_000 })
+    await vi.waitUntil(() => closed.mock.calls.length > 0, { timeout: 20_000 })
   })
 })
 
@@ -518,7 +518,7 @@ it('a hung origin keeps nobody else waiting', async () => {
   const dispatcher = dispatcherFor(LISTED)
   const stop = new AbortController()
   const waiting = Array.from({ length: 100 }, () => send(hung.url, { dispatcher, signal: stop.signal }))
-  await vi.waitUntil(() => hung.seen.length === 100, { timeout: 5_000 })
+  await vi.waitUntil(() => hung.seen.length === 100, { timeout: 20_000 })
   expect(await send(healthy.url, { dispatcher })).toBe('200 ok')
   expect(await send(`${hung.url}/other`, { dispatcher })).toBe('200 ok')
   stop.abort('cancelled')

@@ -78,7 +78,7 @@ async function inWorld(test: (world: World) => Promise<void>): Promise<void> {
   } finally {
     mcp.close()
     await dispatcher.destroy()
-    await vi.waitFor(() => expect(upstream.openSockets()).toBe(0), { timeout: 5_000 })
+    await vi.waitFor(() => expect(upstream.openSockets()).toBe(0), { timeout: 20_000 })
     await upstream.close()
   }
 }
@@ -258,7 +258,7 @@ beforeAll(
       for (const path of ['/healthy', '/echo-events', '/mcp/healthy', '/mcp/progress'])
         expect(await call(path)).toMatchObject({ answered: true })
     }),
-  60_000,
+  180_000,
 )
 
 it('knows what is to come of everything that the upstream does', () =>
@@ -321,7 +321,7 @@ describe('[hostile.memory] while it goes on', () => {
         const outcomes = await hostile
         expect(HOSTILE.filter((_, i) => outcomes[i]!.answered)).toEqual([])
       }),
-    60_000,
+    180_000,
   )
 
   it(
@@ -355,10 +355,16 @@ describe('[hostile.memory] while it goes on', () => {
         clearInterval(timer)
         // An answer, its growing buffer, and above all what the garbage collector has not come to; the bombs together are far over 1 GB.
         expect(most - before).toBeLessThan(400_000_000)
-        collectGarbage()
-        expect(used() - before).toBeLessThan(40_000_000)
+        // Connections that were cut need a moment to let go of what they hold.
+        await vi.waitFor(
+          () => {
+            collectGarbage()
+            expect(used() - before).toBeLessThan(40_000_000)
+          },
+          { timeout: 20_000 },
+        )
       }),
-    120_000,
+    240_000,
   )
 
   it('a connection that has shown itself bad is closed and not used again', () =>

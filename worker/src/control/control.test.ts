@@ -115,7 +115,7 @@ function beats(): Input<'worker/heartbeat'>[] {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { timeout: 5_000, interval: 5 })
+  await vi.waitUntil(condition, { timeout: 20_000, interval: 5 })
 }
 
 test('connects however long the control plane is away, and says so once', async () => {

@@ -11,7 +11,7 @@ import { canonicalize } from '@vitrine/core/json/jcs'
 import { lockfileDigest, type Pin } from '@vitrine/core/policy/pin'
 import { createInstaller, type GetLockfile, type Installed, type Installer, type PackageRequest } from './install.ts'
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 const NAME = 'vitrine-tried-tool'
 /** A dependency of NAME from version 1.1.0 on, in any version. */

@@ -6,7 +6,7 @@ import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fi
 import { userOf } from './proc.ts'
 import { send } from './signals.ts'
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 let t: TestPool

@@ -9,7 +9,7 @@ import type { ExecutableServer, Pool, ServerTools } from './api.ts'
 import { createPool } from './pool.ts'
 import { misbehaving, textOf } from './pool.fixture.ts'
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 let base: string

@@ -9,7 +9,7 @@ import { findContainment } from './containment.ts'
 import { isAlive, testPool } from './pool.fixture.ts'
 import { send } from './signals.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000 })
 const WAIT = { timeout: 20_000, interval: 50 }
 
 test('servers end with a worker that is killed, and what they left behind when the next one starts', async () => {
