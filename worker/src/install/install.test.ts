@@ -462,10 +462,11 @@ describe('an installation fails', () => {
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
   })
 
-  test('when there is no such package', async () => {
+  test('when there is no such package or version', async () => {
     online()
     const installer = createInstaller({ cacheDir: await emptyCache() })
     expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch('E404')
+    expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch('ETARGET')
   })
 
   test.each([
