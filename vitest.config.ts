@@ -22,16 +22,17 @@ const PROCESS = [
 /** What takes longest, so that no core is idle at the end. On a fresh clone vitest has no times to go by. */
 const LONG = [
   'test/worker/connect.test.ts',
-  'test/stack/start.test.ts',
   'test/faults/kill.test.ts',
-  'worker/src/install/install.test.ts',
-  'functions/src/forward/hostile.test.ts',
+  'test/stack/start.test.ts',
   'worker/src/server/containment.test.ts',
+  'worker/src/install/install.test.ts',
   'worker/src/server/pool.test.ts',
   'test/e2e/fuzz.test.ts',
-  'verify/src/fuzz.test.ts',
+  'functions/src/forward/hostile.test.ts',
   'test/worker/node.test.ts',
-  'test/worker/several.test.ts',
+  'test/sdk/package.test.ts',
+  'test/e2e/faults.test.ts',
+  'verify/src/fuzz.test.ts',
 ]
 
 class LongFirst extends BaseSequencer {
@@ -49,8 +50,8 @@ process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '.cache/compile'
 
 export default defineConfig({
   test: {
-    // Most system tests wait for other processes; on two cores vitest would run one file at a time.
-    maxWorkers: 3,
+    // The long files wait for other processes, the registry and timers of the product; two cores would be idle with one file each.
+    maxWorkers: 4,
     sequence: { sequencer: LongFirst },
     projects: [
       {
