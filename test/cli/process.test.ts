@@ -110,6 +110,21 @@ it('a reader that has seen enough ends the command, and is no failure', async ()
   expect(await said).toBe('')
 })
 
+it.each([
+  ['holds', BUNDLE, 0],
+  ['fails', BUNDLE.replace('"c1"', '"c2"'), 1],
+])('the verdict of vitrine-verify is the same when nobody reads the report: %s', async (_, bundle, code) => {
+  const verify = join(ROOT, 'verify/bin/vitrine-verify.js')
+  const args = [verify, '-', '--quiet', '--key', bytesToBase64(signer.publicKey)]
+  const child = spawn(process.execPath, args, { cwd: dir, env: { PATH: process.env['PATH'] } })
+  const said = text(child.stderr)
+  const closed = once(child, 'close')
+  child.stdout.destroy()
+  child.stdin.end(bundle)
+  expect(await closed).toEqual([code, null])
+  expect(await said).toBe('')
+})
+
 it('a reader that is slow gets everything', async () => {
   const many = Array.from({ length: 1000 }, () => entries[0]!)
   wire.respond = result({ entries: many, nextPageToken: null })

@@ -44,6 +44,10 @@ function refuse(error: unknown, json: boolean, { stdout, stderr }: Process): num
 /** Runs the command with the arguments that the process is started with; returns the exit code. */
 export async function start(process: Process): Promise<number> {
   const args = process.argv.slice(2)
+  // Whoever reads no further still has the verdict in the exit code; a report that could not be written is no verdict.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exit(2)
+  })
   try {
     const options = parseOptions(args)
     if (options !== 'help') return await run(options, process)

@@ -9,4 +9,5 @@ export interface Process {
   stdin: Readable
   stdout: Writable
   stderr: Writable & { isTTY?: boolean }
+  exit(code: number): void
 }
