@@ -74,11 +74,11 @@ async function started(server: Package): Promise<ServerTools> {
         },
       ],
     })
-    vi.unstubAllEnvs()
     const [state] = pool.states()
     if (state?.state !== 'ready') throw new Error(`${server.slug} did not start: ${state?.error}`)
     return await told.promise
   } finally {
+    vi.unstubAllEnvs()
     await pool.close()
     await rm(workDir, { recursive: true, force: true })
   }

@@ -1,7 +1,8 @@
 /**
  * The recently closed calls as 64-bit fingerprints: enough to detect a replayed call in memory that does not grow with
- * the chain. Two generations alternate, so that at least the last 500,000 calls are known; the first starts small, since an
- * organization has many chains with few calls. The fingerprint is not cryptographic: an operator who makes two ids collide only causes a false alarm about the operator's own chain.
+ * the chain. Two generations alternate, so that at least the last 500,000 calls are known; the first starts small,
+ * since an organization has many chains with few calls. The fingerprint is not cryptographic: an operator who makes two
+ * ids collide only causes a false alarm about the operator's own chain.
  */
 export interface RecentCalls {
   add(call: string): void
