@@ -17,6 +17,9 @@ const NAME = 'vitrine-tried-tool'
 /** A dependency of NAME from version 1.1.0 on, in any version. */
 const DEPENDENCY = 'vitrine-tried-dependency'
 const INNER = 'vitrine-tried-inner'
+/** Bundles BUNDLED in its tarball and depends on INNER. */
+const BUNDLER = 'vitrine-tried-bundler'
+const BUNDLED = 'vitrine-tried-bundled'
 /** The file that the packages' scripts would write if they ran. */
 let ran: string
 let base: string
@@ -29,8 +32,10 @@ interface Release {
   file: string
   integrity: string
   dependencies?: Record<string, string>
+  bundleDependencies?: string[]
   deprecated?: string
 }
+type Manifest = Pick<Release, 'dependencies' | 'bundleDependencies'>
 /** Published releases, by name and version. */
 let published: Record<string, Record<string, Release>>
 /** All releases that can be published. */
@@ -45,13 +50,14 @@ beforeAll(async () => {
   ran = join(base, 'script-ran')
   await pack([
     [NAME, '1.0.0'],
-    [NAME, '1.1.0', { [DEPENDENCY]: '^1.0.0' }],
+    [NAME, '1.1.0', { dependencies: { [DEPENDENCY]: '^1.0.0' } }],
     [NAME, '2.0.0'],
-    [NAME, '3.0.0', { elsewhere: 'git+https://127.0.0.1:1/x.git' }],
-    [DEPENDENCY, '1.0.0', { [INNER]: '>=1' }],
-    [DEPENDENCY, '1.0.1', { [INNER]: '>=1' }],
+    [NAME, '3.0.0', { dependencies: { [BUNDLER]: '1' } }],
+    [DEPENDENCY, '1.0.0', { dependencies: { [INNER]: '>=1' } }],
+    [DEPENDENCY, '1.0.1', { dependencies: { [INNER]: '>=1' } }],
     [INNER, '1.0.0'],
     [INNER, '1.0.1'],
+    [BUNDLER, '1.0.0', { dependencies: { [INNER]: '>=1', [BUNDLED]: '1' }, bundleDependencies: [BUNDLED] }],
   ])
   registry = createServer((request, response) => {
     asked.push(request.url!)
@@ -99,27 +105,30 @@ afterEach(() => {
   asked.length = 0
 })
 
-async function pack(releases: [name: string, version: string, dependencies?: Record<string, string>][]): Promise<void> {
+async function pack(releases: [name: string, version: string, manifest?: Manifest][]): Promise<void> {
   const scripts = Object.fromEntries(
     ['preinstall', 'install', 'postinstall', 'prepare'].map((script) => [script, `touch ${ran}`]),
   )
   const folders: string[] = []
-  for (const [name, version, dependencies] of releases) {
+  const source = async (folder: string, name: string, version: string, manifest: Manifest = {}) => {
+    await mkdir(folder, { recursive: true })
+    const described = { name, version, bin: { [name]: 'cli.js' }, scripts, ...manifest }
+    await writeFile(join(folder, 'package.json'), JSON.stringify(described))
+    await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
+    for (const inner of manifest.bundleDependencies ?? [])
+      await source(join(folder, 'node_modules', inner), inner, '1.0.0')
+  }
+  for (const [name, version, manifest] of releases) {
     const folder = join(base, `source-${name}-${version}`)
     folders.push(folder)
-    await mkdir(folder)
-    await writeFile(
-      join(folder, 'package.json'),
-      JSON.stringify({ name, version, bin: { [name]: 'cli.js' }, scripts, dependencies }),
-    )
-    await writeFile(join(folder, 'cli.js'), `console.log('${version}')`)
+    await source(folder, name, version, manifest)
   }
   const options = ['--json', '--ignore-scripts', '--pack-destination', base]
   const { stdout } = await promisify(execFile)('npm', ['pack', ...options, ...folders], { cwd: base })
   const made = JSON.parse(stdout) as { name: string; version: string; filename: string; integrity: string }[]
-  for (const [name, version, dependencies] of releases) {
+  for (const [name, version, manifest] of releases) {
     const { filename, integrity } = made.find((one) => one.name === name && one.version === version)!
-    packed[name] = { ...packed[name], [version]: { file: filename, integrity, ...(dependencies && { dependencies }) } }
+    packed[name] = { ...packed[name], [version]: { file: filename, integrity, ...manifest } }
   }
 }
 
@@ -223,6 +232,20 @@ describe('an installation', () => {
     expect(existsSync(ran)).toBe(false)
     expect(await readdir(join(shared, 'installing'))).toEqual([])
     expect(await readdir(join(shared, 'locks'))).toEqual([])
+  })
+
+  test('of a package that bundles another is pinned and repeated like any other', async () => {
+    const value = await installedBy('3.0.0')
+    expect(JSON.parse(value.lockfile)).toMatchObject({
+      [`node_modules/${BUNDLER}`]: { bundleDependencies: [BUNDLED] },
+      [`node_modules/${BUNDLER}/node_modules/${BUNDLED}`]: { version: '1.0.0', inBundle: true },
+      [`node_modules/${INNER}`]: { version: '1.0.0' },
+    })
+    expect(await versionOf(value, `${BUNDLER}/node_modules/${BUNDLED}`)).toBe('1.0.0')
+    expect(asked.filter((url) => url.includes(BUNDLED))).toEqual([])
+    const again = await createInstaller({ cacheDir: await emptyCache() }).install(pinTo(value))
+    expect(again).toMatchObject({ ok: true, value: { dependencies: value.dependencies } })
+    expect(existsSync(ran)).toBe(false)
   })
 
   test('that is pinned and there is used without any network, after a restart too', async () => {
@@ -453,13 +476,31 @@ describe('an installation fails', () => {
     })
   })
 
-  test('when it depends on a git repository', async () => {
+  test.each([
+    ['a git repository', 'git+https://127.0.0.1:1/x.git'],
+    ['a repository of a forge', 'github:user/repository'],
+    ['a URL', 'http://127.0.0.1:1/x.tgz'],
+    ['a URL of the registry itself', 'registry'],
+    ['a file', 'file:./x.tgz'],
+    ['a folder', 'file:../../..'],
+  ])('when it depends on %s, which is not asked for', async (_what, place) => {
     online()
+    const own = `/${packed[INNER]!['1.0.0']!.file}`
+    const spec = place === 'registry' ? `${process.env['npm_config_registry']}${own.slice(1)}` : place
+    for (const [name, version] of [[NAME, '2.0.0'] as const, [NAME, '3.0.0'] as const])
+      published[name]![version]!.dependencies = { ...published[name]![version]!.dependencies, elsewhere: spec }
     const cacheDir = await emptyCache()
-    expect(await createInstaller({ cacheDir }).install({ package: NAME, version: '3.0.0' })).toMatchObject({
+    const installer = createInstaller({ cacheDir })
+    const refused = {
       ok: false,
-    })
+      error: { code: 'upstream_invalid', message: expect.stringContaining('not from the registry') as string },
+    }
+    expect(
+      await Promise.all(['2.0.0', '3.0.0'].map((version) => installer.install({ package: NAME, version }))),
+    ).toMatchObject([refused, refused])
+    expect(asked).not.toContain(own)
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
+    expect(await readdir(join(cacheDir, 'installing'))).toEqual([])
   })
 
   test('when there is no such package or version', async () => {

@@ -119,12 +119,36 @@ describe('what npm resolved', () => {
         'node_modules/@scope/tool/node_modules/x': { version: '1.0.0', inBundle: true, link: true },
       },
     ],
+    ...(['dependencies', 'optionalDependencies', 'peerDependencies'] as const).flatMap((field) =>
+      ['https://example.org/x.tgz', 'git+https://example.org/x.git', 'user/repo', 'file:../x', './x', 'x.tgz'].map(
+        (spec): [string, Record<string, unknown>] => [
+          `got ${spec} for one of its ${field}`,
+          { 'node_modules/@scope/tool': { ...GOOD, [field]: { x: spec } }, 'node_modules/x': GOOD },
+        ],
+      ),
+    ),
     ['depends on something at no place', { 'node_modules/@scope/tool': GOOD, 'node_modules/x': null }],
     ['has a place elsewhere', { 'node_modules/@scope/tool': GOOD, '../x': GOOD }],
     ['climbs out', { 'node_modules/@scope/tool': GOOD, 'node_modules/../../x': GOOD }],
     ['climbs out of a scope', { 'node_modules/@scope/tool': GOOD, 'node_modules/@scope/..': GOOD }],
   ])('is refused when it %s', async (_what, packages) => {
     expect(await read(packages)).toMatchObject({ ok: false, error: { code: 'upstream_invalid' } })
+  })
+
+  test.each([
+    ['an alias', { ...GOOD, dependencies: { x: 'npm:@scope/other@^1.0.0', y: 'npm:other' } }],
+    ['what it does not get', { ...GOOD, optionalDependencies: { z: 'https://example.org/z.tgz' } }],
+  ])('may name %s', async (_what, tool) => {
+    const packages = { 'node_modules/@scope/tool': tool, 'node_modules/x': GOOD, 'node_modules/y': GOOD }
+    expect(await read(packages)).toMatchObject({ ok: true })
+  })
+
+  test('may bundle what names a place elsewhere', async () => {
+    const bundling = { ...GOOD, bundleDependencies: ['x'], dependencies: { x: 'git+https://example.org/x.git' } }
+    const bundled = { version: '1.0.0', inBundle: true }
+    expect(
+      await read({ 'node_modules/@scope/tool': bundling, 'node_modules/@scope/tool/node_modules/x': bundled }),
+    ).toMatchObject({ ok: true })
   })
 
   test('is refused when it is larger than the control plane takes', async () => {

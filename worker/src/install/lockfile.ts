@@ -105,12 +105,10 @@ function lockedOf(packageName: string, entries: Record<string, unknown>): Result
   const packages: Packages = {}
   for (const [path, entry] of Object.entries(entries)) {
     if (path === '') continue
-    if (!isRecord(entry) || !isPackagePath(path) || !(isFromRegistry(entry) || isBundled(path, entries))) {
-      return fail(
-        'upstream_invalid',
-        `${packageName} depends on something that is not from the registry: ${path.slice(0, 200)}.`,
-      )
-    }
+    if (!isRecord(entry) || !isPackagePath(path) || !(isFromRegistry(entry) || isBundled(path, entries)))
+      return foreign(packageName, path)
+    const elsewhere = namedElsewhere(path, entry, entries)
+    if (elsewhere !== null) return foreign(packageName, elsewhere)
     packages[path] = Object.fromEntries(
       FIELDS.flatMap((field) => (entry[field] === undefined ? [] : [[field, entry[field]]])),
     )
@@ -129,6 +127,13 @@ function lockedOf(packageName: string, entries: Record<string, unknown>): Result
   return ok({ version, integrity, dependencies: lockfileDigest(lockfile), lockfile })
 }
 
+function foreign(packageName: string, what: string): Result<never> {
+  return fail(
+    'upstream_invalid',
+    `${packageName} depends on something that is not from the registry: ${what.slice(0, 200)}.`,
+  )
+}
+
 function isFromRegistry({ link, integrity }: Record<string, unknown>): boolean {
   return !link && typeof integrity === 'string' && isIntegrity(integrity)
 }
@@ -144,6 +149,39 @@ function isBundled(path: string, entries: Record<string, unknown>): boolean {
   if (!isRecord(bundler)) return false
   const bundles = bundler['bundleDependencies']
   return Array.isArray(bundles) && bundles.length > 0 ? isFromRegistry(bundler) : isBundled(around, entries)
+}
+
+const DEPENDENCIES = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const
+
+/**
+ * A dependency that names a repository, URL or file, and was got from there: npm writes the integrity of whatever it got.
+ * Null if there is none. What is bundled came with the tarball, whatever its name says.
+ */
+function namedElsewhere(path: string, entry: Record<string, unknown>, entries: Record<string, unknown>): string | null {
+  for (const field of DEPENDENCIES) {
+    const wanted = isRecord(entry[field]) ? entry[field] : {}
+    for (const [name, spec] of Object.entries(wanted)) {
+      if (typeof spec === 'string' && isRegistrySpec(spec)) continue
+      const place = placeOf(name, path, entries)
+      if (place !== null && !isBundled(place, entries)) return `${name} in ${path}`
+    }
+  }
+  return null
+}
+
+/** A version, range or tag, or an alias (`npm:name@range`). Anything else that npm knows has a colon, slash or ending. */
+function isRegistrySpec(spec: string): boolean {
+  const range = spec.replace(/^npm:(?:@[^/@]+\/)?[^/@]+/, '')
+  return !/[:/\\]|\.(?:tgz|tar|tar\.gz)$/i.test(range)
+}
+
+/** Where Node finds a package for the package at `path`. */
+function placeOf(name: string, path: string, entries: Record<string, unknown>): string | null {
+  for (let around = path; ; around = around.slice(0, Math.max(0, around.lastIndexOf('/node_modules/')))) {
+    const place = `${around === '' ? '' : `${around}/`}node_modules/${name}`
+    if (Object.hasOwn(entries, place)) return place
+    if (around === '') return null
+  }
 }
 
 /** Accepts capital letters, which names of old packages have. */

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, type ExecFileOptions } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
@@ -14,7 +14,7 @@ const OUTPUT_BYTES_MAX = 1024 * 1024
 /**
  * No script of a package runs, and everything comes from the registry: a dependency may name a git repository or a URL,
  * and git's configuration can name programs to run. For versions of npm without the `allow-` options, the check of the
- * lockfile refuses such dependencies.
+ * lockfile refuses such dependencies, after npm has asked for them.
  */
 const OPTIONS = [
   '--ignore-scripts',
@@ -49,15 +49,22 @@ export interface NpmPaths {
 }
 
 /**
- * `resolve` writes a lockfile for the folder's package.json and installs nothing; `install` installs the lockfile's
- * packages.
+ * `resolve` writes a lockfile for the folder's package.json; `install` installs the lockfile's packages. Each is tried in
+ * these ways, one after the other, as long as `REPEATED` says so.
  */
-const COMMANDS = { resolve: ['install', '--package-lock-only'], install: ['ci'] } as const
+const COMMANDS = { resolve: [['install', '--package-lock-only'], ['install']], install: [['ci']] } as const
+
+/**
+ * To list what a package bundles, npm 11 opens its tarball while it resolves, and takes it for one that a dependency
+ * names by URL (@npmcli/arborist, build-ideal-tree.js, `crackOpen`). While it installs it knows better, and writes the
+ * same lockfile. Dependencies that do name a URL are refused both ways.
+ */
+const REPEATED = 'EALLOWREMOTE'
 
 /**
  * Runs npm in a folder, without a shell. Only files in the folder say what to install, so that npm can't take a name or
  * version for an option. Errors, with npm's error code in the message: upstream_invalid if the registry does not have
- * the package, upstream_unreachable for anything else.
+ * the package or it depends on something that is not in a registry, upstream_unreachable for anything else.
  */
 export async function npm(
   command: keyof typeof COMMANDS,
@@ -76,18 +83,27 @@ export async function npm(
     maxBuffer: OUTPUT_BYTES_MAX,
     signal,
   } as const
+  let code: string | null = null
+  for (const args of COMMANDS[command]) {
+    code = await run([script, ...args, ...OPTIONS], options)
+    if (code !== REPEATED) break
+  }
+  if (code === null) return ok(undefined)
+  if (signal.aborted) return fail('upstream_unreachable', 'The installation was stopped.')
+  return fail(
+    ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable',
+    `npm could not install it: ${CAUSES[code] ?? code}.`,
+  )
+}
+
+/** npm's error code; null if it succeeded. */
+async function run(command: string[], options: ExecFileOptions): Promise<string | null> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...COMMANDS[command], ...OPTIONS], options, (error, _stdout, stderr) => {
-      if (!error) return resolve(ok(undefined))
-      if (signal.aborted) return resolve(fail('upstream_unreachable', 'The installation was stopped.'))
-      const code =
-        /npm (?:error|ERR!) code (\S+)/.exec(stderr)?.[1] ??
-        (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown'))
+    execFile(process.execPath, command, options, (error, _stdout, stderr) => {
+      if (!error) return resolve(null)
       resolve(
-        fail(
-          ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable',
-          `npm could not install it: ${CAUSES[code] ?? code}.`,
-        ),
+        /npm (?:error|ERR!) code (\S+)/.exec(String(stderr))?.[1] ??
+          (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown')),
       )
     })
   })
@@ -96,12 +112,17 @@ export async function npm(
 /** npm would wait for a minute or more between tries. The keeper and the next call try again anyway. */
 const SHORT_WAITS = { npm_config_fetch_retry_mintimeout: '500', npm_config_fetch_retry_maxtimeout: '2000' }
 
+const NOT_OF_REGISTRY = 'it needs a package that is not from the registry'
 const CAUSES: Record<string, string> = {
   E404: 'the registry has no such package (E404)',
   ETARGET: 'there is no such version (ETARGET)',
   EINTEGRITY: 'what came is not what the registry announced (EINTEGRITY)',
   EUSAGE: 'its dependencies do not fit together (EUSAGE)',
   ENOTCACHED: 'it is not in the cache and there is no network (ENOTCACHED)',
+  EALLOWGIT: `${NOT_OF_REGISTRY}, but from a git repository (EALLOWGIT)`,
+  EALLOWREMOTE: `${NOT_OF_REGISTRY}, but from a URL (EALLOWREMOTE)`,
+  EALLOWFILE: `${NOT_OF_REGISTRY}, but from a file (EALLOWFILE)`,
+  EALLOWDIRECTORY: `${NOT_OF_REGISTRY}, but from a folder (EALLOWDIRECTORY)`,
 }
 
 /** Codes for which a retry is pointless, because they are answers of the registry. */
@@ -114,6 +135,10 @@ const ANSWERS: ReadonlySet<string> = new Set([
   'EINTEGRITY',
   'ERESOLVE',
   'EUSAGE',
+  'EALLOWGIT',
+  'EALLOWREMOTE',
+  'EALLOWFILE',
+  'EALLOWDIRECTORY',
 ])
 
 /**
