@@ -9,13 +9,21 @@ import {
 } from '../limits.ts'
 import { command, id, processText, secretName, toolName, unique } from '../shapes.ts'
 import { envNameProblem } from './env-names.ts'
-import { isPackageName, isVersionSpec } from './pin.ts'
+import { packageProblem, versionProblem } from './package-problem.ts'
 
 /** The tool policies that owners write. Every object is strict: an unknown field is an error that names its path. */
 
 export const BUILTINS = ['web_search', 'web_answers', 'web_fetch', 'code_executor'] as const
 export type Builtin = (typeof BUILTINS)[number]
 export type Builtins = Record<Builtin, boolean>
+
+/** Refuses a text with the problem that it has. */
+function without(problemOf: (text: string) => string | null) {
+  return (text: string, context: z.core.$RefinementCtx<string>): void => {
+    const message = problemOf(text)
+    if (message !== null) context.addIssue({ code: 'custom', message })
+  }
+}
 
 const BUILTIN_NAMES: readonly string[] = BUILTINS
 
@@ -25,13 +33,10 @@ const packageName = z
     error: ({ input }) =>
       input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined,
   })
-  .refine(isPackageName, 'Must be the name of an npm package.')
-export const versionSpec = z.string().refine(isVersionSpec, 'Must be an exact version, a range or a dist-tag of npm.')
+  .superRefine(without(packageProblem))
+export const versionSpec = z.string().superRefine(without(versionProblem))
 
-export const envName = z.string().superRefine((name, context) => {
-  const problem = envNameProblem(name)
-  if (problem !== null) context.addIssue({ code: 'custom', message: problem })
-})
+export const envName = z.string().superRefine(without(envNameProblem))
 
 const SOURCES = {
   static: { source: z.literal('static'), value: processText(SERVER_ENV_VALUE_LENGTH_MAX) },
@@ -91,6 +96,11 @@ const packageServer = z.strictObject({
   version: versionSpec
     .default('latest')
     .describe('An exact version, a range or a dist-tag; it is resolved once and pinned.'),
+  bin: z
+    .string()
+    .regex(/^[\w.@/-]{1,214}$/, 'Must be the name of an executable of the package.')
+    .optional()
+    .describe('The executable of the package to start; by default its only one, or the one of its own name.'),
   args: z.array(processText(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
   healthCheck: healthCheck.prefault({}),
   limits: limits.prefault({}),
@@ -108,6 +118,7 @@ const nodeServer = z.strictObject({
   limits: limits.nullable().default(null).describe('null for what worker.yaml says.'),
   package: ofPackages,
   version: ofPackages,
+  bin: ofPackages,
   args: ofPackages,
 })
 

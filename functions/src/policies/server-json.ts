@@ -1,5 +1,6 @@
 import * as z from 'zod'
-import { isExactVersion, isPackageName } from '@vitrine/core/policy/pin'
+import { packageProblem } from '@vitrine/core/policy/package-problem'
+import { isExactVersion } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 
 /**
@@ -15,6 +16,7 @@ const SCHEMA = /\/2025-12-11\/server\.schema\.json$/
  */
 const PUBLIC_REGISTRY = /^https:\/\/registry\.npm[a-z]{2}\.org\/?$/
 const STRING_MAX = 4096
+const BY_NODE = 'For another program, name it in the worker.yaml of a worker, and in the policy say node: true.'
 
 const text = z.string().max(STRING_MAX)
 const input = {
@@ -123,15 +125,19 @@ function choosePackage(packages: Package[], remotes: number): Result<{ pack: Pac
       `${path}.registryBaseUrl`,
       "Packages come from npm's public registry, or from where the worker is told to look.",
     )
-  if (!isPackageName(pack.identifier)) return refuse(`${path}.identifier`, 'Must be the name of an npm package.')
+  const problem = packageProblem(pack.identifier)
+  if (problem !== null) return refuse(`${path}.identifier`, problem)
   if (pack.version === undefined || !isExactVersion(pack.version))
-    return refuse(`${path}.version`, 'Must be an exact version.')
+    return refuse(`${path}.version`, `Must be an exact version, such as "1.2.3"; a range belongs in the policy itself.`)
   return ok({ pack, path })
 }
 
 function refuseFirst({ registryType, transport: { type } }: Package): Result<never> {
   if (registryType !== 'npm')
-    return refuse('packages.0.registryType', `${shown(registryType)} is not supported; packages come from npm.`)
+    return refuse(
+      'packages.0.registryType',
+      `${shown(registryType)} is not supported; packages come from npm. ${BY_NODE}`,
+    )
   return refuse(
     'packages.0.transport.type',
     `${shown(type)} is not supported; servers from npm are spoken to over stdio.`,
@@ -144,7 +150,10 @@ function refuseFirst({ registryType, transport: { type } }: Package): Result<nev
  */
 function checkRuntime({ runtimeHint, runtimeArguments }: Package, path: string): Result<null> {
   if (runtimeHint !== undefined && !['npx', 'node'].includes(runtimeHint)) {
-    return refuse(`${path}.runtimeHint`, `${shown(runtimeHint)} is not supported; servers are started with node.`)
+    return refuse(
+      `${path}.runtimeHint`,
+      `${shown(runtimeHint)} is not supported; servers are started with node. ${BY_NODE}`,
+    )
   }
   const index = runtimeArguments.findIndex(
     ({ name, value, default: fallback }) =>

@@ -506,8 +506,12 @@ describe('an installation fails', () => {
   test('when there is no such package or version', async () => {
     online()
     const installer = createInstaller({ cacheDir: await emptyCache() })
-    expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch('E404')
-    expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch('ETARGET')
+    expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch(
+      new RegExp(`no such package, ${NAME}-not@\\S* \\(E404\\).*worker.yaml.*node: true`),
+    )
+    expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch(
+      `no such version, ${NAME}@9.9.9 (ETARGET); "npm view NAME versions"`,
+    )
   })
 
   test.each([

@@ -22,6 +22,8 @@ export interface PackageRequest {
   package: string
   /** An exact version, a range or a dist-tag; ignored if there is a pin. */
   version: string
+  /** The executable to start; by default the only one, or that of the package's name. */
+  bin?: string | undefined
   /** The required pin, dependencies included; anything else is refused. */
   pinned?: { pin: Pin; lockfile: GetLockfile }
 }
@@ -63,7 +65,7 @@ export function createInstaller({ cacheDir }: { cacheDir: string }): Installer {
     install(request) {
       const problem = problemOf(request)
       if (problem !== null) return Promise.resolve(fail('invalid_argument', problem))
-      const key = JSON.stringify([request.package, request.version, request.pinned?.pin ?? null])
+      const key = JSON.stringify([request.package, request.version, request.bin ?? null, request.pinned?.pin ?? null])
       const running =
         active.get(key) ?? installOnce(cacheDir, request, closing.signal).finally(() => active.delete(key))
       active.set(key, running)
@@ -97,12 +99,12 @@ async function installOnce(cacheDir: string, request: PackageRequest, signal: Ab
     join(cacheDir, 'locks'),
   ]
   const places = { cacheDir, packages, installing, locks }
-  const { package: name, pinned } = request
+  const { pinned } = request
   try {
-    const cached = pinned && (await readCached(places, name, pinned.pin))
+    const cached = pinned && (await readCached(places, request, pinned.pin))
     if (cached) return cached
     for (const folder of [locks, installing, packages]) await mkdir(folder, { recursive: true })
-    if (pinned) return await installPinned(places, name, pinned.pin, pinned.lockfile, signal)
+    if (pinned) return await installPinned(places, request, pinned.pin, pinned.lockfile, signal)
     return await installLatest(places, request, signal)
   } catch (error) {
     return fail(
@@ -115,22 +117,19 @@ async function installOnce(cacheDir: string, request: PackageRequest, signal: Ab
 }
 
 /** Resolves with the registry, or uses what an exact version last resolved to. */
-async function installLatest(
-  places: Places,
-  { package: name, version }: PackageRequest,
-  signal: AbortSignal,
-): Promise<Result<Installed>> {
+async function installLatest(places: Places, request: PackageRequest, signal: AbortSignal): Promise<Result<Installed>> {
+  const { package: name, version } = request
   const resolvedAt = new Date().toISOString()
   const resolved = await resolve(places, name, version, signal)
   if (!resolved.ok) {
     const lately =
       resolved.error.code === 'upstream_unreachable' && isExactVersion(version)
-        ? await readNewest(places, name, version)
+        ? await readNewest(places, request)
         : null
     return lately ?? resolved
   }
   const { lockfile, ...pin } = resolved.value
-  return installPinned(places, name, { ...pin, resolvedAt }, async () => ok(lockfile), signal)
+  return installPinned(places, request, { ...pin, resolvedAt }, async () => ok(lockfile), signal)
 }
 
 async function resolve(
@@ -148,13 +147,14 @@ async function resolve(
 
 async function installPinned(
   places: Places,
-  name: string,
+  request: PackageRequest,
   pin: Pin,
   lockfile: GetLockfile,
   signal: AbortSignal,
 ): Promise<Result<Installed>> {
+  const name = request.package
   return withLock(join(places.locks, folderName(name, pin)), signal, async () => {
-    const meanwhile = await readCached(places, name, pin)
+    const meanwhile = await readCached(places, request, pin)
     if (meanwhile) return meanwhile
     const text = await lockfile()
     if (!text.ok) return text
@@ -162,7 +162,7 @@ async function installPinned(
     if (!locked.ok) return locked
     return (
       mismatchOf(name, pin, locked.value) ??
-      (await installFresh(places, name, { ...locked.value, resolvedAt: pin.resolvedAt }, signal))
+      (await installFresh(places, request, { ...locked.value, resolvedAt: pin.resolvedAt }, signal))
     )
   })
 }
@@ -170,10 +170,11 @@ async function installPinned(
 /** Installs into a temporary folder, checks the result, and moves it to its place in one step. */
 async function installFresh(
   { cacheDir, packages, installing }: Places,
-  name: string,
+  request: PackageRequest,
   locked: Locked & Pin,
   signal: AbortSignal,
 ): Promise<Result<Installed>> {
+  const name = request.package
   return inFolder(installing, async (folder) => {
     for (const [file, text] of Object.entries(npmFiles(name, locked))) await writeFile(join(folder, file), text)
     const done = await npm('install', { cacheDir, folder }, signal)
@@ -186,7 +187,7 @@ async function installFresh(
     await chmod(folder, 0o755)
     const place = join(packages, folderName(name, pin))
     await rename(folder, place).catch(keepExisting)
-    return await readInstalled(place, name, pin)
+    return await readInstalled(place, request, pin)
   })
 }
 
@@ -205,17 +206,18 @@ function keepExisting(error: NodeJS.ErrnoException): void {
 }
 
 /** null if it has to be installed. */
-async function readCached({ packages }: Places, name: string, pin: Pin): Promise<Result<Installed> | null> {
-  return readInstalled(join(packages, folderName(name, pin)), name, pin).catch(() => null)
+async function readCached({ packages }: Places, request: PackageRequest, pin: Pin): Promise<Result<Installed> | null> {
+  return readInstalled(join(packages, folderName(request.package, pin)), request, pin).catch(() => null)
 }
 
 /** The most recent resolution of a version in this cache. */
-async function readNewest({ packages }: Places, name: string, version: string): Promise<Result<Installed> | null> {
+async function readNewest({ packages }: Places, request: PackageRequest): Promise<Result<Installed> | null> {
+  const { package: name, version } = request
   const folders = (await readdir(packages)).filter((folder) =>
     folder.startsWith(folderName(name, { version, dependencies: '' })),
   )
   const found = await Promise.all(
-    folders.map((folder) => readInstalled(join(packages, folder), name, null).catch(() => null)),
+    folders.map((folder) => readInstalled(join(packages, folder), request, null).catch(() => null)),
   )
   const installed = found
     .filter((one) => one?.ok === true)
@@ -223,7 +225,11 @@ async function readNewest({ packages }: Places, name: string, version: string): 
   return installed[0] ?? null
 }
 
-async function readInstalled(folder: string, name: string, expected: Pin | null): Promise<Result<Installed>> {
+async function readInstalled(
+  folder: string,
+  { package: name, bin: wanted }: PackageRequest,
+  expected: Pin | null,
+): Promise<Result<Installed>> {
   const [pin, locked] = [
     JSON.parse(await readFile(join(folder, RECORD), 'utf8')) as Pin,
     await readLocked(folder, name),
@@ -231,7 +237,7 @@ async function readInstalled(folder: string, name: string, expected: Pin | null)
   if (!locked.ok) return locked
   const mismatch = mismatchOf(name, pin, locked.value) ?? (expected && mismatchOf(name, expected, pin))
   if (mismatch) return mismatch
-  const bin = await findBin(join(folder, 'node_modules', name), name)
+  const bin = await findBin(join(folder, 'node_modules', name), name, wanted)
   return bin.ok ? ok({ folder, bin: bin.value, ...pin, lockfile: locked.value.lockfile }) : bin
 }
 

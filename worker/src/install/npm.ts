@@ -83,46 +83,66 @@ export async function npm(
     maxBuffer: OUTPUT_BYTES_MAX,
     signal,
   } as const
-  let code: string | null = null
+  let ended: Refusal | null = null
   for (const args of COMMANDS[command]) {
-    code = await run([script, ...args, ...OPTIONS], options)
-    if (code !== REPEATED) break
+    ended = await run([script, ...args, ...OPTIONS], options)
+    if (ended?.code !== REPEATED) break
   }
-  if (code === null) return ok(undefined)
+  if (ended === null) return ok(undefined)
   if (signal.aborted) return fail('upstream_unreachable', 'The installation was stopped.')
+  const { code, what } = ended
   return fail(
     ANSWERS.has(code) ? 'upstream_invalid' : 'upstream_unreachable',
-    `npm could not install it: ${CAUSES[code] ?? code}.`,
+    `npm could not install it: ${CAUSES[code]?.(what) ?? code}.`,
   )
 }
 
-/** npm's error code; null if it succeeded. */
-async function run(command: string[], options: ExecFileOptions): Promise<string | null> {
+interface Refusal {
+  /** npm's error code, or why it did not get that far. */
+  code: string
+  /** The package that it speaks of, as `name@range`, if it says so. */
+  what: string | null
+}
+
+/** null if it succeeded. */
+async function run(command: string[], options: ExecFileOptions): Promise<Refusal | null> {
   return new Promise((resolve) => {
     execFile(process.execPath, command, options, (error, _stdout, stderr) => {
       if (!error) return resolve(null)
-      resolve(
-        /npm (?:error|ERR!) code (\S+)/.exec(String(stderr))?.[1] ??
+      const said = String(stderr)
+      resolve({
+        code:
+          /npm (?:error|ERR!) code (\S+)/.exec(said)?.[1] ??
           (error.killed ? 'ETIMEDOUT' : String(error.code ?? 'unknown')),
-      )
+        what: SPEAKS_OF.exec(said)?.[1]?.slice(0, SPEC_LENGTH_MAX) ?? null,
+      })
     })
   })
 }
 
+/** How npm names the package that there is not, or that it refuses (npm, lib/utils/error-message.js). */
+const SPEAKS_OF =
+  /(?:requested resource|No matching version found for|Refusing to fetch) ['"]?([^\s'"]+?)['".]*(?:\s|$)/
+const SPEC_LENGTH_MAX = 200
+
 /** npm would wait for a minute or more between tries. The keeper and the next call try again anyway. */
 const SHORT_WAITS = { npm_config_fetch_retry_mintimeout: '500', npm_config_fetch_retry_maxtimeout: '2000' }
 
-const NOT_OF_REGISTRY = 'it needs a package that is not from the registry'
-const CAUSES: Record<string, string> = {
-  E404: 'the registry has no such package (E404)',
-  ETARGET: 'there is no such version (ETARGET)',
-  EINTEGRITY: 'what came is not what the registry announced (EINTEGRITY)',
-  EUSAGE: 'its dependencies do not fit together (EUSAGE)',
-  ENOTCACHED: 'it is not in the cache and there is no network (ENOTCACHED)',
-  EALLOWGIT: `${NOT_OF_REGISTRY}, but from a git repository (EALLOWGIT)`,
-  EALLOWREMOTE: `${NOT_OF_REGISTRY}, but from a URL (EALLOWREMOTE)`,
-  EALLOWFILE: `${NOT_OF_REGISTRY}, but from a file (EALLOWFILE)`,
-  EALLOWDIRECTORY: `${NOT_OF_REGISTRY}, but from a folder (EALLOWDIRECTORY)`,
+const elsewhere = (place: string, code: string) => (what: string | null) =>
+  `it needs ${what ?? 'a package'} from ${place}, which is not from the registry (${code})`
+
+const CAUSES: Record<string, (what: string | null) => string> = {
+  E404: (what) =>
+    `the registry has no such package${what === null ? '' : `, ${what}`} (E404). A program that is not from npm is named in worker.yaml, and in the policy with node: true`,
+  ETARGET: (what) =>
+    `there is no such version${what === null ? '' : `, ${what}`} (ETARGET); "npm view NAME versions" lists those that there are`,
+  EINTEGRITY: () => 'what came is not what the registry announced (EINTEGRITY)',
+  EUSAGE: () => 'its dependencies do not fit together (EUSAGE)',
+  ENOTCACHED: () => 'it is not in the cache and there is no network (ENOTCACHED)',
+  EALLOWGIT: elsewhere('a git repository', 'EALLOWGIT'),
+  EALLOWREMOTE: elsewhere('a URL', 'EALLOWREMOTE'),
+  EALLOWFILE: elsewhere('a file', 'EALLOWFILE'),
+  EALLOWDIRECTORY: elsewhere('a folder', 'EALLOWDIRECTORY'),
 }
 
 /** Codes for which a retry is pointless, because they are answers of the registry. */

@@ -35,10 +35,11 @@ export async function findTarget(
       ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`)
       : ok({ file, args: [], pin: null })
   }
-  const { package: name, version, pinned } = config
+  const { package: name, version, bin: executable, pinned } = config
   const installed = await installer.install({
     package: name,
     version,
+    bin: executable,
     ...(pinned && { pinned: { pin: pinned, lockfile } }),
   })
   if (!installed.ok) return installed
