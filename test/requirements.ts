@@ -19,6 +19,8 @@ export const REQUIREMENTS = {
   'invoke.json': 'Arguments arrive upstream and answers at the agent as they were sent.',
   'invoke.answers': 'JSON comes back as JSON, text as text, anything else as base64 with its type.',
   'invoke.in-band': 'A failure of the tool itself comes back in band with its status, charged.',
+  'invoke.redirect':
+    'The answer to another request is never the answer to a call: a redirect that would make a GET of it is refused.',
   'invoke.intent-first': 'The intent is durable before the tool is called.',
   'invoke.outcome-first': 'The outcome is durable before the agent is answered, and the receipt names it.',
   'invoke.commitment': 'Arguments never enter the chain; sensitive values never enter the openings.',

@@ -31,6 +31,20 @@ beforeAll(async () => {
       seenAtCall.push(segments.docs.flatMap((doc) => (doc.data()['entries'] as Entry[]).map(({ action }) => action)))
       response.writeHead(200).end()
     },
+    limited({ headers }, response) {
+      response
+        .writeHead(429, {
+          'retry-after': '17',
+          'x-ratelimit-remaining': '0',
+          link: `</next?as=${headers.authorization}>`,
+          'set-cookie': 'a=b',
+        })
+        .end()
+    },
+    moved({ url, headers }, response) {
+      const [, , status] = url.split('/')
+      response.writeHead(Number(status), { location: `/ok/?as=${headers.authorization}` }).end('moved')
+    },
   })
 })
 afterAll(() => upstream.close())
@@ -89,6 +103,30 @@ describe('invokeTool', () => {
     expect(JSON.stringify(result)).toContain('I was sent Bearer ')
     expect(await outcomeOn(agent)).toMatchObject({ status: 503, ok: false, error: '', credited: false })
     expect(await usageOf(agent)).toMatchObject({ invoked: 1, credited: 0 })
+  })
+
+  it('hands on by which headers one goes on, without the credential in them', async () => {
+    const agent = await newAgentWith(`${upstream.origin}/limited`, { authToken: newSecret() })
+    expect(await done(invoke(agent))).toMatchObject({
+      status: 429,
+      ok: false,
+      result: null,
+      headers: {
+        'retry-after': '17',
+        'x-ratelimit-remaining': '0',
+        link: '</next?as=Bearer [redacted:credential]>',
+      },
+    })
+    expect(await outcomeOn(agent)).toMatchObject({ status: 429, redactions: 1 })
+  })
+
+  it.each([301, 302, 303])('[invoke.redirect] makes no GET of a POST that is answered by %i', async (status) => {
+    const agent = await newAgentWith(`${upstream.origin}/moved/${status}`, { authToken: newSecret() })
+    const before = upstream.at('/ok/').length
+    const { details } = await failed(invoke(agent, { args: { name: 'new' } }), 'upstream_redirect')
+    expect(details).toMatchObject({ status, location: '/ok/?as=Bearer [redacted:credential]', receipt: { seq: 3 } })
+    expect(upstream.at('/ok/')).toHaveLength(before)
+    expect(await outcomeOn(agent)).toMatchObject({ status, ok: false, error: 'upstream_redirect', credited: false })
   })
 
   it('[invoke.intent-first] [invoke.outcome-first] records the intent before the call and the outcome before the reply', async () => {

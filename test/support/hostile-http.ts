@@ -152,11 +152,11 @@ const noHttp: Record<string, Behaviour> = {
 
 const elsewhere: Record<string, Behaviour> = {
   '/redirect-loop': redirecting(307, () => '/redirect-loop'),
-  '/redirect-chain': redirecting(302, ({ request }) => `${request.target}x`),
+  '/redirect-chain': redirecting(307, ({ request }) => `${request.target}x`),
   '/redirect-metadata': redirecting(307, () => 'http://169.254.169.254/latest/meta-data/iam/security-credentials/'),
   '/redirect-elsewhere': redirecting(307, ({ elsewhere: origin }) => `${origin}/healthy`),
   '/redirect-elsewhere-with-credential': redirecting(
-    302,
+    307,
     ({ elsewhere: origin, request }) => `${origin}/healthy?leak=${encodeURIComponent(secretOf(request))}`,
   ),
   '/redirect-to-file': redirecting(302, () => 'file:///etc/passwd'),

@@ -209,6 +209,12 @@ export const toolOperations = {
         .boolean()
         .describe('Whether the tool reports success. A failure that the tool reports is an answer, not an error.'),
       result: json.describe('Null for a repeated idempotency key, and if the result was streamed.'),
+      headers: z
+        .record(z.string(), z.string())
+        .optional()
+        .describe(
+          "Of the tool's answer, by lower-case name: `etag`, `link`, `location`, `retry-after`, `retry-after-ms`, `x-request-id`, `x-total-count`, and rate limits (`ratelimit…`, `x-ratelimit-…`). Absent if it has none of them.",
+        ),
       resultDigest: z
         .string()
         .optional()

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { REDIRECTS_MAX, RESPONSE_HEADERS_BYTES_MAX, RESPONSE_HEADERS_MAX } from '@vitrine/core/limits'
 import { fail, type Failure } from '@vitrine/core/result'
+import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import { logEgressRefusal } from '../lib/log.ts'
 import { abortOf, unlessAborted } from './abort.ts'
 import { BLOCKED, logIfBlocked } from './agent.ts'
@@ -28,10 +29,8 @@ export interface OutgoingRequest {
    */
   queryCredential: { name: string; value: string } | null
   body: string | null
-  /** Makes a redirect that changes the method an error: a protocol that only POSTs cannot use the answer. */
-  fixedMethod?: boolean
   /** Finds the credential in a Location. */
-  scrubber: { text(text: string): { count: number } }
+  scrubber: Pick<Scrubber, 'text'>
   /** The deadline of all hops together; `signal.reason` is a CallAbort. */
   signal: AbortSignal
 }
@@ -43,12 +42,12 @@ export interface EgressFailure extends Error {
   sent: boolean
   /** HTTP status of the last response, 0 if there was none. */
   status: number
+  /** Where that response, a redirect that is not followed, leads; without the credential. */
+  location?: string
 }
 
 /** What another origin may learn of a request: nothing that came from a registration or an argument. */
 const KEPT_HEADERS = new Set(['accept', 'accept-encoding', 'content-type', 'user-agent', 'mcp-protocol-version'])
-/** Headers that describe a body (Fetch, "request-body-header name"). */
-const BODY_HEADERS = ['content-type', 'content-encoding', 'content-language', 'content-location']
 /** How much of a redirect's body is read, so that the connection can be used again. */
 const REDIRECT_BODY_BYTES_MAX = 16 * 1024
 const REDIRECT_BODY_MS_MAX = 1_000
@@ -66,8 +65,6 @@ const CODES: Record<string, ErrorCode> = {
 /** The state of a request across its hops. */
 interface Journey {
   url: URL
-  method: Dispatcher.HttpMethod
-  body: string | null
   /**
    * True until the request leaves the first origin. The registration's headers and credential are not sent after that,
    * not even on a way back.
@@ -78,14 +75,13 @@ interface Journey {
 }
 
 /**
- * Sends every outgoing request. It follows up to REDIRECTS_MAX redirects itself, with the methods that browsers use:
- * 303 becomes a GET, 301 and 302 turn a POST into a GET, 307 and 308 repeat method and body. Each hop's URL is checked
- * like a registration's and dialled through the guard of `dispatcher`. A change of origin drops the credential and all
- * own headers, and is refused if the Location holds the credential. 300, 304 and a redirect without a Location are
- * answers.
+ * Sends every outgoing request. It follows up to REDIRECTS_MAX redirects itself, which repeat method and body; one that asks for another
+ * method is not followed. Each hop's URL is checked like a registration's and dialled through the guard of `dispatcher`. A change of
+ * origin drops the credential and all own headers, and is refused if the Location holds the credential. 300, 304 and a redirect without
+ * a Location are answers.
  *
  * Resolves with the final response, whose body the caller must read or destroy. Rejects with an EgressFailure:
- * blocked_url, upstream_redirect (too many, or a Location that is not followed), upstream_too_large (more headers than
+ * blocked_url, upstream_redirect (too many, or one that is not followed), upstream_too_large (more headers than
  * RESPONSE_HEADERS_MAX or RESPONSE_HEADERS_BYTES_MAX), upstream_unreachable, upstream_invalid (not HTTP), internal, or
  * the reason of the signal's abort.
  */
@@ -96,8 +92,6 @@ export async function guardedRequest(
 ): Promise<Dispatcher.ResponseData> {
   const journey: Journey = {
     url: new URL(request.url),
-    method: request.method,
-    body: request.body,
     own: true,
     sent: false,
     status: 0,
@@ -105,15 +99,16 @@ export async function guardedRequest(
   for (let hops = 0; ; hops++) {
     const response = await send(dispatcher, request, journey)
     journey.status = response.statusCode
-    const step = hasTooManyHeaders(response) ? fail('upstream_too_large') : nextHop(response, journey, policy)
+    const step = hasTooManyHeaders(response)
+      ? fail('upstream_too_large')
+      : nextHop(response, { url: journey.url, method: request.method }, policy)
     if (step.ok && step.value === null) return response
     discard(response)
     if (!step.ok) {
       if (step.error.code === 'blocked_url') logBlockedHop(step.error, request, policy)
-      throw failure(step.error.code, journey)
+      throw failure(step.error.code, journey, { location: shownLocation(step.error, request) })
     }
-    const refusal = hops === REDIRECTS_MAX ? 'upstream_redirect' : follow(journey, step.value!, request)
-    if (refusal !== null) throw failure(refusal, journey)
+    if (hops === REDIRECTS_MAX || !follow(journey, step.value!, request)) throw failure('upstream_redirect', journey)
   }
 }
 
@@ -128,9 +123,9 @@ async function send(
   const options = {
     origin,
     path: pathname + search,
-    method: journey.method,
+    method: request.method,
     headers: headersOf(request, journey),
-    body: journey.body,
+    body: request.body,
     signal,
   }
   try {
@@ -139,7 +134,7 @@ async function send(
     return await unlessAborted(signal, noticed(dispatcher, () => (journey.sent = true)).request(options))
   } catch (error) {
     if (!signal.aborted) logIfBlocked(journey.url, error)
-    throw failure(signal.aborted ? abortOf(signal) : codeOf(error), journey, error)
+    throw failure(signal.aborted ? abortOf(signal) : codeOf(error), journey, { cause: error })
   }
 }
 
@@ -153,24 +148,25 @@ function logBlockedHop({ details }: Failure, { scrubber }: OutgoingRequest, poli
   logEgressRefusal({ ...(isClean && { host: url.hostname }), port: portOf(url), reason: verdict.reason })
 }
 
-/** Moves on to the next hop, or returns the reason not to. */
-function follow(journey: Journey, next: Hop, { url, scrubber, fixedMethod }: OutgoingRequest): ErrorCode | null {
-  const leaves = next.url.origin !== new URL(url).origin
-  if (leaves && [next.location, next.url.href].some((text) => scrubber.text(text).count > 0)) return 'upstream_redirect'
-  if (fixedMethod && next.method !== journey.method) return 'upstream_redirect'
-  if (next.method !== journey.method) journey.body = null
-  journey.own &&= !leaves
-  journey.url = next.url
-  journey.method = next.method
-  return null
+/** Where the caller may go instead of us. A blocked place is the operator's affair. */
+function shownLocation({ code, details }: Failure, { scrubber }: OutgoingRequest): string | undefined {
+  if (code !== 'upstream_redirect' || !details) return undefined
+  return scrubber.text(details['location'] as string).text
 }
 
-function headersOf(request: OutgoingRequest, { own, method }: Journey): Record<string, string> {
-  const kept = Object.fromEntries(Object.entries(request.headers).filter(([name]) => own || KEPT_HEADERS.has(name)))
-  const headers = own ? { ...kept, ...request.ownHeaders } : kept
-  // A redirect that changes the method drops the body.
-  if (method !== request.method) for (const name of BODY_HEADERS) delete headers[name]
-  return headers
+/** Moves on to the next hop. False if that would bring the credential to another origin. */
+function follow(journey: Journey, next: Hop, { url, scrubber }: OutgoingRequest): boolean {
+  const leaves = next.url.origin !== new URL(url).origin
+  if (leaves && [next.location, next.url.href].some((text) => scrubber.text(text).count > 0)) return false
+  journey.own &&= !leaves
+  journey.url = next.url
+  return true
+}
+
+function headersOf({ headers, ownHeaders }: OutgoingRequest, { own }: Journey): Record<string, string> {
+  return own
+    ? { ...headers, ...ownHeaders }
+    : Object.fromEntries(Object.entries(headers).filter(([name]) => KEPT_HEADERS.has(name)))
 }
 
 function withCredential(url: URL, credential: OutgoingRequest['queryCredential']): URL {
@@ -238,12 +234,11 @@ function codeOf(error: unknown): ErrorCode {
   return code === undefined ? 'internal' : (CODES[code] ?? 'upstream_unreachable')
 }
 
-function failure(code: ErrorCode, { sent, status }: Journey, cause?: unknown): EgressFailure {
-  return Object.assign(new Error(`The request failed: ${code}.`, { cause }), { code, sent, status })
-}
-
-/** A header of a response, empty if absent; repeated headers are joined (RFC 9110 section 5.2). */
-export function header({ headers }: Dispatcher.ResponseData, name: string): string {
-  const value = headers[name]
-  return Array.isArray(value) ? value.join(', ') : (value ?? '')
+function failure(
+  code: ErrorCode,
+  { sent, status }: Journey,
+  { cause, location }: { cause?: unknown; location?: string | undefined } = {},
+): EgressFailure {
+  const error = new Error(`The request failed: ${code}.`, { cause })
+  return Object.assign(error, { code, sent, status, ...(location !== undefined && { location }) })
 }

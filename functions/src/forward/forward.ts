@@ -31,13 +31,14 @@ export interface ForwardRequest {
 }
 
 export type ForwardOutcome =
-  /** The upstream answered: `status` is its HTTP status (200 for MCP results), `ok` its own verdict. */
-  | { answered: true; status: number; ok: boolean; answer: Answer | SerializedAnswer }
+  /** The upstream answered: `status` is its HTTP status (200 for MCP results), `ok` its own verdict, `headers` what the caller gets of its headers. */
+  | { answered: true; status: number; ok: boolean; headers?: Record<string, string>; answer: Answer | SerializedAnswer }
   /**
    * No answer to pass on. `status` is the upstream's when its response line had come before things went wrong, otherwise 0: then the unit
-   * is credited back. `sent` is false when the request certainly never left (no connection was made).
+   * is credited back. `sent` is false when the request certainly never left (no connection was made). `location` is where
+   * a redirect leads that is not followed, without the credential.
    */
-  | { answered: false; status: number; code: ErrorCode; sent: boolean }
+  | { answered: false; status: number; code: ErrorCode; sent: boolean; location?: string }
 
 /** Never throws: what goes wrong is an outcome. */
 export type Forward = (request: ForwardRequest) => Promise<ForwardOutcome>

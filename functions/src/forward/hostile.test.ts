@@ -204,7 +204,7 @@ const ENDS: Record<string, Failure> = {
   '/continue-unasked': [0, 'upstream_unreachable'],
   '/redirect-loop': [307, 'upstream_redirect'],
   '/redirect-metadata': [307, 'blocked_url'],
-  '/redirect-elsewhere-with-credential': [302, 'upstream_redirect'],
+  '/redirect-elsewhere-with-credential': [307, 'upstream_redirect'],
   '/redirect-to-file': [302, 'upstream_redirect'],
   '/redirect-nowhere': [302, 'upstream_redirect'],
   '/mcp/wrong-id': [200, 'upstream_invalid'],

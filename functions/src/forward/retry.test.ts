@@ -52,6 +52,32 @@ describe('a call that may have had an effect', () => {
   })
 })
 
+describe('Retry-After', () => {
+  const busy = (after: string): ForwardOutcome =>
+    ({ ...answered(503), headers: { 'retry-after': after } }) as ForwardOutcome
+  const inMs = (ms: number) => new Date(Date.now() + ms).toUTCString()
+
+  it.each(['17', '99999999999999999999', inMs(60_000)])(
+    'beyond the deadline leaves the answer as it is (%s)',
+    async (after) => {
+      expect(await tried([busy(after), answered(200)], { idempotent: true })).toMatchObject({
+        tries: ['503'],
+        outcome: { headers: { 'retry-after': after } },
+      })
+    },
+  )
+
+  it('within it is waited for', async () => {
+    const startedMs = performance.now()
+    expect(await tried([busy('1'), answered(200)], { idempotent: true })).toMatchObject({ tries: ['503', '200'] })
+    expect(performance.now() - startedMs).toBeGreaterThan(990)
+  })
+
+  it.each(['0', 'soon', '-5', '', '1.5', inMs(-60_000)])('that says nothing changes nothing (%j)', async (after) => {
+    expect(await tried([busy(after), answered(200)], { idempotent: true })).toMatchObject({ tries: ['503', '200'] })
+  })
+})
+
 describe('a call that never left', () => {
   it('is made again, and each try is told', async () => {
     expect(await tried([unreachable, unreachable, answered(200)], { idempotent: false })).toMatchObject({

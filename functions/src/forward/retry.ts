@@ -18,7 +18,7 @@ export interface Retried {
 
 /**
  * Calls a tool, again where that can do no harm: the request never left, or the call is `idempotent` and failed in a way that passes.
- * Backoff doubles with full jitter and stays inside the deadline; what has gone out to the caller in pieces is not called for again.
+ * Backoff doubles with full jitter, is no shorter than a Retry-After asks, and stays inside the deadline; what has gone out to the caller in pieces is not called for again.
  */
 export async function withRetries(
   forward: Forward,
@@ -34,7 +34,8 @@ export async function withRetries(
     const last = await forward(watched)
     outcome = after(outcome, last)
     tries.push(last.answered ? String(last.status) : last.code)
-    const backoffMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
+    const jitterMs = Math.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries.length)
+    const backoffMs = Math.max(jitterMs, retryAfterMs(last))
     const again =
       tries.length < TRIES_MAX &&
       !emitted &&
@@ -52,6 +53,13 @@ function after(before: ForwardOutcome | undefined, outcome: ForwardOutcome): For
   if (outcome.answered || outcome.sent || !before) return outcome
   if (before.answered) return { ...outcome, sent: true, status: before.status }
   return before.sent ? before : outcome
+}
+
+/** RFC 9110 section 10.2.3: seconds, or a date. */
+function retryAfterMs(outcome: ForwardOutcome): number {
+  const asked = (outcome.answered && outcome.headers?.['retry-after']) || '0'
+  const ms = /^\d+$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now()
+  return Number.isNaN(ms) ? 0 : ms
 }
 
 function mayRepeat(outcome: ForwardOutcome, idempotent: boolean): boolean {

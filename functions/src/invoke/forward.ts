@@ -94,11 +94,30 @@ function senderOf(
 /** The answer as the caller gets it. */
 export function scrub({ opened, guard }: Admitted, { piecesRedacted, ...forwarded }: Forwarded): Ending {
   const { outcome } = forwarded
-  const { result, redactions, resultDigest } =
-    opened.ok && outcome.answered
-      ? scrubbed(outcome.answer, opened.value.credential.scrubber, guard !== undefined)
-      : { result: null, redactions: 0, resultDigest: '' }
-  return { ...forwarded, result, redactions: redactions + piecesRedacted, resultDigest }
+  if (!opened.ok || !outcome.answered)
+    return { ...forwarded, result: null, redactions: piecesRedacted, resultDigest: '' }
+  const { scrubber } = opened.value.credential
+  const { result, redactions, resultDigest } = scrubbed(outcome.answer, scrubber, guard !== undefined)
+  const { headers, count } = scrubbedHeaders(outcome.headers, scrubber)
+  return {
+    ...forwarded,
+    result,
+    ...(headers && { headers }),
+    redactions: redactions + piecesRedacted + count,
+    resultDigest,
+  }
+}
+
+function scrubbedHeaders(
+  headers: Record<string, string> | undefined,
+  scrubber: Scrubber,
+): { headers?: Record<string, string>; count: number } {
+  if (headers === undefined) return { count: 0 }
+  const clean = Object.entries(headers).map(([name, value]) => ({ name, ...scrubber.text(value) }))
+  return {
+    headers: Object.fromEntries(clean.map(({ name, text }) => [name, text])),
+    count: clean.reduce((sum, { count }) => sum + count, 0),
+  }
 }
 
 /** An answer that was read in a thread is scrubbed already. */

@@ -25,6 +25,7 @@ export interface Ending {
   durationMs: number
   /** What the caller gets of the answer. */
   result: Invoked['result']
+  headers?: Record<string, string>
   /** Places in the answer where the credential was taken out. */
   redactions: number
   /** Of the scrubbed result; empty for a call without an idempotency key. */
@@ -37,6 +38,8 @@ export interface Invoked {
   ok: boolean
   /** Null where it went out in pieces, and for a repeated idempotency key. */
   result: JsonValue | RawJson
+  /** What the caller gets of the upstream's headers, by lower-case name (egress/headers.ts). */
+  headers?: Record<string, string>
   /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
   resultDigest?: string
   /** The tool was called by an earlier call with this idempotency key. */
@@ -68,20 +71,36 @@ export async function settle(
   entered: Entered & { intent: Appended },
   ending: Ending,
 ): Promise<Result<Invoked>> {
-  const { outcome, result, resultDigest } = ending
+  const { outcome, result, headers, resultDigest } = ending
   const breaker = entered.visit.leave(endOf(outcome), Date.now())
   const receipt = await record(parts, entered, entered.intent, ending, breaker)
   const { status } = outcome
-  return outcome.answered
-    ? ok({ status, ok: outcome.ok, result, ...(entered.guard && { resultDigest }), receipt })
-    : fail(outcome.code, undefined, { receipt, ...(status > 0 && { status }) })
+  if (outcome.answered)
+    return ok({
+      status,
+      ok: outcome.ok,
+      result,
+      ...(headers && { headers }),
+      ...(entered.guard && { resultDigest }),
+      receipt,
+    })
+  const { code, location } = outcome
+  const message = location === undefined ? undefined : NOT_FOLLOWED
+  return fail(code, message, { receipt, ...(status > 0 && { status }), ...(location !== undefined && { location }) })
 }
 
-/** What a call's end says about its tool: an answer of 5xx, and no answer because of the upstream, count against it. */
+/** The location is in the details. After 303 the tool has carried the call out (RFC 9110 section 15.4.4). */
+const NOT_FOLLOWED =
+  'The tool answered with a redirect that would make another request of the call, so it was not followed.'
+
+/**
+ * What a call's end says about its tool: an answer of 5xx, and no answer because of the upstream, count against it. A redirect that is
+ * not followed does not: the upstream is there, and may have done what it was asked to.
+ */
 function endOf(outcome: ForwardOutcome): End {
   if (outcome.answered) return outcome.status >= 500 ? 'failed' : 'well'
   if (outcome.code === 'worker_absent') return 'absent'
-  return outcome.code.startsWith('upstream_') ? 'failed' : 'nothing'
+  return outcome.code.startsWith('upstream_') && outcome.code !== 'upstream_redirect' ? 'failed' : 'nothing'
 }
 
 /** How long a caller waits for the outcome's record before being answered without it. */

@@ -259,27 +259,48 @@ describe('connections', () => {
 describe('a redirect', () => {
   const auths = [{ scheme: 'bearer' }, { scheme: 'header', name: 'x-api-key' }, { scheme: 'query', name: 'k' }] as const
 
-  it.each([301, 302, 303, 307, 308])(
-    '%i is followed; another origin gets nothing of the credential',
-    async (status) => {
-      const seen: string[] = []
-      const elsewhere = await upstream((request, response) => {
-        seen.push(JSON.stringify([request.url, request.rawHeaders]))
-        response.end('"there"')
+  it.each([
+    [301, 'GET'],
+    [302, 'PUT'],
+    [303, 'GET'],
+    [307, 'POST'],
+    [308, 'POST'],
+  ] as const)('%i of a %s is followed; another origin gets nothing of the credential', async (status, method) => {
+    const seen: string[] = []
+    const elsewhere = await upstream((request, response) => {
+      seen.push(JSON.stringify([request.url, request.rawHeaders]))
+      response.end('"there"')
+    })
+    const url = await upstream((_request, response) => response.writeHead(status, { location: elsewhere }).end('moved'))
+    for (const auth of auths)
+      expect(await call(url, { method, auth, credential: 's3cret', headers: { 'x-team': 'blue' } })).toMatchObject({
+        answered: true,
+        status: 200,
+        ok: true,
       })
-      const url = await upstream((_request, response) =>
-        response.writeHead(status, { location: elsewhere }).end('moved'),
-      )
-      for (const auth of auths)
-        expect(await call(url, { auth, credential: 's3cret', headers: { 'x-team': 'blue' } })).toMatchObject({
-          answered: true,
-          status: 200,
-          ok: true,
-        })
-      expect(seen).toHaveLength(3)
-      expect(seen.join()).not.toMatch(/s3cret|blue/)
-    },
-  )
+    expect(seen).toHaveLength(3)
+    expect(seen.join()).not.toMatch(/s3cret|blue/)
+  })
+
+  it.each([
+    [301, 'POST'],
+    [302, 'POST'],
+    [303, 'DELETE'],
+  ] as const)('%i of a %s is not the answer to it: nothing else is asked', async (status, method) => {
+    const seen: string[] = []
+    const url = await upstream((request, response) => {
+      seen.push(request.method!)
+      response.writeHead(status, { location: '/r/?k=s3cret-token' }).end('moved')
+    })
+    expect(await call(url, { method, credential: 's3cret-token' })).toEqual({
+      answered: false,
+      status,
+      code: 'upstream_redirect',
+      sent: true,
+      location: '/r/?k=[redacted:credential]',
+    })
+    expect(seen).toEqual([method])
+  })
 
   it('that goes on for ever is given up, in whatever way it was asked', async () => {
     const url = await upstream((request, response) => response.writeHead(307, { location: `${request.url}x` }).end())
@@ -291,6 +312,45 @@ describe('a redirect', () => {
       response.writeHead(302, { 'content-type': 'text/plain' }).end('moved'),
     )
     expect(await call(url)).toEqual({ answered: true, status: 302, ok: false, answer: { type: 'text', text: 'moved' } })
+  })
+})
+
+describe('headers', () => {
+  it('that help the caller go on come along, whatever the status', async () => {
+    const passed = {
+      link: '<https://api.example.com/x?page=2>; rel="next", <https://api.example.com/x?page=9>; rel="last"',
+      location: '../orders/17',
+      'retry-after': '17',
+      'retry-after-ms': '17000',
+      etag: 'W/"1"',
+      ratelimit: '"default";r=50;t=30',
+      'ratelimit-policy': '"default";q=100;w=60',
+      'x-ratelimit-remaining': '0',
+      'x-rate-limit-reset': '1700000000',
+      'anthropic-ratelimit-tokens-limit': '9',
+      'x-request-id': 'r-1',
+      'x-total-count': '300',
+    }
+    const kept = { 'set-cookie': 'a=b', server: 'x', 'x-powered-by': 'y', 'x-api-key': 'z', 'x-accelerate-limit': '1' }
+    for (const status of [200, 201, 404, 429, 503, 304]) {
+      const url = await upstream((_request, response) => response.writeHead(status, { ...passed, ...kept }).end())
+      expect(await call(url)).toMatchObject({ answered: true, status, headers: passed })
+      expect(Object.keys(((await call(url)) as { headers: object }).headers).sort()).toEqual(Object.keys(passed).sort())
+    }
+  })
+
+  it('are absent where there are none of those; repeated ones are joined, UTF-8 is read', async () => {
+    const plain = await upstream((_request, response) => response.end())
+    expect(await call(plain)).not.toHaveProperty('headers')
+    const url = await upstream((_request, response) =>
+      response
+        .setHeader('Link', ['<a>; rel="next"', '<b>; rel="prev"'])
+        .setHeader('Location', Buffer.from('/é').toString('latin1'))
+        .end(),
+    )
+    expect(await call(url)).toMatchObject({
+      headers: { link: '<a>; rel="next", <b>; rel="prev"', location: '/é' },
+    })
   })
 })
 

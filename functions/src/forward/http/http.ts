@@ -2,7 +2,8 @@ import type { Dispatcher } from 'undici'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { Answer } from '@vitrine/core/tool'
 import type { EgressPolicy } from '../../egress/policy.ts'
-import { type EgressFailure, guardedRequest, header } from '../../egress/request.ts'
+import { header, headersPassedOn } from '../../egress/headers.ts'
+import { type EgressFailure, guardedRequest } from '../../egress/request.ts'
 import { inTurns } from '../../egress/turns.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { kindOf, toAnswer } from '../../answers/answer.ts'
@@ -32,7 +33,9 @@ export function httpForward({ dispatcher, egress }: { dispatcher: Dispatcher; eg
     if ('answered' in response) return response
     const status = response.statusCode
     try {
-      return { answered: true, status, ok: status >= 200 && status < 300, answer: await answerOf(request, response) }
+      const answer = await answerOf(request, response)
+      const headers = headersPassedOn(response)
+      return { answered: true, status, ok: status >= 200 && status < 300, ...(headers && { headers }), answer }
     } catch (error) {
       return { answered: false, status, code: signal.aborted ? abortOf(signal) : codeOf(error), sent: true }
     }
@@ -50,10 +53,9 @@ async function responseOf(
     return await guardedRequest(dispatcher, egress, { ...outgoing, scrubber, signal })
   } catch (error) {
     // A stored URL that registration should have refused fails before the request is one.
-    const { code, sent, status } = isEgressFailure(error)
-      ? error
-      : { code: 'internal' as const, sent: false, status: 0 }
-    return { answered: false, status, code, sent }
+    if (!isEgressFailure(error)) return { answered: false, status: 0, code: 'internal', sent: false }
+    const { code, sent, status, location } = error
+    return { answered: false, status, code, sent, ...(location !== undefined && { location }) }
   }
 }
 

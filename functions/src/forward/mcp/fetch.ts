@@ -4,7 +4,8 @@ import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import type { EgressPolicy } from '../../egress/policy.ts'
-import { type EgressFailure, guardedRequest, header, type OutgoingRequest } from '../../egress/request.ts'
+import { header } from '../../egress/headers.ts'
+import { type EgressFailure, guardedRequest, type OutgoingRequest } from '../../egress/request.ts'
 import { turn } from '../../egress/turns.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './exchange.ts'
@@ -20,7 +21,7 @@ const BODY_BYTES_MAX = 2 * MANIFEST_BYTES_MAX
 
 /**
  * The fetch under the MCP client. It acts for the exchange in whose async context it is called: only the registered URL, with that
- * call's credential, until that call ends. Redirects that let the method be are followed, bodies are bounded after decoding. Outside of an
+ * call's credential, until that call ends. Redirects are followed as egress/request.ts says, bodies are bounded after decoding. Outside of an
  * exchange nothing is sent.
  */
 export function exchangeFetch(dispatcher: Dispatcher, egress: EgressPolicy): FetchLike {
@@ -62,7 +63,6 @@ async function send(
       headers: { ...outgoing.headers, ...headers, 'accept-encoding': 'identity' },
       ownHeaders: { ...outgoing.ownHeaders, ...headers },
       body,
-      fixedMethod: true,
       scrubber,
       signal: lease.stop.signal,
     })

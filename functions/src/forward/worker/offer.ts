@@ -1,4 +1,4 @@
-import { header } from '../../egress/request.ts'
+import { header } from '../../egress/headers.ts'
 import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
