@@ -27,29 +27,76 @@ describe('decoded', () => {
     [' gzip ,', zlib.gzipSync(TEXT)],
     ['gzip', Buffer.concat([zlib.gzipSync(TEXT.subarray(0, 7)), zlib.gzipSync(TEXT.subarray(7))])],
     ['br', zlib.brotliCompressSync(TEXT)],
+    ['deflate', zlib.deflateSync(TEXT)],
+    ['deflate', zlib.deflateSync(TEXT, { level: 1 })],
+    ['deflate', zlib.deflateRawSync(TEXT)],
+    ['deflate', zlib.deflateRawSync(TEXT, { level: 0 })],
+    ['zstd', zlib.zstdCompressSync(TEXT)],
+    ['"gzip"', zlib.gzipSync(TEXT)],
+    ['gzip;q=1', zlib.gzipSync(TEXT)],
+    ['gzip, br', zlib.brotliCompressSync(zlib.gzipSync(TEXT))],
+    ['deflate,zstd, gzip', zlib.gzipSync(zlib.zstdCompressSync(zlib.deflateSync(TEXT)))],
+    ['aws-chunked,gzip', zlib.gzipSync(TEXT)],
+    ['gzip, utf-8', zlib.gzipSync(TEXT)],
+    ['gzip, gzip', zlib.gzipSync(TEXT)],
+    ['gzip, gzip', zlib.gzipSync(zlib.gzipSync(TEXT))],
   ])('undoes %j, whole and byte by byte', async (encoding, bytes) => {
     expect(await decode(bytes, encoding)).toBe(TEXT.toString('latin1'))
     const single = Array.from(bytes, (byte) => Uint8Array.of(byte))
     expect(Buffer.from(await collect(decoded(bodyOf(...single), encoding, BOUND)))).toEqual(TEXT)
   })
 
+  it.each([
+    'UTF-8',
+    'utf8',
+    'none',
+    'None',
+    'aws-chunked',
+    'binary',
+    'base64',
+    '8bit',
+    'identity, none',
+    ',',
+    '*',
+    'application/json',
+    '__proto__',
+    'constructor',
+  ])('takes %j for no coding', async (encoding) => {
+    for (const bytes of [TEXT, Buffer.from([0, 0xff, 0x1f, 0x8b])])
+      expect(await decode(bytes, encoding)).toBe(bytes.toString('latin1'))
+  })
+
+  const JSON_TEXT = Buffer.from('{"paid":true,"to":"né"}')
+  it.each<[string, Buffer]>([
+    ...['gzip', 'x-gzip', 'br', 'deflate', 'zstd', 'gzip, br', 'br, gzip'].flatMap((encoding): [string, Buffer][] => [
+      [encoding, JSON_TEXT],
+      [encoding, Buffer.from('x')],
+      [encoding, Buffer.from('not compressed at all')],
+      [encoding, Buffer.from('<p>é</p>'.repeat(100))],
+    ]),
+    ['gzip', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff])],
+    ['zstd', Buffer.from([0, 1, 2, 3])],
+  ])('takes a body as it is that is said to be %s and plainly is not', async (encoding, bytes) => {
+    expect(await decode(bytes, encoding)).toBe(bytes.toString('latin1'))
+    const single = Array.from(bytes, (byte) => Uint8Array.of(byte))
+    expect(Buffer.from(await collect(decoded(bodyOf(...single), encoding, BOUND)))).toEqual(bytes)
+  })
+
+  it('takes a large one so, to its last byte and no further than the bound', async () => {
+    const chunks = Array.from({ length: 100 }, (_, i) => Buffer.alloc(10_000, 97 + (i % 26)))
+    const whole = Buffer.from(await collect(decoded(bodyOf(...chunks), 'gzip', 1_000_000)))
+    expect(whole.equals(Buffer.concat(chunks))).toBe(true)
+    await expect(collect(decoded(bodyOf(...chunks), 'gzip', 999_999))).rejects.toMatchObject({
+      bodyCode: 'upstream_too_large',
+    })
+  })
+
   it.each(['gzip', 'br', ''])('makes nothing of an empty body (%j)', async (encoding) =>
     expect(await decode(new Uint8Array(), encoding)).toBe(''),
   )
 
-  it.each([
-    'gzip, gzip',
-    'gzip, br',
-    'gzip,identity,gzip',
-    'compress',
-    'deflate',
-    'zstd',
-    'aws-chunked',
-    '__proto__',
-    'constructor',
-    'gzip;q=1',
-  ])('refuses %j', async (encoding) => {
-    expect(await decode(zlib.gzipSync(TEXT), encoding)).toBe('upstream_invalid')
+  it('refuses more codings than anybody needs', async () => {
+    expect(await decode(TEXT, 'gzip,gzip,gzip,gzip')).toBe('upstream_invalid')
   })
 
   it('undoes one layer only', async () => {
@@ -61,6 +108,9 @@ describe('decoded', () => {
     ['', Buffer.from],
     ['gzip', zlib.gzipSync],
     ['br', zlib.brotliCompressSync],
+    ['deflate', zlib.deflateSync],
+    ['zstd', zlib.zstdCompressSync],
+    ['gzip, gzip', (bytes) => zlib.gzipSync(zlib.gzipSync(bytes))],
   ])('counts after %j', async (encoding, compress) => {
     expect((await decode(compress(Buffer.alloc(BOUND)), encoding)).length).toBe(BOUND)
     expect(await decode(compress(Buffer.alloc(BOUND + 1)), encoding)).toBe('upstream_too_large')
@@ -70,11 +120,29 @@ describe('decoded', () => {
   it.each<[string, (bytes: Uint8Array) => Buffer]>([
     ['gzip', zlib.gzipSync],
     ['br', zlib.brotliCompressSync],
-  ])('refuses %s that is none or ends too early, wherever that is', async (encoding, compress) => {
+    ['deflate', zlib.deflateSync],
+  ])('refuses %s that ends too early, wherever that is', async (encoding, compress) => {
     const bytes = compress(TEXT)
-    expect(await decode(Buffer.from('not compressed at all'), encoding)).toBe('upstream_invalid')
-    for (let length = 1; length < bytes.length; length++)
+    for (let length = 2; length < bytes.length; length++)
       expect([length, await decode(bytes.subarray(0, length), encoding)]).toEqual([length, 'upstream_interrupted'])
+  })
+
+  it.each<[string, Buffer]>([
+    ['gzip', zlib.gzipSync(TEXT)],
+    ['deflate', zlib.deflateSync(TEXT)],
+    ['deflate', zlib.deflateRawSync(TEXT).fill(0xff)],
+    ['zstd', zlib.zstdCompressSync(TEXT).fill(0xff, 5)],
+    ['br', zlib.brotliCompressSync(TEXT).fill(0xff)],
+  ])('refuses %s that is damaged', async (encoding, bytes) => {
+    // The last bytes are checksums, where there are any.
+    bytes.fill(0xff, bytes.length - 4)
+    expect(await decode(bytes, encoding)).toBe('upstream_invalid')
+  })
+
+  it('gives up on a bomb within a bomb', async () => {
+    // 40 KB, 4 MB, 4 GB.
+    const bomb = zlib.gzipSync(Buffer.concat(Array<Buffer>(1000).fill(zlib.gzipSync(Buffer.alloc(4_000_000)))))
+    expect(await decode(bomb, 'gzip, gzip')).toBe('upstream_too_large')
   })
 
   it('gives up on bytes without end that decode to nothing', async () => {

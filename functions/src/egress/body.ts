@@ -1,8 +1,10 @@
 import { pipeline, Readable, type Transform } from 'node:stream'
 import zlib from 'node:zlib'
+import { concatBytes } from '@vitrine/core/bytes'
 import type { ErrorCode } from '@vitrine/core/errors'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Endpoint } from '@vitrine/core/tool'
+import { isText } from '../lib/is-text.ts'
 import { inTurns } from './turns.ts'
 
 /** Reads what an upstream sends, chunk by chunk, within a bound on the cost. */
@@ -25,13 +27,35 @@ const CR = 0x0d
 /** Bytes decoded at a time. Each piece wakes a thread, which costs more than decoding zlib's default of 16 KiB. */
 const chunkSize = 64 * 1024
 
-const gunzip = (): Transform => zlib.createGunzip({ chunkSize })
-/** The codings that requests offer (`accept-encoding`). */
-const DECODERS: Record<string, () => Transform> = {
-  gzip: gunzip,
-  'x-gzip': gunzip,
-  br: () => zlib.createBrotliDecompress({ chunkSize }),
+/** A content coding (RFC 9110 section 8.4.1). */
+interface Coding {
+  /** What undoes it in a body that begins with this byte. */
+  decoder: (first: number) => Transform
+  /** What everything that has it begins with, where there is such a mark. */
+  mark?: Uint8Array
 }
+
+const gzip: Coding = { decoder: () => zlib.createGunzip({ chunkSize }), mark: Uint8Array.of(0x1f, 0x8b) }
+/**
+ * The codings that are undone. Any other name (`identity`, `none`, `UTF-8`, `aws-chunked`) is that of something else than a compression:
+ * the body is as it is.
+ */
+const CODINGS = new Map<string, Coding>([
+  ['gzip', gzip],
+  ['x-gzip', gzip],
+  ['br', { decoder: () => zlib.createBrotliDecompress({ chunkSize }) }],
+  // "deflate" means zlib's format (RFC 1950), whose first byte names method 8; some servers leave out its frame.
+  [
+    'deflate',
+    { decoder: (first) => ((first & 0x0f) === 8 ? zlib.createInflate : zlib.createInflateRaw)({ chunkSize }) },
+  ],
+  // Node does not notice a frame that ends early. Where a body ends is known from HTTP as well.
+  ['zstd', { decoder: () => zlib.createZstdDecompress({ chunkSize }), mark: Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd) }],
+])
+/** Each multiplies what a body may cost. Honest servers apply one; a proxy before them may add another. */
+const CODINGS_MAX = 3
+/** How much of a body shows whether it has a coding without a mark: of compressed bytes less than half could be text. */
+const BEGINNING_BYTES = 32
 
 /** Bytes that an answer may have after decoding. Registrations older than this field have none. */
 export function bytesMaxOf({ responseBytesMax }: Partial<Pick<Endpoint, 'responseBytesMax'>>): number {
@@ -39,12 +63,11 @@ export function bytesMaxOf({ responseBytesMax }: Partial<Pick<Endpoint, 'respons
 }
 
 /**
- * The bytes of a body as they arrive, with its Content-Encoding decoded. At most one coding: nested ones multiply, and
- * honest servers don't send them. Reads only on demand; a reader that stops ends the body and its decoder.
+ * The bytes of a body as they arrive, with its Content-Encoding undone. A body that plainly does not have the coding it is said to have
+ * comes as it is. Reads only on demand; a reader that stops ends the body and its decoders.
  *
- * Throws a BodyError: upstream_invalid for several codings, an unknown one, or bytes that do not match it;
- * upstream_interrupted if they end too early; upstream_too_large beyond `bytesMax`, at most one chunk late. Throws the
- * body's own error if the body breaks.
+ * Throws a BodyError: upstream_invalid for more than CODINGS_MAX codings, or bytes that do not match theirs; upstream_interrupted if
+ * they end too early; upstream_too_large beyond `bytesMax`, at most one chunk late. Throws the body's own error if the body breaks.
  */
 export async function* decoded(
   body: Readable,
@@ -54,8 +77,14 @@ export async function* decoded(
   // Ignore late errors once nobody reads.
   body.on('error', () => undefined)
   try {
-    const decoder = decoderOf(contentEncoding)
-    yield* counted(decoder === null ? body : undone(body, decoder, bytesMax), bytesMax)
+    const codings = codingsOf(contentEncoding)
+    if (codings.length > CODINGS_MAX) throw bodyError('upstream_invalid')
+    // They are listed in the order in which they were applied.
+    const plain = codings.reduceRight<AsyncIterable<Uint8Array>>(
+      (chunks, coding) => undone(chunks, coding, bytesMax),
+      body,
+    )
+    yield* counted(plain, bytesMax)
   } finally {
     body.destroy()
   }
@@ -150,34 +179,37 @@ function eventEnds(): (chunk: Uint8Array) => number {
   }
 }
 
-/** Null if there is nothing to decode. */
-function decoderOf(contentEncoding: string): (() => Transform) | null {
-  const codings = contentEncoding
+function codingsOf(contentEncoding: string): Coding[] {
+  return contentEncoding
     .toLowerCase()
     .split(',')
-    .map((coding) => coding.trim())
-    .filter((coding) => coding !== '' && coding !== 'identity')
-  const [coding, another] = codings
-  if (coding === undefined) return null
-  const decoder = Object.hasOwn(DECODERS, coding) ? DECODERS[coding] : undefined
-  if (decoder === undefined || another !== undefined) throw bodyError('upstream_invalid')
-  return decoder
+    .flatMap((coding) => CODINGS.get(coding.replace(/;.*/s, '').replaceAll('"', '').trim()) ?? [])
 }
 
 async function* undone(
-  body: Readable,
-  makeDecoder: () => Transform,
+  body: AsyncIterable<Uint8Array>,
+  coding: Coding,
   bytesMax: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const encoded = counted(body, bytesMax * ENCODED_FACTOR_MAX + ENCODED_BYTES_FREE)
-  const { value: first } = await encoded.next()
-  if (!first) return
+  let beginning: Uint8Array = new Uint8Array()
+  do {
+    const { value: chunk } = await encoded.next()
+    if (!chunk) break
+    beginning = concatBytes(beginning, chunk)
+  } while (beginning.length < BEGINNING_BYTES && isPlain(beginning, coding))
+  if (beginning.length === 0) return
+  if (isPlain(beginning, coding)) {
+    yield beginning
+    yield* encoded
+    return
+  }
   // Errors from reading, as opposed to decoding.
   const broken: unknown[] = []
-  const decoder = makeDecoder()
+  const decoder = coding.decoder(beginning[0]!)
   const source = async function* () {
     try {
-      for (let chunk: Uint8Array | void = first; chunk; chunk = (await encoded.next()).value) yield chunk
+      for (let chunk: Uint8Array | void = beginning; chunk; chunk = (await encoded.next()).value) yield chunk
     } catch (error) {
       broken.push(error)
       throw error
@@ -195,6 +227,11 @@ async function* undone(
   } finally {
     decoder.destroy()
   }
+}
+
+/** Whether a body that begins so never had the coding: it lacks the mark, or is text, which compressed bytes never are for long. */
+function isPlain(beginning: Uint8Array, { mark }: Coding): boolean {
+  return mark ? beginning.some((byte, i) => i < mark.length && byte !== mark[i]) : isText(beginning)
 }
 
 async function* counted(
