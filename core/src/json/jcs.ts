@@ -1,14 +1,26 @@
 import { CANONICAL_DEPTH_MAX } from '../limits.ts'
+import { isNumberLiteral, type NumberLiteral } from './number-literal.ts'
 
 /**
  * JSON Canonicalization Scheme, RFC 8785.
  *
  * What JSON cannot represent throws TypeError instead of being dropped: undefined, functions, symbols, bigint, NaN and
- * infinities, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not plain (`toJSON`
- * is ignored). The ledger must hash exactly what it stores.
+ * infinities, number literals, lone surrogates, cycles, nesting beyond `CANONICAL_DEPTH_MAX`, and objects that are not
+ * plain (`toJSON` is ignored). The ledger must hash exactly what it stores.
  */
 export function canonicalize(value: unknown): string {
-  const out: Out = { text: '' }
+  const out: Out = { text: '', literals: false }
+  write(value, 0, out)
+  return out.text
+}
+
+/**
+ * The canonical text of JSON that others chose (arguments, results): as in RFC 8785, but every number stands as the
+ * literal that it came as. JCS would change `725653563933458432`, and has nothing for `1e400`. The same as
+ * `canonicalize` where a double gives every number back as it came. Throws TypeError as that does.
+ */
+export function canonicalText(value: unknown): string {
+  const out: Out = { text: '', literals: true }
   write(value, 0, out)
   return out.text
 }
@@ -18,7 +30,7 @@ export function canonicalize(value: unknown): string {
  * length in memory.
  */
 export function canonicalPieces(value: unknown, take: (piece: string) => void): void {
-  const out: Out = { text: '', take }
+  const out: Out = { text: '', literals: true, take }
   write(value, 0, out)
   take(out.text)
 }
@@ -27,6 +39,8 @@ const PIECE_LENGTH = 64 * 1024
 
 interface Out {
   text: string
+  /** Whether number literals are written as they are. */
+  literals: boolean
   take?: (piece: string) => void
 }
 
@@ -45,6 +59,7 @@ function write(value: unknown, depth: number, out: Out): void {
       break
     case 'object':
       if (value === null) out.text += 'null'
+      else if (isNumberLiteral(value)) out.text += verbatim(value, out)
       else writeContainer(value, depth, out)
       break
     default:
@@ -54,6 +69,11 @@ function write(value: unknown, depth: number, out: Out): void {
     out.take(out.text)
     out.text = ''
   }
+}
+
+function verbatim({ rawJSON }: NumberLiteral, { literals }: Out): string {
+  if (!literals) throw new TypeError(`JCS: ${rawJSON.slice(0, 40)} is no number that a double gives back as it came`)
+  return rawJSON
 }
 
 function writeContainer(value: object, depth: number, out: Out): void {

@@ -1,5 +1,7 @@
 import { REQUEST_BYTES_MAX } from '../limits.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { parseJson } from './parse.ts'
+import type { JsonValue } from './value.ts'
 
 /** Reads the JSON body of an HTTP request within a bound. */
 
@@ -10,15 +12,15 @@ interface Request {
 }
 
 /**
- * The parsed body of a request; undefined if it is empty. Errors: request_too_large, invalid_json (also for bytes that
+ * The body of a request, parsed by `parseJson`; undefined if it is empty. Errors: request_too_large, invalid_json (also for bytes that
  * are not UTF-8), cancelled.
  */
-export async function readJson(request: Request): Promise<Result<unknown>> {
+export async function readJson(request: Request): Promise<Result<JsonValue | undefined>> {
   const bytes = await readBytes(request)
   if (!bytes.ok) return bytes
   if (bytes.value.length === 0) return ok(undefined)
   try {
-    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.value)))
+    return ok(parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes.value)))
   } catch {
     return fail('invalid_json')
   }

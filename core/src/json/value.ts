@@ -1,16 +1,24 @@
 import { JSON_DEPTH_MAX } from '../limits.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { isNumberLiteral, type NumberLiteral } from './number-literal.ts'
 
 /** JSON values: their types, and a check that an unknown value is one. */
 
-export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue }
+export type JsonValue = string | number | NumberLiteral | boolean | null | JsonValue[] | { [key: string]: JsonValue }
 export type JsonObject = { [key: string]: JsonValue }
 
 /** Whether a value is an object and not an array. */
 export function isObject(value: JsonValue | undefined): value is JsonObject
 export function isObject(value: unknown): value is Record<string, unknown>
 export function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isContainer(value) && !Array.isArray(value)
+}
+
+/** Whether a value has parts: an object or array. A number's literal is an object to JavaScript alone. */
+export function isContainer(value: JsonValue | undefined): value is JsonValue[] | JsonObject
+export function isContainer(value: unknown): value is object
+export function isContainer(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !isNumberLiteral(value)
 }
 
 /** Names that an upstream's parser or merge may treat as the prototype: never forwarded, never stored. */
@@ -32,6 +40,7 @@ function findProblem(value: unknown, path: string, depth: number): string | null
   if (typeof value === 'string') return value.isWellFormed() ? null : `${path} holds a lone surrogate.`
   if (typeof value === 'number') return Number.isFinite(value) ? null : `${path} is ${value}, which JSON cannot hold.`
   if (typeof value !== 'object') return `${path} is ${typeof value}, which JSON cannot hold.`
+  if (isNumberLiteral(value)) return null
   // A cycle nests without end, so the depth bound finds it too.
   if (depth === JSON_DEPTH_MAX)
     return `${path.slice(0, 60)}… is nested deeper than ${JSON_DEPTH_MAX} levels, or is cyclic.`

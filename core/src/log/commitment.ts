@@ -1,5 +1,5 @@
 import { concatBytes, hexToBytes, utf8 } from '../bytes.ts'
-import { canonicalize } from '../json/jcs.ts'
+import { canonicalText } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 import type { JsonValue } from '../json/value.ts'
 
@@ -12,7 +12,7 @@ import type { JsonValue } from '../json/value.ts'
 export interface Opening {
   /** 32 random bytes, hex. Without a salt, short arguments could be guessed from the commitment. */
   salt: string
-  /** The arguments with sensitive values redacted, as canonical JSON text. */
+  /** The arguments with sensitive values redacted, as canonical text: JCS, but number literals as they came. */
   args: string
 }
 
@@ -21,11 +21,11 @@ const SALT_BYTES = 32
 
 /** The opening of already redacted arguments. */
 export function openingOf(args: JsonValue, salt: string): Opening {
-  return { salt, args: canonicalize(args) }
+  return { salt, args: canonicalText(args) }
 }
 
 /**
- * `SHA-256(0x02 || salt || JCS(args))`, hex: `meta.argsCommit` of an intent. Throws RangeError unless the salt is 32
+ * `SHA-256(0x02 || salt || args)`, hex, with the canonical text of the arguments (canonicalText in jcs.ts): `meta.argsCommit` of an intent. Throws RangeError unless the salt is 32
  * bytes: with salts of any length, the salt's last bytes could pass for the first bytes of the arguments.
  */
 export function commit(opening: Opening): string {

@@ -1,5 +1,5 @@
 import { bytesToBase64, utf8 } from '../bytes.ts'
-import { canonicalize } from '../json/jcs.ts'
+import { canonicalText } from '../json/jcs.ts'
 import { sha256 } from '#sha256'
 import type { CallBody } from './worker-protocol.ts'
 
@@ -30,10 +30,11 @@ export function callAudience(policyId: string, instanceId: string): string {
 }
 
 /**
- * SHA-256 of the whole body's JCS, base64url: it binds the token to the body. Throws if JCS cannot represent the body.
+ * SHA-256 of the whole body's canonical text, base64url: it binds the token to the body, to every digit. Throws if the
+ * body has no canonical text.
  */
 export function callDigest(body: CallBody): string {
-  return base64url(sha256(utf8(canonicalize(body))))
+  return base64url(sha256(utf8(canonicalText(body))))
 }
 
 /** RFC 4648 section 5, without padding. */

@@ -1,7 +1,8 @@
 import { distinctNames } from '../json/distinct-names.ts'
 import { REDACTED_CREDENTIAL } from './redact.ts'
-import type { JsonObject, JsonValue } from '../json/value.ts'
+import { doubleOf, isNumberLiteral, type NumberLiteral } from '../json/number-literal.ts'
 import { objectOf } from '../json/object-of.ts'
+import { isContainer, type JsonObject, type JsonValue } from '../json/value.ts'
 
 /** Scrubs a credential out of a JSON value. */
 
@@ -19,7 +20,7 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
 
   const holds = (value: JsonValue, levels: number): boolean => {
     if (typeof value === 'string') return mayHold(value)
-    if (value === null || typeof value !== 'object') return isCredential(value)
+    if (!isContainer(value)) return isCredential(value)
     if (levels === 0) return true
     if (Array.isArray(value)) return value.some((item) => holds(item, levels - 1))
     for (const key of Object.keys(value)) {
@@ -40,7 +41,7 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
 
     const scrub = (value: JsonValue, levels: number): JsonValue => {
       if (typeof value === 'string') return scrubString(value)
-      if (value === null || typeof value !== 'object') return isCredential(value) ? marker() : value
+      if (!isContainer(value)) return isCredential(value) ? marker() : value
       if (levels === 0) return marker()
       return Array.isArray(value) ? scrubArray(value, levels - 1) : scrubObject(value, levels - 1)
     }
@@ -71,8 +72,10 @@ export function jsonScrubber(credential: string, mayHold: (text: string) => bool
 }
 
 /** Whether a number, boolean or null equals the credential. */
-function scalarTest(credential: string): (value: number | boolean | null) => boolean {
+function scalarTest(credential: string): (value: number | NumberLiteral | boolean | null) => boolean {
   const number = credential.trim() === '' ? Number.NaN : Number(credential)
   return (value) =>
-    typeof value === 'number' ? value === number : typeof value === 'boolean' && String(value) === credential
+    typeof value === 'number' || isNumberLiteral(value)
+      ? doubleOf(value) === number
+      : typeof value === 'boolean' && String(value) === credential
 }

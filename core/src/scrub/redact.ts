@@ -2,7 +2,7 @@ import { distinctNames } from '../json/distinct-names.ts'
 import { objectOf } from '../json/object-of.ts'
 import { parsePointer, pointersInto, type Pointer } from './redact-pointer.ts'
 import { replaceSecrets } from './secret-formats.ts'
-import type { JsonValue } from '../json/value.ts'
+import { isContainer, type JsonValue } from '../json/value.ts'
 
 /** Redacts arguments before they are stored. */
 
@@ -27,7 +27,7 @@ export function redactArgs(args: JsonValue, pointers: readonly string[] = []): J
 function redact(value: JsonValue, pointers: readonly Pointer[]): JsonValue {
   if (pointers.some((pointer) => pointer.length === 0)) return REDACTED
   if (typeof value === 'string') return replaceSecrets(value, REDACTED)
-  if (value === null || typeof value !== 'object') return value
+  if (!isContainer(value)) return value
   if (Array.isArray(value)) return value.map((item, i) => redact(item, pointersInto(pointers, String(i))))
   const keys = Object.keys(value)
   const names = keys.map((name) => replaceSecrets(name, REDACTED)).map(distinctNames())

@@ -1,4 +1,5 @@
-import type { JsonValue } from '@vitrine/core/json/value'
+import { parseJson } from '@vitrine/core/json/parse'
+import { isContainer, type JsonValue } from '@vitrine/core/json/value'
 import type { Answer } from '@vitrine/core/tool'
 
 /**
@@ -79,7 +80,7 @@ export function base64Of({ buffer, byteOffset, length }: Uint8Array): string {
 
 function jsonOrText(text: string): Answer {
   try {
-    const value = JSON.parse(text) as JsonValue
+    const value = parseJson(text)
     return isDeeperThan(value, ANSWER_DEPTH_MAX) ? { type: 'text', text } : { type: 'json', value }
   } catch {
     return { type: 'text', text }
@@ -87,9 +88,9 @@ function jsonOrText(text: string): Answer {
 }
 
 export function isDeeperThan(value: JsonValue, levels: number): boolean {
-  if (value === null || typeof value !== 'object') return false
+  if (!isContainer(value)) return false
   if (levels === 0) return true
-  const inner = Array.isArray(value) ? value : Object.values(value)
+  const inner = Array.isArray(value) ? value : Object.values<JsonValue>(value)
   return inner.some((item) => isDeeperThan(item, levels - 1))
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalPieces } from '@vitrine/core/json/jcs'
 import type { JsonValue } from '@vitrine/core/json/value'
 
-/** `sha256:` and the hash of a result in canonical form (RFC 8785); empty if the result has no canonical form. */
+/** `sha256:` and the hash of a result's canonical text (canonicalText in core's jcs.ts); empty if the result has none. */
 export function digestOf(result: JsonValue): string {
   const hash = createHash('sha256')
   try {

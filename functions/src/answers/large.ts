@@ -4,7 +4,7 @@ import { logError } from '../lib/log.ts'
 import { unlessAborted } from '../egress/abort.ts'
 import type { Reply } from './thread.ts'
 import { bodyError } from '../egress/body.ts'
-import type { Kind, Readings, ReadTask, Secrets } from './read.ts'
+import { holdLiterals, read, type Kind, type Readings, type ReadTask, type Secrets } from './read.ts'
 
 /** Reads large answers in two worker threads, so that parsing and scrubbing them does not block the event loop. */
 
@@ -27,7 +27,7 @@ const HEAP_MB_MAX = 1024
 
 /**
  * Reads an answer, or the messages around it, in a thread and takes the bytes away from the caller. Undefined for an
- * answer small enough to read at once. Rejects with a BodyError: upstream_too_large if reading would take too much
+ * answer small enough to read at once; small messages with numbers that their reader would change are read here too. Rejects with a BodyError: upstream_too_large if reading would take too much
  * memory, internal if the thread breaks; with any error when the call's signal aborts.
  */
 export type ReadLarge = <K extends Kind>(
@@ -57,9 +57,9 @@ export function createLargeAnswers({ entry, bytesMin = LARGE_BYTES_MIN, idleMs =
       (secrets, signal) =>
       <K extends Kind>(kind: K, unread: Readings[K]['unread']) => {
         const { length } = unread.bytes
-        return length < bytesMin
-          ? undefined
-          : (length < HUGE_BYTES_MIN ? large : huge).read({ kind, unread, secrets } as ReadTask, signal)
+        const task = { kind, unread, secrets } as ReadTask
+        if (length >= bytesMin) return (length < HUGE_BYTES_MIN ? large : huge).read(task, signal)
+        return task.kind !== 'body' && holdLiterals(task.unread) ? read(task) : undefined
       },
     async close() {
       await Promise.all([large.close(), huge.close()])

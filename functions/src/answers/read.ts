@@ -1,4 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
+import { hasLiterals, parseJson } from '@vitrine/core/json/parse'
+import { rpcMessage } from '@vitrine/core/json/rpc-message'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer, AuthScheme } from '@vitrine/core/tool'
@@ -61,7 +63,8 @@ export interface Secrets {
 }
 
 export type Kind = keyof Readings
-export type ReadTask = { [K in Kind]: { kind: K; unread: Readings[K]['unread']; secrets: Secrets } }[Kind]
+type ReadTaskOf<K extends Kind> = { kind: K; unread: Readings[K]['unread']; secrets: Secrets }
+export type ReadTask = { [K in Kind]: ReadTaskOf<K> }[Kind]
 
 /** Heap that one parsed answer may take; scrubbing and serializing it take about twice that again. */
 export const PARSED_BYTES_MAX = 160 * 1024 * 1024
@@ -71,7 +74,14 @@ const REST_LENGTH_MAX = 64 * 1024
 /** The placeholder that settles the MCP client's request: the result itself was read here. */
 export const TAKEN = { resultType: 'complete', content: [] }
 
+/** Whether messages hold numbers that a client, which reads them as doubles, would change. */
+export function holdLiterals({ form, bytes }: Messages): boolean {
+  const text = new TextDecoder().decode(bytes)
+  return form === 'body' ? hasLiterals(text) : eventsOf(text).some(({ data }) => hasLiterals(data))
+}
+
 /** Throws a BodyError: upstream_too_large if reading would take too much memory. */
+export async function read<K extends Kind>(task: ReadTaskOf<K>): Promise<Readings[K]['read']>
 export async function read(task: ReadTask): Promise<Readings[Kind]['read']> {
   const { credential, auth, digested } = task.secrets
   const serialize = serializer(createScrubber(credential, auth), digested)
@@ -111,7 +121,7 @@ type Rest = (message: JsonValue, note: (result: JsonObject) => void) => JsonValu
 async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
   const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
   const restOf: Rest = (one, note) => {
-    const message = parseJSONRPCMessage(one)
+    const message = parseJSONRPCMessage(rpcMessage(one))
     if ('result' in message && message.id === id) {
       note(message.result as JsonObject)
       return { jsonrpc: '2.0', id, result: TAKEN }
@@ -135,7 +145,7 @@ async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
 
 const workerRest: Rest = (message, note) => {
   const result = isObject(message) ? message['result'] : undefined
-  if (!isObject(result)) return message
+  if (!isObject(result)) return rpcMessage(message)
   note(result)
   return { result: {} }
 }
@@ -180,7 +190,7 @@ export function isGood(result: JsonObject): boolean {
 function parsed(text: string): JsonValue {
   checkWeight(text)
   try {
-    return JSON.parse(text) as JsonValue
+    return parseJson(text)
   } catch {
     return null
   }

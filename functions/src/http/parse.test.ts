@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { id, label, month, toolName } from '@vitrine/core/shapes'
+import { parseJson } from '@vitrine/core/json/parse'
+import { jsonObject } from '@vitrine/core/shapes'
 import { parse } from './parse.ts'
 
 const schema = z.strictObject({
@@ -46,6 +48,35 @@ describe('parse', () => {
   ])('refuses %s and names the field', (_what, data, code, field) => {
     const result = parse(schema, data)
     expect(result).toMatchObject({ ok: false, error: { code, details: { field } } })
+  })
+
+  it('reads numbers of its own as doubles however they are spelled, and passes JSON on with every digit', () => {
+    const open = z.strictObject({
+      ms: z.int(),
+      of: z.array(z.strictObject({ n: z.number(), json: jsonObject })),
+      args: jsonObject,
+    })
+    const text = '{"ms":1e3,"of":[{"n":-0.50,"json":{"a":[1.0]}}],"args":{"id":725653563933458432,"999":-0}}'
+    const result = parse(open, parseJson(text))
+    if (!result.ok) throw new Error(result.error.message)
+    expect([result.value.ms, result.value.of[0]!.n]).toEqual([1000, -0.5])
+    expect(JSON.stringify(result.value)).toBe(
+      '{"ms":1000,"of":[{"n":-0.5,"json":{"a":[1.0]}}],"args":{"999":-0,"id":725653563933458432}}',
+    )
+  })
+
+  it.each([
+    ['an object', z.strictObject({ of: jsonObject }), '{"of":1.0}'],
+    ['names and texts', z.strictObject({ of: z.record(z.string(), z.string()) }), '{"of":1.0}'],
+    ['a text', z.strictObject({ of: z.string() }), '{"of":725653563933458432}'],
+    ['a number that is finite', z.strictObject({ of: z.number() }), '{"of":1e400}'],
+    ['an integer in bounds', z.strictObject({ of: z.int() }), '{"of":725653563933458432}'],
+    ['anything but a number', z.strictObject({}), '1.0'],
+  ])('does not take a number literal for %s', (_what, wanted, text) => {
+    expect(parse(wanted as z.ZodType, parseJson(text))).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_argument' },
+    })
   })
 
   it("repeats a field's name, but not at any length, and never its value", () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorCode } from '@vitrine/core/errors'
-import { canonicalize } from '@vitrine/core/json/jcs'
+import { canonicalText } from '@vitrine/core/json/jcs'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { IDEMPOTENCY_HOURS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -39,7 +39,7 @@ export function guardOf(
   { idempotencyKey, timeoutMs }: { idempotencyKey: string | undefined; timeoutMs: number },
   { command = '', args }: { command?: string; args: JsonObject },
 ): Guard {
-  const argsHash = sha256(JSON.stringify([idempotencyKey, command, canonicalize(args)]))
+  const argsHash = sha256(JSON.stringify([idempotencyKey, command, canonicalText(args)]))
   return { path, isUsed, argsHash, waitUntilMs: Date.now() + timeoutMs }
 }
 

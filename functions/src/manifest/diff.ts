@@ -1,6 +1,7 @@
 import { utf8 } from '@vitrine/core/bytes'
+import { comparableText } from '@vitrine/core/json/decimal'
 import { canonicalize } from '@vitrine/core/json/jcs'
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { sha256Hex } from '@vitrine/core/keys/sha256-node'
 
 /**
@@ -19,7 +20,7 @@ export interface ManifestDiff {
 export function toolsByName(tools: readonly JsonValue[]): ToolsByName {
   const byName: ToolsByName = new Map()
   for (const tool of tools) {
-    const object = typeof tool === 'object' && tool !== null && !Array.isArray(tool) ? tool : { '': tool }
+    const object = isObject(tool) ? tool : { '': tool }
     const name = typeof object['name'] === 'string' ? object['name'] : ''
     byName.set(name, [...(byName.get(name) ?? []), object])
   }
@@ -28,8 +29,8 @@ export function toolsByName(tools: readonly JsonValue[]): ToolsByName {
 
 /**
  * SHA-256, hex, of the tools only: each whole object as the server sent it, in canonical form, so that a change of any
- * field shows. The order of different names does not matter, nor does the server's own version. Throws TypeError for
- * values that JCS cannot represent.
+ * field or digit shows; `1.0` is `1`. The order of different names does not matter, nor does the server's own version. Throws TypeError for
+ * values that have no canonical text.
  */
 export function toolsHash(tools: ToolsByName): string {
   return sha256Hex(
@@ -50,9 +51,9 @@ export function diffTools(before: ToolsByName, after: ToolsByName): ManifestDiff
 
 /** Whether two lists define a command identically; undefined means that the list lacks it. */
 export function isSame(before: JsonObject[] | undefined, after: JsonObject[] | undefined): boolean {
-  return before !== undefined && after !== undefined && canonicalize(before) === canonicalize(after)
+  return before !== undefined && after !== undefined && comparableText(before) === comparableText(after)
 }
 
 function definitionHash(definitions: JsonObject[]): string {
-  return sha256Hex(utf8(canonicalize(definitions)))
+  return sha256Hex(utf8(comparableText(definitions)))
 }

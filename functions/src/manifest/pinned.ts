@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import type { ToolDoc } from '../store/documents.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
@@ -55,7 +56,7 @@ export function pendingOf({ manifestPending }: Pick<ToolDoc, 'manifestPending'>)
 }
 
 function parseManifest(text: string): Pinned {
-  const { tools } = JSON.parse(text) as { tools?: JsonValue }
+  const { tools } = parseJson(text) as { tools?: JsonValue }
   const commands = toolsByName(Array.isArray(tools) ? tools : [])
   return { commands, hash: toolsHash(commands) }
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject } from '@vitrine/core/json/value'
 import type { JsonValue } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
@@ -42,7 +43,7 @@ export async function policyTools(
       const stored = recordFor(server, docs[i])
       const tools =
         stored &&
-        (JSON.parse(stored.manifest) as { tools: { name?: JsonValue }[] }).tools.filter(({ name }) =>
+        (parseJson(stored.manifest) as { tools: { name?: JsonValue }[] }).tools.filter(({ name }) =>
           isCommandEnabled(server, String(name)),
         )
       return { name: server.slug, kind: 'worker', url: '', manifest: tools ? { tools } : null }

@@ -1,7 +1,7 @@
 import { entryTextOf, parseBundleLine, problemOfLine, type BundleLine, type LineError } from '@vitrine/core/log/bundle'
 import { utf8 } from '@vitrine/core/bytes'
 import { canonicalize } from '@vitrine/core/json/jcs'
-import type { JsonValue } from '@vitrine/core/json/value'
+import { isObject, type JsonValue } from '@vitrine/core/json/value'
 import { leafHash } from '@vitrine/core/log/merkle'
 
 /** As much of a line as can be read: one bad line must not hide the lines after it. */
@@ -67,6 +67,6 @@ function leafOf(entry: JsonValue | undefined): Uint8Array | undefined {
 }
 
 function fieldOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if (!isObject(value)) return undefined
   return Object.hasOwn(value, name) ? value[name] : undefined
 }

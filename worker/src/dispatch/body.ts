@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
+import { jsonObject } from '@vitrine/core/shapes'
 import { isCommand, isToolName } from '@vitrine/core/names'
 import type { CallBody, Sealed } from '@vitrine/core/policy/worker-protocol'
 import { readJson } from '@vitrine/core/json/read'
@@ -18,7 +19,7 @@ const shape = z.strictObject({
   call: z.string().min(1).max(256),
   server: z.string().refine(isToolName),
   command: z.string().refine(isCommand),
-  arguments: z.record(z.string(), z.unknown()),
+  arguments: jsonObject,
   timeoutMs: z.number().int().min(1),
   stream: z.boolean().optional(),
   user: z.string().min(1).max(256).optional(),

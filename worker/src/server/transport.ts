@@ -1,5 +1,8 @@
-import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
-import type { JsonObject } from '@vitrine/core/json/value'
+import type { JSONRPCMessage, JSONRPCResponse, Transport } from '@modelcontextprotocol/client'
+import { withDoubles } from '@vitrine/core/json/map-scalars'
+import { parseJson } from '@vitrine/core/json/parse'
+import { rpcMessage } from '@vitrine/core/json/rpc-message'
+import { isContainer, isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { CANONICAL_DEPTH_MAX } from '@vitrine/core/limits'
 import {
   AWAITED_MAX,
@@ -33,8 +36,8 @@ export interface StdioTransport extends Transport {
  */
 export function stdioTransport(child: ServerProcess): StdioTransport {
   const waste = wasteBudget()
-  /** Ids of requests that are not answered yet. */
-  const awaited = new Set<unknown>()
+  /** The methods of requests that are not answered yet, by id. */
+  const awaited = new Map<unknown, string>()
   let tooLong = false
   let open = true
 
@@ -51,8 +54,8 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
     send: async (message) => {
       if (!open || child.stdin.destroyed) throw new Error('The server has ended.')
       if (child.stdin.writableLength > STDIN_BYTES_MAX) throw new Error('The server does not read what it is sent.')
-      if ('method' in message && 'id' in message) awaited.add(message.id)
-      if (awaited.size > AWAITED_MAX) awaited.delete(awaited.values().next().value)
+      if ('method' in message && 'id' in message) awaited.set(message.id, message.method)
+      if (awaited.size > AWAITED_MAX) awaited.delete(awaited.keys().next().value)
       child.stdin.write(`${JSON.stringify(message)}\n`)
     },
     close: async () => {
@@ -63,11 +66,16 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   function onLine(line: string): void {
     if (!open) return
     const message = parse(line)
-    if (message !== null && !('method' in message) && awaited.delete(message.id)) return transport.onmessage?.(message)
+    if (message !== null && !('method' in message) && awaited.has(message.id)) return onAnswer(message)
     if (!waste.spend(line.length)) return end('flooded its stdout')
     if (message === null || !('method' in message)) return
     if ('id' in message || message.method === HEARD) transport.onmessage?.(message)
     else if (message.method === 'notifications/progress') onProgress(message.params ?? {})
+  }
+  function onAnswer(message: JSONRPCResponse): void {
+    const isPassedOn = PASSED_ON.has(awaited.get(message.id) ?? '')
+    awaited.delete(message.id)
+    transport.onmessage?.(isPassedOn ? message : (withDoubles(message as JsonObject) as unknown as JSONRPCResponse))
   }
   function onProgress({ progressToken, ...progress }: Record<string, unknown>): void {
     transport.progress.get(String(progressToken))?.(progress as JsonObject)
@@ -84,6 +92,9 @@ export function stdioTransport(child: ServerProcess): StdioTransport {
   return Object.defineProperty(transport, 'tooLong', { get: () => tooLong }) as StdioTransport
 }
 
+/** Requests whose results go to others, with every digit. The others are for the client, which knows doubles alone. */
+const PASSED_ON = new Set(['tools/call', 'tools/list'])
+
 /** The error code for an answer that is not JSON-RPC. JSON-RPC and MCP do not use it. */
 export const INVALID_ANSWER = 0
 
@@ -98,9 +109,9 @@ const HEARD = 'notifications/tools/list_changed'
 function parse(line: string): JSONRPCMessage | null {
   if (!line.trimStart().startsWith('{')) return null
   try {
-    const value = JSON.parse(line) as Record<string, unknown>
+    const value = rpcMessage(parseJson(line)) as JsonObject
     if (value['jsonrpc'] !== '2.0') return null
-    const isMessage = typeof value['method'] === 'string' || isResult(value['result']) || isRpcError(value['error'])
+    const isMessage = typeof value['method'] === 'string' || isObject(value['result']) || isRpcError(value['error'])
     if (isMessage && !isDeeperThan(value, CANONICAL_DEPTH_MAX)) return value as unknown as JSONRPCMessage
     return typeof value['id'] !== 'number'
       ? null
@@ -110,18 +121,14 @@ function parse(line: string): JSONRPCMessage | null {
   }
 }
 
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1))
+function isDeeperThan(value: JsonValue, levels: number): boolean {
+  if (!isContainer(value)) return false
+  return levels === 0 || Object.values<JsonValue>(value).some((inner) => isDeeperThan(inner, levels - 1))
 }
 
-function isResult(result: unknown): boolean {
-  return typeof result === 'object' && result !== null && !Array.isArray(result)
-}
-
-function isRpcError(error: unknown): boolean {
+function isRpcError(error: JsonValue | undefined): boolean {
   return (
-    isResult(error) && Number.isSafeInteger((error as RpcError).code) && typeof (error as RpcError).message === 'string'
+    isObject(error) && Number.isSafeInteger((error as RpcError).code) && typeof (error as RpcError).message === 'string'
   )
 }
 

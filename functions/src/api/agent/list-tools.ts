@@ -1,4 +1,5 @@
 import type { Answer } from '@vitrine/core/api/contract'
+import { parseJson } from '@vitrine/core/json/parse'
 import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { decide, isVisible } from '@vitrine/core/policy/decide'
 import { parseRequest } from '../../http/parse.ts'
@@ -56,5 +57,5 @@ function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
 }
 
 export function toListed({ name, kind, url, manifest }: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>) {
-  return { name, kind, url, manifest: manifest === null ? null : (JSON.parse(manifest) as JsonObject) }
+  return { name, kind, url, manifest: manifest === null ? null : (parseJson(manifest) as JsonObject) }
 }

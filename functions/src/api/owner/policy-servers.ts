@@ -1,3 +1,4 @@
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { type ServerConfig, isNodeServer } from '@vitrine/core/policy/server-config'
 import { type Result, fail, ok } from '@vitrine/core/result'
@@ -120,7 +121,7 @@ export const getServerManifest: OwnerOperation<'getServerManifest'> = async (par
   const { orgId, policy } = managed.value
   if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
   const { data: doc } = await read(parts.db, policyPaths.server(orgId, policyId, name))
-  const parsed = (text: string | null | undefined) => (text ? (JSON.parse(text) as JsonObject) : null)
+  const parsed = (text: string | null | undefined) => (text ? (parseJson(text) as JsonObject) : null)
   return ok({
     slug: name,
     manifest: parsed(doc?.manifest),

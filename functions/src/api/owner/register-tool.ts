@@ -1,4 +1,5 @@
 import type { Answer, Request } from '@vitrine/core/api/contract'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { parseRequest } from '../../http/parse.ts'
 import type { Meta } from '@vitrine/core/log/entry'
@@ -90,7 +91,7 @@ async function record(
     name,
     kind,
     url,
-    manifest: tool.manifest === null ? null : (JSON.parse(tool.manifest) as JsonObject),
+    manifest: tool.manifest === null ? null : (parseJson(tool.manifest) as JsonObject),
     created: !stored,
   })
 }

@@ -1,6 +1,7 @@
 import type { Request } from '@vitrine/core/api/contract'
 import type { WorkerOperation } from './operation.ts'
 import type { Draft } from '@vitrine/core/log/entry'
+import { parseJson } from '@vitrine/core/json/parse'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { isExactVersion, lockfileDigest, pinDifference, type Pin } from '@vitrine/core/policy/pin'
@@ -241,7 +242,7 @@ function compared(
 const NAMES_LENGTH_MAX = 200
 
 function changesOf(stored: ServerDoc, manifest: string): Record<string, string> {
-  const { tools } = JSON.parse(manifest) as { tools: JsonObject[] }
+  const { tools } = parseJson(manifest) as { tools: JsonObject[] }
   const diff = diffTools(pinnedOf(stored)!.commands, toolsByName(tools))
   return Object.fromEntries(
     Object.entries(diff).map(([what, names]: [string, string[]]) => [
