@@ -6,6 +6,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { createArgsChecker } from './check-args.ts'
 
@@ -29,6 +30,91 @@ async function said(inputSchema: unknown, args: JsonObject = {}): Promise<unknow
 const many = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i))
 const named = (count: number, make: (i: number) => unknown) =>
   Object.fromEntries(many(count, (i) => [`p${i}`, make(i)]))
+
+describe('numbers are compared as the decimals that they are', () => {
+  it.each<[schema: string, number: string, fits: boolean]>([
+    ['{"maximum":9007199254740992}', '9007199254740993', false],
+    ['{"maximum":9007199254740993}', '9007199254740993', true],
+    ['{"exclusiveMaximum":9007199254740993}', '9007199254740993', false],
+    ['{"exclusiveMaximum":9007199254740993}', '9007199254740992', true],
+    ['{"minimum":725653563933458433}', '725653563933458432', false],
+    ['{"minimum":725653563933458432}', '725653563933458432', true],
+    ['{"exclusiveMinimum":725653563933458432}', '725653563933458433', true],
+    ['{"maximum":18446744073709551615}', '18446744073709551615', true],
+    ['{"maximum":18446744073709551615}', '18446744073709551616', false],
+    ['{"maximum":1}', '1.0000000000000000000001', false],
+    ['{"maximum":1}', '1.0', true],
+    ['{"minimum":0}', '-0', true],
+    ['{"minimum":0}', '-1e-400', false],
+    ['{"maximum":1e308}', '1e400', false],
+    ['{"maximum":1e400}', '1e400', true],
+    ['{"multipleOf":2}', '725653563933458433', false],
+    ['{"multipleOf":2}', '725653563933458432', true],
+    ['{"multipleOf":0.01}', '19.99', true],
+    ['{"multipleOf":0.01}', '19.990', true],
+    ['{"multipleOf":0.01}', '19.999', false],
+    ['{"multipleOf":7}', '1e400', false],
+    ['{"multipleOf":0.1000000000000000055}', '0.2000000000000000110', true],
+    ['{"type":"integer"}', '725653563933458432', true],
+    ['{"type":"integer"}', '1.0', true],
+    ['{"type":"integer"}', '1e400', true],
+    ['{"type":"integer"}', '-0', true],
+    ['{"type":"integer"}', '1.5', false],
+    ['{"type":"integer"}', '1.50', false],
+    ['{"type":"integer"}', '725653563933458432.5', false],
+    ['{"type":"integer"}', '1e-400', false],
+    ['{"type":"number"}', '1e400', true],
+    ['{"type":["string","integer"]}', '725653563933458432', true],
+    ['{"type":["string","null"]}', '725653563933458432', false],
+    ['{"type":"string"}', '1.0', false],
+    ['{"type":"object"}', '725653563933458432', false],
+    ['{"type":"array"}', '1.0', false],
+    ['{"type":"boolean"}', '1.0', false],
+    ['{"enum":[725653563933458432]}', '725653563933458432', true],
+    ['{"enum":[725653563933458432]}', '725653563933458433', false],
+    ['{"enum":[725653563933458432]}', '725653563933458400', false],
+    ['{"enum":["725653563933458432"]}', '725653563933458432', false],
+    ['{"enum":[1,2]}', '1.0', true],
+    ['{"enum":[1.0]}', '1', true],
+    ['{"const":{"a":[1e2]}}', '{"a":[100.0]}', true],
+    ['{"const":{"a":[9007199254740993]}}', '{"a":[9007199254740992]}', false],
+    ['{"const":0}', '-0.0', true],
+    ['{"uniqueItems":true}', '[725653563933458432,725653563933458433]', true],
+    ['{"uniqueItems":true}', '[1,1.0]', false],
+    ['{"uniqueItems":true}', '[{"a":725653563933458432},{"a":725653563933458432.0}]', false],
+    ['{"not":{"type":"integer"}}', '9007199254740993', false],
+    ['{"required":["a"]}', '725653563933458432', true],
+    ['{"properties":{"rawJSON":false},"additionalProperties":false,"minProperties":2}', '1.0', true],
+    ['{"maxLength":1,"pattern":"x","minItems":9,"maxItems":0}', '725653563933458432', true],
+    ['{"maxLength":3.0,"minItems":0.0}', '"abc"', true],
+    ['{"maxLength":2.0}', '"abc"', false],
+    ['{"items":{"maximum":9007199254740992}}', '[1,9007199254740993]', false],
+  ])('%s and %s: %s', async (schema, number, fits) => {
+    const read = (text: string) => parseJson(`{"a":${text}}`) as JsonObject
+    const { a } = read(schema)
+    expect(await said({ properties: { a } }, read(number))).toEqual(fits ? 'ok' : ['args_invalid', expect.any(String)])
+  })
+
+  it('in messages as in the schema', async () => {
+    const schema = parseJson('{"properties":{"a":{"type":["integer","null"],"maximum":725653563933458432}}}')
+    expect(await said(schema, parseJson('{"a":725653563933458433}') as JsonObject)).toEqual([
+      'args_invalid',
+      'args/a must be <= 725653563933458432',
+    ])
+    const result = await check(schema, { a: 'x' })
+    expect(result).toMatchObject({
+      error: { message: 'args/a must be integer,null', details: { pointer: '/a', keyword: 'type' } },
+    })
+  })
+
+  it('and do not take long, whatever their length', async () => {
+    const schema = { properties: { a: { allOf: many(100, (i) => ({ multipleOf: i + 1, maximum: 1e300 })) } } }
+    const long = parseJson(`{"a":${'6'.repeat(200_000)}}`) as JsonObject
+    expect(await said(schema, long)).toEqual(['args_invalid', expect.any(String)])
+    const towers = { properties: { a: { allOf: many(100, () => ({ multipleOf: 1 })) } } }
+    expect(await said(towers, long)).toEqual(['schema_unusable', expect.stringContaining('takes too long')])
+  })
+})
 
 describe('arguments', () => {
   it.each<[string, object, JsonObject, string, string, string]>([

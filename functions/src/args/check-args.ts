@@ -4,6 +4,7 @@ import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { compileSchema, type Checked, type Validator } from './compile.ts'
 import { isSchema } from './keywords.ts'
+import { NUMERIC_TYPE } from './numbers.ts'
 
 /** Memory that all cached validators may take. */
 const KEPT_BYTES_MAX = 32 * 1024 * 1024
@@ -64,7 +65,7 @@ function invalid(errors: Exclude<Checked, string>): Result<never> {
   return fail('args_invalid', message.toWellFormed(), {
     field: 'args',
     pointer: outermost.instancePath,
-    keyword: outermost.keyword,
+    keyword: outermost.keyword === NUMERIC_TYPE ? 'type' : outermost.keyword,
   })
 }
 

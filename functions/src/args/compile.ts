@@ -1,11 +1,11 @@
 import type { ErrorObject, FuncKeywordDefinition, KeywordCxt, str as ajvStr } from 'ajv'
-import { canonicalize } from '@vitrine/core/json/jcs'
-import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { isContainer, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { readDocument } from './document.ts'
 import { emit, SPEND } from './emit.ts'
 import { inPlaceProblem } from './in-place.ts'
 import type { Schema } from './keywords.ts'
 import { createMeter, type Meter } from './meter.ts'
+import { asSeen, keyOf, numericKeywords, withEqualDoubles } from './numbers.ts'
 import { loadPatterns, type Pattern } from './pattern.ts'
 
 /**
@@ -29,7 +29,7 @@ const WEIGHT_OF_SCHEMA = 4_000
  * has its own Ajv, because an Ajv never frees what it compiled.
  */
 export async function compileSchema(root: Schema): Promise<Validator | string> {
-  const document = readDocument(root)
+  const document = readDocument(withEqualDoubles(root) as Schema)
   if (typeof document === 'string') return document
   const problem = inPlaceProblem(document)
   if (problem !== undefined) return problem
@@ -49,7 +49,6 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
     ownProperties: true,
     // Each referenced schema gets its own function; inlining would make the code grow exponentially.
     inlineRefs: false,
-    multipleOfPrecision: 9,
     code: {
       regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), {
         code: 'metered',
@@ -59,7 +58,8 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   })
   // Ajv2020 always turns this on, and every schema would then track evaluated properties that nothing reads.
   ajv.opts.unevaluated = emitted.unevaluated
-  for (const definition of linear(meter, str)) ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
+  for (const definition of [...linear(meter, str), ...numericKeywords(meter, str)])
+    ajv.removeKeyword(definition.keyword as string).addKeyword(definition)
   ajv.addKeyword({
     keyword: SPEND,
     code: ({ gen, schema, data }: KeywordCxt) => {
@@ -70,7 +70,7 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
   try {
     const validate = ajv.compile(emitted.schema as JsonObject)
     return {
-      check: (args) => meter.run(() => (validate(args) ? 'ok' : validate.errors!)),
+      check: (args) => meter.run(() => (validate(asSeen(args)) ? 'ok' : validate.errors!)),
       weight: WEIGHT_OF_ONE + WEIGHT_OF_SCHEMA * document.nodes.size,
     }
   } catch {
@@ -109,7 +109,7 @@ function linear(meter: Meter, str: Str): FuncKeywordDefinition[] {
       keyword: 'uniqueItems',
       type: 'array',
       compile: (wanted: boolean) => (items: JsonValue[]) =>
-        !wanted || new Set(items.map((item) => keyOf(item, meter))).size === items.length,
+        !wanted || new Set(items.map((item) => meteredKey(item, meter))).size === items.length,
       error: { message: 'must NOT have duplicate items' },
     },
     {
@@ -138,14 +138,13 @@ function characters(text: string, meter: Meter): number {
 }
 
 function isOneOf(values: JsonValue[], meter: Meter): (value: JsonValue) => boolean {
-  const keys = new Set(values.map((value) => keyOf(value, null)))
-  const containers = values.some((value) => typeof value === 'object' && value !== null)
-  return (value) => (containers || typeof value !== 'object' || value === null) && keys.has(keyOf(value, meter))
+  const keys = new Set(values.map((value) => keyOf(value)))
+  const containers = values.some(isContainer)
+  return (value) => (containers || typeof value !== 'object' || value === null) && keys.has(meteredKey(value, meter))
 }
 
-/** Equal values have equal keys (Core 2020-12, section 4.2.2). Takes time proportional to the value. */
-function keyOf(value: JsonValue, meter: Meter | null): string {
-  const key = canonicalize(value)
-  meter?.spend(key.length >> 1)
+function meteredKey(value: JsonValue, meter: Meter): string {
+  const key = keyOf(value)
+  meter.spend(key.length >> 1)
   return key
 }

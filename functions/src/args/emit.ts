@@ -2,6 +2,7 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import type { SchemaDocument } from './document.ts'
 import type { Schema } from './keywords.ts'
 import type { Node, Part } from './node.ts'
+import { isNumeric, NUMERIC_TYPE } from './numbers.ts'
 import type { Pattern, Patterns } from './pattern.ts'
 
 /**
@@ -60,11 +61,12 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
   function whole(schema: Schema): object | boolean {
     if (typeof schema === 'boolean') return schema
     const node = nodes.get(schema)!
-    const { pattern, ...assertions } = node.assertions
+    const { pattern, type, ...assertions } = node.assertions
     const target = targets.get(node)
     if (target === false) return false
     return {
       [SPEND]: costOf(node),
+      ...(type !== undefined && { [isNumeric(type) ? NUMERIC_TYPE : 'type']: type }),
       ...assertions,
       ...(typeof pattern === 'string' && known(pattern) && { pattern }),
       ...Object.fromEntries(

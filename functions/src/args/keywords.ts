@@ -1,3 +1,5 @@
+import { decimalOf } from '@vitrine/core/json/decimal'
+import { isNumberLiteral, type NumberLiteral } from '@vitrine/core/json/number-literal'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 
 /**
@@ -41,7 +43,11 @@ export const DEFINITIONS = ['$defs', 'definitions']
 
 const TYPES = new Set<JsonValue>(['string', 'number', 'integer', 'boolean', 'null', 'object', 'array'])
 
-const isNumber = (value: JsonValue) => typeof value === 'number' && Number.isFinite(value)
+/** Longer ones would take too long to divide by. */
+const DIGITS_MAX = 400
+const isNumber = (value: JsonValue): value is number | NumberLiteral =>
+  isNumberLiteral(value) ? value.rawJSON.length <= DIGITS_MAX : typeof value === 'number' && Number.isFinite(value)
+const isPositive = (number: number | NumberLiteral) => decimalOf(number).digits !== '' && !decimalOf(number).negative
 const isCount = (value: JsonValue) => Number.isSafeInteger(value) && (value as number) >= 0
 const isNames = (value: JsonValue) => Array.isArray(value) && value.every((name) => typeof name === 'string')
 const isTypes = (value: JsonValue) =>
@@ -56,7 +62,7 @@ export const ASSERTIONS: Record<string, (value: JsonValue) => boolean> = {
   type: isTypes,
   enum: (value) => Array.isArray(value),
   const: () => true,
-  multipleOf: (value) => isNumber(value) && (value as number) > 0,
+  multipleOf: (value) => isNumber(value) && isPositive(value),
   maximum: isNumber,
   exclusiveMaximum: isNumber,
   minimum: isNumber,

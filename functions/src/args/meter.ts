@@ -1,4 +1,4 @@
-import type { JsonValue } from '@vitrine/core/json/value'
+import { isContainer, type JsonValue } from '@vitrine/core/json/value'
 
 /**
  * Counts the steps of one check. Many small schemas on many small values are a lot of work, which no limit on either
@@ -43,6 +43,6 @@ export function createMeter(): Meter {
 }
 
 function partsOf(value: JsonValue): number {
-  if (typeof value !== 'object' || value === null) return 1
+  if (!isContainer(value)) return 1
   return 1 + (Array.isArray(value) ? value.length : Object.keys(value).length)
 }
