@@ -62,7 +62,7 @@ export async function connectToChain(values: ChainValues, io: Io): Promise<{ vit
 }
 
 function open(baseUrl: string, key: string, chain: ChainName | undefined): Connection {
-  return { vitrine: new Vitrine({ baseUrl, key }), chain, isAgent: key.startsWith('agent.') }
+  return { vitrine: new Vitrine({ baseUrl, key, numbers: 'literal' }), chain, isAgent: key.startsWith('agent.') }
 }
 
 async function readStack(file: string): Promise<LocalStack | undefined> {

@@ -2,6 +2,7 @@ import { ERRORS, isErrorCode, type CallableStatus, type ErrorCode } from '@vitri
 import { findLack } from './check.ts'
 import { VitrineError } from './error.ts'
 import { isPlainObject } from './json-type.ts'
+import type { ParseJson } from './numbers.ts'
 import type { Answer, OperationPath } from './operations.ts'
 
 /** What came back over HTTP, not yet understood. */
@@ -27,8 +28,12 @@ const PASSING = new Set([408, 429, 502, 503, 504])
  * Reads an answer of the callable protocol, `{result}` or `{error: {status, message, details}}`.
  * Errors: what the server reports, or invalid_response. The body never enters an invalid_response: it may be anything.
  */
-export function readAnswer<Path extends OperationPath>(answer: RawAnswer, path: Path): Answer<Path> {
-  const body = parse(answer)
+export function readAnswer<Path extends OperationPath>(
+  answer: RawAnswer,
+  path: Path,
+  parseJson: ParseJson,
+): Answer<Path> {
+  const body = parse(answer, parseJson)
   const error = body['error']
   if (isPlainObject(error)) throw reported(answer.status, error)
   const result = body['result']
@@ -39,10 +44,10 @@ export function readAnswer<Path extends OperationPath>(answer: RawAnswer, path: 
   return result as Answer<Path>
 }
 
-function parse({ status, text }: RawAnswer): Record<string, unknown> {
+function parse({ status, text }: RawAnswer, parseJson: ParseJson): Record<string, unknown> {
   let body: unknown
   try {
-    body = JSON.parse(text)
+    body = parseJson(text)
   } catch {
     // The parser's message quotes the text, so it is no cause.
     throw invalid(status, 'is not JSON')

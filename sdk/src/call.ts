@@ -2,6 +2,7 @@ import { readAnswer, type RawAnswer } from './answer.ts'
 import { checkRequest } from './check.ts'
 import { withDeadline } from './deadline.ts'
 import { VitrineError } from './error.ts'
+import { writeJson } from './numbers.ts'
 import type { Answer, Input, OperationPath } from './operations.ts'
 import type { CallOptions, Settings } from './options.ts'
 
@@ -21,10 +22,10 @@ const TOKEN = /^[\x21-\x7e]+$/
 export function createCall(settings: Settings): Call {
   return async (path, input, options = {}) => {
     checkRequest(path, input)
-    const body = JSON.stringify({ data: input })
+    const body = writeJson({ data: input })
     const limit = { timeoutMs: settings.timeoutMs, signal: options.signal }
     const answer = await withDeadline(limit, (signal) => exchange(settings, path, body, signal))
-    return readAnswer(answer, path)
+    return readAnswer(answer, path, settings.parseJson)
   }
 }
 

@@ -1,4 +1,5 @@
 import { isErrorCode } from '@vitrine/core/errors'
+import { doubleOf, isNumberLiteral } from '@vitrine/core/json/number-literal'
 import { checkJson } from '@vitrine/core/json/value'
 import { VitrineError } from './error.ts'
 import { hasType, impliedType, isPlainObject } from './json-type.ts'
@@ -40,7 +41,7 @@ interface Problem {
 /** The first thing that is wrong with a value, from the outside in. */
 function findProblem(number: number, given: unknown, path: Path): Problem | undefined {
   const part = TABLES.parts[number]!
-  const value = part.trim && typeof given === 'string' ? given.trim() : given
+  const value = part.trim && typeof given === 'string' ? given.trim() : isNumberLiteral(given) ? doubleOf(given) : given
   for (const find of [findInType, findInValue, findInItems, findInFields, findInEntries, findInForms, findInJson]) {
     const problem = find(part, value, path)
     if (problem !== undefined) return problem
@@ -141,7 +142,7 @@ function closenessOf(number: number, value: unknown): number {
 
 function findInJson(part: Part, value: unknown, path: Path): Problem | undefined {
   if (!part.json) return undefined
-  const checked = checkJson(value, path.join('.'))
+  const checked = checkJson(value, path.join('.'), { bigints: true })
   return checked.ok ? undefined : { path, message: checked.error.message ?? 'Is not JSON.' }
 }
 

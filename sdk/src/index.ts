@@ -10,11 +10,13 @@ export type { ErrorCode } from '@vitrine/core/errors'
 export type { Action, Entry, Meta } from '@vitrine/core/log/entry'
 export type { Opening } from '@vitrine/core/log/commitment'
 export type { Outcome } from '@vitrine/core/log/facets'
+export type { NumberLiteral } from '@vitrine/core/json/number-literal'
 export type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 export type { AuthScheme, HttpMethod, Piece, ToolKind } from '@vitrine/core/tool'
 export type { Client } from './client.ts'
 export type { ExportResume } from './export-point.ts'
 export type { Answer, Input, OperationPath } from './operations.ts'
+export type { Numbers } from './numbers.ts'
 export type { CallOptions, VitrineOptions } from './options.ts'
 export type { ReceiptProblem, VerifiedReceipt, VerifyReceiptOptions } from './receipt.ts'
 export type { ReceiptTrust } from './receipt-trust.ts'
@@ -78,6 +80,6 @@ export class Vitrine {
   constructor(options: VitrineOptions) {
     const settings = readOptions(options)
     this.request = createCall(settings)
-    Object.assign(this, createClient(this.request, createStream(settings)))
+    Object.assign(this, createClient(this.request, createStream(settings), settings.parseJson))
   }
 }

@@ -2,6 +2,7 @@ import type { Piece } from '@vitrine/core/tool'
 import { readAnswer } from './answer.ts'
 import { checkRequest } from './check.ts'
 import { VitrineError } from './error.ts'
+import type { ParseJson } from './numbers.ts'
 import type { Input } from './operations.ts'
 import type { CallOptions } from './options.ts'
 import { withoutPrefix, type Stream } from './stream.ts'
@@ -15,11 +16,11 @@ export interface ToolStreaming {
   stream(input: Input<'invokeTool'>, options?: CallOptions): AsyncGenerator<StreamPart, void, undefined>
 }
 
-export function createStreaming(stream: Stream): ToolStreaming {
+export function createStreaming(stream: Stream, parseJson: ParseJson): ToolStreaming {
   return {
     stream(input, options) {
       checkRequest('invokeTool', input)
-      return invokeStream(stream, input, options)
+      return invokeStream(stream, parseJson, input, options)
     },
   }
 }
@@ -27,6 +28,7 @@ export function createStreaming(stream: Stream): ToolStreaming {
 /** Reads the streaming form of the callable protocol: `data: {"message"}` for every piece, then `{"result"}` or `{"error"}`. */
 async function* invokeStream(
   stream: Stream,
+  parseJson: ParseJson,
   input: Input<'invokeTool'>,
   options: CallOptions = {},
 ): AsyncGenerator<StreamPart, void, undefined> {
@@ -45,7 +47,7 @@ async function* invokeStream(
     }
     yield {
       type: 'result',
-      ...readAnswer({ status: 200, text }, 'invokeTool'),
+      ...readAnswer({ status: 200, text }, 'invokeTool', parseJson),
     }
     return
   }

@@ -1,5 +1,7 @@
 import { parseKey } from '@vitrine/core/keys/key'
+import { KEEPS_LITERALS } from '@vitrine/core/json/number-literal'
 import { VitrineError } from './error.ts'
+import { PARSERS, type Numbers, type ParseJson } from './numbers.ts'
 
 interface CommonOptions {
   /** Where the functions are, without a function's name. https, or http on loopback. */
@@ -11,6 +13,11 @@ interface CommonOptions {
    * Default 90,000: more than the longest invocation takes.
    */
   timeoutMs?: number
+  /**
+   * How numbers of answers are read; `double` unless said otherwise. `exact` and `literal` need `JSON.rawJSON`: Node 22,
+   * Chrome 114, Firefox 135, Safari 18.4. In arguments a bigint is sent with all its digits everywhere.
+   */
+  numbers?: Numbers
 }
 
 /** Signed in with a key, or with whatever ID token `getToken` gives at each request. */
@@ -27,6 +34,7 @@ export interface Settings {
   baseUrl: string
   fetch: typeof globalThis.fetch
   timeoutMs: number
+  parseJson: ParseJson
   token: () => string | Promise<string>
 }
 
@@ -35,11 +43,11 @@ const TIMEOUT_MS_DEFAULT = 90_000
 const TIMER_MS_MAX = 2 ** 31 - 1
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
-/** Errors: invalid_argument, invalid_url, malformed_key. */
+/** Errors: invalid_argument, invalid_url, malformed_key, unsupported. */
 export function readOptions(options: VitrineOptions): Settings {
   if (typeof options !== 'object' || options === null)
     throw new VitrineError('invalid_argument', { message: 'Pass baseUrl and a key.' })
-  const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS_DEFAULT } = options
+  const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS_DEFAULT, numbers = 'double' } = options
   if (typeof fetch !== 'function')
     throw new VitrineError('invalid_argument', { message: 'There is no fetch here; give one.' })
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > TIMER_MS_MAX) {
@@ -47,7 +55,21 @@ export function readOptions(options: VitrineOptions): Settings {
       message: 'timeoutMs must be a positive whole number of milliseconds.',
     })
   }
-  return { baseUrl: readBaseUrl(options.baseUrl), fetch, timeoutMs, token: readIdentity(options) }
+  return {
+    baseUrl: readBaseUrl(options.baseUrl),
+    fetch,
+    timeoutMs,
+    parseJson: readNumbers(numbers),
+    token: readIdentity(options),
+  }
+}
+
+function readNumbers(numbers: Numbers): ParseJson {
+  if (!Object.hasOwn(PARSERS, numbers))
+    throw new VitrineError('invalid_argument', { message: `numbers must be ${Object.keys(PARSERS).join(' or ')}.` })
+  if (numbers !== 'double' && !KEEPS_LITERALS)
+    throw new VitrineError('unsupported', { message: 'There is no JSON.rawJSON here, which exact numbers need.' })
+  return PARSERS[numbers]
 }
 
 function readIdentity({ key, getToken }: VitrineOptions): () => string | Promise<string> {

@@ -3,6 +3,7 @@ import { readAnswer } from './answer.ts'
 import { orNetworkError, send } from './call.ts'
 import { withDeadline } from './deadline.ts'
 import { VitrineError } from './error.ts'
+import { writeJson } from './numbers.ts'
 import type { OperationPath } from './operations.ts'
 import type { CallOptions, Settings } from './options.ts'
 
@@ -30,10 +31,11 @@ export function createStream(settings: Settings): Stream {
     const limit = { timeoutMs: settings.timeoutMs, signal: options.signal }
     try {
       const { response, readText } = await withDeadline(limit, () =>
-        send(settings, path, JSON.stringify({ data }), request.signal, options.accept),
+        send(settings, path, writeJson({ data }), request.signal, options.accept),
       )
       const { ok, status, body } = response
-      if (!ok) readAnswer({ status, text: withoutPrefix(await withDeadline(limit, readText)) }, path)
+      if (!ok)
+        readAnswer({ status, text: withoutPrefix(await withDeadline(limit, readText)) }, path, settings.parseJson)
       if (!ok || body === null) throw new VitrineError('invalid_response', { status })
       const reader = body.getReader()
       const read = () => orNetworkError(status, () => reader.read(), 'The answer broke off.')

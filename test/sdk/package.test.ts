@@ -24,9 +24,9 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const key = testKey()
 /**
  * The bundle's size with methods and checks written by hand: 77,954 at 567501b, and 78,988 with the core of b66541f. Now
- * that they are derived it is 77,932.
+ * that they are derived it is 77,932; the reader of exact numbers takes 6,000 more, and more fields of answers the rest.
  */
-const BUNDLE_BYTES_MAX = 78_988
+const BUNDLE_BYTES_MAX = 88_000
 let project: string
 let installed: string
 let wire: WireServer

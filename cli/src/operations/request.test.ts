@@ -13,6 +13,9 @@ const FILES: Record<string, string> = {
   'tool.yaml': 'name: search\nkind: http\nurl: https://a.example\nheaders:\n  accept: text/plain\n',
   'tool.json': '{"name": "search", "kind": "mcp"}',
   'list.yaml': '- 1\n',
+  'numbers.yaml': 'id: 725653563933458432\nof: [1.0, 1e400, 7, "1.0"]\n',
+  'numbers.json': '{"id":725653563933458432,"of":[1.0,1e400,7,"1.0"]}',
+  'request.json': '{"name":"t","timeoutMs":1e3,"args":{"id":1.0}}',
   'broken.yaml': `authToken: "${SECRET}\n: x: y\n`,
 }
 
@@ -35,6 +38,22 @@ async function problem(path: OperationPath, args: readonly string[]): Promise<st
   expect(error, args.join(' ')).toMatchObject({ code: 'bad_usage' })
   return (error as Error).message
 }
+
+it.each([
+  ['given', ['t', '--args', '{"id":725653563933458432,"of":[1.0,1e400,7,"1.0"]}']],
+  ['in a file', ['t', '--args', '@numbers.json']],
+  ['in YAML', ['t', '--args', '@numbers.yaml']],
+])('numbers of arguments %s keep their digits', async (_where, args) => {
+  const request = await read('invokeTool', args)
+  expect(JSON.stringify(request['args'])).toBe('{"id":725653563933458432,"of":[1.0,1e400,7,"1.0"]}')
+  checkRequest(contract.invokeTool, fieldsOf(contract.invokeTool), request)
+})
+
+it('takes numbers of its own in any spelling', async () => {
+  const request = await read('invokeTool', ['--file', 'request.json'])
+  checkRequest(contract.invokeTool, fieldsOf(contract.invokeTool), request)
+  expect(JSON.stringify(request)).toBe('{"name":"t","timeoutMs":1e3,"args":{"id":1.0}}')
+})
 
 describe('arguments become a request', () => {
   it.each<[OperationPath, string[], object]>([

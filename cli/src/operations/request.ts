@@ -2,6 +2,9 @@
 
 import { ERRORS, isErrorCode } from '@vitrine/core/errors'
 import type { Operation } from '@vitrine/core/api/operation'
+import { withDoubles } from '@vitrine/core/json/map-scalars'
+import { parseJson } from '@vitrine/core/json/parse'
+import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { json } from '@vitrine/core/shapes'
 import { parseYaml } from '@vitrine/core/yaml/file'
 import type * as z from 'zod'
@@ -149,7 +152,7 @@ function listOf(flag: string, text: string): unknown[] {
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '')
-  const list = parseJson(`--${flag}`, text)
+  const list = jsonFrom(`--${flag}`, text)
   if (!Array.isArray(list)) throw badUsage(`--${flag} must be a list`)
   return list
 }
@@ -157,13 +160,13 @@ function listOf(flag: string, text: string): unknown[] {
 async function jsonOf(flag: string, text: string, read: Read): Promise<unknown> {
   if (text === '-') return documentOf(await read('-'), `--${flag}`)
   if (text.startsWith('@')) return documentOf(await read(text.slice(1)), text.slice(1))
-  return parseJson(`--${flag}`, text)
+  return jsonFrom(`--${flag}`, text)
 }
 
 /** The parser's own message quotes the text. */
-function parseJson(name: string, text: string): unknown {
+function jsonFrom(name: string, text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     throw badUsage(`${name} must be JSON, or @ and the name of a file`)
   }
@@ -172,11 +175,11 @@ function parseJson(name: string, text: string): unknown {
 /** JSON or YAML. */
 function documentOf(text: string, name: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseJson(text)
   } catch {
     // It is YAML, or neither.
   }
-  const parsed = parseYaml(text, json)
+  const parsed = parseYaml(text, json, { literals: true })
   if (parsed.ok) return parsed.value
   const { line, column } = parsed.problems[0]!
   throw badUsage(`${name}:${line}:${column} is neither JSON nor YAML`)
@@ -184,8 +187,7 @@ function documentOf(text: string, name: string): unknown {
 
 function objectOf(text: string, path: string): Record<string, unknown> {
   const value = documentOf(text, path)
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw badUsage(`${path} must hold the fields of a request`)
+  if (!isObject(value)) throw badUsage(`${path} must hold the fields of a request`)
   return { ...value }
 }
 
@@ -200,7 +202,7 @@ function readerOf(io: Pick<Io, 'cwd' | 'input'>): Read {
 
 /** Throws bad usage that names the options to put right. */
 export function checkRequest(operation: Operation, fields: readonly Field[], request: Record<string, unknown>): void {
-  const parsed = operation.request.safeParse(request)
+  const parsed = operation.request.safeParse(withDoubles(request as JsonObject))
   if (parsed.success) return
   const problems = issuesOf(parsed.error.issues).flatMap((issue) => problemsOf(issue, fields, request))
   throw badUsage(`${[...new Set(problems)].slice(0, 5).join('; ')} (see --help)`)

@@ -1,6 +1,8 @@
 /** Shows the answer of an operation to a person: a table, or lines of a name and a value. */
 
 import type { Operation } from '@vitrine/core/api/operation'
+import { isNumberLiteral } from '@vitrine/core/json/number-literal'
+import { isContainer } from '@vitrine/core/json/value'
 import { createTable } from '../table.ts'
 import { plain, plainLines } from '../text.ts'
 import { isFree, schemaOf } from './schema.ts'
@@ -51,7 +53,7 @@ function valueText(value: unknown, omitted: Set<string>): string {
 
 function scalarText(value: unknown): string {
   if (value === null || value === undefined || value === '') return NOTHING
-  const text = String(value)
+  const text = isNumberLiteral(value) ? value.rawJSON : String(value)
   return text.includes('\n') ? plainLines(text) : plain(text)
 }
 
@@ -82,7 +84,7 @@ function table(rows: readonly Fields[], omitted: Set<string>): string {
 }
 
 function isScalar(value: unknown): boolean {
-  return value === null || typeof value !== 'object'
+  return !isContainer(value)
 }
 
 function isRows(value: unknown): value is Fields[] {

@@ -12,6 +12,7 @@ import {
   type Node,
 } from 'yaml'
 import type * as z from 'zod'
+import { numberOf } from '../json/number-literal.ts'
 import type { Problem } from './problems.ts'
 
 /** Reads YAML files that people write, within bounds, and locates what is wrong in them. */
@@ -34,9 +35,10 @@ export type Parsed<T> =
 
 /**
  * Reads YAML 1.2 (https://yaml.org/spec/1.2.2) into a checked value. Reports all problems at once, each at the place to
- * change: an unknown or repeated field at its name, a missing one at the block that lacks it.
+ * change: an unknown or repeated field at its name, a missing one at the block that lacks it. With `literals`, numbers
+ * keep their digits as in `parseJson`.
  */
-export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
+export function parseYaml<T>(text: string, schema: z.ZodType<T>, { literals = false } = {}): Parsed<T> {
   const start = { line: 1, column: 1 }
   if (text.length > TEXT_LENGTH_MAX)
     return failed([{ ...start, message: `The file is larger than ${TEXT_LENGTH_MAX / 1024} KiB.` }])
@@ -60,6 +62,7 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
       message: 'Fields must be unique; this one was there before.',
     }))
     if (repeated.length > 0) return failed(repeated)
+    if (literals) keepLiterals(document)
     const checked = schema.safeParse(document.toJS({ maxAliasCount: ALIASES_MAX }))
     if (checked.success)
       return { ok: true, value: checked.data, locate: (path) => place(lines, offsetOf(document, path).offset) }
@@ -73,6 +76,19 @@ export function parseYaml<T>(text: string, schema: z.ZodType<T>): Parsed<T> {
     throw error
   }
 }
+
+/** A number in JSON's spelling that a double would change stays its literal, as `parseJson` has it. */
+function keepLiterals(document: Document): void {
+  visit(document, {
+    Scalar(_, scalar) {
+      const { value, source } = scalar
+      if (typeof value === 'number' && source !== undefined && NUMBER.test(source)) scalar.value = numberOf(source)
+    },
+  })
+}
+
+/** RFC 8259, section 6. */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
 function failed(problems: Problem[]): { ok: false; problems: Problem[] } {
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column).slice(0, PROBLEMS_MAX) }
