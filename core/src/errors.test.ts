@@ -91,6 +91,7 @@ const PINNED: Record<ErrorCode, Row> = {
   ],
   circuit_open: [503, 'UNAVAILABLE', true, 'The tool failed too often lately and is not called for a while.'],
   worker_absent: [503, 'UNAVAILABLE', true, 'No worker that runs the tool can be reached.'],
+  server_failed: [503, 'UNAVAILABLE', true, "The tool's server does not start; admin/getPolicy tells its owner why."],
   conflict: [409, 'ABORTED', true, 'Somebody else changed this at the same time; read it again and retry.'],
   upstream_unreachable: [502, 'UNAVAILABLE', true, 'The tool could not be reached.'],
   upstream_timeout: [504, 'DEADLINE_EXCEEDED', true, 'The tool did not answer in time.'],

@@ -130,6 +130,7 @@ const table = {
   ),
   circuit_open: e(503, 'UNAVAILABLE', true, 'The tool failed too often lately and is not called for a while.'),
   worker_absent: e(503, 'UNAVAILABLE', true, 'No worker that runs the tool can be reached.'),
+  server_failed: e(503, 'UNAVAILABLE', true, "The tool's server does not start; admin/getPolicy tells its owner why."),
   cancelled: e(499, 'CANCELLED', true, 'The caller went away.'),
   // Vitrine itself and the services it uses
   kms_unavailable: e(503, 'UNAVAILABLE', true, 'The key service does not answer; nothing was forwarded.'),

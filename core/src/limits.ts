@@ -82,6 +82,9 @@ export const SERVER_ENV_MAX = 64
 /** A variable's literal value. Credentials belong in secrets. */
 export const SERVER_ENV_VALUE_LENGTH_MAX = 8 * 1024
 export const SERVER_COMMANDS_MAX = 512
+/** Folders in which a server looks up programs. */
+export const SERVER_PATH_MAX = 16
+export const SERVER_PATH_LENGTH_MAX = 1024
 /** An agent.yaml, and its list of tools as JSON, which is in the agent document that every call reads. */
 export const AGENT_MANIFEST_BYTES_MAX = 64 * 1024
 /**

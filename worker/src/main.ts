@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCommandEnabled, isNodeServer } from '@vitrine/core/policy/server-config'
-import type { WorkerPolicy } from '@vitrine/core/policy/worker-protocol'
+import type { ServerStatus, WorkerPolicy } from '@vitrine/core/policy/worker-protocol'
 import { describeProblems } from '@vitrine/core/yaml/problems'
 import { parseNodeConfig, type NodeServer } from './config/node-config.ts'
 import { nodeServers, type NodeServers } from './config/node-servers.ts'
@@ -116,7 +116,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   })
   void control.start()
   started.promise.then(
-    () => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}`),
+    () => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}${withoutFailed(pool.states())}`),
     revoked.reject,
   )
 
@@ -127,6 +127,12 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   await pool.close()
   await dispatch.close()
   return code
+}
+
+/** What the operator has to know beside that the worker is ready. */
+function withoutFailed(servers: ServerStatus[]): string {
+  const failed = servers.filter(({ state }) => state === 'failed')
+  return failed.map(({ slug, error = '' }) => `; failed: ${slug} (${error.replaceAll(/\s+/g, ' ')})`).join('')
 }
 
 /** What to run for a policy's servers. */

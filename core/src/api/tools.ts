@@ -249,6 +249,7 @@ export const toolOperations = {
       'too_many_calls',
       ...UPSTREAM_ERRORS,
       'worker_absent',
+      'server_failed',
     ],
     effect: 'change',
     example: { name: 'github__create_issue', args: { title: 'It rains' }, timeoutMs: 30_000 },

@@ -7,7 +7,7 @@ import {
   URL_LENGTH_MAX,
 } from '../limits.ts'
 import { isExactVersion, isIntegrity } from '../policy/pin.ts'
-import { SERVER_EVENTS, SERVER_STATES, type WorkerPolicy } from '../policy/worker-protocol.ts'
+import { SERVER_EVENTS, SERVER_STATES, START_CODES, type WorkerPolicy } from '../policy/worker-protocol.ts'
 import { utf8 } from '../bytes.ts'
 import { count, id, jsonObject, sha256, timestamp, toolName } from '../shapes.ts'
 import { operation } from './operation.ts'
@@ -53,7 +53,17 @@ export const workerOperations = {
       policyVersion: count.describe('Version of the policy that the worker runs.'),
       // Twice a policy's maximum: while a new policy replaces an old one, the servers of both are running.
       servers: z
-        .array(z.strictObject({ slug: toolName, state: z.enum(SERVER_STATES), error: told.optional() }))
+        .array(
+          z.strictObject({
+            slug: toolName,
+            state: z.enum(SERVER_STATES),
+            error: told.optional(),
+            code: z
+              .enum(START_CODES)
+              .optional()
+              .describe('What calls of a failed server are answered, if not `server_failed`.'),
+          }),
+        )
         .max(2 * POLICY_SERVERS_MAX),
       events: z
         .array(z.strictObject({ slug: toolName, type: z.enum(SERVER_EVENTS), detail: told.optional() }))

@@ -6,10 +6,13 @@ import {
   SERVER_COMMANDS_MAX,
   SERVER_ENV_MAX,
   SERVER_ENV_VALUE_LENGTH_MAX,
+  SERVER_PATH_LENGTH_MAX,
+  SERVER_PATH_MAX,
 } from '../limits.ts'
 import { command, id, processText, secretName, toolName, unique } from '../shapes.ts'
 import { envNameProblem } from './env-names.ts'
 import { packageProblem, versionProblem } from './package-problem.ts'
+import { programFolderProblem } from './program-path.ts'
 
 /** The tool policies that owners write. Every object is strict: an unknown field is an error that names its path. */
 
@@ -37,6 +40,8 @@ const packageName = z
 export const versionSpec = z.string().superRefine(without(versionProblem))
 
 export const envName = z.string().superRefine(without(envNameProblem))
+
+const programFolder = z.string().max(SERVER_PATH_LENGTH_MAX).superRefine(without(programFolderProblem))
 
 const SOURCES = {
   static: { source: z.literal('static'), value: processText(SERVER_ENV_VALUE_LENGTH_MAX) },
@@ -102,6 +107,11 @@ const packageServer = z.strictObject({
     .optional()
     .describe('The executable of the package to start; by default its only one, or the one of its own name.'),
   args: z.array(processText(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
+  path: unique(z.array(programFolder).max(SERVER_PATH_MAX), (folder) => folder)
+    .optional()
+    .describe(
+      "Folders in which it finds programs by name, after the worker's own node; [] for node alone. By default those of the worker's image.",
+    ),
   healthCheck: healthCheck.prefault({}),
   limits: limits.prefault({}),
   node: z.undefined().optional(),
@@ -120,6 +130,7 @@ const nodeServer = z.strictObject({
   version: ofPackages,
   bin: ofPackages,
   args: ofPackages,
+  path: ofPackages,
 })
 
 /** An MCP server of a tool policy, from npm or from the worker's node. The worker talks to servers over stdio. */

@@ -50,11 +50,27 @@ export interface DispatchKey {
 export const SERVER_STATES = ['starting', 'ready', 'unhealthy', 'failed', 'stopped'] as const
 export type ServerState = (typeof SERVER_STATES)[number]
 
+/** Why a server can't start that a caller is told; all else is `server_failed` to them. */
+export const START_CODES = [
+  'secret_missing',
+  'connection_required',
+  'kms_unavailable',
+  'credential_unreadable',
+  'too_many_calls',
+] as const satisfies ErrorCode[]
+export type StartCode = (typeof START_CODES)[number]
+
+export function isStartCode(code: ErrorCode): code is StartCode {
+  return (START_CODES as readonly ErrorCode[]).includes(code)
+}
+
 export interface ServerStatus {
   slug: string
   state: ServerState
-  /** Without credentials. */
+  /** Why it is not ready, for owners. Without credentials. */
   error?: string | undefined
+  /** Of a failed one: what its calls are answered, if not `server_failed`. */
+  code?: StartCode | undefined
 }
 
 export const SERVER_EVENTS = ['unhealthy', 'restarted', 'crashed', 'recovered'] as const
@@ -89,4 +105,10 @@ export const LOG_COMMAND = 'vitrine.log'
 export const SERVER_LOG_BYTES_MAX = 2 * 1024 * 1024
 
 /** The raw MCP result, or the reason why there is none. */
-export type CallAnswer = { result: JsonValue } | { error: { code: ErrorCode; message?: string } }
+export type CallAnswer = { result: JsonValue } | { error: { code: ErrorCode; message?: string; details?: JsonObject } }
+
+/**
+ * Details of `tool_not_found` where the policy that the worker has lacks the command. It may not have heard of the
+ * newest one, which the control plane has looked at before.
+ */
+export const BEHIND = { behind: true } as const

@@ -21,6 +21,7 @@ spec:
       enabled: true
       executable: "node"
       args: ["/opt/tools/web-search/index.js"]
+      path: [/opt/tools/bin, /usr/bin]
       capabilities:
         - web.search
         - web.fetch
@@ -48,6 +49,7 @@ test('reads every field', () => {
         enabled: true,
         executable: 'node',
         args: ['/opt/tools/web-search/index.js'],
+        path: ['/opt/tools/bin', '/usr/bin'],
         capabilities: ['web.search', 'web.fetch'],
         credentials: {
           SEARCH_API_KEY: { from: 'secret', secret: 'search-api-key' },
@@ -60,7 +62,7 @@ test('reads every field', () => {
       },
     ],
     warnings: [
-      { line: 14, column: 16, message: 'OTHER is written out; keep it elsewhere and name it by env: or secret:.' },
+      { line: 15, column: 16, message: 'OTHER is written out; keep it elsewhere and name it by env: or secret:.' },
     ],
   })
 })

@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { envNameProblem } from '@vitrine/core/policy/env-names'
+import { SERVER_PATH_MAX } from '@vitrine/core/limits'
+import { programFolderProblem } from '@vitrine/core/policy/program-path'
 import type { HealthCheck, ServerLimits } from '@vitrine/core/policy/server-config'
 import { block, flag, list, noneTwice, serverName, text, whole } from '@vitrine/core/yaml/fields'
 import { parseYaml, type Parsed } from '@vitrine/core/yaml/file'
@@ -16,6 +18,8 @@ export interface NodeServer {
   /** Started directly, never through a shell. */
   executable: string
   args: string[]
+  /** Folders in which it finds programs by name; those of the image if absent. */
+  path?: string[] | undefined
   /** The commands that exist; all others are hidden from the control plane too (capabilities.ts). */
   capabilities: string[]
   credentials: Record<string, Credential>
@@ -37,6 +41,11 @@ const variable = z.string().superRefine((name, context) => {
   if (message !== null) context.addIssue({ code: 'custom', message })
 })
 
+const folder = text.superRefine((value, context) => {
+  const message = programFolderProblem(value)
+  if (message !== null) context.addIssue({ code: 'custom', message })
+})
+
 const credential = text.transform((value, context): Credential => {
   const parsed = parseCredential(value)
   if (!('problem' in parsed)) return parsed
@@ -55,6 +64,7 @@ const server = block({
   enabled: flag.default(true),
   executable: text.min(1, 'Must not be empty.'),
   args: list(text, 256).default([]),
+  path: list(folder, SERVER_PATH_MAX).optional(),
   capabilities: list(
     z.string({ error: 'Must be text.' }).regex(CAPABILITY, 'Must be the name of a tool, or "prefix.*".'),
     1_024,
@@ -87,7 +97,12 @@ const servers = list(server, SERVERS_MAX).superRefine((all, context) => {
     'The name',
     context,
   )
-  for (const [i, { capabilities }] of all.entries()) {
+  for (const [i, { capabilities, path = [] }] of all.entries()) {
+    noneTwice(
+      path.map((key, j) => ({ key, path: [i, 'path', j] })),
+      'The folder',
+      context,
+    )
     noneTwice(
       capabilities.map((key, j) => ({ key, path: [i, 'capabilities', j] })),
       'The capability',

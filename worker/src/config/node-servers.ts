@@ -37,13 +37,14 @@ export function nodeServers(
             ? `worker.yaml has ${slug} switched off.`
             : `worker.yaml has no server ${slug}, and the policy says that the node brings it.`,
         )
-      const { executable, args, capabilities, healthCheck, limits } = found.server
+      const { executable, args, path, capabilities, healthCheck, limits } = found.server
       return {
         slug,
         enabled,
         commands,
         executable,
         args,
+        ...(path && { path }),
         capabilities,
         env: environmentOf(found.server, found.env, asked.env),
         healthCheck: asked.healthCheck ?? healthCheck,

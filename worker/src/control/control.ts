@@ -130,6 +130,6 @@ export function createControl(options: ControlOptions): Control {
 }
 
 /** A pool's state may have more fields than the control plane accepts. */
-function statusOf({ slug, state, error }: ServerStatus): ServerStatus {
-  return { slug, state, ...(error !== undefined && { error: shortened(error) }) }
+function statusOf({ slug, state, error, code }: ServerStatus): ServerStatus {
+  return { slug, state, ...(error !== undefined && { error: shortened(error) }), ...(code !== undefined && { code }) }
 }

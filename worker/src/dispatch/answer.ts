@@ -54,6 +54,6 @@ function event(data: unknown): string {
 
 function answerOf(result: Result<JsonObject>): CallAnswer {
   if (result.ok) return { result: result.value }
-  const { code, message = ERRORS[code].message } = result.error
-  return { error: { code, message } }
+  const { code, message = ERRORS[code].message, details } = result.error
+  return { error: { code, message, ...(details && { details: details as JsonObject }) } }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { TIMEOUT_MS_MAX } from '@vitrine/core/limits'
-import { LOG_COMMAND, type CallBody } from '@vitrine/core/policy/worker-protocol'
+import { BEHIND, LOG_COMMAND, type CallBody } from '@vitrine/core/policy/worker-protocol'
 import type { CallClaims } from '@vitrine/core/policy/call-token'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Pool } from '../server/api.ts'
@@ -32,7 +32,7 @@ export async function admitCall(parts: CallParts, req: IncomingMessage): Promise
   const signed = await readSigned(parts, req)
   if (!signed.ok) return signed
   const { server, command, user, userSecrets = {} } = signed.value
-  if (!parts.isEnabled(server, command)) return fail('tool_not_found')
+  if (!parts.isEnabled(server, command)) return fail('tool_not_found', undefined, BEHIND)
   return areOfUser(userSecrets, { orgId: parts.orgId(), user })
     ? signed
     : fail('credential_unreadable', "A secret of the call is not one of its user's.")

@@ -9,7 +9,7 @@ export function absentServer({ slug, absent }: AbsentServer): Server {
     stop: async () => undefined,
     update: () => undefined,
     isSame: (next) => 'absent' in next && next.absent === absent,
-    call: async () => ({ ok: false, code: 'upstream_unreachable', message: absent }),
+    call: async () => ({ ok: false, code: 'server_failed', message: absent }),
     report: () => ({ slug, state: 'failed', error: absent }),
     stderr: () => [],
     inFlight: () => 0,

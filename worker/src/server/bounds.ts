@@ -33,6 +33,9 @@ export const STDERR_LINE_BYTES_MAX = 16 * 1024
 /** Bytes read from one process's stderr per `STDERR_WINDOW_MS`; a server that writes more has to wait. */
 export const STDERR_BYTES_MAX = 256 * 1024
 export const STDERR_WINDOW_MS = 1_000
+/** Characters of the reason that is read out of these lines, and lines that it may go over. */
+export const REASON_LENGTH_MAX = 300
+export const REASON_LINES_MAX = 12
 
 /** Processes of one server; stops fork bombs. */
 export const DESCENDANTS_MAX = 64

@@ -1,5 +1,18 @@
-import { existsSync, openSync, closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { PROGRAM_FOLDERS } from '@vitrine/core/policy/program-path'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { groupsOf } from './cgroup.fixture.ts'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
@@ -62,17 +75,49 @@ describe('a server gets', () => {
     ])
     const env = await t.ask<Record<string, string>>('bad', 'env')
     expect(Object.keys(env).sort()).toEqual(['FOLDER', 'GREETING', 'HOME', 'PATH', 'TMPDIR', 'VITRINE_PROCESS_ID'])
-    expect(env).toMatchObject({ GREETING: 'hello', FOLDER: `${env['HOME']}/x`, PATH: join(t.workDir, 'bin') })
+    expect(env).toMatchObject({ GREETING: 'hello', FOLDER: `${env['HOME']}/x` })
     expect(readdirSync(join(t.workDir, 'bin'))).toEqual(['node'])
     delete process.env['VITRINE_TEST_LEAK']
   })
 
-  test('a working folder of its own, which goes with it', async () => {
+  test('the programs of its image, or those of its policy, after the node of the worker', async () => {
+    const pathOf = async () => (await t.ask<{ PATH: string }>('bad', 'env')).PATH.split(':')
+    const node = join(t.workDir, 'bin')
     await start(['bad'])
-    const { HOME: folder } = await t.ask<{ HOME: string }>('bad', 'env')
-    expect(existsSync(folder)).toBe(true)
+    expect(await pathOf()).toEqual([...new Set([node, dirname(process.execPath), ...PROGRAM_FOLDERS])])
+    expect(await t.ask('bad', 'run', { program: 'ls', args: ['/'] })).toContain('proc')
+    await start(['bad', 'good', { path: ['/opt/tools/bin', '/bin'] }])
+    expect(await pathOf()).toEqual([node, '/opt/tools/bin', '/bin'])
+    await start(['bad', 'good', { path: [] }])
+    expect(await pathOf()).toEqual([node])
+    expect(await t.ask('bad', 'run', { program: 'ls', args: ['/'] })).toBe('ENOENT')
+    expect(await t.ask('bad', 'run', { program: 'node', args: ['-p', '6 * 7'] })).toBe('42\n')
+  })
+
+  test('a working folder of its own, which goes with it, and the same name for the next time', async () => {
+    const folder = join(t.workDir, 'server-bad')
+    await vi.waitFor(() => expect(existsSync(folder)).toBe(false), WAIT)
+    await start(['bad'])
+    expect(await t.ask('bad', 'env')).toMatchObject({ HOME: folder, TMPDIR: join(folder, 'tmp') })
+    expect(await t.ask('bad', 'append-mib', { path: join(folder, 'left'), count: 1 })).toBe('ok')
     await start()
     await vi.waitFor(() => expect(existsSync(folder)).toBe(false), WAIT)
+    await start(['bad'])
+    expect(await t.ask('bad', 'env')).toMatchObject({ HOME: folder })
+    expect(readdirSync(folder)).toEqual(['tmp'])
+  })
+
+  test('another name while its folder is there, whatever that is', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'vitrine-elsewhere-'))
+    await vi.waitFor(() => expect(existsSync(join(t.workDir, 'server-bad'))).toBe(false), WAIT)
+    symlinkSync(elsewhere, join(t.workDir, 'server-bad'))
+    writeFileSync(join(t.workDir, 'server-bad.2'), '')
+    await start(['bad'])
+    expect(await t.ask('bad', 'env')).toMatchObject({ HOME: join(t.workDir, 'server-bad.3') })
+    expect(readdirSync(elsewhere)).toEqual([])
+    await start()
+    for (const name of ['server-bad', 'server-bad.2']) unlinkSync(join(t.workDir, name))
+    rmSync(elsewhere, { recursive: true })
   })
 
   test('no descriptor of the worker', async () => {
@@ -115,7 +160,7 @@ describe('a server that', () => {
 
   test('exits at once has failed, says why without its secrets, and is tried again', async () => {
     await start(['bad', 'exit-at-once', { env: [{ name: 'TOKEN', sealed: sealed('the-token') }] }])
-    expect(t.pool.states()[1]).toMatchObject({ slug: 'bad', state: expect.stringMatching(/failed|starting/) as string })
+    expect(t.pool.states()[1]).toMatchObject({ slug: 'bad', state: 'failed' })
     await vi.waitFor(
       () =>
         expect(t.pool.states()[1]!.error).toBe(
@@ -124,7 +169,7 @@ describe('a server that', () => {
       WAIT,
     )
     await vi.waitFor(() => expect(t.opened.length).toBeGreaterThan(2), WAIT)
-    expect(await t.call('bad', 'echo')).toMatchObject({ ok: false, code: 'upstream_unreachable' })
+    expect(await t.call('bad', 'echo')).toMatchObject({ ok: false, code: 'server_failed' })
     expect(t.pool.stderr('bad')).toContain('cannot start with [redacted:credential]')
   })
 

@@ -1,25 +1,28 @@
 import type { HealthCheck } from '@vitrine/core/policy/server-config'
-import type { ServerEvent, ServerState } from '@vitrine/core/policy/worker-protocol'
+import type { ServerEvent, ServerStatus } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from '../backoff.ts'
 import { createDepartures } from './departures.ts'
 import { watchHealth } from './health.ts'
+import { failedStatus } from './failure.ts'
+import { withReason } from './reason.ts'
 import type { Session } from './session.ts'
 
 /**
  * Keeps one process of a server running.
  *
  *   starting  → ready      the server answered the handshake and listed its tools
- *             → failed     it did not; it is started again after a backoff, or at once when a call needs it
- *   ready     → failed     it ended by itself (event `crashed`); it is started again likewise (event `restarted`)
+ *             → failed     it did not; it is started again after a backoff, or at once when a call needs it, and stays
+ *                          `failed` until it is ready
+ *   ready     → unhealthy  it ended by itself (event `crashed`); it is started again likewise (event `restarted`)
  *             → unhealthy  it failed a health check (event `unhealthy`); it is ended and started again likewise (event
  *                          `recovered`)
+ *   unhealthy → starting
  *   any state → stopped    `stop` was called; this is final
  */
 export interface Keeper {
-  /** `error` says why the server is not ready. */
-  status(): { state: ServerState; error?: string }
+  status(): Omit<ServerStatus, 'slug'>
   /** The running session; starts one if there is none. */
   get(): Promise<Result<Session>>
   /** The running session, if any. */
@@ -53,7 +56,7 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
   function start(): Promise<Result<Session>> {
     if (stopping.signal.aborted) return Promise.resolve(STOPPED)
     clearTimeout(retry)
-    status = { ...status, state: 'starting' }
+    if (status.state !== 'failed') status = { ...status, state: 'starting' }
     starting ??= launch(stopping.signal)
       .then(started)
       .finally(() => {
@@ -67,7 +70,7 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
       return STOPPED
     }
     if (!result.ok) {
-      lost('failed', result.error.message ?? result.error.code, news ?? 'recovered')
+      lost(failedStatus(result.error), news ?? 'recovered')
       return result
     }
     const opened = result.value
@@ -81,20 +84,20 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
     return result
   }
   /** Records that the session is gone, and plans a restart. */
-  function lost(state: ServerState, error: string, told: typeof news): void {
+  function lost(as: typeof status, told: typeof news): void {
     stopWatching()
     session = null
     news = told
-    status = { state, error }
+    status = as
     if (warm) retry = setTimeout(start, backoff.nextMs()).unref()
   }
   function onEnded(gone: Session, how: string): void {
     if (session !== gone) return
-    lost('failed', `It ended: ${how}.`, 'restarted')
+    lost({ state: 'unhealthy', error: withReason(`It ended: ${how}.`, gone.reason()) }, 'restarted')
     onEvent('crashed', how)
   }
   function onIll(gone: Session, problem: string): void {
-    lost('unhealthy', problem, 'recovered')
+    lost({ state: 'unhealthy', error: problem }, 'recovered')
     onEvent('unhealthy', problem)
     departures.add(gone.stop(limits.graceMs))
   }
@@ -116,4 +119,4 @@ export function createKeeper({ launch, healthCheck, limits, warm, onEvent }: Kee
   }
 }
 
-const STOPPED = fail('upstream_unreachable', 'The server is being stopped.')
+const STOPPED = fail('unavailable', 'The server is being stopped.')

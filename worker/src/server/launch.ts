@@ -7,6 +7,7 @@ import { covers } from '../config/capabilities.ts'
 import { resolveEnvironment } from './environment.ts'
 import type { Processes } from './processes.ts'
 import { createSecrets } from './secrets.ts'
+import { withReason } from './reason.ts'
 import { openSession, type Session } from './session.ts'
 import type { Holder, Slots } from './slots.ts'
 import { readStderr, type StderrLog } from './stderr.ts'
@@ -20,11 +21,18 @@ export interface LaunchParts {
   limits: PoolLimits
 }
 
+/** The user whose process it is, and their secrets by the names of variables. */
+export interface ForUser {
+  user: string
+  userSecrets: Record<string, Sealed>
+}
+
 export interface LaunchRequest {
   config: RunnableServer
   /** The program to run: its absolute path, and arguments before the server's own. */
   target: { file: string; args: string[] }
-  userSecrets: Record<string, Sealed> | null
+  /** null for a process of nobody in particular. */
+  forUser: ForUser | null
   holder: Holder
   signal: AbortSignal
   log: StderrLog
@@ -54,21 +62,31 @@ async function startSession(
   { processes, open, limits }: LaunchParts,
   request: LaunchRequest,
 ): Promise<Result<Session>> {
-  const { config, target, userSecrets, signal, log, onTools } = request
-  const environment = await resolveEnvironment(config.env, userSecrets, open)
+  const { config, target, forUser, signal, log, onTools } = request
+  const environment = await resolveEnvironment(config.env, forUser?.userSecrets ?? null, open)
   if (!environment.ok) return environment
   const { env, secrets: values } = environment.value
   const child = await processes.start({
     file: target.file,
     args: [...target.args, ...config.args],
     env,
+    server: config.slug,
+    forUser: forUser?.user,
+    path: config.path,
     limits: config.limits,
   })
   if (!child.ok) return child
   const secrets = createSecrets(values)
-  const last = readStderr(child.value.stderr, secrets, log)
+  const reason = readStderr(child.value.stderr, secrets, log)
   const offers = (command: string): boolean => !('capabilities' in config) || covers(config.capabilities, command)
-  const session = await openSession({ child: child.value, secrets, startMs: limits.startMs, signal, offers, onTools })
-  if (session.ok || last() === null) return session
-  return fail(session.error.code, `${session.error.message} It said: ${last()}`)
+  const session = await openSession({
+    child: child.value,
+    secrets,
+    startMs: limits.startMs,
+    signal,
+    offers,
+    onTools: (tools) => onTools(tools.map(child.value.asInImage)),
+    reason,
+  })
+  return session.ok ? session : fail(session.error.code, withReason(session.error.message ?? '', reason()))
 }

@@ -2,7 +2,7 @@
  * An MCP server that misbehaves: `node misbehaving.fixture.ts [mode]`. It writes JSON-RPC without a library, so that it
  * can do it wrong. Modes say how it starts, and commands what it does when called.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
@@ -45,6 +45,12 @@ const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
         const mebibyte = Buffer.alloc(1024 * 1024)
         for (let n = 0; n < Number(args['count']); n++) appendFileSync(String(args['path']), mebibyte)
       }),
+    ),
+  run: ({ program, args }) =>
+    text(
+      attempt(() =>
+        execFileSync(String(program), args as string[], { stdio: ['ignore', 'pipe', 'ignore'] }).toString(),
+      ),
     ),
   fds: () => text(readdirSync('/proc/self/fd').map((fd) => attempt(() => readlinkSync(`/proc/self/fd/${fd}`)))),
   limits: () => text(readFileSync('/proc/self/limits', 'utf8')),
@@ -190,7 +196,17 @@ async function answer({ id, method, params = {} }: { id: Id; method: string; par
     const names = [...Object.keys(commands), ...tools]
     return void send({
       id,
-      result: { tools: names.map((name) => ({ name, inputSchema: { type: 'object' }, 'x-unknown': name.length })) },
+      result: {
+        tools: names.map((name) => ({
+          name,
+          inputSchema: { type: 'object' },
+          'x-unknown': name.length,
+          ...(name === 'env' && {
+            description: `Works in ${process.cwd()}, ${process.env['TMPDIR']}`,
+            at: [process.cwd()],
+          }),
+        })),
+      },
     })
   }
   const command = commands[String(params['name'])]

@@ -1,8 +1,9 @@
-import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import { createBackoff } from '../backoff.ts'
+import { failedStatus } from './failure.ts'
 import type { Keeper } from './keeper.ts'
+import type { ForUser } from './launch.ts'
 import { PERMANENT, type Runner } from './runner.ts'
 import type { Holder } from './slots.ts'
 import { createUserSessions } from './user-sessions.ts'
@@ -13,8 +14,8 @@ export interface PerUserOptions {
   slug: string
   /** Installs the server. */
   prepare(): Promise<Result<unknown>>
-  /** `userSecrets` null: without users' secrets. */
-  keep(userSecrets: Record<string, Sealed> | null, holder: Holder): Keeper
+  /** `forUser` null: without users' secrets. */
+  keep(forUser: ForUser | null, holder: Holder): Keeper
   limits: PoolLimits
 }
 
@@ -36,7 +37,7 @@ export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): 
     const prepared = await prepare()
     if (stopped) return
     if (!prepared.ok) {
-      status = { state: 'failed', error: prepared.error.message ?? prepared.error.code }
+      status = failedStatus(prepared.error)
       retry = setTimeout(discover, backoff.nextMs()).unref()
       return
     }
@@ -45,9 +46,7 @@ export function perUserRunner({ slug, prepare, keep, limits }: PerUserOptions): 
     if (stopped) return
     // If a secret that all users share is missing, it can't start for any user.
     const isLacking = !listed.ok && listed.error.code === 'secret_missing'
-    status = isLacking
-      ? { state: 'failed', error: listed.error.message ?? listed.error.code }
-      : { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
+    status = isLacking ? failedStatus(listed.error) : { state: 'ready', ...(!listed.ok && { error: UNLISTED }) }
   }
 
   return {

@@ -80,7 +80,7 @@ describe('a call', () => {
     const absent = { slug: 'one', enabled: true, commands: null, absent: 'There is none.' }
     await t.pool.apply({ servers: [absent] })
     expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'There is none.' }])
-    expect(await t.call('one', 'echo')).toEqual({ ok: false, code: 'upstream_unreachable', message: 'There is none.' })
+    expect(await t.call('one', 'echo')).toEqual({ ok: false, code: 'server_failed', message: 'There is none.' })
     await t.pool.apply({ servers: [misbehaving('one')] })
     expect(await t.ask('one', 'echo', { a: 1 })).toEqual({ a: 1 })
     await t.pool.apply({ servers: [absent] })
@@ -223,6 +223,21 @@ describe('a server', () => {
     expect(t.tools).toHaveLength(2)
   })
 
+  test('that names its folder lists the same after each start and at each worker, for whomever it runs', async () => {
+    const other = await testPool()
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    await t.call('one', 'exit')
+    await vi.waitFor(() => expect(t.events).toContainEqual({ slug: 'one', type: 'restarted' }), WAIT)
+    await other.pool.apply({ servers: [misbehaving('one', 'good', PER_USER)] })
+    await other.ask('one', 'pid', {}, as('ada'))
+    await other.close()
+    const folder = '/var/lib/vitrine/work/server-one'
+    const [list, ...more] = [...t.tools, ...other.tools].map(({ tools }) => tools.find(({ name }) => name === 'env'))
+    expect(list).toMatchObject({ description: `Works in ${folder}, ${folder}/tmp`, at: [folder] })
+    for (const again of more) expect(again).toEqual(list)
+    expect([t.tools.length, other.tools.length]).toEqual([1, 1])
+  })
+
   test('that lacks a secret fails with what the policy says about it', async () => {
     await t.pool.apply({
       servers: [
@@ -350,7 +365,7 @@ describe('per-user servers', () => {
     await t.pool.apply({
       servers: [misbehaving('one', 'good', { env: [...PER_USER.env, { name: 'SHARED', missing: 'Put it there.' }] })],
     })
-    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'Put it there.' }])
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'Put it there.', code: 'secret_missing' }])
     expect(await t.call('one', 'pid', {}, as('ada'))).toMatchObject({
       ok: false,
       code: 'secret_missing',

@@ -21,7 +21,7 @@ export function createPool(options: PoolOptions): Pool {
   mkdirSync(options.cacheDir, { recursive: true })
   const processes = createProcesses({
     workDir: options.workDir,
-    readable: [options.cacheDir],
+    cacheDir: options.cacheDir,
     watchMs: limits.watchMs,
     cgroups: options.cgroups ?? true,
   })

@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import { chown, mkdir, rm } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { PROGRAM_FOLDERS } from '@vitrine/core/policy/program-path'
 import type { ServerLimits } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { DESCENDANTS_MAX } from './bounds.ts'
@@ -12,6 +13,7 @@ import type { Group } from './cgroups.ts'
 import { findContainment, type Containment } from './containment.ts'
 import { createCpuMeter } from './cpu.ts'
 import { endAll, killAll, signalAll } from './end.ts'
+import { IMAGE_FOLDERS, renaming, type Renaming } from './image-folders.ts'
 import { spawnContained, type SpawnRequest } from './spawn.ts'
 import { createTracker, MARKER, type Tracked } from './tracker.ts'
 import { createUsers } from './users.ts'
@@ -19,12 +21,18 @@ import { createUsers } from './users.ts'
 /** Starts the processes of servers, enforces their limits, and ends them with all descendants. */
 
 export interface ProcessSpec {
+  /** The server's slug. */
+  server: string
+  /** The user whose process it is, if users have processes of their own. */
+  forUser?: string | undefined
   /** Absolute path. */
   file: string
   /** `${workDir}` in `args` and `env` is replaced by the process's own folder. */
   args: string[]
   /** All variables of the process, except PATH, HOME, TMPDIR and the tracker's marker. */
   env: Record<string, string>
+  /** Folders in which it finds programs by name, after the worker's own node; those of the image if absent. */
+  path?: readonly string[] | undefined
   limits: ServerLimits
 }
 
@@ -34,6 +42,8 @@ export interface ServerProcess {
   stdin: Writable
   stdout: Readable
   stderr: Readable
+  /** Puts the names that folders have in the worker's image in place of those that they have here. */
+  asInImage: Renaming
   /** Resolves when the first process has ended, with a text that says how. */
   exited: Promise<string>
   /** Kills it and its descendants at once; `exited` then resolves with `why`. */
@@ -52,19 +62,20 @@ export interface Processes {
   close(): void
 }
 
-/** The PATH of servers: they find their node here and nothing else. */
+/** Holds the worker's own node, which servers find before any other. */
 const BIN = 'bin'
+const FOLDER = 'server-'
 
-/** Servers must be able to read the folders in `readable`. */
+/** Servers must be able to read `cacheDir`. */
 export function createProcesses(options: {
   workDir: string
-  readable: string[]
+  cacheDir: string
   watchMs: number
   cgroups: boolean
 }): Processes {
-  const { workDir, watchMs } = options
-  prepareWorkDir(workDir)
-  const containment = findContainment([workDir, ...options.readable], options)
+  const { cacheDir, watchMs } = options
+  const workDir = prepareWorkDir(options.workDir)
+  const containment = findContainment([workDir, cacheDir], options)
   void containment.cgroups?.sweep()
   const tracker = createTracker({ watchMs })
   const users = createUsers()
@@ -73,7 +84,7 @@ export function createProcesses(options: {
     containment,
     close: () => tracker.close(),
     async start(spec) {
-      const folder = await mkdtemp(join(workDir, 'server-'))
+      const folder = await claimFolder(workDir, folderOf(spec))
       const user = containment.ownUser ? users.take() : null
       const id = randomUUID()
       const group = containment.cgroups?.create(id, spec.limits) ?? null
@@ -86,7 +97,7 @@ export function createProcesses(options: {
         await prepareFolder(folder, user)
         const doors = group?.doors ?? []
         const child = spawnContained({
-          ...placedIn(folder, spec, { PATH: join(workDir, BIN), [MARKER]: id }),
+          ...placedIn(folder, spec, { PATH: pathOf(workDir, spec), [MARKER]: id }),
           folder,
           user,
           limits: spec.limits,
@@ -95,7 +106,13 @@ export function createProcesses(options: {
         })
         if (child.pid === undefined) throw (await once(child, 'error'))[0]
         // Track it without delay: a process that the tracker sees first is never assigned to a server.
-        return ok(serverProcess({ child, pid: child.pid, id, user, group, limits: spec.limits, discard, tracker }))
+        const asInImage = renaming([
+          [folder, join(IMAGE_FOLDERS.work, folderOf({ server: spec.server }))],
+          [workDir, IMAGE_FOLDERS.work],
+          [cacheDir, IMAGE_FOLDERS.cache],
+        ])
+        const { limits } = spec
+        return ok(serverProcess({ child, pid: child.pid, id, user, group, limits, asInImage, discard, tracker }))
       } catch (error) {
         await discard()
         return fail(
@@ -114,11 +131,12 @@ interface Running {
   user: number | null
   group: Group | null
   limits: ServerLimits
+  asInImage: Renaming
   discard(): Promise<void>
   tracker: ReturnType<typeof createTracker>
 }
 
-function serverProcess({ child, pid, id, user, group, limits, discard, tracker }: Running): ServerProcess {
+function serverProcess({ child, pid, id, user, group, limits, asInImage, discard, tracker }: Running): ServerProcess {
   let why: string | null = null
   const kill = (reason: string) => {
     why ??= reason
@@ -175,6 +193,7 @@ function serverProcess({ child, pid, id, user, group, limits, discard, tracker }
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
+    asInImage,
     exited,
     kill,
     stop: (graceMs) => (stopping ??= stop(graceMs)),
@@ -192,7 +211,12 @@ function placedIn(
   return { file, args: args.map(placed), env: { ...declared, ...ours, HOME: folder, TMPDIR: join(folder, 'tmp') } }
 }
 
-function prepareWorkDir(workDir: string): void {
+function pathOf(workDir: string, { path = [dirname(process.execPath), ...PROGRAM_FOLDERS] }: ProcessSpec): string {
+  return [...new Set([join(workDir, BIN), ...path])].join(delimiter)
+}
+
+/** Returns its real path, which is the one that processes see. */
+function prepareWorkDir(workDir: string): string {
   mkdirSync(join(workDir, BIN), { recursive: true })
   for (const folder of [workDir, join(workDir, BIN)]) chmodSync(folder, 0o711)
   const node = join(workDir, BIN, 'node')
@@ -200,7 +224,30 @@ function prepareWorkDir(workDir: string): void {
   symlinkSync(process.execPath, node)
   // Folders of a worker that was killed.
   for (const name of readdirSync(workDir))
-    if (name.startsWith('server-')) rmSync(join(workDir, name), { recursive: true, force: true })
+    if (name.startsWith(FOLDER)) rmSync(join(workDir, name), { recursive: true, force: true })
+  return realpathSync(workDir)
+}
+
+/** The same at each start. A slug has no dot, and a user may be named in any characters. */
+function folderOf({ server, forUser }: Pick<ProcessSpec, 'server' | 'forUser'>): string {
+  const user = forUser === undefined ? '' : `.${createHash('sha256').update(forUser).digest('hex').slice(0, 16)}`
+  return `${FOLDER}${server}${user}`
+}
+
+/**
+ * Makes a new folder of this name. If another process still has it, the next number is added: mkdir takes no folder that exists, and
+ * follows no link.
+ */
+async function claimFolder(workDir: string, name: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const folder = join(workDir, n === 1 ? name : `${name}.${n}`)
+    try {
+      await mkdir(folder, { mode: 0o700 })
+      return folder
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+  }
 }
 
 async function prepareFolder(folder: string, user: number | null): Promise<void> {

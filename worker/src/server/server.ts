@@ -2,13 +2,14 @@ import { canonicalize } from '@vitrine/core/json/jcs'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { pinDifference } from '@vitrine/core/policy/pin'
-import type { Sealed, ServerEvent } from '@vitrine/core/policy/worker-protocol'
+import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
 import { ok, type Result } from '@vitrine/core/result'
 import type { Installer } from '../install/install.ts'
 import type { CallOutcome, PoolCall, PoolServer, RunnableServer, ServerReport, ServerTools } from './api.ts'
+import { startCode } from './failure.ts'
 import { abortedOutcome, unlessAborted } from './give-up.ts'
 import { createKeeper, type Keeper } from './keeper.ts'
-import { launch, type LaunchParts } from './launch.ts'
+import { launch, type ForUser, type LaunchParts } from './launch.ts'
 import { perUserRunner } from './per-user-runner.ts'
 import { PERMANENT, sharedRunner, type Runner } from './runner.ts'
 import type { Session } from './session.ts'
@@ -59,7 +60,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     const { pin = null, lockfile } = target ?? {}
     parts.onTools({ slug, pin, tools, ...(lockfile !== undefined && { lockfile }) })
   }
-  function keep(userSecrets: Record<string, Sealed> | null, holder: Holder, warm = false): Keeper {
+  function keep(forUser: ForUser | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
       warm,
       limits,
@@ -68,7 +69,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
       launch: async (signal) => {
         const found = await prepare()
         return found.ok
-          ? launch(parts, { config: initial, target: found.value, userSecrets, holder, signal, log, onTools })
+          ? launch(parts, { config: initial, target: found.value, forUser, holder, signal, log, onTools })
           : found
       },
     })
@@ -105,7 +106,11 @@ async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promis
   const opened = await unlessAborted(request.signal, keeper.get())
   if (opened === null) return abortedOutcome(request.signal)
   if (!opened.ok)
-    return { ok: false, code: opened.error.code, message: opened.error.message ?? 'The server could not be started.' }
+    return {
+      ok: false,
+      code: startCode(opened.error),
+      message: opened.error.message ?? 'The server could not be started.',
+    }
   const session = opened.value
   // Some servers add commands while they start, so list them again before refusing.
   if (!offers(session, request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))

@@ -32,6 +32,8 @@ export interface Session {
   check(method: HealthCheck['method'], timeoutMs: number): Promise<string | null>
   /** Resolves with a text that says how the process ended. */
   ended: Promise<string>
+  /** Why it ended, as far as it said so on stderr; null if it did not. It may name what a call was about. */
+  reason(): string | null
   /** Resolves when nothing of the process is left. */
   stop(graceMs: number): Promise<void>
 }
@@ -45,6 +47,7 @@ export interface SessionOptions {
   /** Commands that it returns false for do not exist. */
   offers(command: string): boolean
   onTools(tools: JsonObject[]): void
+  reason: Session['reason']
 }
 
 /** Passes on what the server sends: a schema would strip fields that this SDK does not know. */
@@ -69,6 +72,7 @@ export async function openSession({
   signal: stop,
   offers,
   onTools,
+  reason,
 }: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
   // The worker offers no capabilities, so a server that makes a request is answered "method not found".
@@ -81,7 +85,7 @@ export async function openSession({
   const signal = AbortSignal.any([timeout, stop])
   try {
     await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
-    const session = sessionOf({ child, client, secrets, offers, onTools, transport })
+    const session = sessionOf({ child, client, secrets, offers, onTools, reason, transport })
     await session.list(signal)
     return ok(session)
   } catch (error) {
@@ -96,7 +100,7 @@ export async function openSession({
   }
 }
 
-interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'offers' | 'onTools'> {
+interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'offers' | 'onTools' | 'reason'> {
   client: Client
   transport: StdioTransport
 }
@@ -107,6 +111,7 @@ function sessionOf({
   secrets,
   offers,
   onTools,
+  reason,
   transport,
 }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
   const request = (method: string, params: JsonObject, signal: AbortSignal) =>
@@ -151,6 +156,7 @@ function sessionOf({
     inFlight: 0,
     usedAt: Date.now(),
     ended: child.exited,
+    reason,
     list,
     stop: (graceMs) => child.stop(graceMs),
     async call(request) {

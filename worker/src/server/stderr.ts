@@ -7,6 +7,7 @@ import {
   STDERR_WINDOW_MS,
 } from './bounds.ts'
 import { lineSplitter } from './lines.ts'
+import { reasonIn } from './reason.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Keeps the last lines of a server's stderr. */
@@ -30,14 +31,15 @@ export function createStderrLog(): StderrLog {
 
 /**
  * Reads a process's stderr into the log, without credentials and at a limited rate: a process that writes faster has to
- * wait. Returns a function that gives the last line of this process.
+ * wait. Returns a function that tells why this process ended, as far as its last lines say it.
  */
 export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): () => string | null {
-  let last: string | null = null
+  const own = createStderrLog()
   const add = (line: string) => {
     if (line.trim() === '') return
-    last = cut(secrets.text(line.trimEnd()))
-    log.add(last)
+    const kept = cut(secrets.text(line.trimEnd()))
+    own.add(kept)
+    log.add(kept)
   }
   const split = lineSplitter({ bytesMax: STDERR_LINE_BYTES_MAX, onLine: add, onLong: add })
   let budget = STDERR_BYTES_MAX
@@ -55,7 +57,11 @@ export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): 
     clearInterval(refill)
     split(Buffer.from('\n'))
   })
-  return () => last
+  return () => {
+    const reason = reasonIn(own.lines())
+    // A credential with colours in it is one again without them.
+    return reason === null ? null : secrets.text(reason)
+  }
 }
 
 function cut(line: string): string {

@@ -1,6 +1,7 @@
 import { canonicalize } from '@vitrine/core/json/jcs'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { Keeper } from './keeper.ts'
+import type { ForUser } from './launch.ts'
 import type { Holder } from './slots.ts'
 
 /** Sessions of a server's users, one process each. */
@@ -34,7 +35,7 @@ interface Entry extends UserSession {
  * changed secret has another ciphertext, and nothing needs to be decrypted.
  */
 export function createUserSessions(
-  create: (userSecrets: Record<string, Sealed>, holder: Holder) => Keeper,
+  create: (forUser: ForUser, holder: Holder) => Keeper,
   graceMs: number,
 ): UserSessions {
   const entries = new Map<string, Entry>()
@@ -48,7 +49,13 @@ export function createUserSessions(
       idleSince: () => (entry.users === 0 && (entry.keeper.current()?.inFlight ?? 0) === 0 ? entry.usedAt : null),
       evict: () => remove(key, entry),
     }
-    const entry: Entry = { ...holder, user, usedAt: Date.now(), users: 0, keeper: create(userSecrets, holder) }
+    const entry: Entry = {
+      ...holder,
+      user,
+      usedAt: Date.now(),
+      users: 0,
+      keeper: create({ user, userSecrets }, holder),
+    }
     entries.set(key, entry)
     return entry
   }
