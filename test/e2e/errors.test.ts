@@ -204,6 +204,16 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
     return invoke(failing)
   },
   worker_absent: () => toolNeeding({ source: 'static', value: 'x' }),
+  server_failed: async () => {
+    const { key } = await done<{ key: string }>(
+      admin('createPolicy', { name: 'Tools', servers: [{ slug: 'fails', package: 'fails' }] }, agent.owner),
+    )
+    const data = { instanceId: 'w1', url: 'http://127.0.0.1:18080' }
+    await done(call('worker/connect', data, { bearer: key }))
+    const servers = [{ slug: 'fails', state: 'failed', error: 'exited with code 1' }]
+    await done(call('worker/heartbeat', { ...data, policyVersion: 1, servers }, { bearer: key }))
+    return call('invokeTool', { name: 'fails__do', args: {} }, { bearer: agent.key })
+  },
   upstream_invalid: () => toolAt(`${upstream.origin}/garbles`),
   cancelled: { elsewhere: 'nobody is left to hear it; invoke.test.ts finds it on record' },
   kms_unavailable: () => invoke(agent, {}, { baseUrl: broken.baseUrl }),

@@ -262,6 +262,11 @@ describe('[policies.forward] a call', () => {
       [{ error: { code: 'upstream_too_large' } }, { code: 'upstream_too_large', status: 200, sent: true }],
       [{ error: { code: 'upstream_unreachable' } }, { code: 'upstream_unreachable', status: 0, sent: false }],
       [{ error: { code: 'tool_not_found' } }, { code: 'tool_not_found', status: 0, sent: false }],
+      [
+        { error: { code: 'tool_not_found', details: { behind: true } } },
+        { code: 'worker_absent', status: 0, sent: false, isBehind: true },
+      ],
+      [{ error: { code: 'server_failed' } }, { code: 'server_failed', status: 0, sent: false }],
       [{ error: { code: 'secret_missing' } }, { code: 'secret_missing', status: 0, sent: false }],
       [{ error: { code: 'invalid_key' } }, { code: 'upstream_unreachable', status: 0, sent: false }],
       [{ error: { code: 'quota_exceeded' } }, { code: 'upstream_invalid' }],

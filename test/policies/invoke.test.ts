@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
 import { checkChain } from '../e2e/chain.ts'
 import {
@@ -15,7 +16,7 @@ import {
   type Owner,
 } from '../e2e/world.ts'
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
-import { agentIn, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
+import { agentIn, beat, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
 
 /** Calls a policy's tools through invokeTool; a stub worker answers as each test says. */
 
@@ -151,6 +152,70 @@ describe('[policies.invoke] a tool of a policy', () => {
       'tool_not_found',
       'tool_not_found',
     ])
+  })
+
+  describe('whose server', () => {
+    const listed = async () =>
+      (await done<{ tools: { name: string }[] }>(call('listTools', {}, { bearer: agent.key }))).tools.map(
+        ({ name }) => name,
+      )
+    const states = (of: Record<string, object>, more: object = {}) =>
+      beat(policy.key, {
+        url: stub.url,
+        policyVersion: 1,
+        servers: Object.entries(of).map(([slug, status]) => ({ slug, ...status })),
+        ...more,
+      })
+    const callsEnd = async (code: ErrorCode) => {
+      const { details } = await failed(invoke(agent, { name: 'github__read' }), code)
+      expect(details).toMatchObject({ retryable: ERRORS[code].retryable })
+      expect(stub.calls).toEqual([])
+      expect(await usageOf(agent)).toMatchObject({ invoked: 0 })
+      const { entries } = await checkChain(`agents/${agent.id}`)
+      return entries.at(-1)!.meta
+    }
+
+    it('does not start is not listed, and its calls say so, until it starts', async () => {
+      await states({ github: { state: 'failed', error: 'The server did not start: exited with code 1.' } })
+      expect(await listed()).toEqual([])
+      expect(await callsEnd('server_failed')).toMatchObject({ reason: 'server_failed', code: 'server_failed' })
+      await states({ github: { state: 'ready' } })
+      expect(await listed()).toEqual(['github'])
+      await done(invoke(agent, { name: 'github__read' }))
+    })
+
+    it('lacks a secret that all share says that', async () => {
+      await states({ github: { state: 'failed', error: 'Set it.', code: 'secret_missing' } })
+      expect(await callsEnd('secret_missing')).toMatchObject({ reason: 'server_failed', code: 'secret_missing' })
+    })
+
+    it('runs at one of two workers is called there, and listed', async () => {
+      await connect(policy.key, 'http://127.0.0.1:18080', 'w2')
+      await states({ github: { state: 'ready' } })
+      const other = { instanceId: 'w2', url: 'http://127.0.0.1:18080' }
+      await states({ github: { state: 'failed' } }, other)
+      expect(await listed()).toEqual(['github'])
+      await done(invoke(agent, { name: 'github__read' }))
+      await states({ github: { state: 'failed' } })
+      expect(await listed()).toEqual([])
+    })
+
+    it('no worker has heard of may be called in a moment', async () => {
+      await states({ other: { state: 'ready' } })
+      expect(await callsEnd('worker_absent')).toMatchObject({ reason: 'worker_absent' })
+      expect(await listed()).toEqual(['github'])
+      await states({ other: { state: 'ready' }, github: { state: 'starting' } })
+      await done(invoke(agent, { name: 'github__read' }))
+    })
+
+    it('or command its worker has not heard of may be called in a moment, and no circuit opens', async () => {
+      stub.answer = () => ({ error: { code: 'tool_not_found', details: { behind: true } } })
+      for (let n = 0; n < 12; n++) await failed(invoke(agent, { name: 'github__read' }), 'worker_absent')
+      const { invoked, credited } = (await usageOf(agent)) as { invoked: number; credited: number }
+      expect([invoked, credited]).toEqual([12, 12])
+      stub.answer = ({ command }) => ({ result: { content: [{ type: 'text', text: command }] } })
+      await done(invoke(agent, { name: 'github__read' }))
+    })
   })
 
   it('gets the secret of the user who is named by a token of theirs', async () => {

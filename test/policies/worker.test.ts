@@ -180,8 +180,44 @@ describe('[connector.heartbeat] a heartbeat', () => {
     ])
   })
 
+  it('records once that a server does not start, and once that it does', async () => {
+    const policy = await newPolicy([server('a'), server('b')])
+    await connect(policy.key)
+    const told = async () =>
+      (await entriesOf(policy))
+        .filter(({ action }) => action === 'connector.event')
+        .map(({ target, actor, meta }) => [target, actor, meta['type'], meta['detail'], meta['instance']])
+    const says = (a: object, more: object = {}) =>
+      beat(policy.key, {
+        policyVersion: 1,
+        servers: [
+          { slug: 'a', ...a },
+          { slug: 'b', state: 'ready' },
+        ],
+        ...more,
+      })
+    const failure = ['a', `worker:${policy.policyId}`, 'server_failed', 'Error: no key', 'w1']
+    for (const state of ['starting', 'failed', 'failed', 'starting', 'failed'])
+      await says({ state, ...(state === 'failed' && { error: 'Error: no key' }) })
+    expect(await told()).toEqual([failure])
+    expect((await state(policy)).workers[0]!['servers']).toContainEqual({
+      slug: 'a',
+      state: 'failed',
+      error: 'Error: no key',
+    })
+    await says({ state: 'ready' })
+    await says({ state: 'ready' })
+    const recovery = ['a', `worker:${policy.policyId}`, 'recovered', undefined, 'w1']
+    expect(await told()).toEqual([failure, recovery])
+    // The worker says it in its own words.
+    await says({ state: 'failed', error: 'Error: no key', code: 'kms_unavailable' })
+    await says({ state: 'ready' }, { events: [{ slug: 'a', type: 'restarted' }] })
+    expect((await told()).slice(2).map(([, , type]) => type)).toEqual(['server_failed', 'restarted'])
+  })
+
   it.each([
     { servers: [{ slug: 'A', state: 'ready' }] },
+    { servers: [{ slug: 'a', state: 'failed', code: 'internal' }] },
     { servers: [{ slug: 'a', state: 'fine' }] },
     { servers: [{ slug: 'a', state: 'failed', error: 'x'.repeat(501) }] },
     { events: [{ slug: 'a', type: 'exploded' }] },

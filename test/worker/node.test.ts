@@ -182,7 +182,7 @@ test(
     // `memory` means the package, not the node's server.
     expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
     expect(await refusal(callWorker(worker, policy, 'memory', 'search'))).toBe('tool_not_found')
-    expect(await refusal(callWorker(worker, policy, 'lacking', 'search'))).toBe('upstream_unreachable')
+    expect(await refusal(callWorker(worker, policy, 'lacking', 'search'))).toBe('server_failed')
     const expected = [
       {
         slug: 'lacking',

@@ -17,7 +17,7 @@ export interface Entered extends Chosen {
   visit: Visit
 }
 
-/** Who enters must leave. Errors: circuit_open, worker_absent, too_many_calls. */
+/** Who enters must leave. Errors: those of Gate.enter. */
 export function enter({ gate }: InvokeParts, chosen: Chosen): Step<Entered> {
   const { agent, tool } = chosen
   const identity = identityOf(agent.id, tool)
@@ -40,6 +40,10 @@ function gatedOf(identity: string, tool: Callee): Gated {
     identity,
     breaker,
     concurrencyMax,
-    workers: { identity: `${policyPaths.workers(orgId, policyId)}@${since.connected}`, live: workers.length },
+    workers: {
+      identity: `${policyPaths.workers(orgId, policyId)}@${since.connected}`,
+      live: workers.length,
+      failed: tool.failed,
+    },
   }
 }

@@ -75,6 +75,17 @@ describe('a server of a tool policy', () => {
     expect(enter(gate, served())).toBe('in')
   })
 
+  it('is not called while it starts at none of its workers', () => {
+    const gate = newGate()
+    const failed = tool('t', { workers: { identity: 'workers@1', live: 1, failed: { code: 'server_failed' } } })
+    for (let n = 0; n < 50; n++)
+      expect(gate.enter('a', failed, 0)).toEqual({
+        ok: false,
+        error: { error: { code: 'server_failed' }, record: 'server_failed' },
+      })
+    expect(enter(gate, served())).toBe('in')
+  })
+
   it('is not failing when its workers cannot be reached: they are, for all that they serve, until another comes', () => {
     const gate = newGate()
     times(gate, 10, served(), 'absent')

@@ -10,8 +10,11 @@ export interface Gated {
   identity: string
   breaker: BreakerDoc | null
   concurrencyMax: number
-  /** For a server of a tool policy: its workers, under a name that changes when another one connects, and how many of them live. */
-  workers?: { identity: string; live: number }
+  /**
+   * For a server of a tool policy: its workers, under a name that changes when another one connects; how many of them may be called; and
+   * why the server runs at none, if all say that it does not start.
+   */
+  workers?: { identity: string; live: number; failed?: Failure | undefined }
 }
 
 /** `absent`: no worker could be connected to, which says nothing about the tool. */
@@ -25,7 +28,7 @@ export interface Visit {
 
 /** Keeps a tool that fails, hangs or is not there from costing more than its share: circuit breakers, and slots for calls under way. */
 export interface Gate {
-  /** Errors: worker_absent, too_many_calls, circuit_open. */
+  /** Errors: worker_absent, too_many_calls, circuit_open, and why the server does not start (server_failed or what can be done about it). */
   enter(agentId: string, tool: Gated, nowMs: number): Step<Visit>
 }
 
@@ -36,6 +39,7 @@ export function createGate(breaker: Breaker): Gate {
   return {
     enter(agentId, { identity, breaker: stored, concurrencyMax, workers }, nowMs) {
       if (workers?.live === 0) return refusal(fail('worker_absent').error, 'worker_absent')
+      if (workers?.failed) return refusal(workers.failed, 'server_failed')
       const giveBack = slots.take(agentId, identity, concurrencyMax)
       if (!giveBack) return refusal(retryAt('too_many_calls', nowMs + 1_000))
       const passage = breaker.enter(identity, stored, nowMs)

@@ -10,7 +10,13 @@ import { logs } from '../store/documents.ts'
 
 /** Why a call was refused, for those who may read the chain. The agent hears less. */
 export type RecordedReason =
-  DenyReason | 'quota_exceeded' | 'credential_access_disabled' | 'manifest_changed' | 'circuit_open' | 'worker_absent'
+  | DenyReason
+  | 'quota_exceeded'
+  | 'credential_access_disabled'
+  | 'manifest_changed'
+  | 'circuit_open'
+  | 'worker_absent'
+  | 'server_failed'
 
 export interface Refusal {
   /** What the caller hears. */

@@ -99,7 +99,7 @@ const NOT_FOLLOWED =
  */
 function endOf(outcome: ForwardOutcome): End {
   if (outcome.answered) return outcome.status >= 500 ? 'failed' : 'well'
-  if (outcome.code === 'worker_absent') return 'absent'
+  if (outcome.code === 'worker_absent') return outcome.isBehind ? 'nothing' : 'absent'
   return outcome.code.startsWith('upstream_') && outcome.code !== 'upstream_redirect' ? 'failed' : 'nothing'
 }
 

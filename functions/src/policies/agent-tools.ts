@@ -4,6 +4,7 @@ import type { JsonValue } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { answered } from '../store/answered.ts'
 import type { PolicyParts } from './parts.ts'
+import { failureOf } from './live-workers.ts'
 import { collection } from '../store/path.ts'
 import { policyPaths, type Route } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
@@ -18,10 +19,11 @@ export interface PolicyTool {
   manifest: JsonObject | null
 }
 
-/** The tools that an agent has through its policies, by name: the same servers that Routes.find finds. */
+/** The tools that an agent has through its policies, by name: the same servers that Routes.find finds, without those that do not start. */
 export async function policyTools(
   { db, load }: Pick<PolicyParts, 'db' | 'load'>,
   agent: { orgId: string; teams?: readonly string[] },
+  now = Date.now(),
 ): Promise<PolicyTool[]> {
   const { orgId, teams = [] } = agent
   const found = await answered(collection(db, policyPaths.policies(orgId)).get())
@@ -37,16 +39,23 @@ export async function policyTools(
     return policyId && server && server.enabled ? [{ policyId, server }] : []
   })
   if (mine.length === 0) return []
-  const docs = await load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug)))
+  const serving = [...new Set(mine.map(({ policyId }) => policyId))]
+  // One round trip: the loads of one tick go together.
+  const [docs, workersDocs] = await Promise.all([
+    load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug))),
+    load(serving.map((policyId) => policyPaths.workers(orgId, policyId))),
+  ])
+  const workersOf = new Map(serving.map((policyId, i) => [policyId, workersDocs[i]]))
   return mine
-    .map(({ server }, i): PolicyTool => {
+    .flatMap(({ policyId, server }, i): PolicyTool[] => {
+      if (failureOf(workersOf.get(policyId), server.slug, now)) return []
       const stored = recordFor(server, docs[i])
       const tools =
         stored &&
         (parseJson(stored.manifest) as { tools: { name?: JsonValue }[] }).tools.filter(({ name }) =>
           isCommandEnabled(server, String(name)),
         )
-      return { name: server.slug, kind: 'worker', url: '', manifest: tools ? { tools } : null }
+      return [{ name: server.slug, kind: 'worker', url: '', manifest: tools ? { tools } : null }]
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }

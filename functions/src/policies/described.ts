@@ -65,7 +65,11 @@ export function describeWorkers(doc: WorkersDoc | undefined, nowMs: number): Des
       instanceId,
       live: nowMs - seenAt.toMillis() <= WORKER_LIVE_MS,
       seenAt: seenAt.toDate().toISOString(),
-      servers: Object.entries(servers).map(([slug, state]) => ({ slug, ...state })),
+      servers: Object.entries(servers).map(([slug, { state, error }]) => ({
+        slug,
+        state,
+        ...(error !== undefined && { error }),
+      })),
     }))
     .sort((a, b) => (a.seenAt < b.seenAt ? 1 : -1))
 }

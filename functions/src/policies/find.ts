@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import { WORKER_LIVE_MS } from '@vitrine/core/limits'
 import { isCommandEnabled, type EnvVar, type ServerConfig } from '@vitrine/core/policy/server-config'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
-import type { LiveWorker, ServedTool } from '../forward/worker/worker.ts'
+import type { ServedTool } from '../forward/worker/worker.ts'
 import { judge } from '../manifest/verdict.ts'
 import type { Manifests } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from './circuits.ts'
+import { callableWorkers, failureOf } from './live-workers.ts'
 import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from '../store/policy-documents.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
@@ -43,6 +43,8 @@ export type WorkerTool = Omit<ToolDoc, 'kind'> & {
    * anything is charged.
    */
   unusable?: Failure
+  /** Why the server runs at none of its workers, if all say that it does not start. */
+  failed?: Failure
 }
 
 export interface Routes {
@@ -131,6 +133,7 @@ function toolOf(
   const pins = recordFor(server, stored)
   const since = sinceOf(revision, found.workersDoc)
   const unusable = problemOf(orgId, server, found)
+  const failed = failureOf(found.workersDoc, server.slug, nowMs)
   const sealed = [...found.userSecrets].filter((entry): entry is [string, Sealed] => entry[1] !== undefined)
   return {
     ...TOOL_DEFAULTS,
@@ -156,12 +159,13 @@ function toolOf(
       orgId,
       policyId,
       slug: server.slug,
-      workers: liveWorkers(found.workersDoc, server.slug, nowMs),
+      workers: callableWorkers(found.workersDoc, server.slug, nowMs),
       since,
       ...(found.user !== undefined && { user: found.user }),
       ...(sealed.length > 0 && { userSecrets: Object.fromEntries(sealed) }),
     },
     ...(unusable && { unusable }),
+    ...(failed && { failed }),
   }
 }
 
@@ -196,12 +200,6 @@ function problemOf(
     scope: 'user',
     name: missing.secret,
   }).error
-}
-
-export function liveWorkers(doc: WorkersDoc | undefined, slug: string, nowMs: number): LiveWorker[] {
-  return Object.entries(doc?.workers ?? {}).flatMap(([instanceId, { url, seenAt, servers }]) =>
-    nowMs - seenAt.toMillis() <= WORKER_LIVE_MS ? [{ instanceId, url, state: servers[slug]?.state }] : [],
-  )
 }
 
 /**

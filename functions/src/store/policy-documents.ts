@@ -2,7 +2,7 @@ import { collectionPath, path } from './path.ts'
 import type { Timestamp } from 'firebase-admin/firestore'
 import type { Builtins, ServerConfig } from '@vitrine/core/policy/server-config'
 import type { Pinned } from '@vitrine/core/policy/pin'
-import type { ServerState } from '@vitrine/core/policy/worker-protocol'
+import type { ServerState, StartCode } from '@vitrine/core/policy/worker-protocol'
 import type { BreakerDoc } from './documents.ts'
 
 /**
@@ -59,7 +59,17 @@ export interface WorkerState {
   url: string
   seenAt: Timestamp
   policyVersion: number
-  servers: Record<string, { state: ServerState; error?: string }>
+  servers: Record<string, StoredStatus>
+}
+
+/** What a worker says of a server. */
+export interface StoredStatus {
+  state: ServerState
+  error?: string
+  /** See ServerStatus. */
+  code?: StartCode
+  /** It failed to start and has not been ready since, which is on record once. */
+  failing?: true
 }
 
 /** The workers that serve a policy, by instance id. */

@@ -4,7 +4,7 @@ import { type ServerConfig, isNodeServer } from '@vitrine/core/policy/server-con
 import { type Result, fail, ok } from '@vitrine/core/result'
 import { parse } from '../../http/parse.ts'
 import { changePolicy } from '../../policies/change.ts'
-import { liveWorkers } from '../../policies/find.ts'
+import { liveWorkers } from '../../policies/live-workers.ts'
 import { MANAGERS, READERS, managedPolicy } from '../../policies/managed.ts'
 import { server, servers } from '@vitrine/core/policy/server-config'
 import type { Request } from '@vitrine/core/api/contract'

@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser'
 import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
 import { isObject, type JsonValue } from '@vitrine/core/json/value'
-import type { CallBody } from '@vitrine/core/policy/worker-protocol'
+import { BEHIND, type CallBody } from '@vitrine/core/policy/worker-protocol'
 import { kindOf } from '../../answers/answer.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { logIfBlocked } from '../../egress/agent.ts'
@@ -21,6 +21,12 @@ export interface Offered {
   isAbsent?: boolean
 }
 
+/** The worker is there, but has not heard yet that the policy has the tool. */
+const NOT_YET: Offered = {
+  elsewhere: true,
+  outcome: { answered: false, status: 0, code: 'worker_absent', sent: false, isBehind: true },
+}
+
 export const ABSENT: ForwardOutcome = { answered: false, status: 0, code: 'worker_absent', sent: false }
 
 /** What a worker says, and whether it had begun the call by then. Anything else that it says is upstream_invalid. */
@@ -31,6 +37,7 @@ const CODES: Partial<Record<ErrorCode, { begun: boolean; as?: ErrorCode; elsewhe
   upstream_invalid: { begun: true },
   cancelled: { begun: true },
   upstream_unreachable: { begun: false, elsewhere: true },
+  server_failed: { begun: false, elsewhere: true },
   tool_not_found: { begun: false },
   secret_missing: { begun: false },
   connection_required: { begun: false },
@@ -145,7 +152,8 @@ async function fromEvents(
 function judged(answer: JsonValue | undefined): Offered {
   if (answer === undefined) return ended({ answered: false, status: 0, code: 'upstream_interrupted', sent: true })
   if (isObject(answer) && isObject(answer['result'])) return ended(outcomeOfResult(answer['result']))
-  const error = isObject(answer) && isObject(answer['error']) ? answer['error']['code'] : undefined
+  const { code: error, details } = isObject(answer) && isObject(answer['error']) ? answer['error'] : {}
+  if (error === 'tool_not_found' && isObject(details) && details['behind'] === BEHIND.behind) return NOT_YET
   const meaning = isErrorCode(error) ? CODES[error] : undefined
   if (!isErrorCode(error) || !meaning)
     return ended({ answered: false, status: 200, code: 'upstream_invalid', sent: true })
