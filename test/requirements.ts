@@ -76,6 +76,7 @@ export const REQUIREMENTS = {
     'A credential is in no answer and no document, whatever the upstream repeats; the rest of an answer stays.',
   'credential.own-origin': 'A credential goes to the registered origin alone, also when that redirects.',
   'credential.bound': 'A ciphertext moved to another document does not open.',
+  'credential.apart': 'Ciphertext is in documents that no client may read; that of earlier versions moves there.',
   'credential.mcp': 'Agents that share an MCP server each use their own credential.',
   'credential.read-audited': 'getToolCredential puts each access on the chain.',
   'credential.read-denied': 'getToolCredential tells nothing of tools one may not see.',

@@ -1,6 +1,9 @@
 /** Starts, saves and stops a whole stack: the emulators, the local KMS, the functions, and the demo when it is asked for. */
+import { execFile } from 'node:child_process'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { startDemo, type DemoStack } from './demo.ts'
 import { findFirestoreJar } from './firestore-jar.ts'
 import { GC_LOG, heapFor, watchHeap } from './heap.ts'
@@ -77,6 +80,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ]
     await Promise.all(parts.map((part) => running.start(part)))
     info = await describe(place, emulators)
+    // What was saved may be of an earlier version.
+    if (persist) await migrate(emulators)
     if (seed) demo = await startDemo(info, place, running, log)
     signal?.throwIfAborted()
   } catch (error) {
@@ -108,6 +113,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       }
     },
   }
+}
+
+async function migrate({ project, firestore }: Emulators): Promise<void> {
+  const script = fileURLToPath(new URL('../migrate.ts', import.meta.url))
+  const env = { ...process.env, FIRESTORE_EMULATOR_HOST: firestore }
+  await promisify(execFile)(process.execPath, [script, '--project', project], { env })
 }
 
 function portsFrom([functions, firestore, auth, kms, demoApi]: readonly number[]): Ports {

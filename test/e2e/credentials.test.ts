@@ -1,4 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { FieldValue } from 'firebase-admin/firestore'
+import { lazyKmsClient } from '../../functions/src/kms/client.ts'
+import { createVault } from '../../functions/src/kms/vault.ts'
+import { moveCredentials } from '../../scripts/migrate.ts'
+import { stack } from '../stack/stack.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
 import {
@@ -94,12 +99,12 @@ describe('a credential', () => {
     ]
     await register(agent, { name: 'second', url: `${upstream.origin}/ok/bound`, authToken: newSecret() })
     await register(other, { url: `${upstream.origin}/ok/bound`, authToken: newSecret() })
-    const { authTokenEnc } = (await db().doc(`agents/${agent.id}/tools/tool`).get()).data()!
+    const { enc } = (await db().doc(`agents/${agent.id}/credentials/tool`).get()).data()!
     for (const [thief, name] of [
       [agent, 'second'],
       [other, 'tool'],
     ] as const) {
-      await db().doc(`agents/${thief.id}/tools/${name}`).update({ authTokenEnc })
+      await db().doc(`agents/${thief.id}/credentials/${name}`).update({ enc })
       const error = await failed(invoke(thief, { name }), 'credential_unreadable')
       expect(error.details['receipt']).toMatchObject({ log: `agents/${thief.id}` })
       await failed(call('getToolCredential', { name }, { bearer: thief.key }), 'credential_unreadable')
@@ -111,6 +116,32 @@ describe('a credential', () => {
       })
     }
     expect(upstream.at('/ok/bound')).toEqual([])
+  })
+
+  it('[credential.apart] of an earlier version is moved out of the registration, and opens as before', async () => {
+    const authToken = newSecret()
+    const url = `${upstream.origin}/ok/moved`
+    const agent = await newAgentWith(url, { authToken })
+    const [tool, credential] = ['tools', 'credentials'].map((folder) => db().doc(`agents/${agent.id}/${folder}/tool`))
+    const { kmsKey } = (await credential!.get()).data() as { kmsKey: string }
+    const resource = `projects/${stack().project}/databases/(default)/documents/agents/${agent.id}/tools/tool#authTokenEnc`
+    const sealed = await createVault(lazyKmsClient(stack().kms), kmsKey).seal(authToken, resource)
+    if (!sealed.ok) throw new Error(sealed.error.code)
+    await credential!.delete()
+    await tool!.update({ credential: FieldValue.delete(), authTokenEnc: sealed.value.enc, kmsKey })
+    await failed(invoke(agent), 'credential_unreadable')
+    const update = { agentId: agent.id, name: 'tool', kind: 'http', url }
+    await failed(call('registerTool', update, { bearer: agent.owner.bearer }), 'credential_unreadable')
+
+    expect(await moveCredentials(db())).toBeGreaterThan(0)
+    expect(Object.keys((await tool!.get()).data()!)).not.toContain('authTokenEnc')
+    await done(invoke(agent))
+    expect(upstream.at('/ok/moved').map(({ headers }) => headers.authorization)).toEqual([`Bearer ${authToken}`])
+    expect(await moveCredentials(db())).toBe(0)
+
+    const replaced = newSecret()
+    await register(agent, { url, authToken: replaced })
+    expect(await done(call('getToolCredential', { name: 'tool' }, { bearer: agent.key }))).toEqual({ token: replaced })
   })
 })
 

@@ -219,8 +219,8 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   kms_unavailable: () => invoke(agent, {}, { baseUrl: broken.baseUrl }),
   credential_unreadable: async () => {
     const moved = await newAgentWith(upstream.origin, { authToken: newSecret() })
-    const { authTokenEnc } = (await db().doc(`agents/${agent.id}/tools/tool`).get()).data()!
-    await db().doc(`agents/${moved.id}/tools/tool`).update({ authTokenEnc })
+    const { enc } = (await db().doc(`agents/${agent.id}/credentials/tool`).get()).data()!
+    await db().doc(`agents/${moved.id}/credentials/tool`).update({ enc })
     return invoke(moved)
   },
   ledger_unavailable: () => withCommits(14, () => invoke(agent, {}, { baseUrl: broken.baseUrl })),

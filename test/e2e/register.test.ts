@@ -80,10 +80,8 @@ describe('registerTool', () => {
       undefined,
     ])
     await failed(call('getToolCredential', { name: 'tool' }, { bearer: agent.key }), 'no_credential')
-    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({
-      authTokenEnc: null,
-      kmsKey: null,
-    })
+    expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({ credential: null })
+    expect((await db().doc(`agents/${agent.id}/credentials/tool`).get()).exists).toBe(false)
   })
 
   it('[register.mcp-unreachable] registers an MCP server that does not answer, without a manifest', async () => {
@@ -144,7 +142,7 @@ describe('registerTool', () => {
     expect(disabled).toEqual({ name: 'tool', enabled: false })
     expect((await db().doc(`agents/${agent.id}/tools/tool`).get()).data()).toMatchObject({
       enabled: false,
-      authTokenEnc: null,
+      credential: null,
       version: 5,
     })
     await checkChain(`agents/${agent.id}`)

@@ -232,8 +232,7 @@ describe('a look at what a server lists', () => {
 
   const look = (url: string, changes: Partial<ToolDoc> = {}, signal = new AbortController().signal) => {
     const secret = {
-      authTokenEnc: null,
-      kmsKey: null,
+      credential: null,
       enabled: true,
       credentialAccess: true,
       version: 1,

@@ -57,6 +57,7 @@ const TABLE: { path: string; get: Role[]; list: Role[] }[] = [
   { path: 'orgs/acme/openings/0000000000000000', get: ADMINS, list: ADMINS },
   { path: 'agents/scout', get: ['owner', 'admin', 'maker'], list: NOBODY },
   { path: 'agents/scout/tools/search', get: ['owner', 'admin', 'maker'], list: ['owner', 'admin', 'maker'] },
+  { path: 'agents/scout/credentials/search', get: NOBODY, list: NOBODY },
   { path: 'agents/scout/tasks/t1', get: ['owner', 'admin', 'maker'], list: ['owner', 'admin', 'maker'] },
   { path: 'agents/scout/idempotency/i1', get: NOBODY, list: NOBODY },
   { path: 'agents/scout/audit/0000000000000000', get: ['maker', ...AUDITORS], list: ['maker', ...AUDITORS] },

@@ -174,7 +174,15 @@ export const toolOperations = {
         .optional()
         .describe('Warnings for the owner, such as a host name that does not resolve at present.'),
     }),
-    errors: ['agent_not_found', 'invalid_name', 'invalid_url', 'blocked_url', 'token_too_large', 'kms_unavailable'],
+    errors: [
+      'agent_not_found',
+      'invalid_name',
+      'invalid_url',
+      'blocked_url',
+      'token_too_large',
+      'kms_unavailable',
+      'credential_unreadable',
+    ],
     effect: 'change',
     example: {
       agentId: 'agt_0123456789abcdef0123',

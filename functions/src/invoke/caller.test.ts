@@ -21,7 +21,7 @@ function storeOf(documents: Record<string, object>): { db: Firestore; trips: str
   return { db: db as unknown as Firestore, trips }
 }
 
-it('reads agent, registration, idempotency key and what tool policies will need in one round trip', async () => {
+it('reads agent, registration, credential, idempotency key and what tool policies will need in one round trip', async () => {
   const routes = policyPaths.routes('o1', 'tool')
   const { db, trips } = storeOf({
     [paths.agent('a1')]: { orgId: 'o1', keyHash: hashSecret(KEY.split('.')[2]!) },
@@ -41,7 +41,9 @@ it('reads agent, registration, idempotency key and what tool policies will need 
   expect(agent.id).toBe('a1')
   expect(registered).toBeUndefined()
   expect(key).toEqual({ path: expect.stringMatching(/^agents\/a1\/idempotency\//) as unknown, isUsed: false })
-  expect(trips).toEqual([[paths.agent('a1'), paths.tool('a1', 'tool'), key!.path, routes]])
+  expect(trips).toEqual([
+    [paths.agent('a1'), paths.tool('a1', 'tool'), paths.credential('a1', 'tool'), key!.path, routes],
+  ])
 
   // What was read ahead is not read again, and the rest alone is asked for.
   expect(await load([routes])).toEqual([{ orgId: 'o1', routes: [] }])

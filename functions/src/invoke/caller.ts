@@ -2,7 +2,7 @@ import { ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent, type Agent } from '../auth/agent.ts'
 import { claimedUid } from '../auth/claimed-uid.ts'
 import { byIdToken } from '../auth/owner.ts'
-import { paths, toolFrom, type ToolDoc } from '../store/documents.ts'
+import { paths, registrationFrom, type Registration } from '../store/documents.ts'
 import { loadAhead, type Load } from '../store/load.ts'
 import { keyPath, type Guard } from './idempotency.ts'
 import type { InvokeParts } from './parts.ts'
@@ -16,7 +16,7 @@ export interface Caller {
   /** The user that the call is made for. */
   user: string | undefined
   /** The agent's registration of the name. */
-  registered: ToolDoc | undefined
+  registered: Registration | undefined
   /** The idempotency key of the call, and whether an earlier call has used it. */
   key: Pick<Guard, 'path' | 'isUsed'> | undefined
   /** Has the documents that tool policies will probably be asked for. */
@@ -37,8 +37,8 @@ export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Pr
   const usedPath = idempotencyKey === undefined ? undefined : keyPath(agentId, name, idempotencyKey)
   // Documents of the claimed user are looked at only once the token that names them is verified.
   const guess = parts.routes.guess(agentId, name, claimedUid(userToken))
-  const [[agentDoc, toolDoc], [used], load, user] = await Promise.all([
-    parts.load([paths.agent(agentId), paths.tool(agentId, name)]),
+  const [[agentDoc, toolDoc, credentialDoc], [used], load, user] = await Promise.all([
+    parts.load([paths.agent(agentId), paths.tool(agentId, name), paths.credential(agentId, name)]),
     usedPath === undefined ? [] : parts.load([usedPath]),
     loadAhead(parts.load, guess),
     userOf(parts, userToken),
@@ -46,11 +46,13 @@ export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Pr
   const agent = authenticateAgent(request.key, agentDoc)
   if (!agent.ok) return agent
   if (!user.ok) return user
+  const registered = registrationFrom(toolDoc, credentialDoc)
+  if (!registered.ok) return registered
   return ok({
     request,
     agent: agent.value,
     user: user.value,
-    registered: toolFrom(toolDoc),
+    registered: registered.value,
     key: usedPath === undefined ? undefined : { path: usedPath, isUsed: used !== undefined },
     load,
   })

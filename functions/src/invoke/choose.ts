@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { describeRequest } from '../lib/log.ts'
 import { definitionOf, type Pinned } from '../manifest/pinned.ts'
 import { workerVerdict, type WorkerTool } from '../policies/find.ts'
-import type { ToolDoc } from '../store/documents.ts'
+import type { Registration } from '../store/documents.ts'
 import type { Caller } from './caller.ts'
 import { guardOf, type Guard } from './idempotency.ts'
 import type { InvokeParts } from './parts.ts'
@@ -15,7 +15,7 @@ import type { ToolAddress } from './request.ts'
 /** Step 4 of an invocation: which tool and command are meant, and whether this agent may call them with these arguments. */
 
 /** What a name leads to: a registration of the agent, or a server of one of its tool policies. */
-export type Callee = ToolDoc | WorkerTool
+export type Callee = Registration | WorkerTool
 
 /** What is called with what, as in MCP's tools/call. */
 export interface Params {

@@ -37,8 +37,7 @@ const TOOL: ToolDoc = {
   method: 'POST',
   auth: { scheme: 'bearer' },
   headers: {},
-  authTokenEnc: null,
-  kmsKey: null,
+  credential: null,
   manifest: null,
   manifestHash: null,
   enabled: true,
@@ -82,6 +81,7 @@ function partsOf({ agent, tool, parts }: Case, gate: InvokeParts['gate']): Invok
   const docs = new Map<string, object>([
     [paths.agent('a1'), { ...AGENT, ...agent }],
     ...(tool === null ? [] : [[paths.tool('a1', 'tool'), { ...TOOL, ...tool }] as const]),
+    [paths.credential('a1', 'tool'), { orgId: 'o1', enc: new Uint8Array(1), kmsKey: 'k', version: 1 }],
   ])
   return {
     auth: {} as Auth,
@@ -197,7 +197,7 @@ const CASES: [string, Case][] = [
   [
     'streamed to a caller who does not take the last piece',
     {
-      tool: { authTokenEnc: new Uint8Array(1) },
+      tool: { credential: 1 },
       data: { timeoutMs: 1_000 },
       parts: {
         openCredential: async () => ok({ token: 'secret-token', scrubber: createScrubber('secret-token', TOOL.auth) }),

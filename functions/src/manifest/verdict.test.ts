@@ -4,7 +4,7 @@ import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Item, Write } from '../ledger/plan.ts'
-import { TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
+import { TOOL_DEFAULTS, type Registration } from '../store/documents.ts'
 import { listingOf, type Listing } from './listing.ts'
 import { createManifests } from './pinned.ts'
 import { createVerdicts, judge, knownVerdict } from './verdict.ts'
@@ -23,7 +23,7 @@ const CHANGED = pin([command('a', 'otherwise'), command('b'), command('new')])
 
 let registrations = 0
 
-function toolWith(pinned: Listing | null, changes: Partial<ToolDoc> = {}): ToolDoc {
+function toolWith(pinned: Listing | null, changes: Partial<Registration> = {}): Registration {
   const settings = {
     orgId: 'org',
     name: `t${registrations++}`,
@@ -33,7 +33,7 @@ function toolWith(pinned: Listing | null, changes: Partial<ToolDoc> = {}): ToolD
     auth: { scheme: 'bearer' },
     headers: {},
   } as const
-  const secret = { authTokenEnc: null, kmsKey: null, enabled: true, credentialAccess: true, version: 1 }
+  const secret = { credential: null, sealed: null, enabled: true, credentialAccess: true, version: 1 }
   return {
     ...TOOL_DEFAULTS,
     ...settings,
@@ -47,7 +47,7 @@ function toolWith(pinned: Listing | null, changes: Partial<ToolDoc> = {}): ToolD
 const manifests = createManifests()
 
 /** One tool document and the chain next to it. `before` runs right before a commit, as another process would. */
-function world(tool: ToolDoc, live: Result<Listing>) {
+function world(tool: Registration, live: Result<Listing>) {
   let version = 0
   const state = {
     stored: tool,

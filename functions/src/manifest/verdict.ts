@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Credential } from '../kms/credential.ts'
-import { paths, type ToolDoc } from '../store/documents.ts'
+import { paths, type Registration, type ToolDoc } from '../store/documents.ts'
 import { isSame, type ToolsByName } from './diff.ts'
 import type { ManifestParts } from './parts.ts'
 import type { Manifests, Pinned } from './pinned.ts'
@@ -52,7 +52,7 @@ export interface Verdicts {
    * otherwise nothing would notice that it went back to the pinned list or lists something new. Errors: those of
    * knownVerdict.
    */
-  stored(agentId: string, tool: ToolDoc, command: string | undefined): Promise<Result<void>>
+  stored(agentId: string, tool: Registration, command: string | undefined): Promise<Result<void>>
 }
 
 /** How often one process asks the server about a refused command. Asking costs the caller nothing. */

@@ -11,7 +11,7 @@ import { policyPaths, type ServerDoc, type ToolPolicyDoc, type WorkersDoc } from
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
 import { secretPaths, toSealed, type SecretDoc } from './secret-doc.ts'
-import { paths, TOOL_DEFAULTS, type ToolDoc } from '../store/documents.ts'
+import { paths, TOOL_DEFAULTS, type Registration } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
 import type { Path } from '../store/path.ts'
 import { whereToSet } from './worker-policy.ts'
@@ -34,7 +34,7 @@ export interface WorkerRoute extends ServedTool {
 }
 
 /** A server of a policy in the shape of a registration. */
-export type WorkerTool = Omit<ToolDoc, 'kind'> & {
+export type WorkerTool = Omit<Registration, 'kind'> & {
   kind: 'worker'
   commands: string[] | null
   route: WorkerRoute
@@ -144,8 +144,8 @@ function toolOf(
     method: 'POST',
     auth: { scheme: 'bearer' },
     headers: {},
-    authTokenEnc: null,
-    kmsKey: null,
+    credential: null,
+    sealed: null,
     credentialAccess: false,
     enabled: server.enabled,
     version: revision,

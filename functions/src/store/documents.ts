@@ -4,6 +4,7 @@ import type { Usage } from '@vitrine/core/log/segment'
 import type { Opening } from '@vitrine/core/log/commitment'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
+import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Role } from '@vitrine/core/api/organization'
 import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
@@ -31,9 +32,8 @@ export interface ToolDoc {
   method: HttpMethod
   auth: AuthScheme
   headers: Record<string, string>
-  /** KMS ciphertext, bound to this document's path; null without a credential. */
-  authTokenEnc: Uint8Array | null
-  kmsKey: string | null
+  /** The `version` that set the credential, which is in CredentialDoc; null without one. */
+  credential: number | null
   /** The server's description of its tools as JSON text, since Firestore cannot nest arrays. */
   manifest: string | null
   manifestHash: string | null
@@ -60,6 +60,24 @@ export interface ToolDoc {
   breaker: BreakerDoc | null
 }
 
+/**
+ * A tool's credential. Owners read registrations with Firebase's own clients; this document no client may read. It is
+ * created, replaced and deleted in the commits that change the registration's `credential`.
+ */
+export interface CredentialDoc {
+  orgId: string
+  /** KMS ciphertext, bound to this document and field. */
+  enc: Uint8Array
+  kmsKey: string
+  /** The registration's version that set it. */
+  version: number
+  /** The ciphertext was in the registration once, and is bound to that (scripts/migrate.ts). */
+  moved?: true
+}
+
+/** A registration with its credential, as calls need it. Read together. */
+export type Registration = ToolDoc & { sealed: CredentialDoc | null }
+
 /** Present while the circuit of a tool is open or being probed. Times are in milliseconds since 1970. */
 export interface BreakerDoc {
   openUntilMs: number
@@ -83,6 +101,27 @@ export const TOOL_DEFAULTS = {
 /** A stored registration with defaults filled in. */
 export function toolFrom(data: ToolDoc | undefined): ToolDoc | undefined {
   return data && { ...TOOL_DEFAULTS, ...data }
+}
+
+/** Whether its ciphertext is still in the registration, as in earlier versions: scripts/migrate.ts moves it. */
+export function isOutdated(tool: ToolDoc): boolean {
+  return !('credential' in tool)
+}
+
+/**
+ * A registration as a call needs it. Errors: unavailable if one document was read before a change and the other after
+ * it, so that a new credential never goes to the old place, nor an old one to the new; credential_unreadable for an
+ * outdated document.
+ */
+export function registrationFrom(
+  data: ToolDoc | undefined,
+  credential: CredentialDoc | undefined,
+): Result<Registration | undefined> {
+  const tool = toolFrom(data)
+  if (!tool) return ok(undefined)
+  if (isOutdated(tool)) return fail('credential_unreadable')
+  if (tool.credential === null) return ok({ ...tool, sealed: null })
+  return credential?.version === tool.credential ? ok({ ...tool, sealed: credential }) : fail('unavailable')
 }
 
 export interface OrgDoc {
@@ -177,6 +216,7 @@ export const paths = {
   agents: collectionPath<AgentDoc>('agents'),
   agent: (agentId: string) => path<AgentDoc>(`agents/${agentId}`),
   tool: (agentId: string, name: string) => path<ToolDoc>(`agents/${agentId}/tools/${name}`),
+  credential: (agentId: string, name: string) => path<CredentialDoc>(`agents/${agentId}/credentials/${name}`),
   tools: (agentId: string) => collectionPath<ToolDoc>(`agents/${agentId}/tools`),
   idempotency: (agentId: string, keyHash: string) => path<IdempotencyDoc>(`agents/${agentId}/idempotency/${keyHash}`),
   segments: (log: string) => collectionPath<SegmentDoc>(`${log}/audit`),

@@ -8,7 +8,7 @@ import { refuse } from '../../invoke/refuse.ts'
 import type { Call } from '../../http/callable.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
-import { logs, paths } from '../../store/documents.ts'
+import { logs, paths, registrationFrom } from '../../store/documents.ts'
 
 /** Distinguishes a refused credential access from a refused invocation. */
 const META = { operation: 'getToolCredential' }
@@ -24,14 +24,20 @@ export async function getToolCredential(parts: Parts, call: Call): Promise<Resul
   const request = parseRequest('getToolCredential', call.data)
   if (!request.ok) return request
   const { name } = request.value
-  const [agentDoc, toolDoc] = await parts.load([paths.agent(key.value.id), paths.tool(key.value.id, name)])
+  const [agentDoc, toolDoc, credentialDoc] = await parts.load([
+    paths.agent(key.value.id),
+    paths.tool(key.value.id, name),
+    paths.credential(key.value.id, name),
+  ])
   const authenticated = authenticateAgent(key.value, agentDoc)
   if (!authenticated.ok) return authenticated
   const agent = authenticated.value
   const about = { agent, target: name, meta: META }
 
   if (toolDoc) describeRequest({ tool: name })
-  const decision = decide(agent, name, 'whole', toolDoc)
+  const registered = registrationFrom(toolDoc, credentialDoc)
+  if (!registered.ok) return registered
+  const decision = decide(agent, name, 'whole', registered.value)
   if (!decision.ok) return refuse(parts, about, { error: decision.error, record: decision.reason })
   const tool = decision.value
   const [org] = await parts.load([paths.org(agent.orgId)])

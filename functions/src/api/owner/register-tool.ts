@@ -9,6 +9,8 @@ import { createScrubber } from '@vitrine/core/scrub/scrub'
 import { type AuthScheme } from '@vitrine/core/tool'
 import { authenticateOwner, manageableAgent, type Principal } from '../../auth/owner.ts'
 import { credentialResource } from '../../kms/credential.ts'
+import type { Sealed } from '../../kms/vault.ts'
+import type { Write } from '../../ledger/plan.ts'
 import { checkReachable } from '../../egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress/registration.ts'
 import type { Call } from '../../http/callable.ts'
@@ -18,7 +20,15 @@ import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { read } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
-import { logs, paths, TOOL_DEFAULTS, toolFrom, type ToolDoc } from '../../store/documents.ts'
+import {
+  isOutdated,
+  logs,
+  paths,
+  TOOL_DEFAULTS,
+  toolFrom,
+  type CredentialDoc,
+  type ToolDoc,
+} from '../../store/documents.ts'
 
 /**
  * registerTool: creates or updates a registration; the document and its audit entry are one commit. An update without
@@ -39,20 +49,22 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
   return retryConflicts(async () => {
     const { data, version } = await read(parts.db, paths.tool(agentId, name))
     const stored = toolFrom(data)
+    if (stored && isOutdated(stored)) return fail('credential_unreadable')
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
     const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
     if (!sealed.ok) return sealed
+    const registrations = (stored?.version ?? 0) + 1
     const tool: ToolDoc = {
       orgId: managed.value.agent.orgId,
       name,
       ...settings.value,
-      ...(sealed.value ?? { authTokenEnc: stored?.authTokenEnc ?? null, kmsKey: stored?.kmsKey ?? null }),
+      credential: sealed.value === undefined ? (stored?.credential ?? null) : sealed.value && registrations,
       ...(manifest ?? keptManifest(settings.value.url, stored)),
-      version: (stored?.version ?? 0) + 1,
+      version: registrations,
       breaker: null,
     }
-    const recorded = await record(parts, principal.value, agentId, tool, stored, version)
+    const recorded = await record(parts, principal.value, agentId, tool, sealed.value, stored, version)
     return recorded.ok && reachable.value.length > 0 ? ok({ ...recorded.value, warnings: reachable.value }) : recorded
   })
 }
@@ -62,6 +74,7 @@ async function record(
   by: Principal,
   agentId: string,
   tool: ToolDoc,
+  sealed: Sealed | null | undefined,
   stored: ToolDoc | undefined,
   version: unknown,
 ): Promise<Result<Answer<'registerTool'>>> {
@@ -72,7 +85,7 @@ async function record(
     ...by.via,
     kind,
     url,
-    credential: credentialChange(tool, stored),
+    credential: credentialChange(sealed, stored),
     enabled: tool.enabled,
     ...(tool.manifestHash && { manifestHash: tool.manifestHash }),
   }
@@ -83,6 +96,7 @@ async function record(
       stored
         ? { op: 'update', path, data: { ...tool, updatedAt: now }, version }
         : { op: 'create', path, data: { ...tool, createdAt: now, updatedAt: now } },
+      ...credentialWrites(agentId, tool, sealed),
     ],
   })
   if (!appended.ok) return appended
@@ -96,9 +110,22 @@ async function record(
   })
 }
 
-function credentialChange(tool: ToolDoc, stored: ToolDoc | undefined): string {
-  if (tool.authTokenEnc === null) return stored?.authTokenEnc ? 'removed' : 'none'
-  return stored?.authTokenEnc && Buffer.from(stored.authTokenEnc).equals(tool.authTokenEnc) ? 'kept' : 'set'
+/** The credential's own document, which no client may read, changes with the registration. */
+function credentialWrites(
+  agentId: string,
+  { orgId, name, version }: ToolDoc,
+  sealed: Sealed | null | undefined,
+): Write[] {
+  if (sealed === undefined) return []
+  const path = paths.credential(agentId, name)
+  const doc: CredentialDoc | null = sealed && { orgId, ...sealed, version }
+  return [doc === null ? { op: 'delete', path } : { op: 'set', path, data: doc }]
+}
+
+function credentialChange(sealed: Sealed | null | undefined, stored: ToolDoc | undefined): string {
+  const had = stored !== undefined && stored.credential !== null
+  if (sealed === undefined) return had ? 'kept' : 'none'
+  return sealed === null ? (had ? 'removed' : 'none') : 'set'
 }
 
 const HTTP_ONLY = ['method'] as const
@@ -167,18 +194,12 @@ function prepare(parts: Parts, request: Registration, settings: Settings, stored
   return Promise.all([sealToken(parts, request), discover(parts, request.authToken, settings, stored)])
 }
 
-/** Undefined keeps the stored credential. Errors: kms_unavailable. */
-async function sealToken(
-  parts: Parts,
-  request: Registration,
-): Promise<Result<Pick<ToolDoc, 'authTokenEnc' | 'kmsKey'> | undefined>> {
-  if (request.authToken === undefined) return ok(undefined)
-  if (request.authToken === null) return ok({ authTokenEnc: null, kmsKey: null })
-  const sealed = await parts.vault.seal(
-    request.authToken,
-    credentialResource(parts.project, request.agentId, request.name),
-  )
-  return sealed.ok ? ok({ authTokenEnc: sealed.value.enc, kmsKey: sealed.value.kmsKey }) : sealed
+/** Undefined keeps the stored credential, null removes it. Errors: kms_unavailable. */
+async function sealToken(parts: Parts, request: Registration): Promise<Result<Sealed | null | undefined>> {
+  const { agentId, name, authToken } = request
+  return typeof authToken === 'string'
+    ? parts.vault.seal(authToken, credentialResource(parts.project, agentId, name))
+    : ok(authToken)
 }
 
 type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
@@ -196,7 +217,7 @@ async function discover(
   stored: ToolDoc | undefined,
 ): Promise<Manifest | undefined> {
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
-  if (authToken === undefined && stored?.authTokenEnc) return undefined
+  if (authToken === undefined && stored && stored.credential !== null) return undefined
   const credential = authToken ?? null
   const found = await fetchManifest({
     dispatcher: parts.dispatcher,

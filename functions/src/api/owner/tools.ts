@@ -24,7 +24,7 @@ const FIELDS = [
   'headers',
   'enabled',
   'credentialAccess',
-  'kmsKey',
+  'credential',
   'responseBytesMax',
   'concurrencyMax',
   'idempotent',
@@ -45,7 +45,7 @@ export const listTools: OwnerOperation<'listTools'> = async (parts, by, request)
 }
 
 function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
-  const { kind, method, auth, headers, enabled, credentialAccess, kmsKey, breaker } = tool
+  const { kind, method, auth, headers, enabled, credentialAccess, credential, breaker } = tool
   const {
     responseBytesMax,
     concurrencyMax,
@@ -63,7 +63,7 @@ function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
     headers,
     enabled,
     credentialAccess,
-    hasCredential: kmsKey !== null,
+    hasCredential: credential !== null,
     responseBytesMax,
     concurrencyMax,
     idempotent,
