@@ -279,6 +279,17 @@ describe('what does not answer as it should', () => {
     expect(said(await call(url, 'add', { a: 1, b: 1 }))).toBe('2')
   })
 
+  test.each([['application/json', 'application/json'], ['application/json,charset=utf-8'], ['text/x-json'], []])(
+    'JSON is JSON whatever its type is written like: %s %s',
+    async (...types) => {
+      const server = await scripted((id, response) => {
+        if (types.length > 0) response.setHeader('content-type', types as string[])
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'here' }] } }))
+      })
+      expect(said(await call(server.url, 'any'))).toBe('here')
+    },
+  )
+
   test('a page of HTML is not MCP', async () => {
     const server = await up(
       httpServer((_request, response) =>

@@ -1,6 +1,7 @@
 import { parseJson } from '@vitrine/core/json/parse'
 import { isContainer, type JsonValue } from '@vitrine/core/json/value'
 import type { Answer } from '@vitrine/core/tool'
+import { kindOf, typeOf, type MediaType } from './media-type.ts'
 
 /**
  * Deeper JSON is passed on as text. JSON.parse takes any depth, but everything that walks or serializes the value
@@ -9,27 +10,6 @@ import type { Answer } from '@vitrine/core/tool'
 export const ANSWER_DEPTH_MAX = 256
 const CONTENT_TYPE_LENGTH_MAX = 255
 
-const JSON_TYPE = /^(?:application|text)\/json$|\+json$/
-const TEXT_TYPE = new RegExp(
-  '^text/|\\+(?:xml|yaml)$|^application/(?:x-)?(?:' +
-    [
-      'xml',
-      'javascript',
-      'ecmascript',
-      'www-form-urlencoded',
-      'yaml',
-      'graphql',
-      'toml',
-      'sql',
-      'sh',
-      'ndjson',
-      'jsonl',
-      'jsonlines',
-      'json-seq',
-    ].join('|') +
-    ')$',
-)
-
 /** A byte order mark says more reliably than a header how a text is encoded (WHATWG Encoding, section 6). */
 const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
@@ -37,28 +17,20 @@ const BYTE_ORDER_MARKS: [label: string, mark: number[]][] = [
   ['utf-16be', [0xfe, 0xff]],
 ]
 
-export type BodyKind = 'events' | 'json' | 'text' | 'binary'
-
-/** The kind of body that a Content-Type announces; `events` are text too. */
-export function kindOf(contentType: string): BodyKind {
-  const essence = essenceOf(contentType)
-  if (essence === 'text/event-stream') return 'events'
-  if (JSON_TYPE.test(essence)) return 'json'
-  return TEXT_TYPE.test(essence) ? 'text' : 'binary'
-}
-
 /**
- * Reads a response body by its Content-Type: JSON as JSON, text in the charset it names (UTF-8 with replacement
+ * Reads a response body by its type (media-type.ts): JSON as JSON, text in the charset it names (UTF-8 with replacement
  * characters if it names none that exists), anything else as bytes. An empty body is JSON null; JSON that does not
  * parse is text.
  */
 export function toAnswer(contentType: string, bytes: Uint8Array): Answer {
   if (bytes.length === 0) return { type: 'json', value: null }
-  const kind = kindOf(contentType)
-  if (kind === 'json') return jsonOrText(decoderFor(contentType, bytes).decode(bytes))
-  if (kind !== 'binary') return { type: 'text', text: decoderFor(contentType, bytes).decode(bytes) }
-  const named = /^[^/\s]+\/[^/\s]+$/.test(essenceOf(contentType)) && contentType.length <= CONTENT_TYPE_LENGTH_MAX
-  return { type: 'binary', bytes, contentType: named ? contentType : 'application/octet-stream' }
+  const type = typeOf(contentType, bytes)
+  const kind = kindOf(type)
+  if (kind === 'json') return jsonOrText(decoderFor(type, bytes).decode(bytes))
+  if (kind !== 'binary') return { type: 'text', text: decoderFor(type, bytes).decode(bytes) }
+  const { essence, written } = type
+  const isNamed = essence !== '' && written.length <= CONTENT_TYPE_LENGTH_MAX
+  return { type: 'binary', bytes, contentType: isNamed ? written : 'application/octet-stream' }
 }
 
 /** An answer as the caller gets it: JSON and text as they are, bytes as `{base64, contentType}`. */
@@ -95,9 +67,9 @@ export function isDeeperThan(value: JsonValue, levels: number): boolean {
 }
 
 /** A decoder for text of this type that begins with these bytes. */
-export function decoderFor(contentType: string, beginning: Uint8Array): TextDecoder {
+export function decoderFor(type: MediaType, beginning: Uint8Array): TextDecoder {
   const marked = BYTE_ORDER_MARKS.find(([, mark]) => mark.every((byte, i) => beginning[i] === byte))
-  const charset = marked?.[0] ?? /;\s*charset\s*=\s*"?([^\s";]+)/i.exec(contentType)?.[1] ?? 'utf-8'
+  const charset = marked?.[0] ?? (type.charset || 'utf-8')
   try {
     return new TextDecoder(charset)
   } catch {
@@ -110,8 +82,4 @@ export function mayBecomeMark(beginning: Uint8Array): boolean {
   return BYTE_ORDER_MARKS.some(
     ([, mark]) => beginning.length < mark.length && beginning.every((byte, i) => byte === mark[i]),
   )
-}
-
-function essenceOf(contentType: string): string {
-  return contentType.split(';', 1)[0]!.trim().toLowerCase()
 }

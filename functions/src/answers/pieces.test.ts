@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
 import type { Piece } from '@vitrine/core/tool'
 import { toAnswer } from './answer.ts'
+import { mediaType } from './media-type.ts'
 import { toPieces } from './pieces.ts'
 
 async function* chunksOf(bytes: Uint8Array, cuts: number[]): AsyncGenerator<Uint8Array> {
@@ -15,7 +16,7 @@ async function* chunksOf(bytes: Uint8Array, cuts: number[]): AsyncGenerator<Uint
 
 async function piecesOf(contentType: string, bytes: Uint8Array, cuts: number[] = []): Promise<Piece[]> {
   const pieces: Piece[] = []
-  for await (const piece of toPieces(contentType, chunksOf(bytes, cuts))) pieces.push(piece)
+  for await (const piece of toPieces(mediaType(contentType), chunksOf(bytes, cuts))) pieces.push(piece)
   return pieces
 }
 
@@ -51,7 +52,7 @@ describe('text', () => {
 
   it('is not held back', async () => {
     const pieces = toPieces(
-      'text/plain',
+      mediaType('text/plain'),
       (async function* () {
         yield Buffer.from('f')
         await new Promise(() => undefined)
@@ -80,7 +81,7 @@ describe('events', () => {
 
   it('are not held back once they are whole', async () => {
     const pieces = toPieces(
-      'text/event-stream',
+      mediaType('text/event-stream'),
       (async function* () {
         for (const byte of Buffer.from('data: x\n\n')) yield Buffer.of(byte)
         await new Promise(() => undefined)

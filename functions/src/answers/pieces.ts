@@ -1,24 +1,22 @@
 import { createParser } from 'eventsource-parser'
 import { concatBytes } from '@vitrine/core/bytes'
 import type { Piece } from '@vitrine/core/tool'
-import { base64Of, decoderFor, kindOf, mayBecomeMark } from './answer.ts'
+import { base64Of, decoderFor, mayBecomeMark } from './answer.ts'
+import { kindOf, type MediaType } from './media-type.ts'
 import { withLineBreaks } from '../egress/body.ts'
 
 /**
- * Splits a body into pieces as it arrives, by its Content-Type: event streams by event, text and JSON as text, anything
+ * Splits a body into pieces as it arrives, by its type: event streams by event, text and JSON as text, anything
  * else as bytes. Only incomplete parts are held back: a character, an event, the first bytes of a possible byte order
  * mark.
  */
-export function toPieces(
-  contentType: string,
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Piece, void, undefined> {
-  switch (kindOf(contentType)) {
+export function toPieces(type: MediaType, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+  switch (kindOf(type)) {
     case 'events':
       return events(chunks)
     case 'json':
     case 'text':
-      return texts(contentType, chunks)
+      return texts(type, chunks)
     case 'binary':
       return binaries(chunks)
   }
@@ -39,17 +37,17 @@ async function* events(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece,
   }
 }
 
-async function* texts(contentType: string, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
+async function* texts(type: MediaType, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Piece, void, undefined> {
   let decoder: TextDecoder | undefined
   let beginning: Uint8Array = new Uint8Array()
   for await (const chunk of chunks) {
     beginning = decoder ? chunk : concatBytes(beginning, chunk)
     if (!decoder && mayBecomeMark(beginning)) continue
-    decoder ??= decoderFor(contentType, beginning)
+    decoder ??= decoderFor(type, beginning)
     const text = decoder.decode(beginning, { stream: true })
     if (text !== '') yield { type: 'text', text }
   }
-  const rest = decoder ? decoder.decode() : decoderFor(contentType, beginning).decode(beginning)
+  const rest = decoder ? decoder.decode() : decoderFor(type, beginning).decode(beginning)
   if (rest !== '') yield { type: 'text', text: rest }
 }
 

@@ -4,7 +4,8 @@ import { rpcMessage } from '@vitrine/core/json/rpc-message'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer, AuthScheme } from '@vitrine/core/tool'
-import { ANSWER_DEPTH_MAX, decoderFor, isDeeperThan, kindOf, toAnswer, toResult } from './answer.ts'
+import { ANSWER_DEPTH_MAX, decoderFor, isDeeperThan, toAnswer, toResult } from './answer.ts'
+import { kindOf, typeOf } from './media-type.ts'
 import { bodyError } from '../egress/body.ts'
 import { digestOf } from './digest.ts'
 import { weightOf } from './json-weight.ts'
@@ -111,7 +112,8 @@ function serializer(scrubber: Scrubber, digested: boolean): Serialize {
 }
 
 function bodyOf({ contentType, bytes }: Readings['body']['unread']): Answer {
-  if (kindOf(contentType) === 'json') checkWeight(decoderFor(contentType, bytes).decode(bytes))
+  const type = typeOf(contentType, bytes)
+  if (kindOf(type) === 'json') checkWeight(decoderFor(type, bytes).decode(bytes))
   return toAnswer(contentType, bytes)
 }
 

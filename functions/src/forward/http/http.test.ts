@@ -9,7 +9,7 @@ import type { Agent } from 'undici'
 import { RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
-import type { Endpoint } from '@vitrine/core/tool'
+import type { Endpoint, Piece } from '@vitrine/core/tool'
 import { createDispatcher } from '../../egress/agent.ts'
 import type { LookupAll } from '../../egress/lookup.ts'
 import { readEgressPolicy, STRICT } from '../../egress/policy.ts'
@@ -315,6 +315,35 @@ describe('a redirect', () => {
     )
     expect(await call(url)).toEqual({ answered: true, status: 302, ok: false, answer: { type: 'text', text: 'moved' } })
   })
+})
+
+it.each([
+  [
+    '{"a":',
+    '1}',
+    [
+      { type: 'text', text: '{"a":' },
+      { type: 'text', text: '1}' },
+    ],
+    { type: 'json', value: { a: 1 } },
+  ],
+  [
+    'hé',
+    'llo',
+    [
+      { type: 'text', text: 'hé' },
+      { type: 'text', text: 'llo' },
+    ],
+    { type: 'json', value: null },
+  ],
+])('a stream without a type is what it begins like: %j', async (first, second, pieces, answer) => {
+  const url = await upstream((_request, response) => {
+    response.write(first, () => setTimeout(() => response.end(second), 20))
+  })
+  const seen: Piece[] = []
+  const emit = async (piece: Piece) => void seen.push(piece)
+  expect(await call(url, { more: { emit } })).toMatchObject({ answered: true, answer })
+  expect(seen).toEqual(pieces)
 })
 
 describe('headers', () => {

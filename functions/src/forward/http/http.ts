@@ -6,7 +6,8 @@ import { header, headersPassedOn } from '../../egress/headers.ts'
 import { type EgressFailure, guardedRequest } from '../../egress/request.ts'
 import { inTurns } from '../../egress/turns.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
-import { kindOf, toAnswer } from '../../answers/answer.ts'
+import { toAnswer } from '../../answers/answer.ts'
+import { kindOf, typeOf } from '../../answers/media-type.ts'
 import { toPieces } from '../../answers/pieces.ts'
 import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded } from '../../egress/body.ts'
 import { buildRequest } from './build-request.ts'
@@ -77,10 +78,25 @@ async function passOn(
   emit: NonNullable<ForwardRequest['emit']>,
   read: (whole: Uint8Array) => Answer | Promise<SerializedAnswer>,
 ): Promise<Answer | SerializedAnswer> {
-  const whole = kindOf(contentType) === 'json' ? byteCollector() : null
-  const pieces = toPieces(contentType, whole === null ? chunks : tapped(chunks, whole.push))
+  const { first, all } = await begun(chunks)
+  const type = typeOf(contentType, first)
+  const whole = kindOf(type) === 'json' ? byteCollector() : null
+  const pieces = toPieces(type, whole === null ? all : tapped(all, whole.push))
   for await (const piece of inTurns(pieces, () => BYTES_OF_PIECE)) await emit(piece)
   return whole === null ? { type: 'json', value: null } : read(whole.take())
+}
+
+/** Waits for the first chunk, which shows what a body is that does not say so. */
+async function begun(
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<{ first: Uint8Array; all: AsyncIterable<Uint8Array> }> {
+  const rest = chunks[Symbol.asyncIterator]()
+  const { value: first } = await rest.next()
+  const all = async function* () {
+    if (first) yield first
+    yield* { [Symbol.asyncIterator]: () => rest }
+  }
+  return { first: first ?? new Uint8Array(), all: all() }
 }
 
 async function* tapped<T>(items: AsyncIterable<T>, tap: (item: T) => void): AsyncGenerator<T, void, undefined> {

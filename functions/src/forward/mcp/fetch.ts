@@ -1,4 +1,4 @@
-import { kindOf } from '../../answers/answer.ts'
+import { kindOf, mediaType, typeOf, type BodyKind } from '../../answers/media-type.ts'
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
@@ -12,7 +12,9 @@ import { allTaken, exchanges, wipe, type Exchange, type Lease } from './exchange
 import { buildRequest, type HttpRequest } from '../http/build-request.ts'
 
 /** What the client looks at; the rest of the upstream's headers ends here. */
-const HEADERS_READ = ['content-type', 'mcp-session-id', 'www-authenticate']
+const HEADERS_READ = ['mcp-session-id', 'www-authenticate']
+/** The client knows two types, and each by one spelling. */
+const TYPES_READ: Partial<Record<BodyKind, string>> = { events: 'text/event-stream', json: 'application/json' }
 const ERROR_TEXT_BYTES_MAX = 4096
 /** Of an event stream, read at a time: some milliseconds of work when it is all small messages. */
 const SLICE_BYTES = 16 * 1024
@@ -91,7 +93,7 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 }
 
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
-  const init = { status: response.statusCode, headers: headersRead(response) }
+  const init = (bytes: Uint8Array = new Uint8Array()) => ({ status: response.statusCode, headers: headersRead(response, bytes) })
   const bytesMax = bytesMaxOf(exchange.lease.endpoint)
   const chunks = failureNoted(
     exchange,
@@ -101,12 +103,13 @@ async function body(exchange: Exchange, response: Dispatcher.ResponseData): Prom
       exchange.raw === 'tools/call' ? bytesMax : Math.min(bytesMax, BODY_BYTES_MAX),
     ),
   )
-  if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init)
+  if (isEventStream(response)) return new Response(ReadableStream.from(events(exchange, chunks)) as BodyInit, init())
   const bytes = await collect(chunks)
   if (response.statusCode >= 300 && bytes.length <= ERROR_TEXT_BYTES_MAX)
     exchange.errorText = Buffer.from(bytes).toString()
+  const headers = init(bytes)
   const rest = bytes.length === 0 ? null : await withoutResult(exchange, 'body', bytes)
-  return new Response(rest as BodyInit | null, init)
+  return new Response(rest as BodyInit | null, headers)
 }
 
 /** The bytes of an event stream, as fast as what is in them is taken. */
@@ -157,11 +160,14 @@ async function* failureNoted(exchange: Exchange, chunks: AsyncIterable<Uint8Arra
 }
 
 function isEventStream(response: Dispatcher.ResponseData): boolean {
-  return response.statusCode === 200 && kindOf(header(response, 'content-type')) === 'events'
+  return response.statusCode === 200 && kindOf(mediaType(header(response, 'content-type'))) === 'events'
 }
 
-function headersRead(response: Dispatcher.ResponseData): [string, string][] {
-  return HEADERS_READ.map((name): [string, string] => [name, header(response, name)]).filter(
-    ([, value]) => value !== '',
-  )
+/** A body that was collected shows by its bytes what it is, where its type does not say so. */
+function headersRead(response: Dispatcher.ResponseData, bytes: Uint8Array): [string, string][] {
+  const type = typeOf(header(response, 'content-type'), bytes)
+  return [
+    ['content-type', TYPES_READ[kindOf(type)] ?? type.written] as [string, string],
+    ...HEADERS_READ.map((name): [string, string] => [name, header(response, name)]),
+  ].filter(([, value]) => value !== '')
 }

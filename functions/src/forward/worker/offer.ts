@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import { isErrorCode, type ErrorCode } from '@vitrine/core/errors'
 import { isObject, type JsonValue } from '@vitrine/core/json/value'
 import { BEHIND, type CallBody } from '@vitrine/core/policy/worker-protocol'
-import { kindOf } from '../../answers/answer.ts'
+import { kindOf, mediaType } from '../../answers/media-type.ts'
 import { abortOf, unlessAborted } from '../../egress/abort.ts'
 import { logIfBlocked } from '../../egress/agent.ts'
 import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
@@ -89,7 +89,7 @@ export async function offerTo(
       : { elsewhere: true, isAbsent: true, outcome: ABSENT }
   }
   try {
-    return await (kindOf(header(response, 'content-type')) === 'events'
+    return await (kindOf(mediaType(header(response, 'content-type'))) === 'events'
       ? fromEvents(response, request)
       : fromJson(response, request))
   } catch (error) {
