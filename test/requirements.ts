@@ -17,6 +17,7 @@ export const REQUIREMENTS = {
     'In production no tool lives on a loopback, private or metadata address, by registration or by DNS.',
 
   'invoke.json': 'Arguments arrive upstream and answers at the agent as they were sent.',
+  'invoke.numbers': 'Numbers keep their digits in both directions and on record, and schemas compare them as decimals.',
   'invoke.answers': 'JSON comes back as JSON, text as text, anything else as base64 with its type.',
   'invoke.in-band': 'A failure of the tool itself comes back in band with its status, charged.',
   'invoke.redirect':

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
@@ -75,6 +76,12 @@ describe('a manifest', () => {
     })
     expect(server.sessions.size).toBe(0)
     expect(server.seen.every(({ headers }) => headers.authorization === 'Bearer s3cret')).toBe(true)
+  })
+
+  test('keeps the digits of its numbers', async () => {
+    const tools = '[{"name":"a","inputSchema":{"maximum":18446744073709551615,"default":1.0}}]'
+    const server = await listing(() => parseJson(`{"tools":${tools},"nextCursor":null}`) as JsonObject)
+    expect(JSON.stringify((await got(server.url)).tools)).toBe(tools)
   })
 
   test('has the tools of all pages, exactly as they were sent', async () => {

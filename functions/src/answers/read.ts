@@ -33,7 +33,7 @@ export interface Readings {
 }
 
 /** Messages as JSON in UTF-8: a body, or whole events of a stream (HTML Living Standard, section 9.2). */
-interface Messages {
+export interface Messages {
   form: 'body' | 'events'
   bytes: Uint8Array
 }
@@ -76,9 +76,22 @@ const REST_LENGTH_MAX = 64 * 1024
 export const TAKEN = { resultType: 'complete', content: [] }
 
 /** Whether messages hold numbers that a client, which reads them as doubles, would change. */
-export function holdLiterals({ form, bytes }: Messages): boolean {
+export function holdLiterals(messages: Messages): boolean {
+  return textsOf(messages).some(hasLiterals)
+}
+
+/** Those messages, with every digit (rpcMessage). */
+export function messagesWithLiterals(messages: Messages): JsonObject[] {
+  return textsOf(messages)
+    .filter(hasLiterals)
+    .flatMap((text) => [parsed(text)].flat())
+    .filter((message) => isObject(message))
+    .map((message) => rpcMessage(message) as JsonObject)
+}
+
+function textsOf({ form, bytes }: Messages): string[] {
   const text = new TextDecoder().decode(bytes)
-  return form === 'body' ? hasLiterals(text) : eventsOf(text).some(({ data }) => hasLiterals(data))
+  return form === 'body' ? [text] : eventsOf(text).map(({ data }) => data)
 }
 
 /** Throws a BodyError: upstream_too_large if reading would take too much memory. */

@@ -65,7 +65,9 @@ const server = createServer((request, response) => {
       )
     if (message['method'] !== 'tools/call') return response.writeHead(message['id'] === undefined ? 202 : 404).end()
     const params = message['params'] as JsonObject
-    const answer = `{"jsonrpc":"2.0","id":${textOf(message['id'])}${params['name'] === 'fails' ? `.0,"error":{"code":-32000.0,"message":"no","data":${textOf(params['arguments'])}}}` : `.0,"result":{"content":[],"structuredContent":${textOf(params['arguments'])}}}`}`
+    const answer = `{"jsonrpc":"2.0","id":${textOf(message['id'])}${params['name'] !== 'c' && params['name'] !== 'events' ? `.0,"error":{"code":-32000.0,"message":"no","data":${textOf(params['arguments'])}}}` : `.0,"result":{"content":[],"structuredContent":${textOf(params['arguments'])}}}`}`
+    if (params['name'] === 'refuses') return reply(answer, 'application/json', 400)
+    if (params['name'] === 'breaks') return reply(textOf(params['arguments']), 'application/json', 500)
     return params['name'] === 'events'
       ? reply(`: a "comment\n\ndata: ${answer}\n\n`, 'text/event-stream')
       : reply(answer)
@@ -164,4 +166,13 @@ it('by a query numbers are their digits', async () => {
   expect((await echo(args, { forward: http, path: '/http', method: 'GET' })).result).toBe(args)
   const list = await echo('{"n":[725653563933458432],"o":{"a":1.0}}', { forward: http, path: '/http', method: 'GET' })
   expect(list.result).toBe('{"n":725653563933458432,"o":{"a":1.0}}')
+})
+
+it.each([
+  ['fails', '{"error":{"code":-32000,"message":"no","data":{"id":725653563933458432}}}'],
+  ['refuses', '{"error":{"code":-32000,"message":"no","data":{"id":725653563933458432}}}'],
+  ['breaks', '{"error":{"message":"HTTP 500","body":{"id":725653563933458432}}}'],
+])('where an MCP server %s numbers keep their digits too', async (command, expected) => {
+  const { result } = await echo('{"id":725653563933458432}', { forward: mcp, path: '/mcp', command })
+  expect(result).toBe(expected)
 })

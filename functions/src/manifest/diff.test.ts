@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { diffTools, toolsByName, toolsHash } from './diff.ts'
 
@@ -28,6 +29,16 @@ describe('a change of a tool shows', () => {
   ])('in %s', (_where, after) => {
     expect(diff([tool('a'), tool('b')], [after, tool('b')])).toEqual({ added: [], removed: [], changed: ['a'] })
     expect(hash(tool('a'), tool('b'))).not.toBe(hash(after, tool('b')))
+  })
+
+  it('in a digit that a double does not hold, but not in the spelling of a number', () => {
+    const digits = (literal: string) => tool('a', parseJson(`{"inputSchema":{"maximum":${literal}}}`) as JsonObject)
+    expect(diff([digits('9007199254740993')], [digits('9007199254740992')]).changed).toEqual(['a'])
+    expect(hash(digits('9007199254740993'))).not.toBe(hash(digits('9007199254740992')))
+    for (const spelled of ['1.0', '1e0', '10E-1']) {
+      expect(diff([digits('1')], [digits(spelled)]).changed).toEqual([])
+      expect(hash(digits(spelled))).toBe(hash(digits('1')))
+    }
   })
 
   it('in a second definition of its name', () => {

@@ -45,6 +45,8 @@ export interface Exchange {
   /** The request that is to be answered, and the answer to the latest one as the server sent it: no schema strips or refuses what it doesn't know. */
   awaited: { id: RequestId; method: string } | null
   answer: RpcAnswer | null
+  /** That answer with every digit, where the client's reading changes some. */
+  exact: JsonObject | null
   /** The result of that answer when it was too large to be read here. */
   read: ReadResult | null
   /** Why there will be no answer; nothing is sent any more. */
@@ -88,6 +90,7 @@ export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emi
     asked: 0,
     awaited: null,
     answer: null,
+    exact: null,
     read: null,
     failure: null,
   }

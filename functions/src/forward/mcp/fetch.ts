@@ -1,4 +1,5 @@
 import { kindOf, mediaType, typeOf, type BodyKind } from '../../answers/media-type.ts'
+import { messagesWithLiterals } from '../../answers/read.ts'
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
@@ -132,15 +133,23 @@ async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes:
   const { raw, awaited, lease } = exchange
   const reading =
     raw === 'tools/call' && awaited !== null ? lease.readLarge?.('mcp', { id: awaited.id, form, bytes }) : undefined
-  if (reading === undefined) return bytes
+  if (reading === undefined) return exactNoted(exchange, form, bytes)
   try {
     const { rest, result } = await reading
     exchange.read ??= result
-    return Buffer.from(rest)
+    return exactNoted(exchange, form, Buffer.from(rest))
   } catch (error) {
     exchange.failure ??= bodyCodeOf(error) ?? 'upstream_interrupted'
     throw error
   }
+}
+
+/** The same bytes. The client reads numbers as doubles, so an answer in which that changes digits is noted. */
+function exactNoted(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Uint8Array {
+  const { raw, awaited } = exchange
+  if (raw === null || awaited === null) return bytes
+  exchange.exact ??= messagesWithLiterals({ form, bytes }).find(({ id }) => id === awaited.id) ?? null
+  return bytes
 }
 
 async function* sliced(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -1,3 +1,5 @@
+import { parseJson } from '@vitrine/core/json/parse'
+import { rpcMessage } from '@vitrine/core/json/rpc-message'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { ANSWER_DEPTH_MAX, isDeeperThan } from '../../answers/answer.ts'
 import type { Exchange, RpcAnswer, RpcError } from './exchange.ts'
@@ -21,7 +23,7 @@ export function outcomeOf(exchange: Exchange, signal: AbortSignal): ForwardOutco
 /** The server's JSON-RPC error, which may come with any HTTP status. */
 export function rpcErrorOf({ answer, status, errorText }: Exchange): JsonObject | null {
   if (answer !== null) return 'error' in answer ? errorOf(answer) : null
-  const body = status >= 300 ? parsed(errorText) : null
+  const body = status >= 300 ? rpcMessage(parsed(errorText)) : null
   return isObject(body) && isObject(body['error']) && typeof body['error']['code'] === 'number' ? body['error'] : null
 }
 
@@ -45,7 +47,7 @@ function httpError({ status, errorText }: Exchange): JsonObject {
 
 function parsed(text: string | null): JsonValue {
   try {
-    return text === null ? null : (JSON.parse(text) as JsonValue)
+    return text === null ? null : parseJson(text)
   } catch {
     return text
   }

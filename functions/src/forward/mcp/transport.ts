@@ -6,7 +6,7 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client'
 import type { ErrorCode } from '@vitrine/core/errors'
-import type { JsonObject } from '@vitrine/core/json/value'
+import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { exchanges, newExchange, pass, type Exchange } from './exchange.ts'
 import { TAKEN } from '../../answers/read.ts'
 import { progressOf } from './result.ts'
@@ -46,6 +46,7 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       Object.assign(exchange, {
         awaited: { id, method },
         answer: null,
+        exact: null,
         read: null,
         errorText: null,
         eventStream: false,
@@ -82,12 +83,14 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
 function answerNoted(exchange: Exchange | undefined, message: JSONRPCResponse): JSONRPCMessage {
   if (!exchange?.awaited || message.id !== exchange.awaited.id) return message
   const { id, method } = exchange.awaited
+  const { exact } = exchange
   exchange.awaited = null
   if ('error' in message) {
-    exchange.answer = { error: message.error }
+    const data = isObject(exact?.['error']) ? exact['error']['data'] : undefined
+    exchange.answer = { error: { ...message.error, ...(data !== undefined && { data }) } }
     return message
   }
-  exchange.answer = { result: message.result as JsonObject }
+  exchange.answer = { result: isObject(exact?.['result']) ? exact['result'] : (message.result as JsonObject) }
   return exchange.raw === method ? { jsonrpc: '2.0', id, result: TAKEN } : message
 }
 
