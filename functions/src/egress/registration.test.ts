@@ -202,24 +202,87 @@ describe('checkAuth', () => {
 })
 
 describe('checkCredential', () => {
+  const bearer: AuthScheme = { scheme: 'bearer' }
+  const pair: AuthScheme = { scheme: 'basic' }
+  const user: AuthScheme = { scheme: 'basic', username: 'bot' }
   const header: AuthScheme = { scheme: 'header', name: 'x-api-key' }
+  const authorization: AuthScheme = { scheme: 'header', name: 'authorization' }
+  const query: AuthScheme = { scheme: 'query', name: 'key' }
 
-  it('takes what the scheme can send', () => {
-    for (const scheme of [{ scheme: 'bearer' }, header] as const)
-      expect(codeOf(checkCredential(scheme, 'Token abc.DEF-123/é'))).toBe('ok')
-    for (const scheme of [{ scheme: 'basic' }, { scheme: 'query', name: 'k' }] as const)
-      expect(codeOf(checkCredential(scheme, ' a\n鍵 '))).toBe('ok')
-    expect(codeOf(checkCredential(header, 'a'.repeat(TOKEN_BYTES_MAX)))).toBe('ok')
+  it.each<[AuthScheme, string]>([
+    [bearer, 'Token abc.DEF-123/é'],
+    [bearer, 'Zm9vYmFy+/=='],
+    [bearer, 'bearerless-token'],
+    [header, 'Token abc.DEF-123/é'],
+    [header, 'a'.repeat(TOKEN_BYTES_MAX)],
+    [authorization, 'Bot MTk4.Cl2FMQ'],
+    [authorization, 'Bearer abcdefgh12345'],
+    [authorization, 'Basic dTpw'],
+    [pair, 'user:pa ss"wörd鍵:='],
+    [pair, 'user:'],
+    [pair, ':pat'],
+    [pair, 'basic:x'],
+    [user, 'no colon needed'],
+    [user, '鍵'],
+    [query, 'a鍵&b=c'],
+    [query, 'keychain'],
+  ])('takes what the scheme can send: %j %j', (auth, token) => {
+    expect(checkCredential(auth, token)).toEqual({ ok: true, value: token })
   })
 
-  it.each(['', ' a', 'a ', 'a\n', 'a\r\nX-Evil: 1', 'a\0', '鍵', '\ud800'])('refuses %j in a header', (token) => {
-    expect(codeOf(checkCredential({ scheme: 'bearer' }, token))).toBe('invalid_argument')
-    expect(codeOf(checkCredential(header, token))).toBe('invalid_argument')
+  const schemes = [bearer, pair, user, header, query]
+  const pasted = [
+    'k:1\n',
+    '\nk:1',
+    'k:1\r\nX-Evil: 1',
+    'k:\0',
+    'k:\x7f',
+    'k:\x85',
+    'k:\u2028x',
+    ' k:1',
+    'k:1 ',
+    '\tk:1',
+    'k:1\u00a0',
+    'k:1\u200b',
+    '\ufeffk:1',
+    '"k:1"',
+    "'k:1'",
+    '“k:1”',
+    'k:\ud800',
+  ]
+  it.each(schemes.flatMap((auth) => ['', ...pasted].map((token) => [auth, token] as const)))(
+    'refuses in every scheme what came along: %j %j',
+    (auth, token) => {
+      const checked = checkCredential(auth, token)
+      expect(checked).toMatchObject({ error: { code: 'invalid_argument', details: { field: 'authToken' } } })
+      if (token !== '') expect(JSON.stringify(checked)).not.toContain(token)
+    },
+  )
+
+  it.each<[AuthScheme, string]>([
+    [bearer, 'Bearer abcdefgh12345'],
+    [bearer, 'bearer: abcdefgh12345'],
+    [bearer, 'Authorization: Bearer abcdefgh12345'],
+    [bearer, 'Basic dTpw'],
+    [bearer, '鍵'],
+    [header, '鍵'],
+    [header, 'X-API-Key: abc'],
+    [header, 'Authorization: abc'],
+    [pair, 'abcdefgh12345'],
+    [pair, 'Basic dTpw'],
+    [pair, 'Basic user:password'],
+    [pair, 'Authorization: Basic dTpw'],
+    [user, 'Basic dTpw'],
+    [user, 'bot:password'],
+    [query, 'key=abc'],
+    [query, '?key=abc'],
+    [query, '&KEY=abc'],
+    [query, 'Bearer abc'],
+  ])('refuses what belongs to the scheme, or is not for it: %j %j', (auth, token) => {
+    expect(codeOf(checkCredential(auth, token))).toBe('invalid_argument')
   })
 
   it('refuses what is too long in bytes', () => {
-    expect(codeOf(checkCredential({ scheme: 'query', name: 'k' }, 'é'.repeat(TOKEN_BYTES_MAX / 2 + 1)))).toBe(
-      'token_too_large',
-    )
+    expect(codeOf(checkCredential(query, 'é'.repeat(TOKEN_BYTES_MAX / 2 + 1)))).toBe('token_too_large')
   })
 })

@@ -2,6 +2,7 @@ import { HEADERS_MAX, HEADER_VALUE_LENGTH_MAX, TOKEN_BYTES_MAX, URL_LENGTH_MAX }
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { AuthScheme } from '@vitrine/core/tool'
 import { utf8 } from '@vitrine/core/bytes'
+import { credentialProblem } from './credential-problem.ts'
 import { decidePlace } from './decide.ts'
 import type { EgressPolicy } from './policy.ts'
 
@@ -124,15 +125,8 @@ export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
 export function checkCredential(auth: AuthScheme, token: string): Result<string> {
   if (utf8(token).length > TOKEN_BYTES_MAX) return fail('token_too_large', undefined, { field: 'authToken' })
   if (token === '') return invalid('authToken', 'The credential is empty; null removes it.')
-  if (!token.isWellFormed()) return invalid('authToken', 'The credential holds a lone surrogate.')
-  const inHeader = auth.scheme === 'bearer' || auth.scheme === 'header'
-  if (inHeader && (!FIELD_VALUE.test(token) || token.trim() !== token)) {
-    return invalid(
-      'authToken',
-      'The credential cannot be sent in a header: it holds a line break or other character that headers cannot, or starts or ends with white space.',
-    )
-  }
-  return ok(token)
+  const problem = credentialProblem(auth, token)
+  return problem === null ? ok(token) : invalid('authToken', `The credential ${problem}.`)
 }
 
 function headerNameProblem(name: string): string | null {

@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { isCommand } from '@vitrine/core/names'
 import { decide } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { checkQueryArgs } from '../forward/http/query-names.ts'
 import { describeRequest } from '../lib/log.ts'
 import { definitionOf, type Pinned } from '../manifest/pinned.ts'
 import { workerVerdict, type WorkerTool } from '../policies/find.ts'
@@ -62,7 +63,10 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
 
   if (tool.kind === 'worker' && tool.unusable) return refusal(tool.unusable)
 
-  const fits = await argsVerdict(parts, tool, pinned, params.value)
+  const fits =
+    tool.kind === 'http'
+      ? checkQueryArgs(tool, params.value.args)
+      : await argsVerdict(parts, tool, pinned, params.value)
   if (!fits.ok) return refusal(fits.error)
 
   return ok({

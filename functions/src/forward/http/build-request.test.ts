@@ -88,25 +88,6 @@ describe('what the arguments cannot change', () => {
     expect(request.url).toMatch(/^https:\/\/api\.example\.com\/v1\/find\?[\w%=&.-]+$/)
     expect(Object.fromEntries(new URL(request.url).searchParams)).toEqual(hostile)
   })
-
-  it.each(['tenant', 'TENANT', 'tenant[]', 'tenant[x]', ' tenant', 'tenant '])(
-    'a parameter of the registered URL, spelled %j',
-    (name) => {
-      expect(pathOf({ url: 'https://api.example.com/?tenant=mine' }, { [name]: 'other', q: 1 })).toBe(
-        '/?tenant=mine&q=1',
-      )
-    },
-  )
-
-  it.each(['api_key', 'API_KEY', 'api.key', 'api key', 'api_key[]', 'api_key[0]'])(
-    'the parameter that carries the credential, spelled %j',
-    (name) => {
-      const auth = { scheme: 'query', name: 'api_key' } as const
-      expect(pathOf({ auth }, { [name]: 'mine', q: 1 }, 'secret')).toBe('/v1/find?q=1')
-      expect(pathOf({ auth }, { [name]: ['a', 'b'] }, 'secret')).toBe('/v1/find')
-      expect(pathOf({ auth }, { [name]: 'mine', q: 1 }, null)).toBe('/v1/find?q=1')
-    },
-  )
 })
 
 describe('the credential', () => {

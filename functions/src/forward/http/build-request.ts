@@ -16,7 +16,7 @@ const DEFAULT_HEADERS = {
 
 /**
  * The request that a call of an `http` tool makes. What the registration fixes, the arguments cannot change: not the host or path, nor
- * a query parameter that the registered URL holds or that carries the credential; arguments of those names are left out.
+ * a query parameter that the registered URL holds or that carries the credential: `checkQueryArgs` has refused arguments of those names.
  */
 export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: string | null): HttpRequest {
   const { method, auth } = endpoint
@@ -27,7 +27,7 @@ export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: s
     .slice(1)
     .split('&')
     .filter((pair) => pair !== '' && (credential === null || inQuery === null || nameOf(pair) !== inQuery))
-  const fromArgs = argsInQuery ? queryOf(args, reservedNames(fixed, inQuery)) : []
+  const fromArgs = argsInQuery ? queryOf(args) : []
   url.search = [...fixed, ...fromArgs].join('&')
   // Vitrine alone says which encodings it can decode.
   const { 'accept-encoding': _, ...ownHeaders } = endpoint.headers
@@ -57,25 +57,10 @@ function authHeaders(auth: AuthScheme, credential: string): Record<string, strin
 }
 
 /** Arguments as query pairs: scalars as text, arrays repeated, objects as JSON text; null is left out. */
-function queryOf(args: JsonObject, reserved: Set<string>): string[] {
-  return Object.entries(args)
-    .filter(([name]) => reserved.size === 0 || !reserved.has(likeness(name)))
-    .flatMap(([name, value]) =>
-      (Array.isArray(value) ? value : [value])
-        .filter((item) => item !== null)
-        .map((item) => pairOf(name, textOf(item))),
-    )
-}
-
-function reservedNames(fixed: string[], credentialName: string | null): Set<string> {
-  const names = new Set(fixed.map((pair) => likeness(nameOf(pair))))
-  if (credentialName !== null) names.add(likeness(credentialName))
-  return names
-}
-
-/** Names alike in this are one parameter to some server: ASP.NET ignores case, PHP reads `a.b`, `a b` and `a_b[]` as `a_b`. */
-function likeness(name: string): string {
-  return name.trim().replace(/\[.*$/s, '').replaceAll(/[. ]/g, '_').toLowerCase()
+function queryOf(args: JsonObject): string[] {
+  return Object.entries(args).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).filter((item) => item !== null).map((item) => pairOf(name, textOf(item))),
+  )
 }
 
 function nameOf(pair: string): string {
