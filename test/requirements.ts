@@ -108,6 +108,9 @@ export const REQUIREMENTS = {
   'policies.import': 'A server.json becomes a server of a policy, its secrets as references.',
   'policies.route': 'A call finds the policy, command and user secrets of its agent as they are now.',
   'policies.forward': 'A call goes to a worker that lives, under a token for it alone, and what it says is told apart.',
+  'policies.failed':
+    'A server that starts at none of its workers is not listed; its calls say so uncharged, and the chain says so once.',
+  'policies.unheard': 'What no worker has heard of yet may be called again in a moment.',
   'policies.invoke':
     "A policy's tool is called like a registered one by those whose it is, and is not there for others.",
   'secrets.sealed': 'A secret is kept as ciphertext bound to its document and shown to nobody.',

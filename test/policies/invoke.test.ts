@@ -175,7 +175,7 @@ describe('[policies.invoke] a tool of a policy', () => {
       return entries.at(-1)!.meta
     }
 
-    it('does not start is not listed, and its calls say so, until it starts', async () => {
+    it('[policies.failed] does not start is not listed, and its calls say so, until it starts', async () => {
       await states({ github: { state: 'failed', error: 'The server did not start: exited with code 1.' } })
       expect(await listed()).toEqual([])
       expect(await callsEnd('server_failed')).toMatchObject({ reason: 'server_failed', code: 'server_failed' })
@@ -200,7 +200,7 @@ describe('[policies.invoke] a tool of a policy', () => {
       expect(await listed()).toEqual([])
     })
 
-    it('no worker has heard of may be called in a moment', async () => {
+    it('[policies.unheard] no worker has heard of may be called in a moment', async () => {
       await states({ other: { state: 'ready' } })
       expect(await callsEnd('worker_absent')).toMatchObject({ reason: 'worker_absent' })
       expect(await listed()).toEqual(['github'])

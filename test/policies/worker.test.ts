@@ -180,7 +180,7 @@ describe('[connector.heartbeat] a heartbeat', () => {
     ])
   })
 
-  it('records once that a server does not start, and once that it does', async () => {
+  it('[policies.failed] records once that a server does not start, and once that it does', async () => {
     const policy = await newPolicy([server('a'), server('b')])
     await connect(policy.key)
     const told = async () =>

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { admin, call, done, failed, newAgent, newOwner, newSecret, type Agent, type Owner } from '../e2e/world.ts'
+import { checkChain } from '../e2e/chain.ts'
 import { nodeFiles, WEB } from './node-servers.ts'
 import { SERVERS } from './packages.ts'
 import {
@@ -183,6 +184,9 @@ test(
     expect(await refusal(callWorker(worker, policy, 'memory', 'read_graph'))).toBeNull()
     expect(await refusal(callWorker(worker, policy, 'memory', 'search'))).toBe('tool_not_found')
     expect(await refusal(callWorker(worker, policy, 'lacking', 'search'))).toBe('server_failed')
+    expect(worker.output()).toMatch(
+      /ready: .*; failed: lacking \(worker\.yaml has no server lacking, .*; failed: off \(/,
+    )
     const expected = [
       {
         slug: 'lacking',
@@ -193,8 +197,20 @@ test(
     ]
     await eventually(async () => (await states(owner, policy)).length > 0)
     expect(await states(owner, policy)).toEqual(expect.arrayContaining(expected))
+    const agent = await newAgent(owner)
+    expect((await listed(agent)).map(({ name }) => name)).toEqual(['memory'])
+    await failed(callTool(agent, 'lacking__search'), 'server_failed')
+    const { entries } = await checkChain(`orgs/${owner.uid}`)
+    expect(
+      entries
+        .flatMap(({ target, meta }) => (meta['type'] === 'server_failed' ? [[target, meta['detail']]] : []))
+        .sort(),
+    ).toEqual(expected.map(({ slug, error }) => [slug, error]))
 
     await done(admin('updatePolicy', { policyId: policy.policyId, servers: [{ slug: 'spare', node: true }] }, owner))
+    // The worker hears of it with its next heartbeat.
+    const early = await callTool(agent, 'spare__search', { query: 'a' })
+    if (early.status !== 200) await failed(Promise.resolve(early), 'worker_absent')
     await eventually(async () => (await refusal(callWorker(worker, policy, 'spare', 'search'))) === null)
   },
 )

@@ -71,7 +71,11 @@ export const policyOperations = {
           live: z.boolean(),
           seenAt: timestamp,
           servers: z.array(
-            z.strictObject({ slug: toolName, state: z.enum(SERVER_STATES), error: z.string().optional() }),
+            z.strictObject({
+              slug: toolName,
+              state: z.enum(SERVER_STATES),
+              error: z.string().optional().describe('Why it is not ready; admin/getServerLog has what it wrote.'),
+            }),
           ),
         }),
       ),

@@ -59,8 +59,10 @@ export function readStderr(stream: Readable, secrets: Secrets, log: StderrLog): 
   })
   return () => {
     const reason = reasonIn(own.lines())
+    if (reason === null) return null
+    const more = own.lines().length > 1 ? ' (admin/getServerLog has more)' : ''
     // A credential with colours in it is one again without them.
-    return reason === null ? null : secrets.text(reason)
+    return `${secrets.text(reason)}${more}`
   }
 }
 
