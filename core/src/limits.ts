@@ -85,6 +85,11 @@ export const SERVER_COMMANDS_MAX = 512
 /** Folders in which a server looks up programs. */
 export const SERVER_PATH_MAX = 16
 export const SERVER_PATH_LENGTH_MAX = 1024
+/** Packages whose install scripts run. */
+export const SERVER_SCRIPTS_MAX = 32
+/** What a package may take with its dependencies, in bytes: by default, and at most. */
+export const INSTALL_BYTES_DEFAULT = 1024 ** 3
+export const INSTALL_BYTES_MAX = 16 * 1024 ** 3
 /** An agent.yaml, and its list of tools as JSON, which is in the agent document that every call reads. */
 export const AGENT_MANIFEST_BYTES_MAX = 64 * 1024
 /**

@@ -411,6 +411,9 @@ describe('[policies.import] a server.json', () => {
     expect(
       (await failed(admin('importServer', { policyId, serverJson }, owner), 'invalid_argument')).details['field'],
     ).toBe('1.slug')
+    expect(await done(admin('importServer', { serverJson, scripts: ['native'] }, owner))).toMatchObject({
+      server: { scripts: ['native'] },
+    })
     expect(await done(admin('importServer', { serverJson, slug: 'other' }, owner))).toEqual({
       server: expect.objectContaining({ slug: 'other' }),
     })

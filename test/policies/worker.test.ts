@@ -309,6 +309,33 @@ describe('[connector.pins] a report', () => {
     await failed(worker('lockfile', { slug: 'a' }, (await newPolicy([server('a')])).key), 'server_not_found')
   })
 
+  it('[connector.dependencies] says whose install scripts ran, as the policy names them, and goes with another choice', async () => {
+    const policy = await newPolicy([server('a', { scripts: ['native', '@acme/b'] })])
+    const scripts = ['@acme/b@2.0.0', 'native@1.0.0']
+    for (const other of [undefined, ['native@1.0.0'], [...scripts, 'more@1.0.0']])
+      await failed(report(policy.key, 'a', TOOLS, { scripts: other }), 'pin_mismatch')
+    await done(report(policy.key, 'a', TOOLS, { scripts }))
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { ...PIN, scripts } })
+    expect((await connect(policy.key)).policy.servers[0]).toMatchObject({ pinned: { ...PIN, scripts } })
+    const change = (servers: object[]) =>
+      done(admin('updatePolicy', { policyId: policy.policyId, servers }, policy.owner))
+    await change([server('a', { scripts: ['@acme/b', 'native'] })])
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: { ...PIN, scripts } })
+    await change([server('a')])
+    expect((await state(policy)).servers[0]).toMatchObject({ pinned: null })
+    await failed(report(policy.key, 'a', TOOLS, { scripts }), 'pin_mismatch')
+    await done(report(policy.key, 'a', TOOLS))
+    const { entries } = await checkChain(`orgs/${policy.owner.uid}`)
+    expect(entries.filter(({ meta }) => meta['change'] === 'server.pin').map(({ meta }) => meta['scripts'])).toEqual([
+      scripts.join(', '),
+      undefined,
+    ])
+    expect(entries.filter(({ meta }) => meta['change'] === 'policy.edit').map(({ meta }) => meta['servers'])).toEqual([
+      'a=@acme/a@1.2.3 (scripts of @acme/b, native)',
+      'a=@acme/a@1.2.3',
+    ])
+  })
+
   it('[connector.dependencies] makes a pin anew where one was kept without dependencies', async () => {
     const policy = await newPolicy([server('a', { version: 'latest' })])
     const { owner, policyId, key } = policy

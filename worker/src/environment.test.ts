@@ -14,18 +14,21 @@ test('reads what is set, and fills in the rest', () => {
     host: '127.0.0.1',
     port: 0,
     configFile: null,
+    installBytesMax: 4 * 1024 ** 3,
     workDir: null,
   })
   const set = environment({
     ...LOCAL,
     PORT: '8080',
     VITRINE_LISTEN: '0.0.0.0',
+    VITRINE_INSTALL_BYTES_MAX: '1000000',
     VITRINE_WORKER_URL: 'https://w.example/',
     VITRINE_SECRET_ENV: 'A_KEY, B,',
     KMS_EMULATOR_HOST: '127.0.0.1:9',
   })
   expect(set).toMatchObject({
     port: 8080,
+    installBytesMax: 1_000_000,
     host: '0.0.0.0',
     workerUrl: 'https://w.example',
     secretEnv: new Set(['A_KEY', 'B']),
@@ -52,6 +55,12 @@ test.each<[string, Record<string, string>, RegExp]>([
     /^VITRINE_WORKER_URL must be an https URL/,
   ],
   ['a port that is none', { PORT: '70000' }, /^PORT must be a number/],
+  [
+    'a size that is none',
+    { VITRINE_INSTALL_BYTES_MAX: '1GiB' },
+    /^VITRINE_INSTALL_BYTES_MAX must be a number of bytes/,
+  ],
+  ['no size at all', { VITRINE_INSTALL_BYTES_MAX: '0' }, /^VITRINE_INSTALL_BYTES_MAX must be/],
   ['names that are none', { VITRINE_SECRET_ENV: 'a=b' }, /^VITRINE_SECRET_ENV must be names/],
   [
     'a local KMS for a control plane elsewhere',

@@ -21,9 +21,13 @@ export interface Environment {
   /** Path of worker.yaml. */
   configFile: string | null
   cacheDir: string
+  /** The most bytes that a package may take with its dependencies, whatever the policy says. */
+  installBytesMax: number
   /** Not shared with other workers; null for a temporary folder. */
   workDir: string | null
 }
+
+const INSTALL_BYTES_CAP = 4 * 1024 ** 3
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
@@ -49,6 +53,7 @@ export function environment(env: Readonly<Record<string, string | undefined>>): 
     secretEnv: names(env['VITRINE_SECRET_ENV'] ?? ''),
     configFile: env['VITRINE_WORKER_CONFIG'] ? resolve(env['VITRINE_WORKER_CONFIG']) : null,
     cacheDir: resolve(env['VITRINE_CACHE_DIR'] || join(homedir(), '.cache/vitrine-worker')),
+    installBytesMax: bytesOf('VITRINE_INSTALL_BYTES_MAX', env['VITRINE_INSTALL_BYTES_MAX']) ?? INSTALL_BYTES_CAP,
     workDir: env['VITRINE_WORK_DIR'] ? resolve(env['VITRINE_WORK_DIR']) : null,
   }
 }
@@ -74,6 +79,14 @@ function portOf(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : -1
   if (port < 0 || port > 65_535) throw new Error('PORT must be a number from 0 to 65535')
   return port
+}
+
+/** Null if the variable is not set. */
+function bytesOf(name: string, text: string | undefined): number | null {
+  if (!text) return null
+  const bytes = /^\d{1,15}$/.test(text) ? Number(text) : 0
+  if (bytes === 0) throw new Error(`${name} must be a number of bytes`)
+  return bytes
 }
 
 function names(text: string): ReadonlySet<string> {

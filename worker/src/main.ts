@@ -58,7 +58,7 @@ async function temporaryFolder(): Promise<string> {
 }
 
 async function run(settings: Environment, node: Node, workDir: string, asked: Promise<0>): Promise<number> {
-  const { policyId, cacheDir, host, port, workerUrl } = settings
+  const { policyId, cacheDir, installBytesMax, host, port, workerUrl } = settings
   const instanceId = randomUUID()
   const client = controlClient(settings)
   const keys = createKeyRing({ ask: client.keys, now: Date.now })
@@ -72,6 +72,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   const pool = createPool({
     workDir,
     cacheDir,
+    installBytesMax,
     open: node.open,
     lockfile: (slug) => client.lockfile({ slug }),
     onEvent(event) {

@@ -23,12 +23,19 @@ const toolPolicy = z.strictObject({
   version,
 })
 
+export const pinnedScripts = z
+  // A name has 214 characters, a version 128; several versions may run.
+  .array(z.string().max(343))
+  .max(256)
+  .describe('The packages whose install scripts ran, as `name@version`; absent if none.')
+
 export const pin = z
   .strictObject({
     version: z.string().describe('The exact version.'),
     integrity: z.string().refine(isIntegrity).describe('Subresource integrity, as npm states it.'),
     dependencies: sha256.describe('Hash of the lockfile used for the installation.'),
     resolvedAt: timestamp.describe("By the worker's clock, for information only."),
+    scripts: pinnedScripts.optional(),
   })
   .meta({ id: 'Pin' })
 
@@ -153,6 +160,7 @@ export const policyOperations = {
       serverJson: json.describe("A registry's server.json, schema 2025-12-11."),
       slug: slug.optional(),
       args: z.array(z.string()).optional().describe('Replaces the arguments in the file.'),
+      scripts: z.array(z.string()).optional().describe('Packages whose install scripts run; see `Server`.'),
       sources: z
         .record(z.string(), envSource)
         .default({})

@@ -11,6 +11,7 @@ import { SERVER_EVENTS, SERVER_STATES, START_CODES, type WorkerPolicy } from '..
 import { utf8 } from '../bytes.ts'
 import { count, id, jsonObject, sha256, timestamp, toolName } from '../shapes.ts'
 import { operation } from './operation.ts'
+import { pinnedScripts } from './policies.ts'
 
 const url = z.string().max(URL_LENGTH_MAX, 'invalid_url').describe("The worker's address for calls.")
 const told = z
@@ -94,6 +95,7 @@ export const workerOperations = {
       integrity: z.string().refine(isIntegrity, 'Must be a sha512 as npm states it.').optional(),
       dependencies: sha256.optional(),
       resolvedAt: timestamp.optional(),
+      scripts: pinnedScripts.optional(),
       lockfile: z
         .string()
         .refine((text) => utf8(text).length <= LOCKFILE_BYTES_MAX, 'upstream_too_large')

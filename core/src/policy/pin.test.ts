@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { callDigest } from './call-token.ts'
 import { envNameProblem } from './env-names.ts'
 import { isCommandEnabled } from './server-config.ts'
-import { isExactVersion, isIntegrity, isPackageName, isVersionSpec, lockfileDigest, pinDifference } from './pin.ts'
+import {
+  isExactVersion,
+  isIntegrity,
+  isPackageName,
+  isVersionSpec,
+  letsRun,
+  lockfileDigest,
+  pinDifference,
+} from './pin.ts'
 import { isId } from '../names.ts'
 
 describe('isPackageName', () => {
@@ -103,6 +111,19 @@ it('tells in what a pin differs, of what is compared', () => {
   expect(pinDifference(pin, later)).toBeNull()
   for (const field of ['version', 'integrity', 'dependencies'] as const)
     expect(pinDifference(pin, { ...pin, [field]: 'x' })).toBe(field)
+})
+
+it('tells whose scripts an installation lets run', () => {
+  const scripts = ['@a/b@1.0.0', 'c@1.0.0', 'c@2.0.0-x']
+  for (const asked of [
+    ['@a/b', 'c'],
+    ['c', '@a/b', 'c'],
+  ])
+    expect(letsRun({ scripts }, asked)).toBe(true)
+  for (const asked of [[], ['c'], ['@a/b'], ['@a/b', 'c', 'd'], ['@a/b', 'd']])
+    expect(letsRun({ scripts }, asked), asked.join()).toBe(false)
+  expect(letsRun({}, undefined)).toBe(true)
+  expect(letsRun({ scripts: [] }, ['c'])).toBe(false)
 })
 
 it('takes a lockfile for what it is by its text', () => {

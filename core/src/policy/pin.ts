@@ -16,6 +16,11 @@ export interface Pin {
   dependencies: string
   /** When the package was resolved, by the worker's clock: RFC 3339. Only for people; no check uses it. */
   resolvedAt: string
+  /**
+   * The packages whose install scripts run, as `name@version`, sorted; absent if none. The lockfile says the same, so
+   * `dependencies` covers it.
+   */
+  scripts?: string[] | undefined
 }
 
 /** The fields in which two pins must agree. */
@@ -59,6 +64,12 @@ export function isIntegrity(text: string): boolean {
 /** The first field in which two pins differ; null if they are the same. */
 export function pinDifference(a: Pinned, b: Pinned): keyof Pinned | null {
   return PINNED_FIELDS.find((field) => a[field] !== b[field]) ?? null
+}
+
+/** Whether a pin is of an installation that lets the scripts of exactly these packages run. */
+export function letsRun({ scripts = [] }: Pick<Pin, 'scripts'>, packages: readonly string[] = []): boolean {
+  const named = new Set(scripts.map((one) => one.slice(0, one.lastIndexOf('@'))))
+  return named.size === new Set(packages).size && packages.every((name) => named.has(name))
 }
 
 /** The digest of a lockfile in a pin: SHA-256 of its text, lower-case hex. */

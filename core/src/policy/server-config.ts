@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import {
+  INSTALL_BYTES_MAX,
   POLICY_SERVERS_MAX,
   SERVER_ARGS_MAX,
   SERVER_ARG_LENGTH_MAX,
@@ -8,11 +9,13 @@ import {
   SERVER_ENV_VALUE_LENGTH_MAX,
   SERVER_PATH_LENGTH_MAX,
   SERVER_PATH_MAX,
+  SERVER_SCRIPTS_MAX,
 } from '../limits.ts'
 import { command, id, processText, secretName, toolName, unique } from '../shapes.ts'
 import { envNameProblem } from './env-names.ts'
 import { packageProblem, versionProblem } from './package-problem.ts'
 import { programFolderProblem } from './program-path.ts'
+import { isPackageName } from './pin.ts'
 
 /** The tool policies that owners write. Every object is strict: an unknown field is an error that names its path. */
 
@@ -37,6 +40,8 @@ const packageName = z
       input === undefined ? 'Name an npm package, or say node: true for a server of worker.yaml.' : undefined,
   })
   .superRefine(without(packageProblem))
+/** Any package: those that bring programs have scripts too. */
+const scriptedName = z.string().superRefine(without((text) => (isPackageName(text) ? null : packageProblem(text))))
 export const versionSpec = z.string().superRefine(without(versionProblem))
 
 export const envName = z.string().superRefine(without(envNameProblem))
@@ -106,6 +111,17 @@ const packageServer = z.strictObject({
     .regex(/^[\w.@/-]{1,214}$/, 'Must be the name of an executable of the package.')
     .optional()
     .describe('The executable of the package to start; by default its only one, or the one of its own name.'),
+  scripts: unique(z.array(scriptedName).max(SERVER_SCRIPTS_MAX), (name) => name)
+    .optional()
+    .describe(
+      'Packages whose install scripts run, of this one and its dependencies; none by default. They run as the server does, without its environment. A change removes the pin.',
+    ),
+  installBytesMax: z
+    .int()
+    .min(1024 * 1024)
+    .max(INSTALL_BYTES_MAX)
+    .optional()
+    .describe('Bytes that the package may take with its dependencies; 1 GiB by default. A worker may allow less.'),
   args: z.array(processText(SERVER_ARG_LENGTH_MAX)).max(SERVER_ARGS_MAX).default([]),
   path: unique(z.array(programFolder).max(SERVER_PATH_MAX), (folder) => folder)
     .optional()
@@ -129,6 +145,8 @@ const nodeServer = z.strictObject({
   package: ofPackages,
   version: ofPackages,
   bin: ofPackages,
+  scripts: ofPackages,
+  installBytesMax: ofPackages,
   args: ofPackages,
   path: ofPackages,
 })

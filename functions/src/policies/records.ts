@@ -1,12 +1,14 @@
 import { isNodeServer, type ServerConfig } from '@vitrine/core/policy/server-config'
-import type { Pin } from '@vitrine/core/policy/pin'
+import { letsRun, type Pin } from '@vitrine/core/policy/pin'
 import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 
-/** The record of a server. Undefined if it describes another package or version. */
+/** The record of a server. Undefined if it describes another package or version, or other install scripts. */
 export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {
-  const [name, spec] = isNodeServer(server) ? [null, null] : [server.package, server.version]
-  if (doc?.package !== name || doc.spec !== spec) return undefined
+  const [name, spec, scripts] = isNodeServer(server)
+    ? [null, null, undefined]
+    : [server.package, server.version, server.scripts]
+  if (doc?.package !== name || doc.spec !== spec || !letsRun(doc, scripts)) return undefined
   // Old records lack `dependencies`, so they pin less than an installation needs.
   return name === null || typeof doc.dependencies === 'string' ? doc : undefined
 }
@@ -18,10 +20,16 @@ export function pinFor(server: ServerConfig, doc: ServerDoc | undefined): Pin | 
 }
 
 /** Null for a server of the node. */
-export function pinOf({ resolvedVersion: version, integrity, dependencies, resolvedAt }: ServerDoc): Pin | null {
+export function pinOf({
+  resolvedVersion: version,
+  integrity,
+  dependencies,
+  resolvedAt,
+  scripts,
+}: ServerDoc): Pin | null {
   return version === null || integrity === null || dependencies === null || resolvedAt === null
     ? null
-    : { version, integrity, dependencies, resolvedAt }
+    : { version, integrity, dependencies, resolvedAt, ...(scripts && { scripts }) }
 }
 
 /** Deletes a server's record and lockfile. */

@@ -75,9 +75,11 @@ function listed(items: readonly string[]): string {
   return text.length > LIST_LENGTH_MAX ? `${text.slice(0, LIST_LENGTH_MAX)}…` : text
 }
 
-/** The code that a server runs; its record applies only to that code. npm names cannot contain `node:`. */
+/** The code that a server runs, and whose install scripts made it; its record applies only to that code. npm names cannot contain `node:`. */
 function sourceOf(server: ServerConfig): string {
-  return isNodeServer(server) ? 'node:' : `${server.package}@${server.version}`
+  if (isNodeServer(server)) return 'node:'
+  const { package: name, version, scripts = [] } = server
+  return `${name}@${version}${scripts.length === 0 ? '' : ` (scripts of ${[...scripts].sort().join(', ')})`}`
 }
 
 /** Deletes the records of servers that were removed or whose source changed. */

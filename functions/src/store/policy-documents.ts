@@ -38,6 +38,8 @@ export interface ServerDoc {
   /** See Pin; the lockfile is in LockfileDoc. */
   dependencies: string | null
   resolvedAt: string | null
+  /** See Pin; absent if no install scripts run. */
+  scripts?: string[]
   /** `{tools}` as JSON text, exactly as the server listed them: Firestore cannot nest arrays. */
   manifest: string
   manifestHash: string

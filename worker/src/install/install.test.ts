@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,12 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { lockfileDigest, type Pin } from '@vitrine/core/policy/pin'
-import { createInstaller, type GetLockfile, type Installed, type Installer, type PackageRequest } from './install.ts'
+import { createPool } from '../server/pool.ts'
+import { startTimeOf } from '../server/proc.ts'
+import { createProcesses, type Processes } from '../server/processes.ts'
+import { createSandbox } from '../server/sandbox.ts'
+import type { Installed } from './cache.ts'
+import { createInstaller, type GetLockfile, type PackageRequest } from './install.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
@@ -20,10 +25,13 @@ const INNER = 'vitrine-tried-inner'
 /** Bundles BUNDLED in its tarball and depends on INNER. */
 const BUNDLER = 'vitrine-tried-bundler'
 const BUNDLED = 'vitrine-tried-bundled'
+/** Needs its install scripts; each version does another thing in them. */
+const NATIVE = 'vitrine-tried-native'
 /** The file that the packages' scripts would write if they ran. */
 let ran: string
 let base: string
 let registry: Server
+let processes: Processes
 const startedMs = Date.now()
 /** Paths that were requested from the registry. */
 const asked: string[] = []
@@ -35,11 +43,28 @@ interface Release {
   bundleDependencies?: string[]
   deprecated?: string
 }
-type Manifest = Pick<Release, 'dependencies' | 'bundleDependencies'>
+type Manifest = Pick<Release, 'dependencies' | 'bundleDependencies'> & { scripts?: Record<string, string> }
 /** Published releases, by name and version. */
 let published: Record<string, Record<string, Release>>
 /** All releases that can be published. */
 const packed: typeof published = {}
+
+/** What a script sees, and what it may leave behind. */
+const MAKE = `
+const fs = require('node:fs')
+fs.writeFileSync('made.json', JSON.stringify({ user: process.getuid(), env: process.env, first: fs.existsSync('first') }))
+fs.writeFileSync('private', '', { mode: 0o600 })
+fs.writeFileSync('setuid', '')
+fs.chmodSync('setuid', 0o6777)
+fs.linkSync('private', 'twice')
+fs.symlinkSync('/etc/passwd', 'outside')
+fs.symlinkSync('private', 'inside')
+fs.writeFileSync('../added', '')
+const left = require('node:child_process').spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+left.unref()
+fs.writeFileSync('pid', String(left.pid))
+`
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
 
 /**
  * A registry with packages that npm itself packed: tests need no network and see all requests. It sends no times of
@@ -47,6 +72,9 @@ const packed: typeof published = {}
  */
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'vitrine-install-'))
+  // Users of install scripts must get to what they are lent.
+  await chmod(base, 0o755)
+  processes = createProcesses({ workDir: join(base, 'work'), cacheDir: base, watchMs: 50, cgroups: false })
   ran = join(base, 'script-ran')
   await pack([
     [NAME, '1.0.0'],
@@ -57,6 +85,11 @@ beforeAll(async () => {
     [DEPENDENCY, '1.0.1', { dependencies: { [INNER]: '>=1' } }],
     [INNER, '1.0.0'],
     [INNER, '1.0.1'],
+    [NATIVE, '1.0.0', { scripts: { preinstall: 'touch first', install: `node -e ${quoted(MAKE)}` } }],
+    [NATIVE, '2.0.0', { scripts: { install: "echo 'Error: no compiler' >&2; exit 3" } }],
+    [NATIVE, '3.0.0', { scripts: { postinstall: 'mkfifo pipe' } }],
+    [NATIVE, '4.0.0', { scripts: { install: 'yes > large' } }],
+    [NATIVE, '5.0.0', { scripts: { install: 'touch ../started; sleep 1000' } }],
     [BUNDLER, '1.0.0', { dependencies: { [INNER]: '>=1', [BUNDLED]: '1' }, bundleDependencies: [BUNDLED] }],
   ])
   registry = createServer((request, response) => {
@@ -94,6 +127,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   registry.close()
+  processes.close()
   await rm(base, { recursive: true })
 })
 beforeEach(() => {
@@ -142,10 +176,22 @@ function offline(): void {
   vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1/')
   vi.stubEnv('npm_config_fetch_retries', '0')
 }
-const emptyCache = () => mkdtemp(join(base, 'cache-'))
+/** What most tests say nothing of. */
+const USUAL = { bytesMax: 2 ** 30, limits: { memoryMb: 512, cpuMillicores: 1000 } }
+type Asked = Omit<PackageRequest, keyof typeof USUAL> & Partial<PackageRequest>
+function installerIn({ cacheDir, bytesMax }: { cacheDir: string; bytesMax?: number }) {
+  const installer = createInstaller({ cacheDir, bytesMax, sandbox: createSandbox(processes) })
+  return { ...installer, install: (asked: Asked) => installer.install({ ...USUAL, ...asked }) }
+}
+type Installing = ReturnType<ReturnType<typeof installerIn>['install']>
+async function emptyCache(): Promise<string> {
+  const cacheDir = await mkdtemp(join(base, 'cache-'))
+  await chmod(cacheDir, 0o755)
+  return cacheDir
+}
 
 async function installed(cacheDir: string, version = '1.1.0'): Promise<Installed> {
-  const done = await createInstaller({ cacheDir }).install({ package: NAME, version })
+  const done = await installerIn({ cacheDir }).install({ package: NAME, version })
   if (!done.ok) throw new Error(done.error.message)
   return done.value
 }
@@ -170,12 +216,12 @@ async function installedNow(): Promise<Installed> {
   publish(INNER, '1.0.1')
   return (now ??= installed(shared))
 }
-let atOnce: Promise<{ results: Awaited<ReturnType<Installer['install']>>[]; tarballs: string[] }> | undefined
+let atOnce: Promise<{ results: Awaited<Installing>[]; tarballs: string[] }> | undefined
 /** The same, asked for four times at once by two installers of another cache, and the tarballs that were requested. */
 function installedAtOnce(): NonNullable<typeof atOnce> {
   online()
   return (atOnce ??= emptyCache().then(async (cacheDir) => {
-    const installers = [createInstaller({ cacheDir }), createInstaller({ cacheDir })]
+    const installers = [installerIn({ cacheDir }), installerIn({ cacheDir })]
     const results = await Promise.all(
       [...installers, ...installers].map((one) => one.install({ package: NAME, version: '1.1.0' })),
     )
@@ -186,7 +232,7 @@ function installedAtOnce(): NonNullable<typeof atOnce> {
 function pinTo(
   { version, integrity, dependencies, resolvedAt, lockfile }: Installed,
   changes: Partial<Pin> = {},
-): PackageRequest {
+): Asked {
   return {
     package: NAME,
     version: 'latest',
@@ -200,7 +246,7 @@ async function versionOf({ folder }: Installed, name: string): Promise<string> {
   return (JSON.parse(await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as { version: string })
     .version
 }
-const messageOf = async (done: ReturnType<Installer['install']>): Promise<string | undefined> => {
+const messageOf = async (done: Installing): Promise<string | undefined> => {
   const result = await done
   return result.ok ? undefined : result.error.message
 }
@@ -226,6 +272,7 @@ describe('an installation', () => {
       lockfile: expect.stringContaining(`"node_modules/${NAME}"`) as string,
       folder,
       bin: join(folder, 'node_modules', NAME, 'cli.js'),
+      unrun: expect.arrayContaining([NAME]) as string[],
     })
     expect(Date.parse(value.resolvedAt)).toBeGreaterThanOrEqual(startedMs)
     expect((await stat(folder)).mode & 0o777).toBe(0o755)
@@ -243,7 +290,7 @@ describe('an installation', () => {
     })
     expect(await versionOf(value, `${BUNDLER}/node_modules/${BUNDLED}`)).toBe('1.0.0')
     expect(asked.filter((url) => url.includes(BUNDLED))).toEqual([])
-    const again = await createInstaller({ cacheDir: await emptyCache() }).install(pinTo(value))
+    const again = await installerIn({ cacheDir: await emptyCache() }).install(pinTo(value))
     expect(again).toMatchObject({ ok: true, value: { dependencies: value.dependencies } })
     expect(existsSync(ran)).toBe(false)
   })
@@ -256,13 +303,13 @@ describe('an installation', () => {
     const lockfile = vi.fn<GetLockfile>()
     // Nothing is written: the cache may be part of an image.
     for (const folder of ['locks', 'installing']) await rm(join(cacheDir, folder), { recursive: true })
-    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
+    expect(await installerIn({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
       ok: true,
       value: first,
     })
     offline()
     vi.stubEnv('PATH', '')
-    expect(await createInstaller({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
+    expect(await installerIn({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
       ok: true,
       value: first,
     })
@@ -272,7 +319,7 @@ describe('an installation', () => {
 
   test('of an exact version that is not pinned is what it was last, where the registry cannot be asked', async () => {
     const newest = await installedNow()
-    const installer = createInstaller({ cacheDir: shared })
+    const installer = installerIn({ cacheDir: shared })
     offline()
     expect(await installer.install({ package: NAME, version: '1.1.0' })).toEqual({ ok: true, value: newest })
     expect(await messageOf(installer.install({ package: NAME, version: '^1.1.0' }))).toMatch('ECONNREFUSED')
@@ -303,7 +350,7 @@ describe('what is pinned', () => {
       published[name]!['1.0.0']!.deprecated = 'Use 1.0.1.'
     }
     const cacheDir = await emptyCache()
-    const again = await createInstaller({ cacheDir }).install(pinTo(then))
+    const again = await installerIn({ cacheDir }).install(pinTo(then))
     expect(again).toEqual({
       ok: true,
       value: {
@@ -325,7 +372,7 @@ describe('what is pinned', () => {
     expect([await versionOf(then, INNER), await versionOf(anew, INNER)]).toEqual(['1.0.0', '1.0.1'])
     offline()
     for (const one of [then, anew])
-      expect(await createInstaller({ cacheDir: shared }).install(pinTo(one))).toEqual({ ok: true, value: one })
+      expect(await installerIn({ cacheDir: shared }).install(pinTo(one))).toEqual({ ok: true, value: one })
   })
 
   test('is resolved to the same in every cache', async () => {
@@ -340,13 +387,163 @@ describe('what is pinned', () => {
     const old = join(cacheDir, 'packages', `${NAME}@1.1.0`)
     await mkdir(old, { recursive: true })
     await writeFile(join(old, 'installed.json'), JSON.stringify({ version: then.version, integrity: then.integrity }))
-    expect(await createInstaller({ cacheDir }).install(pinTo(then))).toMatchObject({ ok: true })
+    expect(await installerIn({ cacheDir }).install(pinTo(then))).toMatchObject({ ok: true })
     offline()
     const emptied = await emptyCache()
     await cp(old, join(emptied, 'packages', `${NAME}@1.1.0_`), { recursive: true })
+    expect(await messageOf(installerIn({ cacheDir: emptied }).install({ package: NAME, version: '1.1.0' }))).toMatch(
+      'ECONNREFUSED',
+    )
+  })
+})
+
+describe('install scripts', () => {
+  /** NAME that depends on a version of NATIVE, and on INNER, whose scripts nobody names. */
+  const installing = (version: string, more: Partial<Asked> = {}, cacheDir = shared) => {
+    online()
+    published[NAME]!['2.0.0']!.dependencies = { [NATIVE]: version, [INNER]: '>=1' }
+    return installerIn({ cacheDir }).install({ package: NAME, version: '2.0.0', scripts: [NATIVE], ...more })
+  }
+  const withNative = async (version: string, more?: Partial<Asked>) => {
+    const done = await installing(version, more)
+    if (!done.ok) throw new Error(done.error.message)
+    return done.value
+  }
+
+  test('run of the packages that are named and of no others, as a user of its own that has nothing of the worker', async () => {
+    vi.stubEnv('VITRINE_KEY', 'tools.secret')
+    vi.stubEnv('npm_config_//127.0.0.1/:_authToken', 'npm-secret')
+    const value = await withNative('1.0.0')
+    expect(value).toMatchObject({ scripts: [`${NATIVE}@1.0.0`], unrun: [INNER, NAME] })
+    const folder = join(value.folder, 'node_modules', NATIVE)
+    const made = JSON.parse(await readFile(join(folder, 'made.json'), 'utf8')) as {
+      user: number
+      env: Record<string, string>
+      first: boolean
+    }
+    expect(made.first).toBe(true)
+    expect(made.user === process.getuid!()).toBe(!processes.containment.ownUser)
+    expect(made.env['npm_lifecycle_event']).toBe('install')
+    expect(JSON.stringify(made.env)).not.toMatch(/tools\.secret|npm-secret/)
+    expect(existsSync(ran)).toBe(false)
+    expect(startTimeOf(Number(await readFile(join(folder, 'pid'), 'utf8')))).toBeNull()
+  })
+
+  test('leave files that are the worker’s, and nothing that leads elsewhere', async () => {
+    const { folder } = await withNative('1.0.0')
+    const at = (name: string) => join(folder, 'node_modules', NATIVE, name)
+    const modeOf = async (name: string) => {
+      const { uid, mode } = await stat(at(name))
+      return [uid, mode & 0o7777]
+    }
+    const me = process.getuid!()
+    for (const name of ['made.json', 'private', 'twice', 'inside', '../added'])
+      expect(await modeOf(name), name).toEqual([me, 0o644])
+    expect(await modeOf('setuid')).toEqual([me, 0o755])
+    expect(await modeOf('.')).toEqual([me, 0o755])
+    expect(existsSync(at('outside'))).toBe(false)
+  })
+
+  test('are part of what is pinned, and run again where that is installed anew', async () => {
+    const [ran, without] = [await withNative('1.0.0'), await withNative('1.0.0', { scripts: [] })]
+    expect(without).toMatchObject({ version: ran.version, integrity: ran.integrity, unrun: [INNER, NATIVE, NAME] })
+    expect(without.scripts).toBeUndefined()
+    expect(without.dependencies).not.toBe(ran.dependencies)
+    expect(without.folder).not.toBe(ran.folder)
+    const cacheDir = await emptyCache()
+    const again = await installerIn({ cacheDir }).install({ ...pinTo(ran), scripts: [NATIVE] })
+    expect(again).toMatchObject({ ok: true, value: { scripts: ran.scripts, dependencies: ran.dependencies } })
+    expect(existsSync(join((again as { value: Installed }).value.folder, 'node_modules', NATIVE, 'made.json'))).toBe(
+      true,
+    )
+    for (const [pinned, scripts] of [
+      [ran, []],
+      [ran, [NATIVE, INNER]],
+      [without, [NATIVE]],
+    ] as const)
+      for (const cache of [shared, await emptyCache()])
+        expect(await messageOf(installerIn({ cacheDir: cache }).install({ ...pinTo(pinned), scripts }))).toMatch(
+          'pinned with other install scripts',
+        )
+  })
+
+  test('of what is not there are refused, before anything is installed', async () => {
+    expect(await messageOf(installing('1.0.0', { scripts: [NATIVE, 'absent'] }))).toMatch(
+      `scripts names absent, which is not among the packages of ${NAME}`,
+    )
+  })
+
+  test.each([
+    ['2.0.0', {}, `scripts of ${NATIVE} failed: exited with code 3. It said: Error: no compiler`],
+    ['3.0.0', {}, `left something that is no file: node_modules/${NATIVE}/pipe`],
+    ['4.0.0', { bytesMax: 8 * 2 ** 20 }, 'more than 8 MiB'],
+  ])('of version %s that fail with %j leave nothing', async (version, more, says) => {
+    const cacheDir = await emptyCache()
+    expect(await messageOf(installing(version, more, cacheDir))).toContain(says)
+    expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
+    expect(await readdir(join(cacheDir, 'installing'))).toEqual([])
+  })
+
+  test('are named by a server that does not start without them', async () => {
+    online()
+    const pool = createPool({
+      workDir: join(base, 'pool'),
+      cacheDir: shared,
+      cgroups: false,
+      open: async () => ({ ok: false, error: { code: 'credential_unreadable' } }),
+      lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
+      onEvent: () => undefined,
+      onTools: () => undefined,
+    })
+    const common = { package: NAME, pinned: null, args: [], env: [], commands: null, enabled: true }
+    const healthCheck = { intervalSeconds: 60, timeoutSeconds: 5, method: 'ping' } as const
+    try {
+      await pool.apply({ servers: [{ ...common, ...USUAL, slug: 'a', version: '^1.0.0', healthCheck }] })
+      expect(pool.states()[0]!.error).toMatch(
+        /did not start: .* Install scripts were not run of: .*-dependency, .*-inner, .*-tool\. .*name/,
+      )
+    } finally {
+      await pool.close()
+    }
+  })
+
+  test('end when the worker does', async () => {
+    online()
+    published[NAME]!['2.0.0']!.dependencies = { [NATIVE]: '5.0.0' }
+    const cacheDir = await emptyCache()
+    const installer = installerIn({ cacheDir })
+    const done = installer.install({ package: NAME, version: '2.0.0', scripts: [NATIVE] })
+    const installingIn = join(cacheDir, 'installing')
+    await vi.waitFor(
+      async () => {
+        const [folder] = await readdir(installingIn)
+        expect(existsSync(join(installingIn, folder!, 'node_modules/started'))).toBe(true)
+      },
+      { timeout: 60_000, interval: 50 },
+    )
+    installer.close()
+    expect(await messageOf(done)).toContain('stopped')
+    expect(await readdir(installingIn)).toEqual([])
+  })
+})
+
+describe('an installation that takes more than it may', () => {
+  test.each([
+    ['the server', {}, { bytesMax: 100 }],
+    ['the worker', { bytesMax: 100 }, {}],
+  ])('by %s leaves nothing, and what is there is not used', async (_whose, options, more) => {
+    online()
+    const cacheDir = await emptyCache()
+    const asked = { package: NAME, version: '1.1.0', ...more }
+    const refusal = {
+      ok: false,
+      error: { code: 'upstream_too_large', message: expect.stringContaining('installBytesMax') as string },
+    }
+    expect(await installerIn({ cacheDir, ...options }).install(asked)).toEqual(refusal)
+    for (const folder of ['packages', 'installing']) expect(await readdir(join(cacheDir, folder))).toEqual([])
     expect(
-      await messageOf(createInstaller({ cacheDir: emptied }).install({ package: NAME, version: '1.1.0' })),
-    ).toMatch('ECONNREFUSED')
+      await installerIn({ cacheDir: shared, ...options }).install({ ...pinTo(await installedThen()), ...more }),
+    ).toEqual(refusal)
   })
 })
 
@@ -360,9 +557,9 @@ describe('an installation is refused', () => {
     const then = await installedThen()
     const cacheDir = await emptyCache()
     const wrong = pinTo(then, { integrity: packed[NAME]!['2.0.0']!.integrity })
-    expect(await createInstaller({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
+    expect(await installerIn({ cacheDir }).install(wrong)).toEqual(refusal('integrity differs'))
     expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
-    expect(await createInstaller({ cacheDir: shared }).install(wrong)).toEqual(refusal('integrity differs'))
+    expect(await installerIn({ cacheDir: shared }).install(wrong)).toEqual(refusal('integrity differs'))
   })
 
   test('when the lockfile is another than the pinned one', async () => {
@@ -370,7 +567,7 @@ describe('an installation is refused', () => {
     const anew = await installedNow()
     const cacheDir = await emptyCache()
     asked.length = 0
-    expect(await createInstaller({ cacheDir }).install(pinTo(anew, { dependencies: then.dependencies }))).toEqual(
+    expect(await installerIn({ cacheDir }).install(pinTo(anew, { dependencies: then.dependencies }))).toEqual(
       refusal('dependencies differ'),
     )
     expect([asked, await readdir(join(cacheDir, 'packages'))]).toEqual([[], []])
@@ -387,7 +584,7 @@ describe('an installation is refused', () => {
     const withLockfile = (packages: object) => {
       const lockfile = canonicalize(packages)
       return messageOf(
-        createInstaller({ cacheDir }).install(pinTo({ ...then, lockfile, dependencies: lockfileDigest(lockfile) })),
+        installerIn({ cacheDir }).install(pinTo({ ...then, lockfile, dependencies: lockfileDigest(lockfile) })),
       )
     }
     expect(await withLockfile(others)).toMatch('EUSAGE')
@@ -419,7 +616,7 @@ describe('an installation is refused', () => {
     const then = await installedThen()
     change()
     const cacheDir = await emptyCache()
-    const done = await createInstaller({ cacheDir }).install(pinTo(then))
+    const done = await installerIn({ cacheDir }).install(pinTo(then))
     expect(done).toMatchObject({
       ok: false,
       error: {
@@ -435,7 +632,7 @@ describe('an installation is refused', () => {
     const { pin } = pinTo(then).pinned!
     const lockfile: GetLockfile = async () => ({ ok: false, error: { code: 'unavailable' } })
     expect(
-      await createInstaller({ cacheDir: await emptyCache() }).install({ ...pinTo(then), pinned: { pin, lockfile } }),
+      await installerIn({ cacheDir: await emptyCache() }).install({ ...pinTo(then), pinned: { pin, lockfile } }),
     ).toEqual({ ok: false, error: { code: 'unavailable' } })
   })
 
@@ -453,7 +650,7 @@ describe('an installation is refused', () => {
     }
     const cacheDir = await emptyCache()
     expect(
-      await createInstaller({ cacheDir }).install({
+      await installerIn({ cacheDir }).install({
         package: NAME,
         version: 'latest',
         pinned: { pin, lockfile: vi.fn<GetLockfile>() },
@@ -469,7 +666,7 @@ describe('an installation fails', () => {
     // Without this, npm retries before it reports the error.
     vi.stubEnv('npm_config_fetch_retries', '0')
     published[NAME]!['2.0.0']!.file = packed[NAME]!['1.0.0']!.file
-    const done = await createInstaller({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
+    const done = await installerIn({ cacheDir: await emptyCache() }).install({ package: NAME, version: '2.0.0' })
     expect(done).toMatchObject({
       ok: false,
       error: { code: 'upstream_invalid', message: expect.stringContaining('EINTEGRITY') as string },
@@ -490,7 +687,7 @@ describe('an installation fails', () => {
     for (const [name, version] of [[NAME, '2.0.0'] as const, [NAME, '3.0.0'] as const])
       published[name]![version]!.dependencies = { ...published[name]![version]!.dependencies, elsewhere: spec }
     const cacheDir = await emptyCache()
-    const installer = createInstaller({ cacheDir })
+    const installer = installerIn({ cacheDir })
     const refused = {
       ok: false,
       error: { code: 'upstream_invalid', message: expect.stringContaining('not from the registry') as string },
@@ -505,7 +702,7 @@ describe('an installation fails', () => {
 
   test('when there is no such package or version', async () => {
     online()
-    const installer = createInstaller({ cacheDir: await emptyCache() })
+    const installer = installerIn({ cacheDir: await emptyCache() })
     expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch(
       new RegExp(`no such package, ${NAME}-not@\\S* \\(E404\\).*worker.yaml.*node: true`),
     )
@@ -537,7 +734,7 @@ describe('an installation fails', () => {
     [NAME, '1.0.0\n'],
   ])('for %j at %j, before npm hears of it', async (name, version) => {
     const cacheDir = await emptyCache()
-    expect(await createInstaller({ cacheDir }).install({ package: name, version })).toMatchObject({
+    expect(await installerIn({ cacheDir }).install({ package: name, version })).toMatchObject({
       ok: false,
       error: { code: 'invalid_argument' },
     })

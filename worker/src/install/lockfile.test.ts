@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isInstalled, npmFiles, parseLocked, readLocked, type Locked } from './lockfile.ts'
+import { isInstalled, npmFiles, parseLocked, readLocked, scriptsIn, withScripts, type Locked } from './lockfile.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -154,6 +154,57 @@ describe('what npm resolved', () => {
   test('is refused when it is larger than the control plane takes', async () => {
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`node_modules/p${i}`, GOOD]))
     expect(await read({ ...TREE, ...many })).toMatchObject({ ok: false, error: { code: 'upstream_too_large' } })
+  })
+})
+
+describe('scripts', () => {
+  const SCRIPTED = {
+    'node_modules/@scope/tool': GOOD,
+    'node_modules/native': { ...GOOD, hasInstallScript: true },
+    'node_modules/@scope/tool/node_modules/native': { ...GOOD, version: '2.0.0', hasInstallScript: true },
+    'node_modules/alias': { ...GOOD, name: '@scope/other', hasInstallScript: true },
+    'node_modules/bundler': { ...GOOD, bundleDependencies: ['inner'] },
+    'node_modules/bundler/node_modules/inner': { version: '1.0.0', inBundle: true, hasInstallScript: true },
+  }
+  const choose = async (names: string[]) => withScripts(NAME, await locked(SCRIPTED), names)
+  const running = async (names: string[]) => {
+    const chosen = await choose(names)
+    return chosen.ok && scriptsIn(chosen.value).flatMap(({ path, runs }) => (runs ? [path] : []))
+  }
+
+  test('run of packages that are named, wherever they are, and of no others', async () => {
+    expect(await running([])).toEqual([])
+    expect(await running(['native'])).toEqual(['node_modules/@scope/tool/node_modules/native', 'node_modules/native'])
+    // What is called so in node_modules is another package.
+    expect(await running(['@scope/other'])).toEqual(['node_modules/alias'])
+    expect(await running([NAME])).toEqual(['node_modules/@scope/tool'])
+    expect(scriptsIn(await locked(SCRIPTED)).map(({ name, version }) => `${name}@${version}`)).toEqual([
+      '@scope/other@1.2.3',
+      'native@2.0.0',
+      'native@1.2.3',
+    ])
+  })
+
+  test('are part of what is pinned, however the names are ordered', async () => {
+    const digests = new Set<string>()
+    for (const names of [[], ['native'], ['native', '@scope/other'], ['@scope/other', 'native']]) {
+      const chosen = await choose(names)
+      if (!chosen.ok) throw new Error(chosen.error.message)
+      expect(parseLocked(chosen.value.lockfile, NAME)).toEqual(chosen)
+      digests.add(chosen.value.dependencies)
+    }
+    expect(digests.size).toBe(3)
+  })
+
+  test.each([
+    ['a package that is not there', 'absent', /absent, which is not among the packages/],
+    ['an alias', 'alias', /alias, which is not among/],
+    ['a bundled package', 'inner', /inner, which another package of @scope\/tool bundles/],
+  ])('of %s are refused', async (_what, name, says) => {
+    expect(await choose(['native', name])).toMatchObject({
+      ok: false,
+      error: { code: 'upstream_invalid', message: expect.stringMatching(says) as string },
+    })
   })
 })
 

@@ -18,6 +18,9 @@ export interface Locked extends Pinned {
   lockfile: string
 }
 
+/** Says of a package that its install scripts run. It is ours; npm passes over it. */
+const RUN_SCRIPTS = 'runScripts'
+
 /** What npm needs to repeat an installation. URLs are left out, because another worker may use another registry. */
 const FIELDS = [
   'name',
@@ -38,6 +41,8 @@ const FIELDS = [
   'devOptional',
   'inBundle',
   'hasShrinkwrap',
+  'hasInstallScript',
+  RUN_SCRIPTS,
 ]
 
 const NPM_LOCKFILE = 'package-lock.json'
@@ -63,6 +68,57 @@ export function parseLocked(lockfile: string, packageName: string): Result<Locke
   if (!isRecord(packages)) return unusable(packageName)
   const locked = lockedOf(packageName, packages)
   return locked.ok && locked.value.lockfile !== lockfile ? unusable(packageName) : locked
+}
+
+/**
+ * The same packages, of which exactly the named ones run their install scripts. Errors: upstream_invalid if a name is
+ * that of no package from the registry among them.
+ */
+export function withScripts(packageName: string, { lockfile }: Locked, names: readonly string[]): Result<Locked> {
+  const packages = JSON.parse(lockfile) as Packages
+  const missing = new Set(names)
+  for (const [path, entry] of Object.entries(packages)) {
+    delete entry[RUN_SCRIPTS]
+    const name = nameOf(path, entry)
+    if (!names.includes(name) || isBundled(path, packages)) continue
+    entry[RUN_SCRIPTS] = true
+    missing.delete(name)
+  }
+  const [unknown] = missing
+  if (unknown === undefined) return lockedOf(packageName, packages)
+  const bundled = Object.entries(packages).some(([path, entry]) => nameOf(path, entry) === unknown)
+  return fail(
+    'upstream_invalid',
+    bundled
+      ? `scripts names ${unknown}, which another package of ${packageName} bundles; npm runs no scripts of such packages.`
+      : `scripts names ${unknown}, which is not among the packages of ${packageName}.`,
+  )
+}
+
+/** A package with install scripts, at a place below the installation's folder. */
+export interface Scripted {
+  path: string
+  name: string
+  version: string
+  runs: boolean
+}
+
+/** The packages whose install scripts run, and those that have some which do not run, sorted by name. */
+export function scriptsIn({ lockfile }: Pick<Locked, 'lockfile'>): Scripted[] {
+  return Object.entries(JSON.parse(lockfile) as Packages)
+    .filter(([, entry]) => entry[RUN_SCRIPTS] === true || (entry['hasInstallScript'] === true && !entry['inBundle']))
+    .map(([path, entry]) => ({
+      path,
+      name: nameOf(path, entry),
+      version: String(entry['version']),
+      runs: entry[RUN_SCRIPTS] === true,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+/** What the registry calls a package: an alias has another name in `node_modules`. */
+function nameOf(path: string, { name }: Record<string, unknown>): string {
+  return typeof name === 'string' ? name : path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
 }
 
 function unusable(packageName: string): Result<never> {

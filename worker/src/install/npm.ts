@@ -165,7 +165,7 @@ const ANSWERS: ReadonlySet<string> = new Set([
  * The script of npm's command line, so that neither a shell nor a wrapper is needed: next to this node, or found in
  * PATH.
  */
-function npmScript(): string | null {
+export function npmScript(): string | null {
   const candidates = [
     join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js'),
     ...(process.env['PATH'] ?? '')

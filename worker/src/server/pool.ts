@@ -6,6 +6,7 @@ import type { Pool, PoolOptions, PoolServer } from './api.ts'
 import { DRAIN_MS_MAX, POOL_LIMITS } from './bounds.ts'
 import { createDepartures } from './departures.ts'
 import { createProcesses } from './processes.ts'
+import { createSandbox } from './sandbox.ts'
 import { createServer, type Server, type ServerParts } from './server.ts'
 import { createSlots } from './slots.ts'
 
@@ -25,7 +26,11 @@ export function createPool(options: PoolOptions): Pool {
     watchMs: limits.watchMs,
     cgroups: options.cgroups ?? true,
   })
-  const installer = createInstaller({ cacheDir: options.cacheDir })
+  const installer = createInstaller({
+    cacheDir: options.cacheDir,
+    sandbox: createSandbox(processes),
+    bytesMax: options.installBytesMax,
+  })
   const { open, lockfile, onEvent, onTools } = options
   const parts: ServerParts = {
     processes,

@@ -34,6 +34,8 @@ export interface ProcessSpec {
   /** Folders in which it finds programs by name, after the worker's own node; those of the image if absent. */
   path?: readonly string[] | undefined
   limits: ServerLimits
+  /** Called with the process's user before it starts; null if it is the worker's own. */
+  prepare?(user: number | null): Promise<void>
 }
 
 /** A server's first process and all its descendants. */
@@ -95,6 +97,7 @@ export function createProcesses(options: {
       }
       try {
         await prepareFolder(folder, user)
+        await spec.prepare?.(user)
         const doors = group?.doors ?? []
         const child = spawnContained({
           ...placedIn(folder, spec, { PATH: pathOf(workDir, spec), [MARKER]: id }),

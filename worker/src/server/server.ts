@@ -3,7 +3,7 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { pinDifference } from '@vitrine/core/policy/pin'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
-import { ok, type Result } from '@vitrine/core/result'
+import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Installer } from '../install/install.ts'
 import type { CallOutcome, PoolCall, PoolServer, RunnableServer, ServerReport, ServerTools } from './api.ts'
 import { startCode } from './failure.ts'
@@ -68,9 +68,10 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
       onEvent: (type, detail) => parts.onEvent({ slug, type, ...(detail !== undefined && { detail }) }),
       launch: async (signal) => {
         const found = await prepare()
-        return found.ok
-          ? launch(parts, { config: initial, target: found.value, forUser, holder, signal, log, onTools })
-          : found
+        if (!found.ok) return found
+        const target = found.value
+        const launched = await launch(parts, { config: initial, target, forUser, holder, signal, log, onTools })
+        return withUnrunScripts(launched, target)
       },
     })
   }
@@ -100,6 +101,16 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     stderr: () => log.lines(),
     inFlight: () => calls,
   }
+}
+
+const NAMED_MAX = 10
+
+/** A server that does not start may miss what an install script would have made. */
+function withUnrunScripts<T>(launched: Result<T>, { unrun = [] }: Target): Result<T> {
+  if (launched.ok || launched.error.code !== 'upstream_unreachable' || unrun.length === 0) return launched
+  const named = [...unrun.slice(0, NAMED_MAX), ...(unrun.length > NAMED_MAX ? ['…'] : [])].join(', ')
+  const hint = `Install scripts were not run of: ${named}. If the server needs one, name that package in scripts.`
+  return fail(launched.error.code, [launched.error.message, hint].join(' '), launched.error.details)
 }
 
 async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promise<CallOutcome> {

@@ -1,3 +1,4 @@
+import { INSTALL_BYTES_DEFAULT } from '@vitrine/core/limits'
 import type { Pin } from '@vitrine/core/policy/pin'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { GetLockfile, Installer } from '../install/install.ts'
@@ -14,6 +15,8 @@ export interface Target {
   pin: Pin | null
   /** The lockfile that the pin's `dependencies` is the digest of. */
   lockfile?: string
+  /** Packages whose install scripts did not run. */
+  unrun?: string[]
 }
 
 /**
@@ -35,14 +38,17 @@ export async function findTarget(
       ? fail('upstream_unreachable', `${config.executable} is not installed where the worker runs.`)
       : ok({ file, args: [], pin: null })
   }
-  const { package: name, version, bin: executable, pinned } = config
+  const { package: name, version, bin: executable, scripts, installBytesMax, limits, pinned } = config
   const installed = await installer.install({
     package: name,
     version,
     bin: executable,
+    scripts,
+    bytesMax: installBytesMax ?? INSTALL_BYTES_DEFAULT,
+    limits,
     ...(pinned && { pinned: { pin: pinned, lockfile } }),
   })
   if (!installed.ok) return installed
-  const { bin, folder: _folder, lockfile: text, ...pin } = installed.value
-  return ok({ file: process.execPath, args: [bin], ...(pinned ? { pin: pinned } : { pin, lockfile: text }) })
+  const { bin, folder: _folder, unrun, lockfile: text, ...pin } = installed.value
+  return ok({ file: process.execPath, args: [bin], unrun, ...(pinned ? { pin: pinned } : { pin, lockfile: text }) })
 }

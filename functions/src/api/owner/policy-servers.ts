@@ -21,10 +21,10 @@ import type { OwnerOperation } from './operation.ts'
  * Errors name the path of what cannot be imported.
  */
 export const importServer: OwnerOperation<'importServer'> = async (parts, by, request) => {
-  const { policyId, serverJson, slug: name, args, sources } = request
+  const { policyId, serverJson, slug: name, args, sources, scripts } = request
   const imported = readServerJson(serverJson, args)
   if (!imported.ok) return imported
-  const config = configOf(imported.value, name, sources)
+  const config = configOf(imported.value, name, sources, scripts)
   if (!config.ok) return config
   if (policyId === undefined) return ok({ server: config.value })
 
@@ -41,7 +41,12 @@ export const importServer: OwnerOperation<'importServer'> = async (parts, by, re
 
 type Sources = Request<'admin/importServer'>['sources']
 
-function configOf(imported: ImportedServer, name: string | undefined, sources: Sources): Result<ServerConfig> {
+function configOf(
+  imported: ImportedServer,
+  name: string | undefined,
+  sources: Sources,
+  scripts: string[] | undefined,
+): Result<ServerConfig> {
   const added = Object.entries(sources).filter(([variable]) => !imported.env.some((item) => item.name === variable))
   const env: unknown[] = []
   for (const { name: variable, isSecret, value } of imported.env) {
@@ -71,6 +76,7 @@ function configOf(imported: ImportedServer, name: string | undefined, sources: S
     version: imported.version,
     args: imported.args,
     env,
+    ...(scripts && { scripts }),
   })
   return config.ok ? ok(config.value) : config
 }

@@ -1,10 +1,10 @@
 import type { Request } from '@vitrine/core/api/contract'
 import type { WorkerOperation } from './operation.ts'
-import type { Draft } from '@vitrine/core/log/entry'
+import type { Draft, Meta } from '@vitrine/core/log/entry'
 import { parseJson } from '@vitrine/core/json/parse'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
-import { isExactVersion, lockfileDigest, pinDifference, type Pin } from '@vitrine/core/policy/pin'
+import { isExactVersion, letsRun, lockfileDigest, pinDifference, type Pin } from '@vitrine/core/policy/pin'
 import { isNodeServer, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
@@ -66,10 +66,16 @@ function readReport(request: Request<'worker/report'>): Result<Report> {
 }
 
 /** A report has all fields of a pin, or none. */
-function parsePin({ version, integrity, dependencies, resolvedAt }: Request<'worker/report'>): Result<Pin | null> {
+function parsePin({
+  version,
+  integrity,
+  dependencies,
+  resolvedAt,
+  scripts,
+}: Request<'worker/report'>): Result<Pin | null> {
   const fields = { version, integrity, dependencies, resolvedAt }
   const missing = Object.entries(fields).find(([, value]) => value === undefined)?.[0]
-  if (missing === undefined) return ok(fields as Pin)
+  if (missing === undefined) return ok({ ...(fields as Pin), ...(scripts && { scripts }) })
   if (Object.values(fields).every((value) => value === undefined)) return ok(null)
   return fail(
     'invalid_argument',
@@ -136,6 +142,8 @@ function pinned(
   if (asked && isExactVersion(asked.version) && asked.version !== installed?.version) {
     return { writes: [], refused: fail('pin_mismatch', `The policy says ${asked.package}@${asked.version}.`) }
   }
+  if (asked && installed && !letsRun(installed, asked.scripts))
+    return { writes: [], refused: fail('pin_mismatch', 'The policy names other packages in scripts.') }
   // The server was pinned when the worker installed it and the pin is gone now; the worker's next policy says so.
   if (installed && lockfile === null)
     return {
@@ -151,6 +159,7 @@ function pinned(
     integrity: installed?.integrity ?? null,
     dependencies: installed?.dependencies ?? null,
     resolvedAt: installed?.resolvedAt ?? null,
+    ...(installed?.scripts && { scripts: installed.scripts }),
     manifest,
     manifestHash,
     manifestPending: null,
@@ -162,7 +171,7 @@ function pinned(
     change: 'server.pin',
     server: slug,
     ...(asked && { package: asked.package }),
-    ...installed,
+    ...pinMeta(installed),
     manifestHash,
     instance: instanceId,
   }
@@ -175,6 +184,15 @@ function pinned(
       { op: 'update', path: policyPaths.policy(orgId, policyId), data: { revision: policy.revision + 1 }, version },
     ],
   }
+}
+
+const SCRIPTS_LENGTH_MAX = 2_000
+
+/** A pin for an entry: its fields, with the packages whose install scripts ran in one text. */
+function pinMeta(pin: Pin | null): Meta {
+  if (pin === null) return {}
+  const { scripts, ...fields } = pin
+  return { ...fields, ...(scripts && { scripts: scripts.join(', ').slice(0, SCRIPTS_LENGTH_MAX) }) }
 }
 
 /** Set, not create: the lockfile of an earlier pin may still exist. */
