@@ -1,5 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { LOG_COMMAND, type CallBody, type Sealed } from '@vitrine/core/policy/worker-protocol'
 import type { CallOutcome, PoolCall } from '../server/api.ts'
 import { createDispatch, type Dispatch } from './http-server.ts'
@@ -117,6 +119,18 @@ test('passes a call on as it was signed, and its result as it came', async () =>
     user: 'u1',
     userSecrets: body.userSecrets,
   })
+})
+
+test('keeps the digits of numbers, to which the token is bound', async () => {
+  pool = (call) => Promise.resolve({ ok: true, result: { content: [], structuredContent: call.arguments } })
+  const body = newBody({ arguments: parseJson('{"id":725653563933458432,"of":[1.0,-0,1e400]}') as JsonObject })
+  const raw = JSON.stringify(body)
+  expect(raw).toContain('725653563933458432')
+  expect(await codeOf(post(body, { raw: raw.replace('8432', '8433') }))).toEqual([401, 'invalid_key'])
+  expect(await codeOf(post(body, { raw: raw.replace('1.0', '1') }))).toEqual([401, 'invalid_key'])
+  expect(await (await post(body)).text()).toBe(
+    '{"result":{"content":[],"structuredContent":{"id":725653563933458432,"of":[1.0,-0,1e400]}}}',
+  )
 })
 
 test("says a failure's code and message, with its status", async () => {

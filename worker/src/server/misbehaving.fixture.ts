@@ -24,7 +24,20 @@ const send = (message: object) => process.stdout.write(`${JSON.stringify({ jsonr
 const text = (value: unknown) => ({ content: [{ type: 'text', text: JSON.stringify(value) }] })
 const never = new Promise<never>(() => undefined)
 
+/** The line of the request that is being answered. */
+let asked = ''
+
 const commands: Record<string, (args: Args, id: Id, meta: Args) => unknown> = {
+  /** Repeats its arguments digit by digit; numbers of the protocol are spelled as some languages spell them. */
+  verbatim: (_args, id, meta) => {
+    const token = JSON.stringify(meta['progressToken'] ?? 'none')
+    const given = /"arguments":(\{[^}]*\})/.exec(asked)![1]
+    process.stdout.write(
+      `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":${token},"progress":1.0}}\n` +
+        `{"jsonrpc":"2.0","id":${String(id)}.0,"result":{"content":[],"structuredContent":${given}}}\n`,
+    )
+    return never
+  },
   echo: (args) => text(args),
   extras: () => ({ ...text('x'), unknownField: { kept: true }, _meta: { 'example.org/a': 1 } }),
   error: () => {
@@ -220,6 +233,7 @@ async function answer({ id, method, params = {} }: { id: Id; method: string; par
 
 function serve(): void {
   createInterface({ input: process.stdin }).on('line', (line) => {
+    asked = line
     const message = JSON.parse(line) as { id?: Id; method?: string; params?: Args }
     if (message.method === 'notifications/cancelled') cancelled = [...cancelled, message.params?.['reason']]
     else if (message.method === undefined) pending.get(message.id)?.(message)

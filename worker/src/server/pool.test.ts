@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
+import type { JsonObject } from '@vitrine/core/json/value'
 import { isAlive, misbehaving, sealed, testPool, type TestPool } from './pool.fixture.ts'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -47,6 +49,16 @@ describe('a call', () => {
       inputSchema: { type: 'object' },
       'x-unknown': 4,
     })
+  })
+
+  test('keeps the digits of numbers, and reads those of the protocol however they are spelled', async () => {
+    const given = '{"id":725653563933458432,"of":[-0,1.0,1E5,0.1000000000000000055,1e400]}'
+    const heard: object[] = []
+    const outcome = await t.call('one', 'verbatim', parseJson(given) as JsonObject, {
+      onProgress: (progress) => heard.push(progress),
+    })
+    expect(JSON.stringify(outcome)).toBe(`{"ok":true,"result":{"content":[],"structuredContent":${given}}}`)
+    expect(heard).toEqual([{ progress: 1 }])
   })
 
   test("gives the server's own error as a result", async () => {
