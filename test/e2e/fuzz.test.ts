@@ -4,6 +4,8 @@ import { contract, type Answer, type OperationPath } from '@vitrine/core/api/con
 import { jsonSchemaOf, type JsonSchema } from '@vitrine/core/api/json-schema'
 import type { Caller } from '@vitrine/core/api/operation'
 import { isErrorCode } from '@vitrine/core/errors'
+import { isNumberLiteral } from '@vitrine/core/json/number-literal'
+import { parseJson } from '@vitrine/core/json/parse'
 import type { Answer as HttpAnswer } from '../../scripts/stack/rpc.ts'
 import { checkChain } from './chain.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
@@ -81,6 +83,7 @@ const anything = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.integer(),
   fc.constantFrom(1e308, -0, 2 ** 53),
+  fc.constantFrom(...['725653563933458432', '1e400', '1.0', '-0', '9'.repeat(400)].map(parseJson)),
   fc.string({ unit: 'binary' }),
   fc.constantFrom(
     '',
@@ -99,7 +102,10 @@ const anything = fc.oneof(
   fc.constant(JSON.parse('['.repeat(200) + ']'.repeat(200)) as unknown),
 )
 
-const typeOf = (value: unknown): string => (Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value)
+const typeOf = (value: unknown): string => {
+  if (isNumberLiteral(value)) return 'number'
+  return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
+}
 
 /**
  * Ways to spoil a request that every function must refuse: not an object, an unknown field, a field of another type.

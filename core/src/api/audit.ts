@@ -116,7 +116,7 @@ export const auditOperations = {
     method: 'audit.getOpening',
     callers: ['owner'],
     summary:
-      'Shows the arguments of an invocation, redacted, as canonical JSON: with the salt they open its `argsCommit`.',
+      'Shows the arguments of an invocation, redacted, as canonical text (docs/storage.md): with the salt they open its `argsCommit`.',
     request: invocation,
     response: z.strictObject({ salt: sha256, args: z.string() }),
     errors: ['agent_not_found', 'receipt_not_found', 'opening_not_found'],

@@ -101,7 +101,7 @@ const registration = z
 
 const invocation = z.strictObject({
   name: z.string().describe("A tool's name, or `{tool}__{command}` for one command of an MCP server."),
-  args: jsonObject.default({}).describe('At most 256 KiB as JSON.'),
+  args: jsonObject.default({}).describe('At most 256 KiB as JSON. Numbers go on with the digits that they have.'),
   timeoutMs: z
     .int()
     .min(1)
@@ -226,7 +226,9 @@ export const toolOperations = {
       resultDigest: z
         .string()
         .optional()
-        .describe('With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785).'),
+        .describe(
+          'With an idempotency key: `sha256:` and the hash of the canonical text of the result (docs/storage.md).',
+        ),
       replayed: z
         .literal(true)
         .optional()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
 import { weightOf } from './json-weight.ts'
 
 describe('the weight of JSON', () => {
@@ -19,11 +20,13 @@ describe('the weight of JSON', () => {
     ['objects of one key', '{"a":1},'],
     ['nested arrays', `${'['.repeat(100)}${']'.repeat(100)},`],
     ['index keys', '{"999":1},'],
+    ['numbers that are kept', '1.0,'],
+    ['long numbers that are kept', `0.${'1234567890'.repeat(10)},`],
     ['long strings', `"${'x'.repeat(100)}",`],
   ])('is what %s take, about', (_what, unit) => {
     const text = `[${unit.repeat(1_000_000 / unit.length)}1]`
     const before = process.memoryUsage().heapUsed
-    const value = JSON.parse(text) as unknown
+    const value = parseJson(text)
     const taken = process.memoryUsage().heapUsed - before
     expect(value).toHaveLength(Math.floor(1_000_000 / unit.length) + 1)
     expect(weightOf(text)).toBeGreaterThan(taken / 4)

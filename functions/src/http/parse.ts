@@ -41,10 +41,11 @@ function parsed<T>(schema: z.ZodType<T>, data: unknown): Result<T> {
 
 /** `parseJson` keeps no literals in what is deeper. */
 function holdsLiteral(value: unknown, levels = CANONICAL_DEPTH_MAX): boolean {
-  if (!isContainer(value)) return isNumberLiteral(value)
+  if (typeof value !== 'object' || value === null) return false
+  if (isNumberLiteral(value)) return true
   if (levels === 0) return false
-  if (Array.isArray(value)) return value.some((item) => holdsLiteral(item, levels - 1))
-  for (const key in value) if (holdsLiteral((value as Record<string, unknown>)[key], levels - 1)) return true
+  const inner = Array.isArray(value) ? (value as unknown[]) : Object.values(value)
+  for (const item of inner) if (holdsLiteral(item, levels - 1)) return true
   return false
 }
 

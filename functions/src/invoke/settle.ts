@@ -40,7 +40,7 @@ export interface Invoked {
   result: JsonValue | RawJson
   /** What the caller gets of the upstream's headers, by lower-case name (egress/headers.ts). */
   headers?: Record<string, string>
-  /** With an idempotency key: `sha256:` and the hash of the result in canonical form (RFC 8785). */
+  /** With an idempotency key: `sha256:` and the hash of the result's canonical text (see digestOf). */
   resultDigest?: string
   /** The tool was called by an earlier call with this idempotency key. */
   replayed?: true
