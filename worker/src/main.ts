@@ -100,14 +100,17 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     url: workerUrl ?? `http://127.0.0.1:${bound}`,
     states: () => pool.states().filter(({ slug }) => isOfPolicy(slug)),
     onPolicy(changed) {
+      const isFirst = policy === null
       policy = changed
       const before = unasked
       unasked = node.servers.unasked(changed.servers.filter(isNodeServer)).join(', ')
       if (unasked !== '' && unasked !== before)
         logWarning(`worker.yaml: not started, for the policy does not name them with node: true: ${unasked}`)
+      const applied = pool.apply({ servers: serversOf(changed, node.servers) })
       // The first policy decides when the worker is ready: a later one would not wait for servers that are still
       // starting.
-      started.resolve(pool.apply({ servers: serversOf(changed, node.servers) }))
+      if (isFirst) started.resolve(applied)
+      else void applied.then(() => logFailed(changed, pool.states()))
     },
     onKeys: keys.replace,
     onRevoked(reason) {
@@ -117,7 +120,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   })
   void control.start()
   started.promise.then(
-    () => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}${withoutFailed(pool.states())}`),
+    () => logInfo(`ready: policy ${policyId}, instance ${instanceId}, port ${bound}${failedOf(pool.states())}`),
     revoked.reject,
   )
 
@@ -131,9 +134,14 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
 }
 
 /** What the operator has to know beside that the worker is ready. */
-function withoutFailed(servers: ServerStatus[]): string {
+function failedOf(servers: ServerStatus[]): string {
   const failed = servers.filter(({ state }) => state === 'failed')
   return failed.map(({ slug, error = '' }) => `; failed: ${slug} (${error.replaceAll(/\s+/g, ' ')})`).join('')
+}
+
+function logFailed({ version }: WorkerPolicy, servers: ServerStatus[]): void {
+  const failed = failedOf(servers)
+  if (failed !== '') logWarning(`policy version ${version}${failed}`)
 }
 
 /** What to run for a policy's servers. */

@@ -76,6 +76,7 @@ export function envNameProblem(name: string): string | null {
   if (!/^[A-Z_][A-Z0-9_]{0,127}$/.test(name))
     return 'Must be a name like API_KEY: A to Z, 0 to 9 and "_", no digit first.'
   if (UNRESERVED.has(name)) return null
+  if (name === 'PATH') return 'PATH cannot be set as a variable: name its folders in path.'
   const reserved = RESERVED.has(name) || RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix))
   return reserved ? `${name} changes how a process is run and cannot be set.` : null
 }

@@ -30,21 +30,21 @@ const BEHIND = { servers: { b: ready } }
 
 const of = (status: StoredStatus) => ({ servers: { a: status } })
 
-test.each<[string, Parameters<typeof doc>, string | undefined]>([
-  ['no worker', [], undefined],
-  ['a ready one', [of(ready)], undefined],
-  ['a failed one', [of(failed)], 'server_failed'],
-  ['two failed ones', [of(failed), of(failed)], 'server_failed'],
-  ['one of two failed', [of(failed), of(ready)], undefined],
-  ['a failed one, and one that starts it', [of(failed), of(starting)], undefined],
-  ['a failed one, and one that has just connected', [of(failed), NEW], undefined],
-  ['a failed one, and one that has not heard of it', [of(failed), BEHIND], 'server_failed'],
-  ['a failed one, and a ready one that is gone', [of(failed), { ...of(ready), unseenMs: 31_000 }], 'server_failed'],
-  ['a failed one that is gone', [{ ...of(failed), unseenMs: 31_000 }], undefined],
-  ['one that lacks a secret', [of(lacking)], 'secret_missing'],
-  ['an unhealthy one', [of({ state: 'unhealthy' })], undefined],
-  ['one that has not heard of it', [BEHIND], undefined],
-])('with %s, a server has failed: %3$s', (_what, workers, code) => {
+test.each<[string, string | undefined, Parameters<typeof doc>]>([
+  ['no worker', undefined, []],
+  ['a ready one', undefined, [of(ready)]],
+  ['a failed one', 'server_failed', [of(failed)]],
+  ['two failed ones', 'server_failed', [of(failed), of(failed)]],
+  ['one of two failed', undefined, [of(failed), of(ready)]],
+  ['a failed one, and one that starts it', undefined, [of(failed), of(starting)]],
+  ['a failed one, and one that has just connected', undefined, [of(failed), NEW]],
+  ['a failed one, and one that has not heard of it', 'server_failed', [of(failed), BEHIND]],
+  ['a failed one, and a ready one that is gone', 'server_failed', [of(failed), { ...of(ready), unseenMs: 31_000 }]],
+  ['a failed one that is gone', undefined, [{ ...of(failed), unseenMs: 31_000 }]],
+  ['one that lacks a secret', 'secret_missing', [of(lacking)]],
+  ['an unhealthy one', undefined, [of({ state: 'unhealthy' })]],
+  ['one that has not heard of it', undefined, [BEHIND]],
+])('with %s, why a server does not start is %s', (_what, code, workers) => {
   expect(failureOf(doc(...workers), 'a', NOW)?.code).toBe(code)
 })
 
