@@ -1,5 +1,6 @@
 import { FieldValue } from 'firebase-admin/firestore'
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '@vitrine/core/json/parse'
 import { LOCKFILE_BYTES_MAX } from '@vitrine/core/limits'
 import { lockfileDigest } from '@vitrine/core/policy/pin'
 import { checkChain } from '../e2e/chain.ts'
@@ -18,6 +19,7 @@ import {
   worker,
   type Policy,
 } from './world.ts'
+import { stack } from '../stack/stack.ts'
 
 const TOOLS = [
   { name: 'echo', description: 'Says it again.', inputSchema: { type: 'object' } },
@@ -347,6 +349,33 @@ describe('[connector.pins] a report', () => {
     expect((await connect(key)).policy.servers).toMatchObject([{ pinned: null }])
     await done(report(key, 'a', TOOLS, { version: '1.2.4' }))
     expect((await state(policy)).servers[0]).toMatchObject({ pinned: { ...PIN, version: '1.2.4' } })
+  })
+
+  it('keeps the digits of numbers, and one that is spelled otherwise is no other tool', async () => {
+    const policy = await newPolicy([server('a')])
+    const told = (max: string, initial: string) =>
+      report(policy.key, 'a', [
+        parseJson(
+          `{"name":"get","inputSchema":{"properties":{"id":{"maximum":${max},"default":${initial}}}}}`,
+        ) as object,
+      ])
+    await done(told('18446744073709551615', '1.0'))
+    const shown = async () => {
+      const { policyId, owner } = policy
+      const answer = await fetch(`${stack().baseUrl}/admin/getServerManifest`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${owner.bearer}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ data: { policyId, slug: 'a' } }),
+      })
+      return answer.text()
+    }
+    expect(await shown()).toContain('{"maximum":18446744073709551615,"default":1.0}')
+    await done(told('18446744073709551615.0', '1'))
+    expect(await shown()).toContain('"pending":null')
+    await done(told('18446744073709551616', '1.0'))
+    expect(await shown()).toContain(
+      '"pending":{"tools":[{"name":"get","inputSchema":{"properties":{"id":{"maximum":18446744073709551616,',
+    )
   })
 
   it('of other tools waits for the owner', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '../json/parse.ts'
 import { commit, openingOf } from './commitment.ts'
 
 const SALT = '0f'.repeat(32)
@@ -15,6 +16,13 @@ describe('a commitment binds', () => {
   it('the arguments', () => {
     expect(commit(openingOf({ q: 'a' }, SALT))).not.toBe(commit(openingOf({ q: 'b' }, SALT)))
     expect(commit(openingOf({ a: 1, b: 2 }, SALT))).toBe(commit(openingOf({ b: 2, a: 1 }, SALT)))
+  })
+
+  it('every digit of them, as it came', () => {
+    const of = (args: string) => openingOf(parseJson(args), SALT)
+    expect(of('{"b":1.0,"a":725653563933458432}').args).toBe('{"a":725653563933458432,"b":1.0}')
+    for (const other of ['725653563933458433', '725653563933458400', '725653563933458432.0'])
+      expect(commit(of(`{"id":${other}}`))).not.toBe(commit(of('{"id":725653563933458432}')))
   })
 
   it('and hides them: equal arguments with other salts have nothing in common', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { parseJson } from '../json/parse.ts'
 import { isSensitiveName, REDACTED, redactArgs } from './redact.ts'
 
 describe('redactArgs', () => {
@@ -18,6 +19,16 @@ describe('redactArgs', () => {
       otp: REDACTED,
       cookie: REDACTED,
     })
+  })
+
+  it('keeps the digits of numbers, and takes a kept number for no object', () => {
+    const args = parseJson('{"pin":1.0,"id":725653563933458432,"of":[{"a":-0,"token":1e400}]}')
+    expect(JSON.stringify(redactArgs(args))).toBe(
+      `{"pin":"${REDACTED}","id":725653563933458432,"of":[{"a":-0,"token":"${REDACTED}"}]}`,
+    )
+    expect(JSON.stringify(redactArgs(args, ['/id', '/of/0/a/rawJSON', '/of/*/a']))).toBe(
+      `{"pin":"${REDACTED}","id":"${REDACTED}","of":[{"a":"${REDACTED}","token":"${REDACTED}"}]}`,
+    )
   })
 
   it('leaves its argument untouched', () => {

@@ -5,6 +5,7 @@ import { utf8 } from '../bytes.ts'
 import { TOKEN_BYTES_MAX } from '../limits.ts'
 import { REDACTED_CREDENTIAL as REDACTED } from './redact.ts'
 import { spellingsOf } from './spellings.ts'
+import { parseJson } from '../json/parse.ts'
 import type { JsonValue } from '../json/value.ts'
 import type { Answer, AuthScheme } from '../tool.ts'
 
@@ -442,6 +443,14 @@ describe('what was made of a credential on the way', () => {
 })
 
 describe('scalars', () => {
+  it('a number that is kept by its literal and is the credential; others keep their digits', () => {
+    const found = parseJson('{"a":[7256535639334584321.0,1.0,725653563933458432],"b":"7256535639334584321"}')
+    const scrubbed = createScrubber('7256535639334584321', { scheme: 'bearer' }).answer({ type: 'json', value: found })
+    expect(JSON.stringify(scrubbed)).toBe(
+      `{"answer":{"type":"json","value":{"a":["${REDACTED}",1.0,725653563933458432],"b":"${REDACTED}"}},"count":2}`,
+    )
+  })
+
   it('a number or boolean that is the credential', () => {
     expect(scrubJson([12345, 123456, -12345, '12345 or 0123456'], '12345')).toEqual([
       REDACTED,
