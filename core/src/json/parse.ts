@@ -85,7 +85,7 @@ function withLiterals(text: string, whole: JsonValue): JsonValue {
       const key = nextKey()
       const own = Object.hasOwn(object, key)
       const number = next(own ? object[key] : undefined)
-      if (number !== undefined && own && isNumber(object[key])) object[key] = number
+      if (number !== undefined && isNumber(object[key])) object[key] = number
       if (codeAfterSpace() === COMMA) at++
     }
     at++
