@@ -280,6 +280,56 @@ npm error A complete log of this run can be found in: /root/.npm/_logs/x.log`,
 Please set NOTION_TOKEN`,
     'Please set NOTION_TOKEN',
   ],
+  [
+    'errors that are several',
+    `AggregateError [ECONNREFUSED]:
+    at internalConnectMultiple (node:net:1134:18)
+    at afterConnectMultiple (node:net:1715:7) {
+  code: 'ECONNREFUSED',
+  [errors]: [
+    Error: connect ECONNREFUSED ::1:6379
+        at createConnectionError (node:net:1678:14) {
+      errno: -111
+    }
+  ]
+}`,
+    'AggregateError [ECONNREFUSED]:',
+  ],
+  [
+    'an exception of .NET',
+    `Unhandled exception. System.InvalidOperationException: no token
+   at Program.Main(String[] args) in /src/Program.cs:line 3`,
+    'Unhandled exception. System.InvalidOperationException: no token',
+  ],
+  [
+    'an error of Ruby',
+    `/app/server.rb:3:in 'Object#start': no token (RuntimeError)
+	from /app/server.rb:7:in '<main>'`,
+    "/app/server.rb:3:in 'Object#start': no token (RuntimeError)",
+  ],
+  [
+    'uvx',
+    `  × No solution found when resolving tool dependencies:
+  ╰─▶ Because nosuch was not found in the package registry and you require nosuch, we can conclude that your requirements are unsatisfiable.`,
+    '╰─▶ Because nosuch was not found in the package registry and you require nosuch, we can conclude that your requirements are unsatisfiable.',
+  ],
+  [
+    'Docker',
+    `docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?
+
+Run 'docker run --help' for more information`,
+    'docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?',
+  ],
+  [
+    'Bun',
+    `1 | if (!process.env.KEY) throw new Error("no key")
+                                ^
+error: no key
+      at /app/index.ts:1:29
+
+Bun v1.3.0 (Linux x64)`,
+    'error: no key',
+  ],
   ['nothing like an error', 'one\ntwo\n}', 'two'],
 ]
 
