@@ -67,6 +67,19 @@ function events(response: ServerResponse): ServerResponse {
   return response.writeHead(200, { 'content-type': 'text/event-stream' })
 }
 
+/** A server of the older revisions that answers `server/discover` with `unknown`, and counts what it is asked. */
+function unaware(unknown: (response: ServerResponse, request: IncomingMessage) => void): Promise<TestServer> {
+  return up(
+    httpServer((request, response) => {
+      const { id, method } = request.body as { id?: number; method: string }
+      if (method === 'server/discover') unknown(response, request)
+      else if (method === 'initialize') json(response, { jsonrpc: '2.0', id, result: INITIALIZED })
+      else if (id === undefined) response.writeHead(202).end()
+      else json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'done' }] } })
+    }),
+  )
+}
+
 async function everything(port: number): ReturnType<typeof everythingServer> {
   const server = await everythingServer(port)
   await up(Promise.resolve({ close: server.stop }))
@@ -93,6 +106,60 @@ describe('server-everything, as a process', () => {
     await everything(port)
     // This server answers 400, not 404, to an unknown session.
     expect(said(await call(first.url, 'echo', { message: 'three' }))).toBe('Echo: three')
+  })
+})
+
+describe('a server that does not know server/discover, and says so', () => {
+  const type = (text: string) => ({ 'content-type': text })
+  test.each<[string, (response: ServerResponse, request: IncomingMessage) => void]>([
+    ...[202, 204, 400, 401, 403, 404, 405, 406, 409, 410, 415, 422, 429, 500, 501, 502, 503, 504].map(
+      (status): [string, (response: ServerResponse) => void] => [
+        `with ${status}`,
+        (response) => response.writeHead(status).end(),
+      ],
+    ),
+    [
+      'with 403 for want of scope',
+      (r) => r.writeHead(403, { 'www-authenticate': 'Bearer error="insufficient_scope"' }).end(),
+    ],
+    ['with nothing', (r) => r.writeHead(200).end()],
+    ['with an empty JSON body', (r) => r.writeHead(200, type('application/json')).end()],
+    ['with a web page', (r) => r.writeHead(200, type('text/html')).end('<h1>Welcome</h1>')],
+    ['with text', (r) => r.writeHead(200, type('text/plain')).end('no')],
+    ['with broken JSON', (r) => r.writeHead(200, type('application/json')).end('{"jsonrpc"')],
+    ['with an array', (r) => json(r, [])],
+    ['with null', (r) => json(r, null)],
+    ['with a result that is none', (r) => json(r, { jsonrpc: '2.0', id: 'other', result: {} })],
+    [
+      'with an error for nobody',
+      (r) => json(r, { jsonrpc: '2.0', id: null, error: { code: -32600, message: 'What?' } }),
+    ],
+    ['with an empty stream', (r) => events(r).end()],
+    ['by a redirect', (r) => r.writeHead(302, { location: '/login' }).end()],
+    ['by a reset', (_r, request) => request.socket.destroy()],
+  ])('%s is asked to initialize, and not asked again', async (_how, unknown) => {
+    const server = await unaware(unknown)
+    expect(said(await call(server.url, 'any'))).toBe('done')
+    expect(said(await call(server.url, 'any', {}, { connection: 'another@1' }))).toBe('done')
+    const asked = (method: string) => server.seen.filter(({ rpc }) => rpc === method)
+    expect([asked('server/discover').length, asked('initialize').length]).toEqual([1, 2])
+  })
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['by never answering', () => undefined],
+    ['by a stream that never ends', (response) => void events(response).write(': wait\n\n')],
+  ])('%s, is waited for once, and not as long as the call may last', async (_how, unknown) => {
+    const server = await unaware(unknown)
+    expect(said(await call(server.url, 'any'))).toBe('done')
+    expect(said(await call(server.url, 'any', {}, { connection: 'another@1' }))).toBe('done')
+    expect(server.seen.filter(({ rpc }) => rpc === 'server/discover')).toHaveLength(1)
+  })
+
+  test('is reported by what it says to initialize', async () => {
+    const server = await up(httpServer((_request, response) => response.writeHead(401).end('Who are you?')))
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status: 401, ok: false })
+    expect(server.seen.map(({ rpc }) => rpc)).toEqual(['server/discover', 'initialize'])
   })
 })
 
@@ -283,7 +350,7 @@ describe('what does not answer as it should', () => {
     'JSON is JSON whatever its type is written like: %s %s',
     async (...types) => {
       const server = await scripted((id, response) => {
-        if (types.length > 0) response.setHeader('content-type', types as string[])
+        if (types.length > 0) response.setHeader('content-type', types)
         response.end(JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'here' }] } }))
       })
       expect(said(await call(server.url, 'any'))).toBe('here')

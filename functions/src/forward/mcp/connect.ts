@@ -76,17 +76,22 @@ export function mcpConnector({ dispatcher, egress }: { dispatcher: Dispatcher; e
   return {
     async connect(exchange) {
       const server = serverOf(exchange.lease.endpoint)
-      const known = verdicts.get(server)
-      if (known) {
-        try {
-          return await connectAs(known, exchange)
-        } catch (error) {
-          if (!mayBeOfAnotherEra(exchange)) throw error
-        }
+      const agree = async () => {
+        const connection = await connectAs(verdicts.get(server) ?? null, exchange)
+        if (!verdicts.has(server)) verdicts.set(server, verdictOf(connection))
+        return connection
       }
-      const connection = await connectAs(null, exchange)
-      verdicts.set(server, verdictOf(connection))
-      return connection
+      const known = verdicts.has(server)
+      try {
+        return await agree()
+      } catch (error) {
+        if (!(known || exchange.silent) || !mayBeOfAnotherEra(exchange)) throw error
+        verdicts.delete(server)
+        return agree()
+      } finally {
+        // Silence is waited for once, also where this call ends before there is an agreement.
+        if (exchange.silent && !verdicts.has(server)) verdicts.set(server, { kind: 'legacy' })
+      }
     },
     forget: (endpoint) => void verdicts.delete(serverOf(endpoint)),
   }

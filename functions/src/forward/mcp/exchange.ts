@@ -38,6 +38,10 @@ export interface Exchange {
   streaming: boolean
   /** A request with the method below may have left. */
   sent: boolean
+  /** The server left the question for its revisions unanswered (probe.ts). */
+  silent: boolean
+  /** Hears of the answer in the client's place. */
+  answered: (() => void) | null
   /** Requests that the server has made of us. */
   asked: number
   /** The method whose result is for the caller alone. The client gets a stand-in, since it would check the result for nothing. */
@@ -87,6 +91,8 @@ export function newExchange(lease: Lease, raw: Exchange['raw'] = null, emit: Emi
     eventStream: false,
     streaming: false,
     sent: false,
+    silent: false,
+    answered: null,
     asked: 0,
     awaited: null,
     answer: null,

@@ -94,7 +94,10 @@ function received(exchange: Exchange, response: Dispatcher.ResponseData): Promis
 }
 
 async function body(exchange: Exchange, response: Dispatcher.ResponseData): Promise<Response> {
-  const init = (bytes: Uint8Array = new Uint8Array()) => ({ status: response.statusCode, headers: headersRead(response, bytes) })
+  const init = (bytes: Uint8Array = new Uint8Array()) => ({
+    status: response.statusCode,
+    headers: headersRead(response, bytes),
+  })
   const bytesMax = bytesMaxOf(exchange.lease.endpoint)
   const chunks = failureNoted(
     exchange,

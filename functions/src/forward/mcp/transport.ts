@@ -2,6 +2,7 @@ import {
   StreamableHTTPClientTransport,
   type FetchLike,
   type JSONRPCMessage,
+  type JSONRPCRequest,
   type JSONRPCResponse,
   type Transport,
 } from '@modelcontextprotocol/client'
@@ -9,10 +10,13 @@ import type { ErrorCode } from '@vitrine/core/errors'
 import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { exchanges, newExchange, pass, type Exchange } from './exchange.ts'
 import { TAKEN } from '../../answers/read.ts'
+import { probe } from './probe.ts'
 import { progressOf } from './result.ts'
 
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
 const UNANSWERED = { code: 0, message: 'There is no answer.' }
+
+type SendOptions = NonNullable<Parameters<StreamableHTTPClientTransport['send']>[1]>
 
 /** How many requests of a server are answered while it works on a call. Each answer is a request to it, and the client offers nothing, so only pings should come. */
 const ASKED_MAX = 16
@@ -42,31 +46,39 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
       if (!('method' in message && 'id' in message))
         return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
-      const { id, method } = message
-      Object.assign(exchange, {
-        awaited: { id, method },
-        answer: null,
-        exact: null,
-        read: null,
-        errorText: null,
-        eventStream: false,
-      })
-      const unanswered = (code: ErrorCode) => {
-        if (exchange.awaited?.id !== id) return
-        exchange.failure ??= code
-        outer.onmessage?.({ jsonrpc: '2.0', id, error: UNANSWERED })
-      }
-      await inner.send(message, {
-        onRequestStreamEnd: () => unanswered('upstream_interrupted'),
-        ...(requestSignal && { requestSignal }),
-        ...(headers && { headers }),
-      })
-      if (!exchange.eventStream) unanswered('upstream_invalid')
+      const options = { ...(requestSignal && { requestSignal }), ...(headers && { headers }) }
+      const ask = (asking: Exchange) => exchanges.run(asking, () => request(asking, message, options))
+      if (message.method !== 'server/discover') return ask(exchange)
+      const answer = await probe(exchange, ask)
+      outer.onmessage?.({ jsonrpc: '2.0', id: message.id, ...answer })
     },
+  }
+  /** Sends a request; what comes of it is in the exchange, and goes to whoever takes its answer. */
+  async function request(exchange: Exchange, message: JSONRPCRequest, options: SendOptions): Promise<void> {
+    const { id, method } = message
+    Object.assign(exchange, {
+      awaited: { id, method },
+      answer: null,
+      read: null,
+      exact: null,
+      errorText: null,
+      eventStream: false,
+    })
+    const unanswered = (code: ErrorCode) => {
+      if (exchange.awaited?.id !== id) return
+      exchange.failure ??= code
+      deliver(exchange, { jsonrpc: '2.0', id, error: UNANSWERED })
+    }
+    await inner.send(message, { ...options, onRequestStreamEnd: () => unanswered('upstream_interrupted') })
+    if (!exchange.eventStream) unanswered('upstream_invalid')
+  }
+  function deliver(exchange: Exchange | undefined, message: JSONRPCMessage): void {
+    if (exchange?.answered) exchange.answered()
+    else outer.onmessage?.(message)
   }
   inner.onmessage = (message: JSONRPCMessage) => {
     const exchange = exchanges.getStore()
-    if (!('method' in message)) return outer.onmessage?.(answerNoted(exchange, message))
+    if (!('method' in message)) return deliver(exchange, answerNoted(exchange, message))
     // Of what a server says unasked, progress alone is of interest, and that is not the client's business.
     if (!('id' in message))
       return message.method === 'notifications/progress' && exchange
