@@ -49,6 +49,7 @@ async function started(server: Package): Promise<ServerTools> {
   const told = Promise.withResolvers<ServerTools>()
   const workDir = await mkdtemp(join(tmpdir(), 'vitrine-reported-'))
   const pool = createPool({
+    policyId: `tests-${server.slug}`,
     workDir,
     cacheDir: CACHE,
     // The process of a test file stays in the group that it is in.

@@ -72,6 +72,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
   const pool = createPool({
     workDir,
     cacheDir,
+    policyId,
     installBytesMax,
     open: node.open,
     lockfile: (slug) => client.lockfile({ slug }),

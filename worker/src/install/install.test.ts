@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { canonicalize } from '@vitrine/core/json/jcs'
@@ -179,8 +179,16 @@ function offline(): void {
 /** What most tests say nothing of. */
 const USUAL = { bytesMax: 2 ** 30, limits: { memoryMb: 512, cpuMillicores: 1000 } }
 type Asked = Omit<PackageRequest, keyof typeof USUAL> & Partial<PackageRequest>
-function installerIn({ cacheDir, bytesMax }: { cacheDir: string; bytesMax?: number }) {
-  const installer = createInstaller({ cacheDir, bytesMax, sandbox: createSandbox(processes) })
+function installerIn({
+  cacheDir,
+  bytesMax,
+  policyId = 'pol_1',
+}: {
+  cacheDir: string
+  bytesMax?: number
+  policyId?: string
+}) {
+  const installer = createInstaller({ cacheDir, bytesMax, policyId, sandbox: createSandbox(processes) })
   return { ...installer, install: (asked: Asked) => installer.install({ ...USUAL, ...asked }) }
 }
 type Installing = ReturnType<ReturnType<typeof installerIn>['install']>
@@ -246,6 +254,11 @@ async function versionOf({ folder }: Installed, name: string): Promise<string> {
   return (JSON.parse(await readFile(join(folder, 'node_modules', name, 'package.json'), 'utf8')) as { version: string })
     .version
 }
+const mine = async (done: Installing): Promise<Installed> => {
+  const result = await done
+  if (!result.ok) throw new Error(result.error.message)
+  return result.value
+}
 const messageOf = async (done: Installing): Promise<string | undefined> => {
   const result = await done
   return result.ok ? undefined : result.error.message
@@ -301,7 +314,7 @@ describe('an installation', () => {
     asked.length = 0
     const { pin } = pinTo(first).pinned!
     const lockfile = vi.fn<GetLockfile>()
-    // Nothing is written: the cache may be part of an image.
+    // Only its use is written down, where that can be: the cache may be part of an image.
     for (const folder of ['locks', 'installing']) await rm(join(cacheDir, folder), { recursive: true })
     expect(await installerIn({ cacheDir }).install({ ...pinTo(first), pinned: { pin, lockfile } })).toEqual({
       ok: true,
@@ -314,7 +327,7 @@ describe('an installation', () => {
       value: first,
     })
     expect([asked, lockfile.mock.calls]).toEqual([[], []])
-    expect((await readdir(cacheDir)).sort()).toEqual(['home', 'npm', 'packages'])
+    expect((await readdir(cacheDir)).sort()).toEqual(['home', 'npm', 'packages', 'uses'])
   })
 
   test('of an exact version that is not pinned is what it was last, where the registry cannot be asked', async () => {
@@ -487,6 +500,7 @@ describe('install scripts', () => {
   test('are named by a server that does not start without them', async () => {
     online()
     const pool = createPool({
+      policyId: 'pol_pool',
       workDir: join(base, 'pool'),
       cacheDir: shared,
       cgroups: false,
@@ -545,6 +559,35 @@ describe('an installation that takes more than it may', () => {
       await installerIn({ cacheDir: shared, ...options }).install({ ...pinTo(await installedThen()), ...more }),
     ).toEqual(refusal)
   })
+})
+
+test('a package stays in the cache while anybody uses it, and is installed again after that', async () => {
+  const then = await installedThen()
+  const cacheDir = await emptyCache()
+  const [first, second] = ['pol_1', 'pol_2'].map((policyId) => installerIn({ cacheDir, policyId }))
+  const [pinned, { folder }] = [pinTo(then), await mine(first!.install(pinTo(then)))]
+  const { pin } = pinned.pinned!
+  const usesOf = join(cacheDir, 'uses', basename(folder))
+  const nothing = { pinned: [], folders: [] }
+  await second!.keepOnly(nothing)
+  expect(existsSync(folder)).toBe(true)
+  await first!.keepOnly({ pinned: [{ package: NAME, pin }], folders: [] })
+  const endUses = async (of: (name: string) => boolean) => {
+    for (const name of await readdir(usesOf)) if (of(name)) await utimes(join(usesOf, name), 0, 0)
+  }
+  // The worker is stopped; its policy still pins this.
+  await endUses((name) => name.startsWith('worker-'))
+  await second!.keepOnly(nothing)
+  expect(existsSync(folder)).toBe(true)
+  await installerIn({ cacheDir, policyId: 'pol_1' }).keepOnly(nothing)
+  expect(await readdir(join(cacheDir, 'packages'))).toEqual([])
+  expect(existsSync(usesOf)).toBe(false)
+  expect((await mine(second!.install(pinned))).folder).toBe(folder)
+  // It runs, though no policy pins it.
+  await endUses(() => true)
+  await second!.keepOnly({ pinned: [], folders: [folder] })
+  await first!.keepOnly(nothing)
+  expect(existsSync(folder)).toBe(true)
 })
 
 describe('an installation is refused', () => {
@@ -704,10 +747,15 @@ describe('an installation fails', () => {
     online()
     const installer = installerIn({ cacheDir: await emptyCache() })
     expect(await messageOf(installer.install({ package: `${NAME}-not`, version: 'latest' }))).toMatch(
-      new RegExp(`no such package, ${NAME}-not@\\S* \\(E404\\).*worker.yaml.*node: true`),
+      new RegExp(`no such package, ${NAME}-not@\\S* \\(E404\\); .*worker.yaml.*node: true`),
     )
     expect(await messageOf(installer.install({ package: NAME, version: '9.9.9' }))).toMatch(
       `no such version, ${NAME}@9.9.9 (ETARGET); "npm view NAME versions"`,
+    )
+    // What is left of a name that is kept free, often that of a package of Python.
+    published[NAME] = {}
+    expect(await messageOf(installer.install({ package: NAME, version: 'latest' }))).toMatch(
+      /no .*version.*worker\.yaml/,
     )
   })
 

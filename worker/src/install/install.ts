@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isSha256 } from '@vitrine/core/names'
 import { isExactVersion, isIntegrity, isPackageName, isVersionSpec, type Pin } from '@vitrine/core/policy/pin'
 import type { ServerLimits } from '@vitrine/core/policy/server-config'
@@ -21,11 +22,13 @@ import {
   type Places,
   type Wanted,
 } from './cache.ts'
+import { evict, RUN_MS } from './evict.ts'
 import { withLock } from './lock.ts'
 import { isInstalled, npmFiles, parseLocked, readLocked, withScripts, type Locked } from './lockfile.ts'
 import { npm } from './npm.ts'
 import { runScripts, type Sandbox } from './scripts.ts'
 import { sizeOf, withinSize } from './size.ts'
+import { usesIn } from './uses.ts'
 
 /** Installs npm packages exactly as pinned. */
 
@@ -53,8 +56,19 @@ export interface Installer {
    * dependencies or bytes; and those of `lockfile`.
    */
   install(request: PackageRequest): Promise<Result<Installed>>
+  /**
+   * Removes from the cache what nobody uses, where `used` is all that this worker's policy pins and that it runs. Does
+   * nothing where the cache cannot be written. Never rejects.
+   */
+  keepOnly(used: Used): Promise<void>
   /** Stops pending installations. */
   close(): void
+}
+
+export interface Used {
+  pinned: { package: string; pin: Pin }[]
+  /** Folders that `install` returned. */
+  folders: string[]
 }
 
 export interface InstallerOptions {
@@ -63,17 +77,29 @@ export interface InstallerOptions {
   sandbox: Sandbox
   /** The most bytes that any package may take, whatever is asked for. */
   bytesMax?: number | undefined
+  /** The policy that this worker serves. */
+  policyId: string
 }
 
 /** What installations have in common. */
 interface Parts extends Places {
   sandbox: Sandbox
   signal: AbortSignal
+  /** Says of a folder that this worker uses it. */
+  use(folder: string): Promise<void>
 }
 
-export function createInstaller({ cacheDir, sandbox, bytesMax = Infinity }: InstallerOptions): Installer {
+export function createInstaller({
+  cacheDir,
+  sandbox,
+  bytesMax = Infinity,
+  policyId: policy,
+}: InstallerOptions): Installer {
   const closing = new AbortController()
-  const parts: Parts = { ...placesIn(cacheDir), sandbox, signal: closing.signal }
+  const { signal } = closing
+  const [places, uses, worker] = [placesIn(cacheDir), usesIn(cacheDir), `worker-${randomUUID()}`]
+  const use = (folder: string) => uses.add(folder, worker, Date.now() + RUN_MS)
+  const parts: Parts = { ...places, sandbox, signal, use }
   const active = new Map<string, Promise<Result<Installed>>>()
 
   return {
@@ -85,6 +111,14 @@ export function createInstaller({ cacheDir, sandbox, bytesMax = Infinity }: Inst
       const running = active.get(key) ?? installOnce(parts, request).finally(() => active.delete(key))
       active.set(key, running)
       return running
+    },
+    async keepOnly({ pinned, folders }) {
+      const kept = [
+        ...pinned.map(({ package: name, pin }) => folderName(name, pin)),
+        ...folders.map((at) => basename(at)),
+      ]
+      // Whatever does not work now is tried again next time.
+      await evict({ places, uses, worker, policy, signal }, new Set(kept)).catch(() => undefined)
     },
     close: () => closing.abort(),
   }
@@ -107,6 +141,7 @@ async function installOnce(parts: Parts, request: PackageRequest): Promise<Resul
   const { packages, installing, locks, signal } = parts
   const { pinned } = request
   try {
+    if (pinned) await parts.use(folderName(request.package, pinned.pin))
     const cached = pinned && (await readCached(parts, request, pinned.pin))
     if (cached) return cached
     for (const folder of [locks, installing, packages]) await mkdir(folder, { recursive: true })
@@ -132,6 +167,7 @@ async function installLatest(parts: Parts, request: PackageRequest): Promise<Res
       resolved.error.code === 'upstream_unreachable' && isExactVersion(version)
         ? await readNewest(parts, request, version)
         : null
+    if (lately?.ok) await parts.use(basename(lately.value.folder))
     return lately ?? resolved
   }
   const { lockfile, ...pin } = resolved.value
@@ -159,6 +195,7 @@ async function installPinned(
   lockfile: GetLockfile,
 ): Promise<Result<Installed>> {
   const name = request.package
+  await parts.use(folderName(name, pin))
   return withLock(join(parts.locks, folderName(name, pin)), parts.signal, async () => {
     const meanwhile = await readCached(parts, request, pin)
     if (meanwhile) return meanwhile

@@ -131,11 +131,15 @@ const SHORT_WAITS = { npm_config_fetch_retry_mintimeout: '500', npm_config_fetch
 const elsewhere = (place: string, code: string) => (what: string | null) =>
   `it needs ${what ?? 'a package'} from ${place}, which is not from the registry (${code})`
 
+const BY_NODE = 'a program that is not from npm is named in worker.yaml, and in the policy with node: true'
+const named = (what: string | null): string => (what === null ? '' : `, ${what}`)
+
 const CAUSES: Record<string, (what: string | null) => string> = {
-  E404: (what) =>
-    `the registry has no such package${what === null ? '' : `, ${what}`} (E404). A program that is not from npm is named in worker.yaml, and in the policy with node: true`,
+  E404: (what) => `the registry has no such package${named(what)} (E404); ${BY_NODE}`,
+  ENOVERSIONS: (what) => `the registry has no version of it${named(what)} (ENOVERSIONS); ${BY_NODE}`,
+  // Every package that has versions has one called latest.
   ETARGET: (what) =>
-    `there is no such version${what === null ? '' : `, ${what}`} (ETARGET); "npm view NAME versions" lists those that there are`,
+    `there is no such version${named(what)} (ETARGET); ${what?.endsWith('@latest') ? BY_NODE : '"npm view NAME versions" lists those that there are'}`,
   EINTEGRITY: () => 'what came is not what the registry announced (EINTEGRITY)',
   EUSAGE: () => 'its dependencies do not fit together (EUSAGE)',
   ENOTCACHED: () => 'it is not in the cache and there is no network (ENOTCACHED)',

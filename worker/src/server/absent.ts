@@ -12,6 +12,7 @@ export function absentServer({ slug, absent }: AbsentServer): Server {
     call: async () => ({ ok: false, code: 'server_failed', message: absent }),
     report: () => ({ slug, state: 'failed', error: absent }),
     stderr: () => [],
+    folder: () => undefined,
     inFlight: () => 0,
   }
 }

@@ -34,6 +34,8 @@ export interface PoolOptions {
   workDir: string
   /** Holds packages and npm's own cache; survives restarts, and workers of one machine may share it. */
   cacheDir: string
+  /** The policy that the servers are of; its packages stay in the cache. */
+  policyId: string
   /** The most bytes that any package may take with its dependencies, whatever the policy says. */
   installBytesMax?: number | undefined
   /** Decrypts a stored secret. Called only when a process that needs it starts. */

@@ -55,6 +55,7 @@ export async function testPool(
   const workDir = join(base, 'work')
   const [events, tools, opened]: [ServerEvent[], ServerTools[], string[]] = [[], [], []]
   const pool = createPool({
+    policyId: 'pol_test',
     workDir,
     cacheDir: join(base, 'cache'),
     cgroups,

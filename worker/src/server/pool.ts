@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RUN_MS } from '../install/evict.ts'
 import { createInstaller } from '../install/install.ts'
 import { absentServer } from './absent.ts'
 import type { Pool, PoolOptions, PoolServer } from './api.ts'
@@ -15,6 +16,8 @@ import { createSlots } from './slots.ts'
 /** Number of checks for idle processes within the time after which they are ended. */
 const SWEEPS = 4
 const DRAIN_LOOK_MS = 50
+/** Well within the time for which the cache believes it (install/evict.ts). */
+const KEEP_MS = RUN_MS / 3
 
 /** The servers of a policy, on this machine. Nothing else may use `workDir`. */
 export function createPool(options: PoolOptions): Pool {
@@ -30,6 +33,7 @@ export function createPool(options: PoolOptions): Pool {
     cacheDir: options.cacheDir,
     sandbox: createSandbox(processes),
     bytesMax: options.installBytesMax,
+    policyId: options.policyId,
   })
   const { open, lockfile, onEvent, onTools } = options
   const parts: ServerParts = {
@@ -50,7 +54,17 @@ export function createPool(options: PoolOptions): Pool {
     Math.max(1, limits.idleMs / SWEEPS),
   ).unref()
   let closed = false
+  let applied: PoolServer[] = []
+  const keeping = setInterval(keepPackages, KEEP_MS).unref()
 
+  /** Tells the cache what this policy uses, and removes from it what nobody uses. */
+  function keepPackages(): void {
+    const pinned = applied.flatMap((one) =>
+      'pinned' in one && one.pinned ? [{ package: one.package, pin: one.pinned }] : [],
+    )
+    const folders = [...servers.values()].flatMap((server) => server.folder() ?? [])
+    departures.add(installer.keepOnly({ pinned, folders }))
+  }
   /** Stops a server after its calls have ended. */
   async function retire(server: Server): Promise<void> {
     const deadline = Date.now() + DRAIN_MS_MAX
@@ -77,7 +91,9 @@ export function createPool(options: PoolOptions): Pool {
       const before = servers
       servers = new Map(next.map(({ slug, server }) => [slug, server]))
       for (const [slug, server] of before) if (servers.get(slug) !== server) departures.add(retire(server))
+      applied = configs
       await Promise.all(next.map(({ started }) => started))
+      if (!closed) keepPackages()
     },
     call: async (request) =>
       servers.get(request.server)?.call(request) ?? {
@@ -90,6 +106,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       closed = true
       clearInterval(sweeper)
+      clearInterval(keeping)
       installer.close()
       await Promise.all([...[...servers.values()].map((server) => server.stop(limits.graceMs)), departures.done()])
       servers.clear()

@@ -27,6 +27,7 @@ afterAll(() => rm(base, { recursive: true }))
 async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) => Promise<void>): Promise<void> {
   const tools: ServerTools[] = []
   const pool = createPool({
+    policyId: 'pol_test',
     workDir: join(base, name),
     cacheDir: join(base, 'cache'),
     open: async () => ({ ok: true, value: '' }),

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, ok } from '@vitrine/core/result'
 import type { Sandbox } from '../install/scripts.ts'
 import type { Processes } from './processes.ts'
-import { withReason } from './reason.ts'
+import { reasonIn, withReason } from './reason.ts'
 import { createSecrets } from './secrets.ts'
 import { createStderrLog, readStderr } from './stderr.ts'
 
@@ -19,7 +19,8 @@ export function createSandbox(processes: Processes): Sandbox {
       const started = await processes.start({ server: FOLDER, file, args, env, limits, prepare })
       if (!started.ok) return started
       const child = started.value
-      const reason = readStderr(child.stderr, createSecrets([]), createStderrLog())
+      const log = createStderrLog()
+      readStderr(child.stderr, createSecrets([]), log)
       child.stdout.resume()
       child.stdin.end()
       const stop = () => child.kill('stopped: it took too much time or space, or the worker ends')
@@ -29,7 +30,9 @@ export function createSandbox(processes: Processes): Sandbox {
       signal.removeEventListener('abort', stop)
       await Promise.race([finished(child.stderr), sleep(OUTPUT_MS)]).catch(() => undefined)
       await child.stop(0)
-      return how === 'exited with code 0' ? ok(null) : fail('upstream_invalid', withReason(`${how}.`, reason()))
+      return how === 'exited with code 0'
+        ? ok(null)
+        : fail('upstream_invalid', withReason(`${how}.`, reasonIn(log.lines())))
     },
   }
 }

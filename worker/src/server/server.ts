@@ -35,6 +35,8 @@ export interface Server extends Pick<Runner, 'start' | 'sweep' | 'stop'> {
   call(request: PoolCall): Promise<CallOutcome>
   report(): ServerReport
   stderr(): string[]
+  /** The folder of its package, once that is installed. */
+  folder(): string | undefined
   inFlight(): number
 }
 
@@ -99,6 +101,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     },
     report: () => ({ slug, ...runner.status(), ...(target?.pin && { version: target.pin.version }) }),
     stderr: () => log.lines(),
+    folder: () => target?.folder,
     inFlight: () => calls,
   }
 }

@@ -11,6 +11,8 @@ export interface Target {
   file: string
   /** Arguments before the server's own. */
   args: string[]
+  /** The folder of the package that was installed. */
+  folder?: string
   /** null for executables. */
   pin: Pin | null
   /** The lockfile that the pin's `dependencies` is the digest of. */
@@ -49,6 +51,12 @@ export async function findTarget(
     ...(pinned && { pinned: { pin: pinned, lockfile } }),
   })
   if (!installed.ok) return installed
-  const { bin, folder: _folder, unrun, lockfile: text, ...pin } = installed.value
-  return ok({ file: process.execPath, args: [bin], unrun, ...(pinned ? { pin: pinned } : { pin, lockfile: text }) })
+  const { bin, folder, unrun, lockfile: text, ...pin } = installed.value
+  return ok({
+    file: process.execPath,
+    args: [bin],
+    folder,
+    unrun,
+    ...(pinned ? { pin: pinned } : { pin, lockfile: text }),
+  })
 }
