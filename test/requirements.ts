@@ -11,6 +11,10 @@ export const REQUIREMENTS = {
     'Every auth scheme arrives upstream as registered, with every method, beside static headers and query.',
   'register.mcp-manifest': 'Registering an MCP server fetches its manifest, which agents can list.',
   'register.mcp-unreachable': 'An MCP server that does not answer is registered all the same, without a manifest.',
+  'register.url-secrets':
+    'A URL that looks as if it held a secret is refused unless the owner says that it is public; of older ones agents see the origin.',
+  'register.expressible':
+    'What a call could not send as it is meant (templates, forms, a credential with more around it) is refused with a hint.',
   'register.owners-only': 'Only owners register tools, and only for agents they may manage.',
   'register.race': 'Changes of one tool at the same time all take effect, one after the other.',
   'register.blocked':
@@ -75,6 +79,8 @@ export const REQUIREMENTS = {
 
   'credential.never-answered':
     'A credential is in no answer and no document, whatever the upstream repeats; the rest of an answer stays.',
+  'credential.in-url':
+    'Where a URL says {{credential}} the upstream gets it, and nobody else sees it: no answer, error, document or entry.',
   'credential.own-origin': 'A credential goes to the registered origin alone, also when that redirects.',
   'credential.bound': 'A ciphertext moved to another document does not open.',
   'credential.apart': 'Ciphertext is in documents that no client may read; that of earlier versions moves there.',

@@ -21,15 +21,18 @@ export type HttpMethod = (typeof HTTP_METHODS)[number]
  * - basic: `Authorization: Basic base64({username}:{token})`; without `username` the token itself is `user:password`
  * - header: `{name}: {token}`
  * - query: `?{name}={token}`
+ * - url: where the URL has `{{credential}}`, percent-encoded, and nowhere else. Such a place is filled in for every scheme.
  */
 export type AuthScheme =
   | { scheme: 'bearer' }
   | { scheme: 'basic'; username?: string }
   | { scheme: 'header'; name: string }
   | { scheme: 'query'; name: string }
+  | { scheme: 'url' }
 
 /** Where a call goes and how; never holds the credential itself. */
 export interface Endpoint {
+  /** Its path and query may hold `{{credential}}`. */
   url: string
   /** Only for `http`. GET and DELETE send the arguments in the query. */
   method: HttpMethod

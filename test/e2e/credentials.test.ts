@@ -71,6 +71,42 @@ describe('a credential', () => {
     expect(leaks(documents)).toEqual([])
   })
 
+  it('[credential.in-url] goes where the URL says, and is seen by nobody else', async () => {
+    const agent = await newAgent()
+    const authToken = newSecret('12345:A/..?#%2F')
+    const templates = ['echo', 'fails', 'redirects', 'breaks', 'resets'].map((name) => [
+      name,
+      `${upstream.origin}/${name}/bot{{credential}}/x?k={{credential}}`,
+    ])
+    for (const [name, url] of templates) await register(agent, { name, url, authToken })
+    await register(agent, { name: 'mcp', kind: 'mcp', url: templates[0]![1], authToken })
+    const segment = encodeURIComponent(authToken).replaceAll('%3A', ':')
+    const place = `/bot${segment}/x?k=${encodeURIComponent(authToken)}`
+    for (const [name] of templates) {
+      await invoke(agent, { name, args: { q: 1 } })
+      expect(upstream.hits.find(({ url }) => url === `/${name}${place}`)?.headers, name).not.toHaveProperty(
+        'authorization',
+      )
+    }
+    await invoke(agent, { name: 'mcp__any' })
+    const { result } = await done(invoke(agent, { name: 'echo' }))
+    expect(result).toMatchObject({ url: '/echo/bot[redacted:credential]/x?k=[redacted:credential]' })
+    // Beside the URL it is sent where `auth` says, if that is said.
+    await register(agent, { name: 'echo', url: templates[0]![1], auth: { scheme: 'bearer' } })
+    await done(invoke(agent, { name: 'echo' }))
+    expect(upstream.hits.at(-1)!.headers.authorization).toBe(`Bearer ${authToken}`)
+
+    const { tools } = await done<{ tools: { name: string; url: string }[] }>(
+      call('listTools', {}, { bearer: agent.key }),
+    )
+    for (const [name, url] of templates) expect(tools.find((tool) => tool.name === name)).toMatchObject({ url })
+    const { entries } = await checkChain(`agents/${agent.id}`)
+    expect(entries.find(({ action }) => action === 'tool.register')!.meta['url']).toBe(templates[0]![1])
+    const documents = await documentsBelow(db().doc(`agents/${agent.id}`))
+    expect(leaks(documents)).toEqual([])
+    expect(documents.filter((text) => text.includes(segment))).toEqual([])
+  })
+
   it('[credential.never-answered] leaves the rest of an answer as it was', async () => {
     const authToken = newSecret()
     const agent = await newAgentWith(`${upstream.origin}/echo/rest`, { authToken })

@@ -1,3 +1,4 @@
+import { FieldValue } from 'firebase-admin/firestore'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { checkChain } from './chain.ts'
 import { deadUrl, startUpstream, type Upstream } from './upstream.ts'
@@ -147,6 +148,91 @@ describe('registerTool', () => {
     })
     await checkChain(`agents/${agent.id}`)
   })
+})
+
+describe('a URL that looks as if it held a secret', () => {
+  const hint = {
+    details: { field: 'url', hint: expect.stringMatching(/\{\{credential\}\}.*urlIsPublic: true/) as unknown },
+  }
+
+  it('[register.url-secrets] is refused and leaves no trace, unless the owner says that it is public', async () => {
+    const agent = await newAgent()
+    for (const rest of ['/bot123456:AAF-SECRETSECRET/send', '/ok?api_key=QSECRET12345', '/ok?code=QSECRET12345']) {
+      const tool = { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin + rest }
+      const said = await failed(call('registerTool', tool, { bearer: agent.owner.bearer }), 'invalid_url')
+      expect(said).toMatchObject(hint)
+      expect(JSON.stringify(said)).not.toContain('SECRET')
+    }
+    expect((await checkChain(`agents/${agent.id}`)).entries).toHaveLength(1)
+    const url = `${upstream.origin}/ok?key=QPUBLIC12345`
+    await register(agent, { url, urlIsPublic: true })
+    // The owner's word holds for this URL alone.
+    await register(agent, { url, headers: { 'x-team': 'a' } })
+    const other = { agentId: agent.id, name: 'tool', kind: 'http', url: `${url}6` }
+    await failed(call('registerTool', other, { bearer: agent.owner.bearer }), 'invalid_url')
+    const { tools } = await done<{ tools: object[] }>(call('listTools', {}, { bearer: agent.key }))
+    expect(tools).toMatchObject([{ url }])
+  })
+
+  it('[register.url-secrets] of an older registration is the origin to agents, and a warning to owners until they decide', async () => {
+    const url = `${upstream.origin}/ok/old?api_key=QSECRET12345`
+    const agent = await newAgentWith(url, { urlIsPublic: true })
+    await db().doc(`agents/${agent.id}/tools/tool`).update({ urlIsPublic: FieldValue.delete() })
+    await done(invoke(agent))
+    const listed = async () => ({
+      agent: (await done<{ tools: object[] }>(call('listTools', {}, { bearer: agent.key }))).tools,
+      owner: (await done<{ tools: object[] }>(admin('listTools', { agentId: agent.id }, agent.owner))).tools,
+    })
+    const before = await listed()
+    expect(before.agent).toMatchObject([{ url: upstream.origin }])
+    expect(before.owner).toMatchObject([{ url, urlIsPublic: null, warnings: [expect.stringContaining('"api_key"')] }])
+    const tool = { agentId: agent.id, name: 'tool', kind: 'http', url }
+    expect(await failed(call('registerTool', tool, { bearer: agent.owner.bearer }), 'invalid_url')).toMatchObject(hint)
+    const template = `${upstream.origin}/ok/old?api_key={{credential}}`
+    expect(await register(agent, { url: template, authToken: newSecret() })).not.toHaveProperty('warnings')
+    const after = await listed()
+    expect(after.agent).toMatchObject([{ url: template }])
+    expect(after.owner).toMatchObject([{ url: template, urlIsPublic: false, auth: { scheme: 'url' } }])
+    expect(after.owner[0]).not.toHaveProperty('warnings')
+  })
+
+  it('[register.url-secrets] warns of a static header that looks like a credential', async () => {
+    const agent = await newAgent()
+    const answer = await register(agent, { url: `${upstream.origin}/ok`, headers: { 'DD-APPLICATION-KEY': 'abc123' } })
+    expect(answer).toMatchObject({ warnings: [expect.stringContaining('"dd-application-key"')] })
+  })
+})
+
+it.each<[string, object, string]>([
+  ['a template', { url: '/repos/{owner}/issues' }, 'invalid_url'],
+  ['another placeholder', { url: '/x?k={{token}}', authToken: 'k1' }, 'invalid_url'],
+  ['a placeholder without a credential', { url: '/{{credential}}' }, 'invalid_argument'],
+  ['a placeholder whose credential is taken away', { url: '/{{credential}}', authToken: null }, 'invalid_argument'],
+  [
+    'a credential for a URL without a place for it',
+    { url: '/x', authToken: 'k1', auth: { scheme: 'url' } },
+    'invalid_argument',
+  ],
+  ['a credential that is no segment', { url: '/a/{{credential}}/b', authToken: '..' }, 'invalid_argument'],
+  ['a form', { url: '/x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 'invalid_argument'],
+  [
+    "a content type of the protocol's",
+    { url: '/x', kind: 'mcp', headers: { 'content-type': 'text/plain' } },
+    'invalid_argument',
+  ],
+  [
+    'a template in a header',
+    { url: '/x', headers: { 'x-key': '{{credential}}' }, authToken: 'k1' },
+    'invalid_argument',
+  ],
+  ['a line break', { url: '/x', auth: { scheme: 'query', name: 'k' }, authToken: 'k1\n' }, 'invalid_argument'],
+  ['a pasted scheme', { url: '/x', authToken: 'Bearer abcdefgh12345' }, 'invalid_argument'],
+  ['no pair', { url: '/x', auth: { scheme: 'basic' }, authToken: 'abcdefgh12345' }, 'invalid_argument'],
+])('[register.expressible] refuses %s', async (_what, changes, code) => {
+  const agent = await newAgent()
+  const { url, ...rest } = changes as { url: string }
+  const tool = { agentId: agent.id, name: 'tool', kind: 'http', url: upstream.origin + url, ...rest }
+  await failed(call('registerTool', tool, { bearer: agent.owner.bearer }), code)
 })
 
 describe('what a registration chooses arrives upstream', () => {

@@ -20,6 +20,7 @@ const auth = z
     z.strictObject({ scheme: z.literal('basic'), username: z.string().optional() }),
     z.strictObject({ scheme: z.literal('header'), name: z.string() }),
     z.strictObject({ scheme: z.literal('query'), name: z.string() }),
+    z.strictObject({ scheme: z.literal('url') }),
   ])
   .meta({ id: 'AuthScheme' })
 
@@ -41,7 +42,11 @@ export const receipt = z
 const listed = {
   name: toolName,
   kind: z.enum([...TOOL_KINDS, 'worker']).describe('`worker` is a server of a tool policy.'),
-  url: z.string().describe('Empty for a server of a tool policy.'),
+  url: z
+    .string()
+    .describe(
+      'Empty for a server of a tool policy; the origin alone for a registration older than `urlIsPublic`, until it is registered again.',
+    ),
   manifest: manifest.describe('The tools that an MCP server lists; null before it has listed any.'),
 }
 
@@ -82,13 +87,21 @@ const registration = z
     agentId: id,
     name: toolName,
     kind: z.enum(TOOL_KINDS),
-    url: z.string().max(URL_LENGTH_MAX, 'invalid_url'),
+    url: z
+      .string()
+      .max(URL_LENGTH_MAX, 'invalid_url')
+      .describe('Agents and auditors see it. `{{credential}}` in its path or query stands for the credential.'),
+    urlIsPublic: z
+      .boolean()
+      .describe('Says that the URL holds no secret, although it looks as if it did. Without it such a URL is refused.'),
     authToken: z
       .string()
       .nullable()
       .describe("The tool's credential, at most 8 KiB. An update without it keeps the stored one; null removes it.")
       .meta({ secret: true }),
-    auth: auth.describe('How the credential is sent; a bearer token by default.'),
+    auth: auth.describe(
+      'How the credential is sent; by default where the URL says `{{credential}}`, else as a bearer token.',
+    ),
     method: z
       .enum(HTTP_METHODS)
       .describe('For `http`; POST by default. GET and DELETE put the arguments into the query.'),
@@ -293,6 +306,16 @@ export const toolOperations = {
           name: toolName,
           kind: z.enum(TOOL_KINDS),
           url: z.string(),
+          urlIsPublic: z
+            .boolean()
+            .nullable()
+            .describe(
+              'As the owner said; null for a registration older than this field: its agent sees the origin alone.',
+            ),
+          warnings: z
+            .array(z.string())
+            .optional()
+            .describe('What an owner should look at, such as a URL that may hold a secret.'),
           manifest,
           method: z.enum(HTTP_METHODS).optional().describe('For `http`.'),
           auth,

@@ -48,13 +48,13 @@ const PROBLEMS: readonly Problem[] = [
     hint: 'holds a character that headers cannot',
   },
   {
-    of: ['bearer', 'header', 'query'],
+    of: ['bearer', 'header', 'query', 'url'],
     has: (token) => HEADER_LINE.test(token),
     hint: "begins with a header's name; give the token alone",
   },
   {
     // In a header of the registration's own choice such a word belongs to the value: `Authorization: Bot …`.
-    of: ['bearer', 'query'],
+    of: ['bearer', 'query', 'url'],
     has: (token) => /^(?:bearer|basic)(?:\s|:|$)/i.test(token),
     hint: 'begins with the name of a scheme, which is added when it is sent; give the token alone',
   },

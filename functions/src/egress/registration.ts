@@ -5,6 +5,7 @@ import { utf8 } from '@vitrine/core/bytes'
 import { credentialProblem } from './credential-problem.ts'
 import { decidePlace } from './decide.ts'
 import type { EgressPolicy } from './policy.ts'
+import { parseable, stored } from './url-template.ts'
 
 /**
  * Checks where and how a registration says a tool is called. Pure: names are looked up in reachable.ts and when the
@@ -42,14 +43,18 @@ const FORBIDDEN_HEADERS = new Set([
 const FORBIDDEN_HEADER_PREFIXES = ['proxy-', 'x-google-', 'x-aws-ec2-metadata-']
 
 /**
- * A tool's URL in normal form: absolute, http or https, without credentials and fragment. Errors: invalid_url;
- * blocked_url for a literal address, a name, a port or a scheme that the policy blocks.
+ * A tool's URL in normal form: absolute, http or https, without credentials and fragment; its path and query may hold `{{credential}}`
+ * (url-template.ts). Errors: invalid_url, with a hint in `details.hint` for other templates; blocked_url for a literal address, a name, a
+ * port or a scheme that the policy blocks.
  */
 export function checkUrl(text: string, policy: EgressPolicy): Result<string> {
   const tooLong = fail('invalid_url', `The URL is longer than ${URL_LENGTH_MAX} characters.`, { field: 'url' })
   if (text.length > URL_LENGTH_MAX) return tooLong
-  const checked = checkPlace(text, policy)
-  return checked.ok && checked.value.length > URL_LENGTH_MAX ? tooLong : checked
+  const parsed = parseable(text)
+  if (!parsed.ok) return parsed
+  const checked = checkPlace(parsed.value, policy)
+  if (!checked.ok) return checked
+  return checked.value.length > URL_LENGTH_MAX ? tooLong : stored(checked.value, text)
 }
 
 /** The same for a URL of any length, such as a redirect target with arguments in its query. */
@@ -90,6 +95,7 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): Result<
 export function checkAuth(auth: AuthScheme): Result<AuthScheme> {
   switch (auth.scheme) {
     case 'bearer':
+    case 'url':
       return ok(auth)
     case 'basic':
       // RFC 7617 section 2.
@@ -137,7 +143,8 @@ function headerNameProblem(name: string): string | null {
 
 function headerValueProblem(value: string): string | null {
   if (value.length > HEADER_VALUE_LENGTH_MAX) return `has more than ${HEADER_VALUE_LENGTH_MAX} characters`
-  return FIELD_VALUE.test(value) ? null : 'holds a line break or other character that headers cannot'
+  if (!FIELD_VALUE.test(value)) return 'holds a line break or other character that headers cannot'
+  return value.includes('{{') ? `holds a template: say { scheme: 'header', name } in auth for the credential` : null
 }
 
 function isForbidden(name: string): boolean {

@@ -14,7 +14,7 @@ import { bodiesInTurns } from './turns.ts'
 
 /** One request, and which of its parts may go where. Header names are in lower case. */
 export interface OutgoingRequest {
-  /** Without the credential. */
+  /** Where the registration says so, with the credential in path or query: it is not shown to anybody. */
   url: string
   method: Dispatcher.HttpMethod
   /** Harmless headers: those in KEPT_HEADERS survive a change of origin. */

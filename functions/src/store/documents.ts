@@ -29,6 +29,8 @@ export interface ToolDoc {
   name: string
   kind: ToolKind
   url: string
+  /** Whether the owner said that the URL is public; null in registrations from before URLs were looked at. */
+  urlIsPublic: boolean | null
   method: HttpMethod
   auth: AuthScheme
   headers: Record<string, string>
@@ -87,6 +89,7 @@ export interface BreakerDoc {
 
 /** Values for fields that a registration leaves out, also in documents older than the field. */
 export const TOOL_DEFAULTS = {
+  urlIsPublic: null,
   responseBytesMax: RESPONSE_BYTES_DEFAULT,
   concurrencyMax: CALLS_PER_TOOL_MAX,
   idempotent: false,

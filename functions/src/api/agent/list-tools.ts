@@ -14,7 +14,14 @@ import { collection, select } from '../../store/path.ts'
 import { policyTools } from '../../policies/agent-tools.ts'
 
 /** The ciphertext is not even read. */
-const FIELDS = ['name', 'kind', 'url', 'manifest', 'enabled'] as const satisfies readonly (keyof ToolDoc)[]
+const FIELDS = [
+  'name',
+  'kind',
+  'url',
+  'urlIsPublic',
+  'manifest',
+  'enabled',
+] as const satisfies readonly (keyof ToolDoc)[]
 
 export type ListedTool = Answer<'listTools'>['tools'][number]
 
@@ -39,10 +46,15 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
     decide(agent.value, name, kind === 'http' ? 'whole' : 'any', { enabled }).ok
   return ok({
     tools: [
-      ...registered.filter(visible).map(toListed),
+      ...registered.filter(visible).map((tool) => toListed({ ...tool, url: shownUrl(tool) })),
       ...ofPolicies.filter((tool) => !names.has(tool.name) && visible(tool)),
     ].map((tool) => withVisibleCommands(agent.value, tool)),
   })
+}
+
+/** Nobody has looked for secrets in the URLs of registrations from before `urlIsPublic`. */
+function shownUrl({ url, urlIsPublic }: Partial<Pick<ToolDoc, 'urlIsPublic'>> & Pick<ToolDoc, 'url'>): string {
+  return urlIsPublic === undefined || urlIsPublic === null ? new URL(url).origin : url
 }
 
 /** The tool, with only the commands that the agent may call. */

@@ -13,6 +13,9 @@ import type { Sealed } from '../../kms/vault.ts'
 import type { Write } from '../../ledger/plan.ts'
 import { checkReachable } from '../../egress/reachable.ts'
 import { checkAuth, checkCredential, checkHeaders, checkUrl } from '../../egress/registration.ts'
+import { secretIn } from '../../egress/url-secret.ts'
+import { expanded, hasPlaceholder, PLACEHOLDER } from '../../egress/url-template.ts'
+import { checkContentType } from './content-type.ts'
 import type { Call } from '../../http/callable.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
 import { listingOf } from '../../manifest/listing.ts'
@@ -29,6 +32,7 @@ import {
   type CredentialDoc,
   type ToolDoc,
 } from '../../store/documents.ts'
+import { warningsOf } from './tool-warnings.ts'
 
 /**
  * registerTool: creates or updates a registration; the document and its audit entry are one commit. An update without
@@ -65,7 +69,8 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
       breaker: null,
     }
     const recorded = await record(parts, principal.value, agentId, tool, sealed.value, stored, version)
-    return recorded.ok && reachable.value.length > 0 ? ok({ ...recorded.value, warnings: reachable.value }) : recorded
+    const warnings = [...reachable.value, ...warningsOf(tool), ...uncheckedCredential(tool, sealed.value, stored)]
+    return recorded.ok && warnings.length > 0 ? ok({ ...recorded.value, warnings }) : recorded
   })
 }
 
@@ -164,29 +169,96 @@ function parseRegistration(parts: Parts, data: unknown): Result<Registration> {
 }
 
 type Options = Pick<ToolDoc, (typeof OPTIONS)[number]>
-type Settings = Pick<ToolDoc, 'kind' | 'url' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'> & Options
+type Settings = Pick<
+  ToolDoc,
+  'kind' | 'url' | 'urlIsPublic' | 'method' | 'auth' | 'headers' | 'enabled' | 'credentialAccess'
+> &
+  Options
 
 /**
- * The settings after the update: as requested, else as stored, else the default. Errors: a credential that its auth
- * scheme cannot send.
+ * The settings after the update: as requested, else as stored, else the default. Errors: a credential that cannot be sent as they say,
+ * or is missing; invalid_url for one that looks as if it held a secret; a Content-Type that calls don't have.
  */
 function effective(request: Registration, stored: ToolDoc | undefined): Result<Settings> {
   const { kind, url } = request
-  const auth = (request.auth as AuthScheme | undefined) ?? stored?.auth ?? { scheme: 'bearer' }
-  const token = typeof request.authToken === 'string' ? checkCredential(auth, request.authToken) : ok(null)
-  if (!token.ok) return token
+  const auth = authOf(request, stored)
+  const headers = request.headers ?? stored?.headers ?? {}
+  const urlIsPublic = request.urlIsPublic ?? (stored?.url === url && stored.urlIsPublic === true)
+  const checked = [
+    checkPlaceOfCredential(request, auth, stored),
+    typeof request.authToken === 'string' ? checkToken(auth, url, request.authToken) : ok(undefined),
+    urlIsPublic ? ok(undefined) : checkUrlIsPublic(url),
+    checkContentType(kind, headers),
+  ].find(({ ok }) => !ok)
+  if (checked && !checked.ok) return checked
   return ok({
     kind,
     url,
+    urlIsPublic,
     method: request.method ?? (stored?.kind === kind ? stored.method : 'POST'),
     auth,
-    headers: request.headers ?? stored?.headers ?? {},
+    headers,
     enabled: request.enabled ?? stored?.enabled ?? true,
     credentialAccess: request.credentialAccess ?? stored?.credentialAccess ?? true,
     ...(Object.fromEntries(
       OPTIONS.map((option) => [option, request[option] ?? (stored ?? TOOL_DEFAULTS)[option]]),
     ) as Options),
   })
+}
+
+/** A URL that asks for the credential is where it goes, unless `auth` says more; a URL that no longer does leaves it to `auth`. */
+function authOf({ auth, url }: Registration, stored: ToolDoc | undefined): AuthScheme {
+  if (auth !== undefined) return auth as AuthScheme
+  const inUrl = hasPlaceholder(url)
+  const kept = stored && (inUrl ? hasPlaceholder(stored.url) : stored.auth.scheme !== 'url') ? stored.auth : undefined
+  return kept ?? { scheme: inUrl ? 'url' : 'bearer' }
+}
+
+/** The URL asks for a credential only if there is one, and gets it only if it asks. Errors: invalid_argument. */
+function checkPlaceOfCredential(
+  { url, authToken }: Registration,
+  auth: AuthScheme,
+  stored: ToolDoc | undefined,
+): Result<void> {
+  const inUrl = hasPlaceholder(url)
+  const hasCredential =
+    authToken === undefined ? stored !== undefined && stored.credential !== null : authToken !== null
+  if (inUrl && !hasCredential)
+    return fail('invalid_argument', `The URL holds ${PLACEHOLDER}, but the tool has no credential: give authToken.`, {
+      field: 'authToken',
+    })
+  if (auth.scheme === 'url' && !inUrl)
+    return fail('invalid_argument', `auth: The URL has no ${PLACEHOLDER} for the credential.`, { field: 'auth' })
+  return ok(undefined)
+}
+
+/** Errors: those of checkCredential and `expanded`. */
+function checkToken(auth: AuthScheme, url: string, token: string): Result<unknown> {
+  const checked = checkCredential(auth, token)
+  return checked.ok ? expanded(url, token) : checked
+}
+
+/** Agents and auditors see URLs. Errors: invalid_url. */
+function checkUrlIsPublic(url: string): Result<void> {
+  const found = secretIn(url)
+  if (found === null) return ok(undefined)
+  const hint = `Write ${PLACEHOLDER} in its place and give the secret as authToken, or set urlIsPublic: true if anybody may know it.`
+  return fail(
+    'invalid_url',
+    `In the URL, ${found} looks like a secret; agents and the audit log would have it. ${hint}`,
+    {
+      field: 'url',
+      hint,
+    },
+  )
+}
+
+/** A stored credential cannot be read here, so nobody has looked whether another scheme can send it. */
+function uncheckedCredential(tool: ToolDoc, sealed: Sealed | null | undefined, stored: ToolDoc | undefined): string[] {
+  const isKept = sealed === undefined && tool.credential !== null
+  return isKept && stored && stored.auth.scheme !== tool.auth.scheme
+    ? ['The stored credential was not checked against the new way of sending it; give authToken to have it checked.']
+    : []
 }
 
 /** The slow part, which asks other services. It runs once, and only for a valid registration. */

@@ -12,12 +12,14 @@ import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { toListed } from '../agent/list-tools.ts'
 import type { OwnerOperation } from './operation.ts'
+import { warningsOf } from './tool-warnings.ts'
 
 /** The fields that are read; the ciphertext is not. */
 const FIELDS = [
   'name',
   'kind',
   'url',
+  'urlIsPublic',
   'manifest',
   'method',
   'auth',
@@ -45,7 +47,8 @@ export const listTools: OwnerOperation<'listTools'> = async (parts, by, request)
 }
 
 function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
-  const { kind, method, auth, headers, enabled, credentialAccess, credential, breaker } = tool
+  const { kind, urlIsPublic, method, auth, headers, enabled, credentialAccess, credential, breaker } = tool
+  const warnings = warningsOf(tool)
   const {
     responseBytesMax,
     concurrencyMax,
@@ -58,6 +61,8 @@ function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
   } = tool
   return {
     ...toListed(tool),
+    urlIsPublic,
+    ...(warnings.length > 0 && { warnings }),
     ...(kind === 'http' ? { method } : { manifestPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash }),
     auth,
     headers,

@@ -124,6 +124,24 @@ describe('the credential', () => {
     expect(request.ownHeaders['x-key']).toBe('secret')
   })
 
+  it('goes where the URL says, in every scheme', () => {
+    const url = 'https://api.example.com/bot{{credential}}/x?k={{credential}}&a=1'
+    const built = (auth: Endpoint['auth']) => buildRequest(endpoint({ method: 'GET', url, auth }), { q: 1 }, 'a:b/c&d')
+    expect(built({ scheme: 'url' })).toMatchObject({
+      url: 'https://api.example.com/bota:b%2Fc&d/x?k=a%3Ab%2Fc%26d&a=1&q=1',
+      ownHeaders: {},
+      queryCredential: null,
+    })
+    expect(built({ scheme: 'bearer' }).ownHeaders).toEqual({ authorization: 'Bearer a:b/c&d' })
+  })
+
+  it.each([null, '..'])('fails before anything is sent where the URL cannot have it: %j', (credential) => {
+    const url = 'https://api.example.com/a/{{credential}}/b'
+    expect(() => buildRequest(endpoint({ url, auth: { scheme: 'url' } }), {}, credential)).toThrow(
+      /cannot be completed/,
+    )
+  })
+
   it.each<Endpoint['auth']>([
     { scheme: 'bearer' },
     { scheme: 'basic', username: 'u' },

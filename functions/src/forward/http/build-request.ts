@@ -1,6 +1,8 @@
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { fail } from '@vitrine/core/result'
 import type { AuthScheme, Endpoint, HttpMethod } from '@vitrine/core/tool'
 import type { OutgoingRequest } from '../../egress/request.ts'
+import { expanded, hasPlaceholder } from '../../egress/url-template.ts'
 
 /** One request, apart from how it is sent. What is the registration's own and the credential are told from what any server may know. */
 export type HttpRequest = Pick<OutgoingRequest, 'url' | 'headers' | 'ownHeaders' | 'queryCredential' | 'body'> & {
@@ -20,7 +22,7 @@ const DEFAULT_HEADERS = {
  */
 export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: string | null): HttpRequest {
   const { method, auth } = endpoint
-  const url = new URL(endpoint.url)
+  const url = new URL(placeOf(endpoint.url, credential))
   const argsInQuery = method === 'GET' || method === 'DELETE'
   const inQuery = auth.scheme === 'query' ? auth.name : null
   const fixed = url.search
@@ -41,6 +43,14 @@ export function buildRequest(endpoint: Endpoint, args: JsonObject, credential: s
   }
 }
 
+/** Throws for a credential that registration should have refused, or asked for. */
+function placeOf(template: string, credential: string | null): string {
+  const place =
+    credential === null && hasPlaceholder(template) ? fail('no_credential') : expanded(template, credential ?? '')
+  if (!place.ok) throw new Error(`The URL cannot be completed: ${place.error.code}.`)
+  return place.value
+}
+
 function authHeaders(auth: AuthScheme, credential: string): Record<string, string> {
   switch (auth.scheme) {
     case 'bearer':
@@ -52,6 +62,7 @@ function authHeaders(auth: AuthScheme, credential: string): Record<string, strin
     case 'header':
       return { [auth.name.toLowerCase()]: credential }
     case 'query':
+    case 'url':
       return {}
   }
 }
