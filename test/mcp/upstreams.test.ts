@@ -163,6 +163,104 @@ describe('a server that does not know server/discover, and says so', () => {
   })
 })
 
+/** A server with sessions that forgets the first one after the first call; it answers a call in a session that it forgot with `refuse`. */
+function forgetful(
+  refuse: (id: number, response: ServerResponse) => void,
+  { session = true, recovers = true } = {},
+): Promise<TestServer> {
+  let sessions = 0
+  let calls = 0
+  return up(
+    httpServer((request, response) => {
+      const { id, method } = request.body as { id: number; method: string }
+      if (method === 'server/discover') response.writeHead(404).end()
+      else if (method === 'initialize') {
+        sessions += 1
+        if (sessions > 1 && !recovers) return response.writeHead(401).end('Who are you?')
+        json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, session ? { 'mcp-session-id': `s${sessions}` } : {})
+      } else if (id === undefined) response.writeHead(202).end()
+      else if (sessions === 1 && calls++ > 0) refuse(id, response)
+      else json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: `session ${sessions}` }] } })
+    }),
+  )
+}
+
+describe('a server that forgot the session', () => {
+  const status = (code: number, body = ''): [string, (id: number, response: ServerResponse) => void] => [
+    `${code} ${body}`,
+    (_id, response) => response.writeHead(code, { 'content-type': 'application/json' }).end(body),
+  ]
+  const error = (
+    httpStatus: number,
+    code: number,
+    message: string,
+  ): [string, (id: number, response: ServerResponse) => void] => [
+    `${httpStatus} ${code} ${message}`,
+    (id, response) =>
+      response
+        .writeHead(httpStatus, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ jsonrpc: '2.0', id: httpStatus === 200 ? id : null, error: { code, message } })),
+  ]
+  const callsOf = ({ seen }: TestServer) => seen.filter(({ rpc }) => rpc === 'tools/call').length
+
+  test.each([
+    ...[400, 401, 404, 409, 410, 422].map((code) => status(code)),
+    status(400, 'Invalid session ID'),
+    status(400, '{"error":"bad request"}'),
+    status(401, 'Unauthorized: Session not found'),
+    status(403, '{"error":"SESSION_EXPIRED"}'),
+    status(422, 'Unexpected message, expect initialize request'),
+    status(500, 'Session has been terminated'),
+    error(400, -32000, 'Bad Request: Server not initialized'),
+    error(400, -32000, 'Bad Request: No valid session ID provided'),
+    error(400, -32600, 'Bad Request'),
+    error(404, -32001, 'Session not found'),
+    error(500, -32603, 'No active session'),
+    error(200, -32001, 'Session not found'),
+    error(200, -32002, 'Server not yet initialized'),
+    error(200, -32600, 'Received request before initialization was complete'),
+  ])('%s: gets a new one, and the call again', async (_what, refuse) => {
+    const server = await forgetful(refuse)
+    expect(said(await call(server.url, 'any'))).toBe('session 1')
+    expect(said(await call(server.url, 'any'))).toBe('session 2')
+    expect(said(await call(server.url, 'any'))).toBe('session 2')
+    expect(callsOf(server)).toBe(4)
+    // What it speaks is known.
+    expect(server.seen.filter(({ rpc }) => rpc === 'server/discover')).toHaveLength(1)
+  })
+
+  test.each([
+    error(400, -32602, 'Missing argument: session'),
+    error(422, -32602, 'The session is invalid'),
+    error(400, -32000, 'The payment was declined'),
+    error(200, -32602, 'Session not found: browser-7'),
+    error(200, -32603, 'Redis client not initialized'),
+    error(200, 4001, 'No such session'),
+    status(403, 'No'),
+    status(500, 'Could not initialize the plot'),
+    status(503, 'Busy'),
+  ])('%s: says something of the call, which is not repeated', async (_what, refuse) => {
+    const server = await forgetful(refuse)
+    await call(server.url, 'any')
+    expect(await call(server.url, 'any')).toMatchObject({ answered: true, ok: false })
+    expect(callsOf(server)).toBe(2)
+  })
+
+  test('without having given one, in words alone', async () => {
+    const server = await forgetful(error(400, -32000, 'Server not initialized')[1], { session: false })
+    await call(server.url, 'any')
+    expect(said(await call(server.url, 'any'))).toBe('session 2')
+  })
+
+  test('is not the reason where the credential is refused by initialize as well', async () => {
+    const server = await forgetful(status(401)[1], { recovers: false })
+    await call(server.url, 'any')
+    const outcome = await call(server.url, 'any')
+    expect(outcome).toMatchObject({ answered: true, status: 401, ok: false })
+    expect(callsOf(server)).toBe(2)
+  })
+})
+
 describe('what the result holds', () => {
   test('comes back as it was sent, known to the protocol or not', async () => {
     const result = {

@@ -76,7 +76,8 @@ export function mcpConnections(connector: Connector): Connections {
     drop(request, connection) {
       if (open.peek(request.connection) !== connection) return
       open.delete(request.connection)
-      connector.forget(request.endpoint)
+      // One of the older revisions is asked to initialize again; if it refuses, the connector asks what it speaks.
+      if (connection.era === 'modern') connector.forget(request.endpoint)
     },
     close: () => open.clear(),
   }

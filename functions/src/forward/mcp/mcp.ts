@@ -6,14 +6,11 @@ import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
 import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './connect.ts'
 import { mcpConnections } from './connections.ts'
 import { allTaken, closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './exchange.ts'
+import { isGone } from './gone.ts'
 import { outcomeOf, rpcErrorOf } from './outcome.ts'
 
-/** JSON-RPC errors of revision 2026-07-28, each before the call is begun: a header that disagrees with the body or is missing. */
+/** JSON-RPC error of revision 2026-07-28, before the call is begun: a header that disagrees with the body or is missing. */
 const HEADER_MISMATCH = -32020
-/** The server does not speak the version it was addressed in. */
-const UNSUPPORTED_VERSION = -32022
-/** With these a server of the older revisions refuses a request that does not begin with `initialize`. */
-const REFUSED_BY_OLD_SERVERS = new Set([400, 404, 405, 406])
 
 /** For the stand-in that the client gets for a result; it would otherwise look for a schema of its own, at some cost. */
 const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
@@ -35,7 +32,7 @@ export function mcpForward(network: { dispatcher: Dispatcher; egress: EgressPoli
     const opened = await connections.open(request)
     if (!opened.ok) return opened.outcome
     const first = await callTool(opened.connection, request, command)
-    if (!isUnbegun(first, opened.connection) || signal.aborted) return outcomeOf(first, signal)
+    if (!isGone(first, opened.connection) || signal.aborted) return outcomeOf(first, signal)
 
     connections.drop(request, opened.connection)
     const again = await connections.open(request)
@@ -107,17 +104,6 @@ async function within(
   signal.removeEventListener('abort', stop)
   closeExchange(exchange)
   return exchange
-}
-
-/** Whether the server refused to look at the call, since it does not know the session or the revision. */
-function isUnbegun(exchange: Exchange, { era, hasSession }: Connection): boolean {
-  const { status, errorText, answer, failure } = exchange
-  if (failure !== null) return false
-  if (rpcErrorOf(exchange)?.['code'] === UNSUPPORTED_VERSION) return true
-  if (answer !== null) return false
-  if (era === 'modern') return REFUSED_BY_OLD_SERVERS.has(status)
-  // The protocol says 404. Servers made after the SDK's examples say 400.
-  return hasSession && (status === 404 || (status === 400 && /session/i.test(errorText ?? '')))
 }
 
 /** An answer came before this outcome, so it can't be that none did. */
