@@ -18,6 +18,7 @@ import { vitrine } from './command.ts'
 let upstream: Upstream
 beforeAll(async () => {
   upstream = await startUpstream({
+    same: ({ body }, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end(body),
     stream: (_hit, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('first, ')
       setTimeout(() => response.end('second'), 50)
@@ -53,6 +54,20 @@ async function output(args: string[], key: string, stdin = ''): Promise<string> 
 async function json<T = Record<string, unknown>>(args: string[], key: string, stdin = ''): Promise<T> {
   return JSON.parse(await output([...args, '--json'], key, stdin)) as T
 }
+
+it('numbers keep their digits, given and printed', async () => {
+  const agent = await newAgentWith(`${upstream.origin}/same`)
+  const args = '{"id":725653563933458432,"of":[1.0,-0,1e400]}'
+  await writeFile(join(dir, 'args.yaml'), 'id: 725653563933458432\nof: [1.0, -0, 1e400]\n')
+  expect(await output(['tools', 'invoke', 'tool', '--args', args, '--json'], agent.key)).toContain(`"result":${args},`)
+  const printed = [
+    await output(['tools', 'invoke', 'tool', '--args', '@args.yaml'], agent.key),
+    await output(['tools', 'stream', 'tool', '--args', args], agent.key),
+  ]
+  for (const text of printed) expect(text.replaceAll(/\s/g, '')).toContain(args)
+  expect(upstream.hits.slice(-3).map(({ body }) => body)).toEqual([args, args, args])
+  expect(await output(['tools', 'invoke', 'tool', '--args', '{"id":1.0}', '--json'], agent.key)).toContain('{"id":1.0}')
+})
 
 describe("an owner's whole set-up", () => {
   let owner: string
