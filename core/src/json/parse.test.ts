@@ -27,6 +27,10 @@ const KEPT = [
   '1E+21',
   '100000000000000000000000',
   '0.0000001',
+  '-0.00000012',
+  '-12.0',
+  '0.10',
+  '-1e2',
   '1.7976931348623159e308',
 ]
 
@@ -44,6 +48,10 @@ const PLAIN = [
   '1e-7',
   '5e-324',
   '0.30000000000000004',
+  '0.000001',
+  '-0.5',
+  '-0.000002',
+  '10.01',
 ]
 
 const literal = fc.oneof(
@@ -91,6 +99,24 @@ describe('number literals', () => {
     expect(hasLiterals(`[${number}]`)).toBe(false)
     expect(parseJson(number)).toBe(Number(number))
     expect(canonicalText(parseJson(`[${number}]`))).toBe(canonicalize([Number(number)]))
+  })
+
+  it('are told from others without a look at the double, mostly', () => {
+    const digits = fc.array(fc.constantFrom(...'0001256'), { maxLength: 9 }).map((chars) => chars.join(''))
+    const number = fc
+      .tuple(
+        fc.constantFrom('', '-'),
+        fc.constantFrom('0', '0', '7', '10', '123456'),
+        digits,
+        fc.constantFrom('', '', 'e3'),
+      )
+      .map(([sign, whole, decimals, power]) => `${sign}${whole}${decimals && `.${decimals}`}${power}`)
+    fc.assert(
+      fc.property(number, (text) => {
+        expect(hasLiterals(text)).toBe(String(Number(text)) !== text)
+      }),
+      { numRuns: 2_000 },
+    )
   })
 
   it('are what JSON.parse reads but for the digits, whatever the text', () => {

@@ -59,13 +59,16 @@ export function isLiteralKept(text: string, start: number, end: number): boolean
   return String(Number(literal)) !== literal
 }
 
-/** Whether a number is digits alone, or has a point behind a first digit that is not 0 and no 0 as its last digit. */
+/** Whether a number is digits, maybe with a point and decimals that do not end in 0. A double prints very small ones otherwise. */
 function isPlain(text: string, start: number, end: number): boolean {
-  let at = start
+  const first = text.charCodeAt(start) === MINUS ? start + 1 : start
+  let at = first
   while (at < end && isDigit(text.charCodeAt(at))) at++
-  if (at === end) return true
-  if (text.charCodeAt(at) !== DOT || text.charCodeAt(start) === ZERO || text.charCodeAt(end - 1) === ZERO) return false
+  if (at === end) return first === start || text.charCodeAt(first) !== ZERO
+  if (text.charCodeAt(at) !== DOT || text.charCodeAt(end - 1) === ZERO || text.startsWith(TINY, first)) return false
   do at++
   while (at < end && isDigit(text.charCodeAt(at)))
   return at === end
 }
+
+const TINY = '0.000000'
