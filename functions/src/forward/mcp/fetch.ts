@@ -1,3 +1,4 @@
+import type { JsonObject } from '@vitrine/core/json/value'
 import { kindOf, mediaType, typeOf, type BodyKind } from '../../answers/media-type.ts'
 import { messagesWithLiterals } from '../../answers/read.ts'
 import { ReadableStream } from 'node:stream/web'
@@ -151,7 +152,8 @@ async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes:
 function exactNoted(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Uint8Array {
   const { raw, awaited } = exchange
   if (raw === null || awaited === null) return bytes
-  exchange.exact ??= messagesWithLiterals({ form, bytes }).find(({ id }) => id === awaited.id) ?? null
+  const isAwaited = ({ id }: JsonObject) => String(id) === String(awaited.id)
+  exchange.exact ??= messagesWithLiterals({ form, bytes }).find(isAwaited) ?? null
   return bytes
 }
 
