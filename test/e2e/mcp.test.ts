@@ -40,6 +40,8 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
   // A registration named like a command means that command.
   await register(agent, { name: 'echo', kind: 'mcp', url: everything.url })
   answers.push(await done(invoke(agent, { name: 'echo', args })))
+  await register(agent, { name: 'my_', kind: 'mcp', url: everything.url })
+  answers.push(await done(invoke(agent, { name: 'my___echo', args })))
   for (const answer of answers)
     expect(answer).toMatchObject({
       status: 200,
@@ -56,6 +58,7 @@ it('[invoke.commands] takes a command in the name, in the arguments, or as the o
     ['everything', 'mcp', 'echo'],
     ['everything', 'mcp', 'echo'],
     ['echo', 'mcp', 'echo'],
+    ['my_', 'mcp', 'echo'],
   ])
 })
 

@@ -6,7 +6,7 @@ import { createLoad } from '../store/load.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 import { loadCaller } from './caller.ts'
 import type { InvokeParts } from './parts.ts'
-import { readRequest } from './request.ts'
+import { readRequest, type ToolAddress } from './request.ts'
 
 const KEY = formatKey('agent', 'a1', new Uint8Array(32).fill(7))
 
@@ -51,4 +51,31 @@ it('reads agent, registration, credential, idempotency key and what tool policie
   const policy = policyPaths.policy('o1', 'p1')
   expect(await load([routes, policy])).toEqual([{ orgId: 'o1', routes: [] }, undefined])
   expect(trips.slice(1)).toEqual([[policy]])
+})
+
+it.each<[string[], string, ToolAddress]>([
+  [['my_'], 'my___echo', { name: 'my_', command: 'echo' }],
+  [['my', 'my_'], 'my___echo', { name: 'my_', command: 'echo' }],
+  [['my'], 'my___echo', { name: 'my', command: '_echo' }],
+  [[], 'my___echo', { name: 'my', command: '_echo' }],
+  [['my_'], 'my____echo', { name: 'my_', command: '_echo' }],
+  [['my_'], 'my___', { name: 'my', command: '_' }],
+  [['my', 'my_'], 'my__echo', { name: 'my', command: 'echo' }],
+  [['my', 'my_'], 'my', { name: 'my' }],
+])('of the registrations %j reads %s as the longest, in the same round trip', async (names, name, address) => {
+  const tools = names.map((each) => [paths.tool('a1', each), { name: each, credential: null }] as const)
+  const agent = { orgId: 'o1', keyHash: hashSecret(KEY.split('.')[2]!) }
+  const { db, trips } = storeOf({ [paths.agent('a1')]: agent, ...Object.fromEntries(tools) })
+  const request = readRequest({
+    data: { name, args: {} },
+    authorization: `Bearer ${KEY}`,
+    path: '',
+    signal: new AbortController().signal,
+  })
+  if (!request.ok) throw new Error(request.error.code)
+  const parts = { load: createLoad(db), routes: { guess: () => [] } } as unknown as InvokeParts
+  const caller = await loadCaller(parts, request.value)
+  expect(caller).toMatchObject({ ok: true, value: { request: { address } } })
+  expect(caller.ok && caller.value.registered?.name).toBe(names.includes(address.name) ? address.name : undefined)
+  expect(trips).toHaveLength(1)
 })

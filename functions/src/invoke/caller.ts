@@ -6,11 +6,12 @@ import { paths, registrationFrom, type Registration } from '../store/documents.t
 import { loadAhead, type Load } from '../store/load.ts'
 import { keyPath, type Guard } from './idempotency.ts'
 import type { InvokeParts } from './parts.ts'
-import type { InvokeRequest } from './request.ts'
+import { readingsOf, type InvokeRequest } from './request.ts'
 
 /** Steps 2 and 3 of an invocation: reads what the call needs, and finds out who calls. */
 
 export interface Caller {
+  /** With the reading of the address that the agent has a registration for. */
   request: InvokeRequest
   agent: Agent
   /** The user that the call is made for. */
@@ -37,8 +38,10 @@ export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Pr
   const usedPath = idempotencyKey === undefined ? undefined : keyPath(agentId, name, idempotencyKey)
   // Documents of the claimed user are looked at only once the token that names them is verified.
   const guess = parts.routes.guess(agentId, name, claimedUid(userToken))
-  const [[agentDoc, toolDoc, credentialDoc], [used], load, user] = await Promise.all([
-    parts.load([paths.agent(agentId), paths.tool(agentId, name), paths.credential(agentId, name)]),
+  const readings = readingsOf(request.address)
+  const [[agentDoc], documents, [used], load, user] = await Promise.all([
+    parts.load([paths.agent(agentId)]),
+    Promise.all(readings.map(({ name }) => parts.load([paths.tool(agentId, name), paths.credential(agentId, name)]))),
     usedPath === undefined ? [] : parts.load([usedPath]),
     loadAhead(parts.load, guess),
     userOf(parts, userToken),
@@ -46,10 +49,14 @@ export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Pr
   const agent = authenticateAgent(request.key, agentDoc)
   if (!agent.ok) return agent
   if (!user.ok) return user
-  const registered = registrationFrom(toolDoc, credentialDoc)
+  const meant = Math.max(
+    documents.findIndex(([toolDoc]) => toolDoc !== undefined),
+    0,
+  )
+  const registered = registrationFrom(...documents[meant]!)
   if (!registered.ok) return registered
   return ok({
-    request,
+    request: registered.value === undefined ? request : { ...request, address: readings[meant]! },
     agent: agent.value,
     user: user.value,
     registered: registered.value,

@@ -11,7 +11,7 @@ import type { Caller } from './caller.ts'
 import { guardOf, type Guard } from './idempotency.ts'
 import type { InvokeParts } from './parts.ts'
 import { refusal, type Step } from './refuse.ts'
-import type { ToolAddress } from './request.ts'
+import { readingsOf, type ToolAddress } from './request.ts'
 
 /** Step 4 of an invocation: which tool and command are meant, and whether this agent may call them with these arguments. */
 
@@ -39,16 +39,15 @@ export interface Chosen extends Caller {
  */
 export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<Chosen>> {
   const { request, agent, key } = caller
-  const { name } = request.address
-
-  const found = await calleeOf(parts, caller)
+  const { address, found } = await calleeOf(parts, caller)
+  const { name } = address
   if (found) describeRequest({ tool: name })
   const visible = decide<Callee>(agent, name, 'any', found)
   if (!visible.ok) return refusal(visible.error, visible.reason)
   const tool = visible.value
 
   const pinned = parts.manifests.pinnedOf(tool)
-  const params = paramsOf(tool, pinned, request.address, request.args)
+  const params = paramsOf(tool, pinned, address, request.args)
   if (!params.ok) return refusal(params.error)
   const { command } = params.value
 
@@ -78,11 +77,17 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
   })
 }
 
-/** A registration of the agent comes before a policy's server of the same name. */
-async function calleeOf({ routes }: InvokeParts, caller: Caller): Promise<Callee | undefined> {
-  const { agent, registered, user, request, load } = caller
-  if (registered !== undefined || agent.disabled) return registered
-  return routes.find({ agent, slug: request.address.name, ...(user !== undefined && { user }) }, load)
+/** A registration of the agent comes before a policy's server, and of the readings of a name the longest tool's. */
+async function calleeOf(
+  { routes }: InvokeParts,
+  { agent, registered, user, request: { address }, load }: Caller,
+): Promise<{ address: ToolAddress; found: Callee | undefined }> {
+  if (registered !== undefined || agent.disabled) return { address, found: registered }
+  for (const reading of readingsOf(address)) {
+    const found = await routes.find({ agent, slug: reading.name, ...(user !== undefined && { user }) }, load)
+    if (found !== undefined) return { address: reading, found }
+  }
+  return { address, found: undefined }
 }
 
 /**

@@ -36,7 +36,7 @@ export async function invoke(parts: InvokeParts, call: Call): Promise<Result<Inv
   lap('load')
 
   const { agent } = caller.value
-  const about = { agent, target: request.value.address.name, meta: commandMeta(request.value) }
+  const about = { agent, target: caller.value.request.address.name, meta: commandMeta(caller.value.request) }
   const refused = (refusal: Refusal) => refuse(parts, about, refusal)
 
   const chosen = await choose(parts, caller.value)

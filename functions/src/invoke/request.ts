@@ -2,7 +2,7 @@ import type { ParsedKey } from '@vitrine/core/keys/key'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { ARGS_BYTES_MAX, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Meta } from '@vitrine/core/log/entry'
-import { CALL_NAME, splitCallName } from '@vitrine/core/names'
+import { CALL_NAME, isCommand, isToolName, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readAgentKey } from '../auth/bearer.ts'
 import type { Call } from '../http/callable.ts'
@@ -58,6 +58,16 @@ export function readRequest({ authorization, data, signal, emit }: Call): Result
 /** Errors: invalid_name. */
 export function parseToolAddress(text: string): Result<ToolAddress> {
   return CALL_NAME.test(text) ? ok(splitCallName(text)) : fail('invalid_name', undefined, { field: 'name' })
+}
+
+/**
+ * What an address may mean, the longest tool's name first: `my___echo` is `echo` of `my_`, if there is a tool of that name, and otherwise
+ * `_echo` of `my`.
+ */
+export function readingsOf(address: ToolAddress): ToolAddress[] {
+  const { name, command } = address
+  const longer = command?.startsWith('_') ? { name: `${name}_`, command: command.slice(1) } : undefined
+  return longer && isToolName(longer.name) && isCommand(longer.command) ? [longer, address] : [address]
 }
 
 export function commandMeta({ address: { command } }: InvokeRequest): Meta {
