@@ -25,6 +25,9 @@ const INNER = 'vitrine-tried-inner'
 /** Bundles BUNDLED in its tarball and depends on INNER. */
 const BUNDLER = 'vitrine-tried-bundler'
 const BUNDLED = 'vitrine-tried-bundled'
+/** An optional dependency that the registry does not have, and the place of one that is not from there. */
+const ABSENT = 'vitrine-tried-absent'
+const GIT = 'git+https://127.0.0.1:1/x.git'
 /** Needs its install scripts; each version does another thing in them. */
 const NATIVE = 'vitrine-tried-native'
 /** The file that the packages' scripts would write if they ran. */
@@ -41,9 +44,12 @@ interface Release {
   integrity: string
   dependencies?: Record<string, string>
   bundleDependencies?: string[]
+  optionalDependencies?: Record<string, string>
   deprecated?: string
 }
-type Manifest = Pick<Release, 'dependencies' | 'bundleDependencies'> & { scripts?: Record<string, string> }
+type Manifest = Pick<Release, 'dependencies' | 'bundleDependencies' | 'optionalDependencies'> & {
+  scripts?: Record<string, string>
+}
 /** Published releases, by name and version. */
 let published: Record<string, Record<string, Release>>
 /** All releases that can be published. */
@@ -80,7 +86,7 @@ beforeAll(async () => {
     [NAME, '1.0.0'],
     [NAME, '1.1.0', { dependencies: { [DEPENDENCY]: '^1.0.0' } }],
     [NAME, '2.0.0'],
-    [NAME, '3.0.0', { dependencies: { [BUNDLER]: '1' } }],
+    [NAME, '3.0.0', { dependencies: { [BUNDLER]: '1' }, optionalDependencies: { [ABSENT]: '1', inner: GIT } }],
     [DEPENDENCY, '1.0.0', { dependencies: { [INNER]: '>=1' } }],
     [DEPENDENCY, '1.0.1', { dependencies: { [INNER]: '>=1' } }],
     [INNER, '1.0.0'],
@@ -294,8 +300,9 @@ describe('an installation', () => {
     expect(await readdir(join(shared, 'locks'))).toEqual([])
   })
 
-  test('of a package that bundles another is pinned and repeated like any other', async () => {
+  test('of a package that bundles another, and may do without some, is pinned and repeated like any other', async () => {
     const value = await installedBy('3.0.0')
+    for (const left of [ABSENT, GIT]) expect(value.lockfile).not.toContain(left)
     expect(JSON.parse(value.lockfile)).toMatchObject({
       [`node_modules/${BUNDLER}`]: { bundleDependencies: [BUNDLED] },
       [`node_modules/${BUNDLER}/node_modules/${BUNDLED}`]: { version: '1.0.0', inBundle: true },

@@ -24,7 +24,7 @@ import {
 } from './cache.ts'
 import { evict, RUN_MS } from './evict.ts'
 import { withLock } from './lock.ts'
-import { isInstalled, npmFiles, parseLocked, readLocked, withScripts, type Locked } from './lockfile.ts'
+import { isInstalled, npmFiles, parseLocked, readResolved, withScripts, type Locked } from './lockfile.ts'
 import { npm } from './npm.ts'
 import { runScripts, type Sandbox } from './scripts.ts'
 import { sizeOf, withinSize } from './size.ts'
@@ -183,7 +183,7 @@ async function resolve(parts: Parts, request: PackageRequest): Promise<Result<Lo
     )
     if (done === null) return tooLarge(name, version, bytesMax)
     if (!done.ok) return done
-    const locked = await readLocked(folder, name)
+    const locked = await readResolved(folder, name)
     return locked.ok ? withScripts(name, locked.value, scripts) : locked
   })
 }

@@ -49,7 +49,27 @@ const NPM_LOCKFILE = 'package-lock.json'
 /** npm's own list of what it installed. */
 const NPM_INSTALLED = join('node_modules', '.package-lock.json')
 
-/** The result of npm's resolution. Errors: those of `lockedOf`. */
+/**
+ * The result of npm's resolution. Optional dependencies that npm left out, because the registry does not have them or they
+ * are from elsewhere, are dropped: `npm ci` would miss them. Errors: those of `lockedOf`.
+ */
+export async function readResolved(folder: string, packageName: string): Promise<Result<Locked>> {
+  const packages = await readPackages(join(folder, NPM_LOCKFILE))
+  return lockedOf(
+    packageName,
+    Object.fromEntries(Object.entries(packages).map(([path, entry]) => [path, withoutAbsent(path, entry, packages)])),
+  )
+}
+
+function withoutAbsent(path: string, entry: unknown, packages: Record<string, unknown>): unknown {
+  if (!isRecord(entry) || !isRecord(entry['optionalDependencies'])) return entry
+  const optionalDependencies = Object.fromEntries(
+    Object.entries(entry['optionalDependencies']).filter(([name]) => placeOf(name, path, packages) !== null),
+  )
+  return { ...entry, optionalDependencies }
+}
+
+/** The lockfile of an installation. Errors: those of `lockedOf`. */
 export async function readLocked(folder: string, packageName: string): Promise<Result<Locked>> {
   return lockedOf(packageName, await readPackages(join(folder, NPM_LOCKFILE)))
 }
