@@ -60,6 +60,9 @@ export const REQUIREMENTS = {
   'breaker.probe': 'One call tries whether the tool is back, and its success closes the circuit.',
   'args.schema':
     "Arguments that do not fit a command's schema are refused before anything is charged, precisely and without their values.",
+  'args.lenient': 'A schema refuses only what every reading of its unintelligible parts refuses.',
+  'args.unchecked':
+    'What of a schema is not understood is not checked, and said to the owner and on record; strict refuses.',
   'args.hostile': 'A schema meant to stall the process, or to have it ask the network, is refused and not run.',
   'manifest.changed': 'A command that its server changed is refused until the owner approves it; unchanged ones go on.',
   'manifest.warn': 'Where the owner only wants to be warned, changes are recorded and calls go on.',

@@ -12,6 +12,10 @@ export type ToolKind = (typeof TOOL_KINDS)[number]
 export const MANIFEST_POLICIES = ['block', 'warn'] as const
 export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
 
+/** What becomes of a call whose input schema is not understood in all its parts: these are not checked, or it is refused. */
+export const ARGS_POLICIES = ['lenient', 'strict'] as const
+export type ArgsPolicy = (typeof ARGS_POLICIES)[number]
+
 export const HTTP_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export type HttpMethod = (typeof HTTP_METHODS)[number]
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { everythingServer, freePort, serverApart } from '../mcp/servers.ts'
+import { everythingServer, freePort, httpServer, serverApart } from '../mcp/servers.ts'
 import { checkChain } from './chain.ts'
 import { streamed, type Line } from './event-stream.ts'
-import { call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from './world.ts'
+import { admin, call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from './world.ts'
 
 /** Registers a real MCP server from npm and invokes it over plain HTTP. */
 
@@ -167,3 +167,73 @@ it.each(['modern', 'legacy'] as const)(
     await server.close()
   },
 )
+
+it('[args.unchecked] takes schemas that are not quite JSON Schema, checks what is understood, and says what is not', async () => {
+  const tools = [
+    { name: 'flag', inputSchema: { properties: { ttl: { type: 'integer', minimum: 0, exclusiveMinimum: true } } } },
+    { name: 'gone', inputSchema: { properties: { x: { $ref: '#/$defs/Screen' } }, required: null } },
+    { name: 'old', inputSchema: { $schema: 'http://json-schema.org/draft-04/schema#', type: 'object' } },
+    { name: 'fine', inputSchema: { properties: { a: { type: 'string', nullable: true } } } },
+  ]
+  const server = await httpServer((request, response) => {
+    const { id, method } = request.body as { id?: number; method: string }
+    const results: Record<string, object> = {
+      initialize: {
+        protocolVersion: '2025-06-18',
+        capabilities: { tools: {} },
+        serverInfo: { name: 's', version: '1' },
+      },
+      'tools/list': { tools },
+      'tools/call': { content: [] },
+    }
+    if (id === undefined) return void response.writeHead(202).end()
+    if (!results[method]) return void response.writeHead(404).end()
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ jsonrpc: '2.0', id, result: results[method] }))
+  })
+  const odd = await newAgent()
+  const registration = { name: 'odd', kind: 'mcp', url: server.url }
+  const registered = await register(odd, registration)
+  expect(registered['warnings']).toEqual([
+    expect.stringContaining('"flag": #/properties/ttl/exclusiveMinimum is not checked: '),
+    expect.stringContaining('"gone": #/required '),
+    expect.stringContaining('"gone": #/properties/x/$ref is not checked: "$ref" leads to "#/$defs/Screen"'),
+    expect.stringContaining('"old": #/$schema '),
+  ])
+  const use = (command: string, args: object) => invoke(odd, { name: `odd__${command}`, args })
+  for (const [command, args] of [
+    ['flag', { ttl: 60 }],
+    ['flag', { ttl: 0 }],
+    ['gone', { x: {} }],
+    ['old', {}],
+    ['fine', { a: null }],
+  ] as const)
+    expect(await done(use(command, args))).toMatchObject({ ok: true })
+  await failed(use('flag', { ttl: -1 }), 'args_invalid')
+  await failed(use('fine', { a: 1 }), 'args_invalid')
+  const { entries } = await checkChain(`agents/${odd.id}`)
+  expect(
+    entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ meta }) => meta['argsUnchecked']),
+  ).toEqual([
+    '#/properties/ttl/exclusiveMinimum',
+    '#/properties/ttl/exclusiveMinimum',
+    '#/required #/properties/x/$ref',
+    '#/$schema',
+    undefined,
+  ])
+  await register(odd, { ...registration, argsPolicy: 'strict' })
+  for (const command of ['flag', 'gone', 'old']) await failed(use(command, {}), 'schema_unusable')
+  await done(use('fine', { a: null }))
+  const { tools: listed } = await done<{ tools: object[] }>(admin('listTools', { agentId: odd.id }, odd.owner))
+  expect(listed).toMatchObject([
+    {
+      argsPolicy: 'strict',
+      argsUnchecked: {
+        flag: '#/properties/ttl/exclusiveMinimum',
+        gone: '#/required #/properties/x/$ref',
+        old: '#/$schema',
+      },
+    },
+  ])
+  await server.close()
+})

@@ -11,7 +11,7 @@ import {
 } from '../limits.ts'
 import { checkPointer } from '../scrub/redact-pointer.ts'
 import { id, json, jsonObject, seq, sha256, timestamp, toolName } from '../shapes.ts'
-import { HTTP_METHODS, MANIFEST_POLICIES, TOOL_KINDS } from '../tool.ts'
+import { ARGS_POLICIES, HTTP_METHODS, MANIFEST_POLICIES, TOOL_KINDS } from '../tool.ts'
 import { operation } from './operation.ts'
 
 const auth = z
@@ -75,6 +75,11 @@ const mcpSettings = {
   manifestPolicy: policy.describe(
     'For `mcp`: `block` refuses commands that changed since they were pinned, `warn` only records the change.',
   ),
+  argsPolicy: z
+    .enum(ARGS_POLICIES)
+    .describe(
+      'For `mcp`: what of an input schema is not understood is not checked with `lenient`, the default, on record; `strict` refuses the call.',
+    ),
   manifestMaxAgeMs: z
     .int()
     .min(0)
@@ -323,6 +328,13 @@ export const toolOperations = {
           hasCredential: z.boolean(),
           ...settings,
           manifestPolicy: policy.optional().describe('For `mcp`, as are the next three fields.'),
+          argsPolicy: z.enum(ARGS_POLICIES).optional(),
+          argsUnchecked: z
+            .record(z.string(), z.string())
+            .optional()
+            .describe(
+              'What of the input schemas is not checked, by command: JSON pointers. Absent if there is nothing.',
+            ),
           manifestMaxAgeMs: z.int().optional(),
           manifestHash: sha256.nullable().optional(),
           manifestPendingHash: sha256

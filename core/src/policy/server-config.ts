@@ -12,6 +12,7 @@ import {
   SERVER_SCRIPTS_MAX,
 } from '../limits.ts'
 import { command, id, processText, secretName, toolName, unique } from '../shapes.ts'
+import { ARGS_POLICIES } from '../tool.ts'
 import { envNameProblem } from './env-names.ts'
 import { packageProblem, versionProblem } from './package-problem.ts'
 import { programFolderProblem } from './program-path.ts'
@@ -98,6 +99,12 @@ const common = {
     .default(null)
     .describe('Commands that agents may use; null for all that the server offers.'),
   enabled: z.boolean().default(true),
+  argsPolicy: z
+    .enum(ARGS_POLICIES)
+    .optional()
+    .describe(
+      'What of an input schema is not understood is not checked with `lenient`, the default, on record; `strict` refuses the call.',
+    ),
 }
 
 const packageServer = z.strictObject({

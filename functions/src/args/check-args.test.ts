@@ -8,6 +8,8 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import type { Note } from './note.ts'
+import type { ArgsPolicy } from '@vitrine/core/tool'
 import { createArgsChecker } from './check-args.ts'
 
 let made = 0
@@ -17,13 +19,13 @@ const collectGarbage = runInNewContext('gc') as () => void
 
 const checkArgs = createArgsChecker()
 
-function check(inputSchema: unknown, args: JsonObject = {}) {
-  return checkArgs(inputSchema as JsonValue, `schema-${made++}`, args)
+function check(inputSchema: unknown, args: JsonObject = {}, policy: ArgsPolicy = 'lenient') {
+  return checkArgs(inputSchema as JsonValue, `schema-${made++}`, args, policy)
 }
 
 /** `[code, message]`, or 'ok'. */
-async function said(inputSchema: unknown, args: JsonObject = {}): Promise<unknown> {
-  const result = await check(inputSchema, args)
+async function said(inputSchema: unknown, args: JsonObject = {}, policy: ArgsPolicy = 'lenient'): Promise<unknown> {
+  const result = await check(inputSchema, args, policy)
   return result.ok ? 'ok' : [result.error.code, result.error.message]
 }
 
@@ -396,15 +398,19 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
     ['something else', 'schema'],
     ['nothing', null],
   ])('%s', async (_name, schema) => {
-    expect(await said(schema)).toMatchObject([
+    expect(await said(schema, {}, 'strict')).toMatchObject([
       'schema_unusable',
       expect.stringMatching(/^The input schema of this command cannot be used: /),
     ])
+    const { value } = (await check(schema, { a: 1 })) as { value: Note[] }
+    expect(value.length).toBeGreaterThan(0)
   })
 
   it('saying what is wrong with it', async () => {
     const why = async (schema: object) =>
-      ((await said(schema)) as string[])[1]!.slice('The input schema of this command cannot be used: '.length)
+      ((await said(schema, {}, 'strict')) as string[])[1]!.slice(
+        'The input schema of this command cannot be used: '.length,
+      )
     expect(await why({ allOf: [{ $ref: '#/$defs/a' }], $defs: { a: { not: { $ref: '#/$defs/a' } } } })).toBe(
       'a schema in it applies to a value by way of itself.',
     )
@@ -421,7 +427,8 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
       else: { properties: { a: {} }, not: { required: ['a'] } },
       unevaluatedProperties: { type: 'array' },
     }
-    expect(await said(schema, { c: [] })).toEqual([
+    expect(await said(schema, { c: [] })).toBe('ok')
+    expect(await said(schema, { c: [] }, 'strict')).toEqual([
       'schema_unusable',
       'The input schema of this command cannot be used: checking these arguments against it failed.',
     ])
@@ -444,10 +451,229 @@ describe('[args.hostile] a schema that cannot be used is refused, not run', () =
       { $id: url, $schema: `${url}meta`, $dynamicRef: '#x' },
       { properties: { a: { $id: url, items: { $ref: '#/x' } } } },
     ]) {
-      expect(await said(schema)).toMatchObject(['schema_unusable', expect.any(String)])
+      expect(await said(schema, {}, 'strict')).toMatchObject(['schema_unusable', expect.any(String)])
+      expect(await said(schema)).toBe('ok')
     }
     server.close()
     expect(asked).toBe(0)
+  })
+})
+
+describe('[args.lenient] what is not understood is not checked, and said', () => {
+  const at = async (schema: unknown, args: JsonObject = {}) => {
+    const result = await check(schema, args)
+    return result.ok ? result.value.map(({ pointer }) => pointer) : result.error.code
+  }
+  const a = (schema: unknown, rest: object = {}) => ({ type: 'object', properties: { a: schema }, ...rest })
+
+  it.each<[string, unknown, JsonObject, string[]]>([
+    [
+      'a flag of draft 4',
+      a({ type: 'integer', minimum: 0, exclusiveMinimum: true }),
+      { a: 0 },
+      ['/properties/a/exclusiveMinimum'],
+    ],
+    ['required: null', a({ type: 'string' }, { required: null }), { a: 'x' }, ['/required']],
+    ['required: true', a({ required: true }), { a: 1 }, ['/properties/a/required']],
+    ['required: "a"', a(true, { required: 'a' }), {}, ['/required']],
+    ['type: "any"', a({ type: 'any' }), { a: 1 }, ['/properties/a/type']],
+    ['type: "int"', a({ type: 'int', maximum: 3 }), { a: 2 }, ['/properties/a/type']],
+    ['type: null', a({ type: null }), { a: 1 }, ['/properties/a/type']],
+    ['an unknown type among others', a({ type: ['string', 'any'] }), { a: 1 }, ['/properties/a/type']],
+    ['properties: null', { properties: null }, { a: 1 }, ['/properties']],
+    [
+      'properties in a list, and what is beside them',
+      { properties: [], additionalProperties: false },
+      { a: 1 },
+      ['/properties'],
+    ],
+    [
+      'a property that is no schema',
+      { properties: { a: 'string' }, additionalProperties: false },
+      { a: 1 },
+      ['/properties/a'],
+    ],
+    ['additionalProperties: null', { additionalProperties: null }, { a: 1 }, ['/additionalProperties']],
+    ['enum: null', a({ enum: null }), { a: 1 }, ['/properties/a/enum']],
+    ['minLength: "3"', a({ minLength: '3' }), { a: '' }, ['/properties/a/minLength']],
+    ['items: "string"', a({ items: 'string' }), { a: [1] }, ['/properties/a/items']],
+    [
+      'a tuple with what is no schema',
+      a({ items: [1, { type: 'string' }] }),
+      { a: [2, 'x'] },
+      ['/properties/a/items/0'],
+    ],
+    ['a dangling reference', a({ $ref: '#/$defs/x' }), { a: {} }, ['/properties/a/$ref']],
+    ['a foreign one', a({ $ref: 'http://x.example/s.json#/definitions/x' }), { a: {} }, ['/properties/a/$ref']],
+    ['one to another file', a({ $ref: 'common.json' }), { a: {} }, ['/properties/a/$ref']],
+    [
+      'one by a name that two have',
+      { $defs: { x: { $anchor: 'n', type: 'null' }, y: { $anchor: 'n', type: 'null' } }, ...a({ $ref: '#n' }) },
+      { a: 1 },
+      ['/$defs/y', '/properties/a/$ref'],
+    ],
+    [
+      'a keyword of what is referred to',
+      { $defs: { 'x/y': { type: 'any' } }, ...a({ $ref: '#/$defs/x~1y' }) },
+      { a: 1 },
+      ['/$defs/x~1y/type'],
+    ],
+    ['a dialect', { $schema: 'https://x.example/d', required: ['a'] }, { a: 1 }, ['/$schema']],
+    ['a dialect that is no text', { $schema: null }, { a: 1 }, ['/$schema']],
+    [
+      'draft 3',
+      { $schema: 'http://json-schema.org/draft-03/schema#', properties: { a: { type: 'any', required: true } } },
+      {},
+      ['/$schema', '/properties/a/type', '/properties/a/required'],
+    ],
+    ['a regular expression of another language', a({ pattern: '(?<!x)a++' }), { a: '' }, ['/properties/a/pattern']],
+    ['one that is broken', a({ pattern: '(' }), { a: '' }, ['/properties/a/pattern']],
+    [
+      'one for names',
+      { patternProperties: { '(?=x)': false }, additionalProperties: false },
+      { a: 1 },
+      ['/patternProperties/(?=x)'],
+    ],
+    ['null', null, { a: 1 }, ['']],
+    ['a list', [], { a: 1 }, ['']],
+    ['a text', 'object', { a: 1 }, ['']],
+    ['too much', { properties: named(1_001, () => ({})) }, { a: 1 }, ['']],
+    ['a schema within itself in place', { $ref: '#' }, { a: 1 }, ['']],
+    ['what denies it', a({ not: { type: 'any' } }), { a: 1 }, ['/properties/a/not/type']],
+    [
+      'what denies a pattern that cannot be searched for',
+      a({ not: { pattern: '^(?!x)' } }),
+      { a: 'y' },
+      ['/properties/a/not/pattern'],
+    ],
+    [
+      'what asks for one of several',
+      a({ oneOf: [{ type: 'any' }, { type: 'integer' }] }),
+      { a: 1 },
+      ['/properties/a/oneOf/0/type'],
+    ],
+    [
+      'what depends on it',
+      a({ if: { type: 'any' }, then: { type: 'string' }, else: { type: 'null' } }),
+      { a: 1 },
+      ['/properties/a/if/type'],
+    ],
+    [
+      'what counts it',
+      a({ contains: { type: 'any' }, maxContains: 1 }),
+      { a: [1, 2] },
+      ['/properties/a/contains/type'],
+    ],
+    ['what is left by it', { $ref: 'x.json', unevaluatedProperties: false }, { a: 1 }, ['/$ref']],
+    [
+      'what denies what refers to it',
+      { $defs: { x: { allOf: [{ $ref: '#/gone' }] } }, not: { $ref: '#/$defs/x' } },
+      { a: 1 },
+      ['/$defs/x/allOf/0/$ref'],
+    ],
+  ])('%s', async (_name, schema, args, pointers) => {
+    expect(await at(schema, args)).toEqual(pointers)
+  })
+
+  it.each<[string, unknown, JsonObject]>([
+    ['a bound beside a flag', a({ minimum: 0, exclusiveMinimum: true }), { a: -1 }],
+    ['a type beside a bad keyword', a({ type: 'string', minLength: '3' }), { a: 1 }],
+    ['a property beside a bad one', { properties: { a: { type: 'string' }, b: 'x' } }, { a: 1 }],
+    ['names beside a bad reference', { allOf: [{ $ref: 'x.json' }], required: ['a'] }, {}],
+    ['a schema of an unknown dialect', { $schema: 'x', required: ['a'] }, {}],
+    [
+      'an alternative that none can be',
+      a({ oneOf: [{ type: 'string', pattern: '(?=x)' }, { type: 'null' }] }),
+      { a: 1 },
+    ],
+    [
+      'draft 4',
+      { $schema: 'http://json-schema.org/draft-04/schema#', ...a({ minimum: 0, exclusiveMinimum: true }) },
+      { a: 0 },
+    ],
+    ['what is nullable', a({ type: 'string', nullable: true }), { a: 1 }],
+  ])('%s is checked', async (_name, schema, args) => {
+    expect(await at(schema, args)).toBe('args_invalid')
+  })
+
+  it.each<[string, unknown, JsonObject]>([
+    ['nullable', a({ type: 'string', enum: ['x'], nullable: true }), { a: null }],
+    [
+      'nullable beside a reference',
+      { $defs: { s: { type: 'string' } }, ...a({ $ref: '#/$defs/s', nullable: true }) },
+      { a: null },
+    ],
+    [
+      'unknown formats and keywords',
+      a({ format: 7, discriminator: null, example: {}, xml: [], readOnly: 'no' }),
+      { a: 1 },
+    ],
+  ])('%s is understood', async (_name, schema, args) => {
+    expect(await at(schema, args)).toEqual([])
+    expect(await said(schema, args, 'strict')).toBe('ok')
+  })
+
+  it('refuses only what every reading of the rest refuses', async () => {
+    const unknown = fc.constantFrom<object>({ type: 'any' }, { $ref: '#/gone' }, { pattern: '(?=x)' })
+    const leaf = fc.oneof(
+      unknown,
+      fc.constantFrom<object | boolean>(
+        true,
+        false,
+        { type: 'string' },
+        { type: 'integer' },
+        { minimum: 2 },
+        { required: ['a'] },
+      ),
+    )
+    const grown = (inner: fc.Arbitrary<object | boolean>): fc.Arbitrary<object> => {
+      const list = fc.array(inner, { minLength: 1, maxLength: 3 })
+      const one = fc.oneof(
+        ...['not', 'items', 'additionalProperties'].map((keyword) => fc.record({ [keyword]: inner })),
+        ...['allOf', 'anyOf', 'oneOf'].map((keyword) => fc.record({ [keyword]: list })),
+        fc.record({ if: inner, then: inner, else: inner }),
+        fc.record({ contains: inner, maxContains: fc.nat(2) }),
+        fc.record({ properties: fc.record({ a: inner, b: inner }, { requiredKeys: [] }) }),
+        fc.record({ dependentSchemas: fc.record({ a: inner }) }),
+        fc.record({ type: fc.constant('string'), nullable: fc.boolean() }),
+      )
+      return fc.tuple(one, one).map(([first, second]) => ({ ...first, ...second }))
+    }
+    const schema = fc.oneof(grown(leaf), grown(fc.oneof(leaf, grown(leaf))))
+    /** The schema with each unknown part read as true or false, by the bits. */
+    const readAs = (whole: unknown, bits: number) => {
+      let at = 0
+      const read = (part: unknown): unknown => {
+        if (part === null || typeof part !== 'object') return part
+        if (Array.isArray(part)) return part.map(read)
+        if ('$ref' in part || 'pattern' in part || (part as { type?: string }).type === 'any')
+          return ((bits >> (at++ % 8)) & 1) === 1
+        const { nullable, ...rest } = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, read(value)]))
+        return nullable === true ? { anyOf: [{ type: 'null' }, rest] } : rest
+      }
+      return { schema: read(whole), unknowns: at }
+    }
+    const value = fc.letrec<{ value: JsonValue }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 2 },
+        fc.constantFrom<JsonValue>(1, 3, 'x', null),
+        fc.array(tie('value'), { maxLength: 2 }),
+        fc.record({ a: tie('value'), b: tie('value') }, { requiredKeys: [] }) as fc.Arbitrary<JsonValue>,
+      ),
+    })).value
+    await fc.assert(
+      fc.asyncProperty(schema, value, async (part, argument) => {
+        const whole = { properties: { arg: part } }
+        const args = { arg: argument }
+        if ((await said(whole, args)) === 'ok') return
+        const { unknowns } = readAs(whole, 0)
+        for (let bits = 0; bits < 2 ** Math.min(unknowns, 8); bits++)
+          expect(
+            new Ajv2020({ strict: false, ownProperties: true }).validate(readAs(whole, bits).schema as object, args),
+          ).toBe(false)
+      }),
+      { numRuns: 150 },
+    )
   })
 })
 
@@ -535,15 +761,15 @@ describe('a check ends', () => {
 describe('validators', () => {
   it('are kept by key', async () => {
     for (let round = 0; round < 2; round++) {
-      expect(await checkArgs({ required: ['x'] }, 'a', { y: 1 })).toMatchObject({
+      expect(await checkArgs({ required: ['x'] }, 'a', { y: 1 }, 'lenient')).toMatchObject({
         error: { message: "args must have required property 'x'" },
       })
-      expect(await checkArgs({ required: ['y'] }, 'b', { x: 1 })).toMatchObject({
+      expect(await checkArgs({ required: ['y'] }, 'b', { x: 1 }, 'lenient')).toMatchObject({
         error: { message: "args must have required property 'y'" },
       })
     }
-    expect(await checkArgs({}, 'a', { y: 1 })).toMatchObject({ ok: false })
-    expect(await checkArgs({}, 'another', { y: 1 })).toMatchObject({ ok: true })
+    expect(await checkArgs({}, 'a', { y: 1 }, 'lenient')).toMatchObject({ ok: false })
+    expect(await checkArgs({}, 'another', { y: 1 }, 'lenient')).toMatchObject({ ok: true })
   })
 
   it('are let go of: 2,000 schemas leave no more than those that are kept', { timeout: 120_000 }, async () => {

@@ -1,12 +1,12 @@
 import type { ErrorObject, FuncKeywordDefinition, KeywordCxt, str as ajvStr } from 'ajv'
 import { isContainer, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
-import { readDocument } from './document.ts'
+import { doubtfulIn } from './doubt.ts'
 import { emit, SPEND } from './emit.ts'
-import { inPlaceProblem } from './in-place.ts'
-import type { Schema } from './keywords.ts'
 import { createMeter, type Meter } from './meter.ts'
-import { asSeen, keyOf, numericKeywords, withEqualDoubles } from './numbers.ts'
-import { loadPatterns, type Pattern } from './pattern.ts'
+import type { Note } from './note.ts'
+import { asSeen, keyOf, numericKeywords } from './numbers.ts'
+import type { Pattern } from './pattern.ts'
+import { readSchema } from './read-schema.ts'
 
 /**
  * Result of a check: valid, the errors up to the first one that ended it, `too-long`, or `failed` when the generated
@@ -16,6 +16,8 @@ export type Checked = 'ok' | 'too-long' | 'failed' | ErrorObject[]
 type Str = typeof ajvStr
 export interface Validator {
   check(args: JsonObject): Checked
+  /** What of the schema is not checked. */
+  notes: Note[]
   /** Approximate memory in bytes: a fixed part per Ajv and the code of each schema. */
   weight: number
 }
@@ -25,18 +27,16 @@ const WEIGHT_OF_SCHEMA = 4_000
 
 /**
  * Compiles a schema that may be hostile. The compiler gets only a schema rebuilt from the parts that were understood,
- * and the validator counts its steps and stops. Returns a text when the schema cannot be used, saying why. Each schema
+ * and the validator counts its steps and stops. Of a schema that cannot be used at all nothing is checked. Each schema
  * has its own Ajv, because an Ajv never frees what it compiled.
  */
-export async function compileSchema(root: Schema): Promise<Validator | string> {
-  const document = readDocument(withEqualDoubles(root) as Schema)
-  if (typeof document === 'string') return document
-  const problem = inPlaceProblem(document)
-  if (problem !== undefined) return problem
-  const patterns = await loadPatterns()
+export async function compileSchema(root: JsonValue): Promise<Validator> {
+  const read = await readSchema(root)
+  if (read.document === null) return { check: () => 'ok', notes: read.notes, weight: WEIGHT_OF_SCHEMA }
+  const { document, patterns, notes } = read
   const { Ajv2020, _, str } = await import('ajv/dist/2020.js')
 
-  const emitted = emit(document, patterns)
+  const emitted = emit(document, patterns, doubtfulIn(document))
   const meter = createMeter()
   const ajv = new Ajv2020({
     // The schema was checked while it was read and refers to nothing outside, so no meta-schemas are loaded.
@@ -50,7 +50,7 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
     // Each referenced schema gets its own function; inlining would make the code grow exponentially.
     inlineRefs: false,
     code: {
-      regExp: Object.assign((source: string) => metered(source, emitted.patterns.get(source)!, meter), {
+      regExp: Object.assign((source: string) => metered(source, patterns.get(source)!, meter), {
         code: 'metered',
       }),
       optimize: false,
@@ -71,10 +71,11 @@ export async function compileSchema(root: Schema): Promise<Validator | string> {
     const validate = ajv.compile(emitted.schema as JsonObject)
     return {
       check: (args) => meter.run(() => (validate(asSeen(args)) ? 'ok' : validate.errors!)),
+      notes,
       weight: WEIGHT_OF_ONE + WEIGHT_OF_SCHEMA * document.nodes.size,
     }
   } catch {
-    return 'it is too large or too deep'
+    return { check: () => 'ok', notes: [{ pointer: '', why: 'it is too large or too deep' }], weight: WEIGHT_OF_SCHEMA }
   }
 }
 

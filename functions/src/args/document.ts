@@ -1,6 +1,8 @@
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { isSchema, type Schema } from './keywords.ts'
-import { readNode, type Node } from './node.ts'
+import { dialectOf, type Dialect } from './dialects.ts'
+import { placeIn, readNode, type Node } from './node.ts'
+import type { Note } from './note.ts'
 
 /** A schema and everything reachable from `root` within the same document. */
 export interface SchemaDocument {
@@ -8,6 +10,10 @@ export interface SchemaDocument {
   nodes: Map<JsonObject, Node>
   /** The target of each node's `$ref`. */
   targets: Map<Node, Schema>
+  /** Where each node is, as a JSON pointer. */
+  places: Map<Node, string>
+  /** What is not understood of dialects and names; the rest is noted in the nodes. */
+  notes: Note[]
 }
 
 /** Number of schemas and other things that code is generated for, about 0.2 ms each. */
@@ -15,47 +21,41 @@ const SIZE_MAX = 1_000
 /** Base URI of a document without an `$id`. The name never resolves (RFC 6761), and nothing looks it up. */
 const NOWHERE = 'https://schema.invalid/'
 
-/** Dialects by `$schema`. `refAlone`: keywords next to `$ref` are ignored. */
-const DIALECTS: Record<string, { refAlone: boolean }> = {
-  'json-schema.org/draft/2020-12/schema': { refAlone: false },
-  'json-schema.org/draft/2019-09/schema': { refAlone: false },
-  'json-schema.org/draft-07/schema': { refAlone: true },
-  'json-schema.org/draft-06/schema': { refAlone: true },
-}
-
-const UNKNOWN_DIALECT = '"$schema" names a dialect that is not supported'
-
 /**
  * Reads a schema document. `$ref` is resolved here and nowhere else (Core 2020-12, section 8.2), and only within the
- * document. Returns a text when the document cannot be used, saying why.
+ * document. What is not understood is noted and left out. Returns a text when nothing of the document can be used, saying why.
  */
 export function readDocument(root: Schema): SchemaDocument | string {
-  const dialect = dialectOf(root)
-  if (!dialect) return UNKNOWN_DIALECT
-  const found = indexed(root, dialect.refAlone)
-  const document: SchemaDocument = { root, nodes: new Map(), targets: new Map() }
-  let problem = found.problem
+  const found = indexed(root, dialectOf(root))
+  const document: SchemaDocument = { root, nodes: new Map(), targets: new Map(), places: new Map(), notes: [] }
   let size = 0
 
-  function reach(schema: Schema): void {
-    if (typeof schema === 'boolean' || problem !== undefined || document.nodes.has(schema)) return
+  function reach(schema: Schema, at: string): void {
+    if (typeof schema === 'boolean' || size > SIZE_MAX || document.nodes.has(schema)) return
     const node = found.node(schema)
     document.nodes.set(schema, node)
+    document.places.set(node, at)
     size += sizeOf(node)
-    problem ??= size > SIZE_MAX ? `it has more than ${SIZE_MAX} schemas` : node.problem
-    if (!dialectOf(schema)) problem ??= UNKNOWN_DIALECT
-    for (const { schemas } of node.applicators) for (const [, inner] of schemas) reach(inner)
-    if (node.ref === undefined) return
-    const target = found.resolve(schema, node.ref)
-    if (target === undefined)
-      problem ??= `"$ref" leads to ${JSON.stringify(node.ref.slice(0, 100).toWellFormed())}, which is not within it`
-    else {
-      document.targets.set(node, target)
-      reach(target)
+    if (dialectOf(schema).foreign)
+      document.notes.push({ pointer: `${at}/$schema`, why: '"$schema" names a dialect that is not supported' })
+    for (const part of node.applicators) for (const [key, inner] of part.schemas) reach(inner, at + placeIn(part, key))
+    if (node.ref !== undefined) follow(schema, node, node.ref)
+  }
+
+  function follow(schema: JsonObject, node: Node, ref: string): void {
+    const target = found.resolve(schema, ref)
+    if (target === undefined) {
+      const shown = JSON.stringify(ref.slice(0, 100).toWellFormed())
+      node.notes.push({ pointer: '/$ref', why: `"$ref" leads to ${shown}, which is not within it` })
+    } else {
+      document.targets.set(node, target.schema)
+      reach(target.schema, target.at)
     }
   }
-  reach(root)
-  return problem ?? document
+
+  reach(root, '')
+  document.notes.push(...found.notes)
+  return size > SIZE_MAX ? `it has more than ${SIZE_MAX} schemas` : document
 }
 
 function sizeOf({ assertions, applicators }: Node): number {
@@ -64,59 +64,61 @@ function sizeOf({ assertions, applicators }: Node): number {
   return 1 + booleans.length + dependencies.reduce((sum, names) => sum + 1 + names.length, 0)
 }
 
-function dialectOf(root: Schema): { refAlone: boolean } | undefined {
-  const named = typeof root === 'boolean' ? undefined : root['$schema']
-  if (named === undefined) return { refAlone: false }
-  const key = typeof named === 'string' ? named.replace(/^https?:\/\//, '').replace(/#$/, '') : ''
-  return Object.hasOwn(DIALECTS, key) ? DIALECTS[key] : undefined
+/** A schema, and where it is in the document. */
+interface Place {
+  schema: JsonObject
+  at: string
 }
 
 /** Indexes what URIs mean within a document: resources by `$id`, anchors, and the base URI of each schema. */
-function indexed(root: Schema, refAlone: boolean) {
+function indexed(root: Schema, dialect: Dialect) {
   const nodes = new Map<JsonObject, Node>()
   const bases = new Map<JsonObject, string>()
-  const resources = new Map<string, JsonObject>()
-  const anchors = new Map<string, JsonObject>()
-  let problem: string | undefined
+  /** Null for a URI that several schemas have: nothing can be meant by it. */
+  const resources = new Map<string, Place | null>()
+  const anchors = new Map<string, Place | null>()
+  const notes: Note[] = []
 
   function node(schema: JsonObject): Node {
     let read = nodes.get(schema)
-    if (!read) nodes.set(schema, (read = readNode(schema, refAlone)))
+    if (!read) nodes.set(schema, (read = readNode(schema, dialect)))
     return read
   }
 
-  function define(map: Map<string, JsonObject>, uri: string, schema: JsonObject): void {
-    if (map.has(uri)) problem ??= 'two schemas in it have the same "$id" or "$anchor"'
-    map.set(uri, schema)
+  function define(map: Map<string, Place | null>, uri: string, place: Place): void {
+    const isTaken = map.has(uri)
+    if (isTaken) notes.push({ pointer: place.at, why: 'two schemas in it have the same "$id" or "$anchor"' })
+    map.set(uri, isTaken ? null : place)
   }
 
-  function baseAt(schema: JsonObject, outer: string): string {
+  function baseAt(place: Place, outer: string): string {
+    const { schema, at } = place
     const id = schema['$id']
-    if (id === undefined || (refAlone && schema['$ref'] !== undefined)) return outer
+    if (id === undefined || (dialect.refAlone && schema['$ref'] !== undefined)) return outer
     const url = typeof id === 'string' && URL.canParse(id, outer) ? new URL(id, outer) : undefined
-    if (!url) problem ??= '"$id" is no URI'
+    if (!url) notes.push({ pointer: `${at}/$id`, why: '"$id" is no URI' })
     if (!url || url.hash.length > 1) {
       // Drafts 6 and 7 name anchors like this.
-      if (url?.href.startsWith(outer)) define(anchors, url.href, schema)
+      if (url?.href.startsWith(outer)) define(anchors, url.href, place)
       return outer
     }
     url.hash = ''
-    if (url.href !== outer) define(resources, url.href, schema)
+    if (url.href !== outer) define(resources, url.href, place)
     return url.href
   }
 
-  function visit(schema: Schema, outer: string): void {
+  function visit(schema: Schema, at: string, outer: string): void {
     if (typeof schema === 'boolean' || bases.has(schema)) return
-    const base = baseAt(schema, outer)
+    const base = baseAt({ schema, at }, outer)
     bases.set(schema, base)
     const anchor = schema['$anchor']
-    if (typeof anchor === 'string') define(anchors, `${base}#${anchor}`, schema)
+    if (typeof anchor === 'string') define(anchors, `${base}#${anchor}`, { schema, at })
     const { applicators, definitions } = node(schema)
-    for (const inner of definitions) visit(inner, base)
-    for (const { schemas } of applicators) for (const [, inner] of schemas) visit(inner, base)
+    for (const [pointer, inner] of definitions) visit(inner, at + pointer, base)
+    for (const part of applicators) for (const [key, inner] of part.schemas) visit(inner, at + placeIn(part, key), base)
   }
 
-  function resolve(from: JsonObject, ref: string): Schema | undefined {
+  function resolve(from: JsonObject, ref: string): { schema: Schema; at: string } | undefined {
     const base = bases.get(from)!
     if (!URL.canParse(ref, base)) return undefined
     const url = new URL(ref, base)
@@ -129,19 +131,20 @@ function indexed(root: Schema, refAlone: boolean) {
       fragment === ''
         ? resource
         : fragment.startsWith('/')
-          ? pointedAt(resource, fragment)
+          ? { schema: pointedAt(resource.schema, fragment), at: resource.at + fragment }
           : anchors.get(`${url.href}#${fragment}`)
-    if (!isSchema(target)) return undefined
+    const { schema, at } = target ?? {}
+    if (!isSchema(schema)) return undefined
     // The target may be in a place that holds no schemas, which the first visit skipped.
-    visit(target, url.href)
-    return target
+    visit(schema, at!, url.href)
+    return { schema, at: at! }
   }
 
   if (typeof root !== 'boolean') {
-    resources.set(NOWHERE, root)
-    visit(root, NOWHERE)
+    resources.set(NOWHERE, { schema: root, at: '' })
+    visit(root, '', NOWHERE)
   }
-  return { node, resolve, problem }
+  return { node, resolve, notes }
 }
 
 /** A JSON pointer (RFC 6901). */

@@ -1,9 +1,10 @@
 import type { JsonObject } from '@vitrine/core/json/value'
 import type { SchemaDocument } from './document.ts'
+import { judging } from './doubt.ts'
 import type { Schema } from './keywords.ts'
 import type { Node, Part } from './node.ts'
 import { isNumeric, NUMERIC_TYPE } from './numbers.ts'
-import type { Pattern, Patterns } from './pattern.ts'
+import type { Pattern } from './pattern.ts'
 
 /**
  * A document as the compiler gets it: only keywords that were understood, and every reference leads to one of its
@@ -11,8 +12,6 @@ import type { Pattern, Patterns } from './pattern.ts'
  */
 export interface Emitted {
   schema: object | boolean
-  /** The patterns in use, by source. */
-  patterns: Map<string, Pattern>
   unevaluated: boolean
 }
 
@@ -25,27 +24,19 @@ export const SPEND = 'spend'
 /** Replaces a name pattern that cannot be searched. It matches every property, so none is refused as additional. */
 const ANY_NAME = 'any name'
 const ALL: Pattern = { test: () => true, size: 0 }
-/** Instructions in all patterns together; each takes about 10 µs to make. */
-const PATTERNS_SIZE_MAX = 10_000
 const GROUP_LENGTH_MAX = 20
 
-export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: Patterns): Emitted {
+/** Patterns that are not in `patterns` are not searched; `doubtful` is what doubt.ts says. */
+export function emit(
+  { root, nodes, targets }: SchemaDocument,
+  patterns: Map<string, Pattern>,
+  doubtful: Set<Schema>,
+): Emitted {
   const names = new Map<Schema, string>()
   for (const target of targets.values())
     if (typeof target !== 'boolean' && !names.has(target)) names.set(target, `schema ${names.size}`)
   const definitions: Record<string, object | boolean> = {}
-  const patterns = new Map<string, Pattern>()
-  let patternsSize = 0
   let unevaluated = false
-
-  function known(source: string): boolean {
-    if (patterns.has(source)) return true
-    const pattern = patternsSize < PATTERNS_SIZE_MAX ? compilePattern(source) : undefined
-    if (!pattern) return false
-    patternsSize += pattern.size
-    patterns.set(source, pattern)
-    return true
-  }
 
   function anyName(): [string, boolean] {
     patterns.set(ANY_NAME, ALL)
@@ -63,24 +54,28 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
     const node = nodes.get(schema)!
     const { pattern, type, ...assertions } = node.assertions
     const target = targets.get(node)
-    if (target === false) return false
-    return {
-      [SPEND]: costOf(node),
-      ...(type !== undefined && { [isNumeric(type) ? NUMERIC_TYPE : 'type']: type }),
-      ...assertions,
-      ...(typeof pattern === 'string' && known(pattern) && { pattern }),
-      ...Object.fromEntries(
-        node.applicators.filter(({ keyword }) => isOfUse(keyword, node)).map((part) => [part.keyword, applied(part)]),
-      ),
-      ...(typeof target === 'object' && refTo(names.get(target)!)),
-    }
+    const parts = judging(schema, node, doubtful)
+    const own =
+      target === false
+        ? false
+        : {
+            [SPEND]: costOf(node),
+            ...(type !== undefined && { [isNumeric(type) ? NUMERIC_TYPE : 'type']: type }),
+            ...assertions,
+            ...(typeof pattern === 'string' && patterns.has(pattern) && { pattern }),
+            ...Object.fromEntries(
+              parts.filter(({ keyword }) => isOfUse(keyword, parts)).map((part) => [part.keyword, applied(part)]),
+            ),
+            ...(typeof target === 'object' && refTo(names.get(target)!)),
+          }
+    return node.nullable ? { anyOf: [{ type: 'null' }, own] } : own
   }
 
   function applied({ keyword, holds, schemas }: Part): unknown {
     if (keyword.startsWith('unevaluated')) unevaluated = true
     if (keyword === 'patternProperties')
       return Object.fromEntries(
-        schemas.map(([source, schema]) => (known(source) ? [source, inner(schema)] : anyName())),
+        schemas.map(([source, schema]) => (patterns.has(source) ? [source, inner(schema)] : anyName())),
       )
     if (holds === 'one') return inner(schemas[0]![1])
     if (keyword === 'allOf' || keyword === 'anyOf')
@@ -108,7 +103,7 @@ export function emit({ root, nodes, targets }: SchemaDocument, compilePattern: P
 
   for (const [target, name] of names) definitions[name] = whole(target)
   const schema = inner(root)
-  return { schema: typeof schema === 'boolean' ? schema : { ...schema, $defs: definitions }, patterns, unevaluated }
+  return { schema: typeof schema === 'boolean' ? schema : { ...schema, $defs: definitions }, unevaluated }
 }
 
 function refTo(name: string): { $ref: string } {
@@ -127,8 +122,8 @@ function costOf({ assertions, applicators }: Node): [once: number, perPart: numb
  * `then` and `else` have no effect without `if`, nor `if` without them. An empty list or map has no effect, and some
  * are invalid.
  */
-function isOfUse(keyword: string, { applicators }: Node): boolean {
-  const has = (other: string) => applicators.some((part) => part.keyword === other && part.schemas.length > 0)
+function isOfUse(keyword: string, parts: Part[]): boolean {
+  const has = (other: string) => parts.some((part) => part.keyword === other && part.schemas.length > 0)
   if (keyword === 'if') return has('then') || has('else')
   return has(keyword) && ((keyword !== 'then' && keyword !== 'else') || has('if'))
 }

@@ -1,5 +1,13 @@
 import type { FuncKeywordDefinition, str as ajvStr } from 'ajv'
-import { comparableText, compareDecimals, decimalOf, isInteger, isMultipleOf, simplest, type Decimal } from '@vitrine/core/json/decimal'
+import {
+  comparableText,
+  compareDecimals,
+  decimalOf,
+  isInteger,
+  isMultipleOf,
+  simplest,
+  type Decimal,
+} from '@vitrine/core/json/decimal'
 import { mapScalars } from '@vitrine/core/json/map-scalars'
 import { isNumberLiteral, literalOf, numberOf, type NumberLiteral } from '@vitrine/core/json/number-literal'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'

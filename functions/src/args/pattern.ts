@@ -11,16 +11,26 @@ const PATTERN_LENGTH_MAX = 1_000
 /** Length times the sum of all repeat counts: an upper estimate of the program's size before it is compiled. */
 const ESTIMATE_MAX = 50_000
 const SIZE_MAX = 3_000
+/** Instructions in all patterns of a schema together; each takes about 10 µs to make. */
+const SIZES_MAX = 10_000
 
 /**
- * Compiles ECMA-262 patterns with RE2. Undefined for patterns that RE2 lacks (lookaround, backreferences) or that are
- * too large. Those are not checked: a hostile pattern can keep V8's engine busy for years.
+ * Compiles ECMA-262 patterns with RE2, by source. Those that RE2 lacks (lookaround, backreferences) or that are too large are left out:
+ * a hostile pattern can keep V8's engine busy for years.
  */
-export type Patterns = (source: string) => Pattern | undefined
-
-export async function loadPatterns(): Promise<Patterns> {
+export async function searchable(sources: Iterable<string>): Promise<Map<string, Pattern>> {
+  const patterns = new Map<string, Pattern>()
+  const wanted = new Set(sources)
+  if (wanted.size === 0) return patterns
   const { RE2JS } = await import('re2js')
-  return (source) => compile(RE2JS, source)
+  let size = 0
+  for (const source of wanted) {
+    const pattern = size < SIZES_MAX ? compile(RE2JS, source) : undefined
+    if (!pattern) continue
+    size += pattern.size
+    patterns.set(source, pattern)
+  }
+  return patterns
 }
 
 function compile(engine: typeof RE2JS, source: string): Pattern | undefined {

@@ -5,6 +5,7 @@ import { ok, type Result } from '@vitrine/core/result'
 import { redactArgs } from '@vitrine/core/scrub/redact'
 import type { Credential } from '../kms/credential.ts'
 import type { Appended, Item } from '../ledger/plan.ts'
+import { placesOf } from '../args/note.ts'
 import { timed } from '../lib/laps.ts'
 import { logs } from '../store/documents.ts'
 import type { Entered } from './enter.ts'
@@ -50,7 +51,7 @@ async function recordIntent(parts: InvokeParts, entered: Entered): Promise<Resul
 }
 
 function intentOf(parts: InvokeParts, entered: Entered): Item {
-  const { call, agent, user, tool, request, guard } = entered
+  const { call, agent, user, tool, request, guard, unchecked } = entered
   const { command } = entered.params
   const opening = openingOf(redactArgs(request.args, tool.redact), randomBytes(32).toString('hex'))
   const meta = {
@@ -59,6 +60,7 @@ function intentOf(parts: InvokeParts, entered: Entered): Item {
     timeoutMs: request.timeoutMs,
     ...(user !== undefined && { user }),
     ...(command !== undefined && { command }),
+    ...(unchecked.length > 0 && { argsUnchecked: placesOf(unchecked) }),
   }
   return {
     drafts: [{ action: 'tool.invoke.intent', actor: `agent:${agent.id}`, target: tool.name, call, meta }],

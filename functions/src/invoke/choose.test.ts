@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { fail, ok } from '@vitrine/core/result'
 import { pinnedOf } from '../manifest/pinned.ts'
-import type { ToolDoc } from '../store/documents.ts'
+import type { Registration, ToolDoc } from '../store/documents.ts'
 import { argsVerdict, paramsOf } from './choose.ts'
 import type { ToolAddress } from './request.ts'
 
@@ -93,18 +93,21 @@ describe('paramsOf', () => {
 
 describe('argsVerdict', () => {
   const manifest = JSON.stringify({ tools: [{ name: 'c', inputSchema: false }, { name: 'free' }] })
-  const tool = { kind: 'mcp', manifest, manifestHash: 'hash' } as ToolDoc
+  const tool = { kind: 'mcp', manifest, manifestHash: 'hash', argsPolicy: 'strict' } as Registration
 
   it('checks arguments against the pinned schema of the command', async () => {
-    const asked: [JsonValue, string, JsonValue][] = []
-    const checkArgs = async (...what: [JsonValue, string, JsonValue]) => (asked.push(what), fail('args_invalid'))
+    const asked: [JsonValue, string, JsonValue, string][] = []
+    const checkArgs = async (...what: [JsonValue, string, JsonValue, string]) => (
+      asked.push(what),
+      fail('args_invalid')
+    )
     expect(await argsVerdict({ checkArgs }, tool, pinnedOf(tool), { command: 'c', args: { a: 1 } })).toEqual(
       fail('args_invalid'),
     )
-    expect(asked).toEqual([[false, 'hash c', { a: 1 }]])
+    expect(asked).toEqual([[false, 'hash c', { a: 1 }, 'strict']])
   })
 
-  it.each<[string, ToolDoc, string | undefined]>([
+  it.each<[string, Registration, string | undefined]>([
     ['a tool without a manifest', { ...tool, manifest: null }, 'c'],
     ['a command without a schema', tool, 'free'],
     ['a command that is not listed', tool, 'other'],
@@ -112,6 +115,6 @@ describe('argsVerdict', () => {
   ])('checks nothing for %s', async (_what, of, command) => {
     const checkArgs = () => Promise.reject(new Error('There is no schema.'))
     const params = { args: {}, ...(command !== undefined && { command }) }
-    expect(await argsVerdict({ checkArgs }, of, pinnedOf(of), params)).toEqual(ok(undefined))
+    expect(await argsVerdict({ checkArgs }, of, pinnedOf(of), params)).toEqual(ok([]))
   })
 })

@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { isCommand } from '@vitrine/core/names'
 import { decide } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import type { Note } from '../args/note.ts'
 import { checkQueryArgs } from '../forward/http/query-names.ts'
 import { describeRequest } from '../lib/log.ts'
 import { definitionOf, type Pinned } from '../manifest/pinned.ts'
@@ -31,6 +32,8 @@ export interface Chosen extends Caller {
   /** Whether a call may be made twice for one. */
   isRepeatable: boolean
   guard: Guard | undefined
+  /** What of the command's input schema was not checked. */
+  unchecked: Note[]
 }
 
 /**
@@ -62,10 +65,7 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
 
   if (tool.kind === 'worker' && tool.unusable) return refusal(tool.unusable)
 
-  const fits =
-    tool.kind === 'http'
-      ? checkQueryArgs(tool, params.value.args)
-      : await argsVerdict(parts, tool, pinned, params.value)
+  const fits = await argsVerdict(parts, tool, pinned, params.value)
   if (!fits.ok) return refusal(fits.error)
 
   return ok({
@@ -74,6 +74,7 @@ export async function choose(parts: InvokeParts, caller: Caller): Promise<Step<C
     params: params.value,
     isRepeatable: isRepeatable(tool, pinned, command),
     guard: key && guardOf(key, request, params.value),
+    unchecked: fits.value,
   })
 }
 
@@ -143,15 +144,23 @@ async function pinVerdict(
     : verdicts.stored(agentId, tool, command)
 }
 
-/** Checks the arguments against the pinned input schema of the command, if it has one. Errors: those of CheckArgs. */
+/**
+ * Checks the arguments against the pinned input schema of the command, if it has one, and those of an HTTP tool against its URL. What of the
+ * schema is not checked comes back. Errors: those of CheckArgs and checkQueryArgs.
+ */
 export async function argsVerdict(
   { checkArgs }: Pick<InvokeParts, 'checkArgs'>,
-  { manifestHash }: Pick<Callee, 'manifestHash'>,
+  tool: Callee,
   pinned: Pinned | null,
   { command, args }: Params,
-): Promise<Result<void>> {
+): Promise<Result<Note[]>> {
+  if (tool.kind === 'http') {
+    const fits = checkQueryArgs(tool, args)
+    return fits.ok ? ok([]) : fits
+  }
+  const { manifestHash, argsPolicy } = tool
   const schema = command === undefined ? undefined : definitionOf(pinned, command)?.['inputSchema']
-  return schema === undefined ? ok(undefined) : checkArgs(schema, `${manifestHash} ${command}`, args)
+  return schema === undefined ? ok([]) : checkArgs(schema, `${manifestHash} ${command}`, args, argsPolicy)
 }
 
 /**

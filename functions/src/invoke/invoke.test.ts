@@ -93,7 +93,7 @@ function partsOf({ agent, tool, parts }: Case, gate: InvokeParts['gate']): Invok
     gate,
     manifests: createManifests(),
     verdicts: { live: async () => ok(undefined), stored: async () => ok(undefined) },
-    checkArgs: async () => ok(undefined),
+    checkArgs: async () => ok([]),
     openCredential: async () => ok({ token: null, scrubber: createScrubber(null, TOOL.auth) }),
     routes: { guess: () => [], find: async () => undefined },
     forward: { http: async () => ANSWER, mcp: async () => ANSWER },

@@ -148,6 +148,7 @@ function toolOf(
     sealed: null,
     credentialAccess: false,
     enabled: server.enabled,
+    argsPolicy: server.argsPolicy ?? 'lenient',
     version: revision,
     manifest: pins?.manifest ?? null,
     manifestHash: pins?.manifestHash ?? null,

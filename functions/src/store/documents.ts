@@ -6,7 +6,7 @@ import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Role } from '@vitrine/core/api/organization'
-import type { AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
+import type { ArgsPolicy, AuthScheme, HttpMethod, ManifestPolicy, ToolKind } from '@vitrine/core/tool'
 
 /** The documents in Firestore (docs/design.md section 5). Times are Firestore timestamps, written as Date. */
 
@@ -54,6 +54,7 @@ export interface ToolDoc {
   redact: string[]
   /** Whether commands that the server changed after pinning are refused, or only recorded. */
   manifestPolicy: ManifestPolicy
+  argsPolicy: ArgsPolicy
   /** How long an instance reuses the server's list; 0 asks before every call. */
   manifestMaxAgeMs: number
   /** The server's list if it differs from the pinned one and waits for the owner's approval. */
@@ -95,6 +96,7 @@ export const TOOL_DEFAULTS = {
   idempotent: false,
   redact: [],
   manifestPolicy: 'block',
+  argsPolicy: 'lenient',
   manifestMaxAgeMs: 0,
   manifestPending: null,
   manifestPendingHash: null,

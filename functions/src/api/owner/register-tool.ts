@@ -17,8 +17,11 @@ import { secretIn } from '../../egress/url-secret.ts'
 import { expanded, hasPlaceholder, PLACEHOLDER } from '../../egress/url-template.ts'
 import { checkContentType } from './content-type.ts'
 import type { Call } from '../../http/callable.ts'
+import { textOf } from '../../args/note.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
 import { listingOf } from '../../manifest/listing.ts'
+import { pinnedOf } from '../../manifest/pinned.ts'
+import { uncheckedIn } from '../../manifest/unchecked.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { read } from '../../store/path.ts'
@@ -69,9 +72,27 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
       breaker: null,
     }
     const recorded = await record(parts, principal.value, agentId, tool, sealed.value, stored, version)
-    const warnings = [...reachable.value, ...warningsOf(tool), ...uncheckedCredential(tool, sealed.value, stored)]
-    return recorded.ok && warnings.length > 0 ? ok({ ...recorded.value, warnings }) : recorded
+    if (!recorded.ok) return recorded
+    const warnings = [
+      ...reachable.value,
+      ...warningsOf(tool),
+      ...uncheckedCredential(tool, sealed.value, stored),
+      ...(await schemaWarnings(tool)),
+    ]
+    return warnings.length > 0 ? ok({ ...recorded.value, warnings }) : recorded
   })
+}
+
+/** More would tell the owner nothing more. */
+const WARNINGS_MAX = 20
+
+/** What of the listed schemas will not be checked, one line for each place. */
+async function schemaWarnings(tool: ToolDoc): Promise<string[]> {
+  const lines = [...(await uncheckedIn(pinnedOf(tool)))].flatMap(([command, notes]) =>
+    notes.map((note) => `The input schema of "${command}": ${textOf(note)}`),
+  )
+  const rest = lines.length - WARNINGS_MAX
+  return [...lines.slice(0, WARNINGS_MAX), ...(rest > 0 ? [`And ${rest} more.`] : [])]
 }
 
 async function record(
@@ -134,7 +155,7 @@ function credentialChange(sealed: Sealed | null | undefined, stored: ToolDoc | u
 }
 
 const HTTP_ONLY = ['method'] as const
-const MCP_ONLY = ['manifestPolicy', 'manifestMaxAgeMs'] as const
+const MCP_ONLY = ['manifestPolicy', 'argsPolicy', 'manifestMaxAgeMs'] as const
 /** Fields of a registration that an update may leave out. */
 const OPTIONS = [
   'responseBytesMax',
@@ -142,6 +163,7 @@ const OPTIONS = [
   'idempotent',
   'redact',
   'manifestPolicy',
+  'argsPolicy',
   'manifestMaxAgeMs',
 ] as const
 

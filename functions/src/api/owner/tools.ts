@@ -6,7 +6,9 @@ import { fail, ok } from '@vitrine/core/result'
 import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { breakerState } from '../../store/breaker-state.ts'
 import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
+import { placesOf } from '../../args/note.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
+import { uncheckedIn } from '../../manifest/unchecked.ts'
 import { type ToolDoc, TOOL_DEFAULTS, logs, paths, toolFrom } from '../../store/documents.ts'
 import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
@@ -32,6 +34,7 @@ const FIELDS = [
   'idempotent',
   'redact',
   'manifestPolicy',
+  'argsPolicy',
   'manifestMaxAgeMs',
   'manifestHash',
   'manifestPendingHash',
@@ -43,10 +46,10 @@ export const listTools: OwnerOperation<'listTools'> = async (parts, by, request)
   const managed = await manageableAgent(parts.db, by, request.agentId)
   if (!managed.ok) return managed
   const found = await select(collection(parts.db, paths.tools(request.agentId)), ...FIELDS).get()
-  return ok({ tools: found.docs.map((doc) => describe({ ...TOOL_DEFAULTS, ...doc.data() })) })
+  return ok({ tools: await Promise.all(found.docs.map((doc) => describe({ ...TOOL_DEFAULTS, ...doc.data() }))) })
 }
 
-function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
+async function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
   const { kind, urlIsPublic, method, auth, headers, enabled, credentialAccess, credential, breaker } = tool
   const warnings = warningsOf(tool)
   const {
@@ -55,15 +58,20 @@ function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
     idempotent,
     redact,
     manifestPolicy,
+    argsPolicy,
     manifestMaxAgeMs,
     manifestHash,
     manifestPendingHash,
   } = tool
+  const unchecked = [...(await uncheckedIn(pinnedOf(tool)))].map(([command, notes]) => [command, placesOf(notes)])
   return {
     ...toListed(tool),
     urlIsPublic,
     ...(warnings.length > 0 && { warnings }),
-    ...(kind === 'http' ? { method } : { manifestPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash }),
+    ...(unchecked.length > 0 && { argsUnchecked: Object.fromEntries(unchecked) as Record<string, string> }),
+    ...(kind === 'http'
+      ? { method }
+      : { manifestPolicy, argsPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash }),
     auth,
     headers,
     enabled,
