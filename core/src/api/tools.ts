@@ -1,18 +1,9 @@
 import * as z from 'zod'
-import {
-  CALLS_PER_TOOL_MAX,
-  IDEMPOTENCY_KEY_LENGTH_MAX,
-  MANIFEST_AGE_MS_MAX,
-  REDACT_RULES_MAX,
-  RESPONSE_BYTES_MAX,
-  TIMEOUT_MS_DEFAULT,
-  URL_LENGTH_MAX,
-  USER_TOKEN_LENGTH_MAX,
-} from '../limits.ts'
-import { checkPointer } from '../scrub/redact-pointer.ts'
+import { IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, URL_LENGTH_MAX, USER_TOKEN_LENGTH_MAX } from '../limits.ts'
 import { id, json, jsonObject, seq, sha256, timestamp, toolName } from '../shapes.ts'
-import { ARGS_POLICIES, HTTP_METHODS, MANIFEST_POLICIES, TOOL_KINDS } from '../tool.ts'
+import { ARGS_POLICIES, HTTP_METHODS, TOOL_KINDS } from '../tool.ts'
 import { operation } from './operation.ts'
+import { manifestPolicy, mcpSettings, settings } from './tool-settings.ts'
 
 const auth = z
   .discriminatedUnion('scheme', [
@@ -26,7 +17,6 @@ const auth = z
 
 /** What an MCP server says about itself and its tools, including `{tools}`. */
 const manifest = jsonObject.nullable()
-const policy = z.enum(MANIFEST_POLICIES)
 
 export const breakerState = z
   .strictObject({ state: z.enum(['closed', 'open', 'half_open']), until: timestamp.optional() })
@@ -48,43 +38,6 @@ const listed = {
       'Empty for a server of a tool policy; the origin alone for a registration older than `urlIsPublic`, until it is registered again.',
     ),
   manifest: manifest.describe('The tools that an MCP server lists; null before it has listed any.'),
-}
-
-const settings = {
-  enabled: z.boolean(),
-  credentialAccess: z.boolean().describe('Whether getToolCredential may return the credential to the agent.'),
-  responseBytesMax: z
-    .int()
-    .min(1)
-    .max(RESPONSE_BYTES_MAX)
-    .describe('Largest answer in bytes, after decoding; 10 MiB by default.'),
-  concurrencyMax: z.int().min(1).max(CALLS_PER_TOOL_MAX).describe('Concurrent calls per instance; 512 by default.'),
-  idempotent: z
-    .boolean()
-    .describe(
-      'Says that calling twice has the effect of calling once, so transient failures are retried within the deadline.',
-    ),
-  redact: z
-    .array(
-      z.string().refine((text) => checkPointer(text).ok, 'A JSON pointer, such as /customer/email or /items/*/iban.'),
-    )
-    .max(REDACT_RULES_MAX)
-    .describe('JSON pointers into the arguments; the values they point to are not kept with the audit log.'),
-}
-const mcpSettings = {
-  manifestPolicy: policy.describe(
-    'For `mcp`: `block` refuses commands that changed since they were pinned, `warn` only records the change.',
-  ),
-  argsPolicy: z
-    .enum(ARGS_POLICIES)
-    .describe(
-      'For `mcp`: what of an input schema is not understood is not checked with `lenient`, the default, on record; `strict` refuses the call.',
-    ),
-  manifestMaxAgeMs: z
-    .int()
-    .min(0)
-    .max(MANIFEST_AGE_MS_MAX)
-    .describe("For `mcp`: how long the server's list of tools is reused; 0, the default, asks before every call."),
 }
 
 const registration = z
@@ -327,7 +280,7 @@ export const toolOperations = {
           headers: z.record(z.string(), z.string()),
           hasCredential: z.boolean(),
           ...settings,
-          manifestPolicy: policy.optional().describe('For `mcp`, as are the next three fields.'),
+          manifestPolicy: manifestPolicy.optional().describe('For `mcp`, as are the next three fields.'),
           argsPolicy: z.enum(ARGS_POLICIES).optional(),
           argsUnchecked: z
             .record(z.string(), z.string())
@@ -376,7 +329,7 @@ export const toolOperations = {
     request: toolOfAgent,
     response: z.strictObject({
       name: toolName,
-      policy,
+      policy: manifestPolicy,
       pinnedHash: sha256.nullable(),
       liveHash: sha256.nullable().describe('Null if nothing waits for approval.'),
       added: definitions,
