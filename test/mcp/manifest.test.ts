@@ -98,12 +98,29 @@ describe('a manifest', () => {
       tools: [tool(number), { name: 7 }],
       ...(number < 3 && { nextCursor: String(number + 1) }),
     }))
-    const expected = [0, 1, 2, 3].flatMap((number) => [tool(number), { name: 7 }])
+    // What a later page repeats counts once.
+    const expected = [tool(0), { name: 7 }, tool(1), tool(2), tool(3)]
     expect(await got(server.url)).toEqual({
       protocolVersion: '2025-11-25',
       server: { name: 'lists', version: '3' },
       tools: expected,
     })
+  })
+
+  test.each<[string, (number: number) => unknown, number]>([
+    ['is empty', () => '', 1],
+    ['is null', () => null, 1],
+    ['is no text', (number) => number + 1, 1],
+    ['is always the same', () => '1', 2],
+    ['goes in circles', (number) => String((number + 1) % 3), 4],
+  ])('ends where the cursor %s', async (_how, cursor, lists) => {
+    const server = await listing((number) => ({
+      tools: [{ name: `tool-${number}` }],
+      nextCursor: cursor(number) as string,
+    }))
+    const seen = new Set([...Array(lists).keys()].map((list) => (list === 3 ? 0 : list)))
+    expect((await got(server.url)).tools).toEqual([...seen].map((number) => ({ name: `tool-${number}` })))
+    expect(server.seen.filter(({ rpc }) => rpc === 'tools/list')).toHaveLength(lists)
   })
 
   test('of a server without tools is empty', async () => {
@@ -117,10 +134,10 @@ describe('no manifest, and no exception', () => {
     ['one page that is too large', () => ({ tools: Array(5).fill(large) as JsonObject[] }), 'upstream_too_large'],
     [
       'pages that are too large together',
-      (number) => ({ tools: [large], nextCursor: String(number + 1) }),
+      (number) => ({ tools: [{ ...large, number }], nextCursor: String(number + 1) }),
       'upstream_too_large',
     ],
-    ['pages without end', (number) => ({ tools: [], nextCursor: String(number) }), 'upstream_too_large'],
+    ['pages without end', (number) => ({ tools: [], nextCursor: String(number + 1) }), 'upstream_too_large'],
     ['a list that is none', () => ({ tools: 'many' }), 'upstream_invalid'],
   ])('from a server with %s', async (_name, page, code) => {
     const server = await listing(page)

@@ -261,6 +261,51 @@ describe('a server that forgot the session', () => {
   })
 })
 
+describe('what is nearly JSON-RPC', () => {
+  const result = { content: [{ type: 'text', text: 'done' }] }
+  const error = { code: -32602, message: 'Missing argument: repo' }
+  const forms: [string, (response: ServerResponse, body: unknown) => void][] = [
+    ['a body', json],
+    ['a stream', (response, body) => void events(response).end(`data: ${JSON.stringify(body)}\n\n`)],
+  ]
+  const nearly: [string, (id: number) => unknown, unknown][] = [
+    ['the id as a string', (id) => ({ jsonrpc: '2.0', id: String(id), result }), result],
+    ['no error beside the result', (id) => ({ jsonrpc: '2.0', id, result, error: null }), result],
+    ['no jsonrpc', (id) => ({ id, result }), result],
+    ['more fields', (id) => ({ jsonrpc: '2.0', id, result, took: 5 }), result],
+    ['no result beside the error', (id) => ({ jsonrpc: '2.0', id, result: null, error }), { error }],
+    ['an error for nobody', () => ({ jsonrpc: '2.0', id: null, error }), { error }],
+    ['an error without id', () => ({ jsonrpc: '2.0', error }), { error }],
+    ['both', (id) => ({ jsonrpc: '2.0', id, result, error }), { error }],
+  ]
+  test.each(forms.flatMap(([form, send]) => nearly.map((one) => [form, ...one, send] as const)))(
+    'in %s: %s',
+    async (_form, _what, message, expected, send) => {
+      const server = await scripted((id, response) => send(response, message(id)))
+      const outcome = await call(server.url, 'any')
+      expect(outcome).toMatchObject({ answered: true, status: 200, ok: expected === result })
+      expect(value(outcome)).toEqual(expected)
+    },
+  )
+
+  test('an array around it', async () => {
+    const server = await scripted((id, response) => json(response, [{ jsonrpc: '2.0', id: String(id), result }]))
+    expect(value(await call(server.url, 'any'))).toEqual(result)
+  })
+
+  test('lines that end with CR alone, before the stream goes on', async () => {
+    const server = await scripted((id, response) => {
+      events(response).write(`event: message\rdata: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\r\r`)
+    })
+    expect(value(await call(server.url, 'any'))).toEqual(result)
+  })
+
+  test('an answer to something else is none', async () => {
+    const server = await scripted((id, response) => json(response, { jsonrpc: '2.0', id: id + 1, result }))
+    expect(await call(server.url, 'any')).toMatchObject({ answered: false, code: 'upstream_invalid', sent: true })
+  })
+})
+
 describe('what the result holds', () => {
   test('comes back as it was sent, known to the protocol or not', async () => {
     const result = {

@@ -1,5 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { hasLiterals, parseJson } from '@vitrine/core/json/parse'
+import { rpcAnswer } from '@vitrine/core/json/rpc-answer'
 import { rpcMessage } from '@vitrine/core/json/rpc-message'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { createScrubber, type Scrubber } from '@vitrine/core/scrub/scrub'
@@ -89,6 +90,37 @@ export function messagesWithLiterals(messages: Messages): JsonObject[] {
     .map((message) => rpcMessage(message) as JsonObject)
 }
 
+/** A result as nearly all servers write it, the only thing worth not to be looked at twice. */
+const ORDINARY =
+  /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*\d+\s*,\s*"result"\s*:\s*\{.*\}|"result"\s*:\s*\{.*\}\s*,\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*\d+)\s*\}\s*$/s
+const isOrdinary = (text: string) => ORDINARY.test(text) && !/"error"\s*:/.test(text)
+
+/** The same messages, with the answer to the request `id` as JSON-RPC has it (rpcAnswer). */
+export function withAnswer({ form, bytes }: Messages, id: string | number): Uint8Array {
+  const text = new TextDecoder().decode(bytes)
+  const amendedOne = (one: JsonValue): JsonValue => {
+    const message = rpcMessage(one)
+    const answer = rpcAnswer(message, id)
+    return answer === message ? one : answer
+  }
+  const amended = (json: string): string => {
+    if (isOrdinary(json)) return json
+    const read = parsed(json)
+    const before = Array.isArray(read) && form === 'body' ? read : [read]
+    const after = before.map(amendedOne)
+    if (after.every((one, at) => one === before[at])) return json
+    return JSON.stringify(before === read ? after : after[0])
+  }
+  if (form === 'body') {
+    const body = amended(text)
+    return body === text ? bytes : Buffer.from(body)
+  }
+  const events = eventsOf(text)
+  const datas = events.map(({ data }) => amended(data))
+  if (events.every(({ data }, at) => data === datas[at])) return bytes
+  return Buffer.from(events.map(({ id: eventId }, at) => eventOf(eventId, datas[at]!)).join(''))
+}
+
 function textsOf({ form, bytes }: Messages): string[] {
   const text = new TextDecoder().decode(bytes)
   return form === 'body' ? [text] : eventsOf(text).map(({ data }) => data)
@@ -136,7 +168,7 @@ type Rest = (message: JsonValue, note: (result: JsonObject) => void) => JsonValu
 async function mcpRest(id: string | number, isBatch: boolean): Promise<Rest> {
   const { parseJSONRPCMessage } = await import('@modelcontextprotocol/client')
   const restOf: Rest = (one, note) => {
-    const message = parseJSONRPCMessage(rpcMessage(one))
+    const message = parseJSONRPCMessage(rpcAnswer(rpcMessage(one), id))
     if ('result' in message && message.id === id) {
       note(message.result as JsonObject)
       return { jsonrpc: '2.0', id, result: TAKEN }

@@ -1,7 +1,16 @@
 import { Readable } from 'node:stream'
 import zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { bodyCodeOf, byteCollector, bytesMaxOf, collect, decoded, wholeEvents, withLineBreaks } from './body.ts'
+import {
+  bodyCodeOf,
+  byteCollector,
+  bytesMaxOf,
+  collect,
+  decoded,
+  wholeEvents,
+  withLineBreaks,
+  withLineEnds,
+} from './body.ts'
 
 const TEXT = Buffer.from('{"text":"né"}'.repeat(20))
 const BOUND = 1000
@@ -236,6 +245,21 @@ describe('withLineBreaks', () => {
 it('takes the default for a registration that states no bound', () => {
   expect(bytesMaxOf({ responseBytesMax: 7 })).toBe(7)
   expect(bytesMaxOf({})).toBe(10 * 1024 * 1024)
+})
+
+describe('withLineEnds', () => {
+  it.each([
+    [['a\r\r'], 'a\r\r\n'],
+    [['a\r', '\nb\r\n', '\n'], 'a\r\nb\r\n\n'],
+    [['a\r', '', '\n\n'], 'a\r\n\n'],
+    [['a\r', 'b\r', '\r'], 'a\r\nb\r\n\r\n'],
+    [['a\n', '\r\n'], 'a\n\r\n'],
+  ])('ends the lines of %j', async (chunks, expected) => {
+    const source = async function* () {
+      for (const chunk of chunks) yield Buffer.from(chunk)
+    }
+    expect(Buffer.from(await collect(withLineEnds(source()))).toString()).toBe(expected)
+  })
 })
 
 describe('wholeEvents', () => {

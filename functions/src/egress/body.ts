@@ -156,6 +156,20 @@ export async function* wholeEvents(chunks: AsyncIterable<Uint8Array>): AsyncGene
   if (rest.length > 0) yield rest
 }
 
+/**
+ * The same lines, with an LF behind each CR that ends a chunk: a reader waits for what follows a CR, and behind the last event there may be
+ * nothing more.
+ */
+export async function* withLineEnds(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let isOver = false
+  for await (const chunk of chunks) {
+    if (chunk.length === 0) continue
+    const rest = isOver && chunk[0] === LF ? chunk.subarray(1) : chunk
+    isOver = chunk.at(-1) === CR
+    yield isOver ? Buffer.concat([rest, Uint8Array.of(LF)]) : rest
+  }
+}
+
 /** For each chunk, the index after the end of its last event, or 0. */
 function eventEnds(): (chunk: Uint8Array) => number {
   let before = LF

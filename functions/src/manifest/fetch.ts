@@ -90,8 +90,14 @@ async function within(
   }
 }
 
+/**
+ * Ends at a cursor that was seen: a server that ignores cursors, or goes round in circles, has nothing more to say. What it says
+ * again counts once.
+ */
 async function listTools(connection: Connection, exchange: Exchange): Promise<Result<Manifest>> {
   const tools: JsonValue[] = []
+  const listedBefore = new Set<string>()
+  const cursors = new Set<string>()
   let cursor: string | undefined
   for (let page = 0; page < PAGES_MAX; page++) {
     const request = { method: 'tools/list' as const, ...(cursor !== undefined && { params: { cursor } }) }
@@ -105,10 +111,13 @@ async function listTools(connection: Connection, exchange: Exchange): Promise<Re
     if (answer === null || 'error' in answer) return notListed(outcomeOf(exchange, exchange.lease.stop.signal))
     const { tools: listed, nextCursor } = answer.result
     if (!Array.isArray(listed) || isDeeperThan(listed, ANSWER_DEPTH_MAX)) return fail('upstream_invalid')
-    for (const tool of listed) tools.push(tool)
+    for (const tool of listed) if (!listedBefore.has(JSON.stringify(tool))) tools.push(tool)
     if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX)
       return fail('upstream_too_large', 'The list of tools is too large.')
-    if (typeof nextCursor !== 'string') return manifestOf(connection, tools)
+    if (typeof nextCursor !== 'string' || nextCursor === '' || cursors.has(nextCursor))
+      return manifestOf(connection, tools)
+    for (const tool of listed) listedBefore.add(JSON.stringify(tool))
+    cursors.add(nextCursor)
     cursor = nextCursor
   }
   return fail('upstream_too_large', `The list of tools has more than ${PAGES_MAX} pages.`)

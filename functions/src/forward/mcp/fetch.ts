@@ -1,6 +1,5 @@
-import type { JsonObject } from '@vitrine/core/json/value'
 import { kindOf, mediaType, typeOf, type BodyKind } from '../../answers/media-type.ts'
-import { messagesWithLiterals } from '../../answers/read.ts'
+import { messagesWithLiterals, withAnswer } from '../../answers/read.ts'
 import { ReadableStream } from 'node:stream/web'
 import type { FetchLike } from '@modelcontextprotocol/client'
 import type { Dispatcher } from 'undici'
@@ -9,7 +8,7 @@ import type { EgressPolicy } from '../../egress/policy.ts'
 import { header } from '../../egress/headers.ts'
 import { type EgressFailure, guardedRequest, type OutgoingRequest } from '../../egress/request.ts'
 import { turn } from '../../egress/turns.ts'
-import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents } from '../../egress/body.ts'
+import { bodyCodeOf, bytesMaxOf, collect, decoded, wholeEvents, withLineEnds } from '../../egress/body.ts'
 import { allTaken, exchanges, wipe, type Exchange, type Lease } from './exchange.ts'
 import { buildRequest, type HttpRequest } from '../http/build-request.ts'
 
@@ -121,7 +120,7 @@ async function body(exchange: Exchange, response: Dispatcher.ResponseData): Prom
 async function* events(exchange: Exchange, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   exchange.streaming = true
   try {
-    for await (const chunk of wholeEvents(sliced(chunks))) {
+    for await (const chunk of wholeEvents(withLineEnds(sliced(chunks)))) {
       yield await withoutResult(exchange, 'events', chunk)
       await allTaken(exchange)
       // The client reads all events of a chunk in one go. A server that sends without pause must not keep other calls waiting.
@@ -148,12 +147,12 @@ async function withoutResult(exchange: Exchange, form: 'body' | 'events', bytes:
   }
 }
 
-/** The same bytes. The client reads numbers as doubles, so an answer in which that changes digits is noted. */
-function exactNoted(exchange: Exchange, form: 'body' | 'events', bytes: Uint8Array): Uint8Array {
+/** Messages that the client can read. It reads numbers as doubles, so an answer in which that changes digits is noted. */
+function exactNoted(exchange: Exchange, form: 'body' | 'events', received: Uint8Array): Uint8Array {
   const { raw, awaited } = exchange
-  if (raw === null || awaited === null) return bytes
-  const isAwaited = ({ id }: JsonObject) => String(id) === String(awaited.id)
-  exchange.exact ??= messagesWithLiterals({ form, bytes }).find(isAwaited) ?? null
+  if (awaited === null || exchange.status >= 300) return received
+  const bytes = withAnswer({ form, bytes: received }, awaited.id)
+  if (raw !== null) exchange.exact ??= messagesWithLiterals({ form, bytes }).find(({ id }) => id === awaited.id) ?? null
   return bytes
 }
 
