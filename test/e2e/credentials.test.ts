@@ -154,6 +154,18 @@ describe('a credential', () => {
     expect(upstream.at('/ok/bound')).toEqual([])
   })
 
+  it('[credential.apart] lies, like every ciphertext, in documents that test/rules shows no client', async () => {
+    const agent = await newAgentWith(`${upstream.origin}/ok`, { authToken: newSecret() })
+    await done(invoke(agent))
+    await done(admin('putSecret', { scope: 'org', name: 'api', value: newSecret() }, agent.owner))
+    const roots = [db().doc(`agents/${agent.id}`), db().doc(`orgs/${agent.owner.uid}`)]
+    const documents = (await Promise.all(roots.map(documentsBelow))).flat()
+    const sealed = documents
+      .filter((text) => /"\w*enc":/i.test(text))
+      .map((text) => text.split(': ')[0]!.split('/').at(-2))
+    expect(sealed.sort()).toEqual(['credentials', 'secrets'])
+  })
+
   it('[credential.apart] of an earlier version is moved out of the registration, and opens as before', async () => {
     const authToken = newSecret()
     const url = `${upstream.origin}/ok/moved`

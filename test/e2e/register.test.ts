@@ -172,6 +172,8 @@ describe('a URL that looks as if it held a secret', () => {
     await failed(call('registerTool', other, { bearer: agent.owner.bearer }), 'invalid_url')
     const { tools } = await done<{ tools: object[] }>(call('listTools', {}, { bearer: agent.key }))
     expect(tools).toMatchObject([{ url }])
+    const { entries } = await checkChain(`agents/${agent.id}`)
+    expect(entries.slice(1)).toMatchObject([{ meta: { url, urlIsPublic: true } }, { meta: { url, urlIsPublic: true } }])
   })
 
   it('[register.url-secrets] of an older registration is the origin to agents, and a warning to owners until they decide', async () => {

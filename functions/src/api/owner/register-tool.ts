@@ -111,6 +111,7 @@ async function record(
     ...by.via,
     kind,
     url,
+    ...(tool.urlIsPublic && { urlIsPublic: true }),
     credential: credentialChange(sealed, stored),
     enabled: tool.enabled,
     ...(tool.manifestHash && { manifestHash: tool.manifestHash }),

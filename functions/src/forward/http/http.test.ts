@@ -284,6 +284,25 @@ describe('a redirect', () => {
     expect(seen.join()).not.toMatch(/s3cret|blue/)
   })
 
+  it('takes the credential out of the URL to another origin, and is not followed with it', async () => {
+    const credential = '123:s3cret/token'
+    const seen: (string | undefined)[] = []
+    const elsewhere = await upstream((request, response) => {
+      seen.push(request.url)
+      response.end('"there"')
+    })
+    const url = await upstream((request, response) => {
+      const location = request.url!.startsWith('/plain') ? elsewhere : elsewhere + request.url!.slice(1)
+      response.writeHead(307, { location }).end('moved')
+    })
+    const auth = { scheme: 'url' } as const
+    const send = (place: string) => call(url + place, { auth, credential })
+    expect(await send('plain/{{credential}}?k={{credential}}')).toMatchObject({ answered: true, ok: true })
+    for (const place of ['echo/{{credential}}/x', 'echo?k={{credential}}'])
+      expect(await send(place)).toEqual({ answered: false, status: 307, code: 'upstream_redirect', sent: true })
+    expect(seen).toEqual(['/'])
+  })
+
   it.each([
     [301, 'POST'],
     [302, 'POST'],
