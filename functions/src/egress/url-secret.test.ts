@@ -49,7 +49,7 @@ it.each([
     'appid',
     'session',
   ].map((name) => `/x?${name}=QSECRET12345`),
-  `/x?q=${RANDOM}`,
+  `/x?k=${RANDOM}`,
   `/x?u=${HEX}`,
   '/x?q=ghp_0123456789abcdefghijABCDEFGHIJ012345',
   `/x?next=https%3A%2F%2Fy.example%2F%3Fapi_key%3Dabc`,
@@ -94,6 +94,7 @@ it.each([
   '/x?api_key=&token',
   `/x?database_id=${HEX}&spreadsheetId=1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms&id=${UUID}`,
   '/x?sort[0][field]=Name&fields%5B%5D=Notes',
+  `/x?q=tok-${RANDOM}`,
   '/bot{{credential}}/send?api_key={{credential}}&chat=1',
 ])('takes %s for public', (rest) => expect(secretIn(`https://api.example.com${rest}`)).toBeNull())
 

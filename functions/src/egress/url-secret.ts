@@ -5,7 +5,7 @@ import { PLACEHOLDER } from './url-template.ts'
 /**
  * Whether a URL looks as if it held a secret. Agents and auditors see URLs, so this errs towards refusing; an owner can say that it is
  * public. Not taken for secrets: UUIDs, numbers, dates, versions, words, ids of up to 19 characters, and long ids where REST APIs have
- * them: behind the plural of a thing (`/databases/{32 hex digits}`, `/spreadsheets/…`) and in parameters called `…id`.
+ * them: behind the plural of a thing (`/databases/{32 hex digits}`, `/spreadsheets/…`) and in parameters called `…id` or `q`.
  */
 
 /** Names, without case and separators, whose value is a secret. */
@@ -13,7 +13,8 @@ const SECRET_NAME =
   /(?:token|secret|password|passwd|passphrase|apikey|signature|credentials?|authorization|securitytoken|accesskeyid|jwt|hmac)$|(?:access|account|admin|app|application|auth|client|consumer|dev|developer|functions?|license|master|private|secret|server|service|shared|signing|subscription|user|write|read)key$|^(?:sig|pwd)$/
 /** Names that also have harmless values. */
 const DOUBTFUL_NAME = /^(?:key|code|auth|pass|session|j?sessionid|phpsessid|sid|bearer|appid|accesscode|authcode|otp)$/
-const ID_NAME = /(?:id|ids|uuid|guid|sha|ref|hash|etag|cursor)$/
+/** Names whose values are long and random without being secret, or anybody's text. */
+const OPEN_NAME = /(?:id|ids|uuid|guid|sha|ref|hash|etag|cursor)$|^(?:q|query|search|text|filter)$/
 /** The value of a switch, a number or a short word. */
 const HARMLESS = /^(?:true|false|[0-9]{1,6})?$/i
 const SHORT_WORD = /^[a-z_-]{1,5}$/i
@@ -63,7 +64,7 @@ function isSecretPair(name: string, value: string): boolean {
   if (HARMLESS.test(value)) return false
   if (isSecretName(name) || isSecretText(value)) return true
   if (DOUBTFUL_NAME.test(plain(name))) return !SHORT_WORD.test(value)
-  return isRandom(value) && !ID_NAME.test(plain(name))
+  return isRandom(value) && !OPEN_NAME.test(plain(name))
 }
 
 /** Of a header: its value is compared with known formats, or its name says it. */
