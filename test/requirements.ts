@@ -130,6 +130,8 @@ export const REQUIREMENTS = {
   'connector.connect': 'A worker gets the policy of its key and no other, and registers.',
   'connector.heartbeat': 'A heartbeat brings what has changed and puts down what servers do.',
   'connector.pins': 'What a server first was is pinned: other versions are refused, other tools wait for the owner.',
+  'connector.untakeable':
+    'A list that cannot be taken stops all commands of a pinned server, on record, until another comes.',
   'connector.dependencies':
     'So is all that its package depends on: empty caches get the same again, whatever was published since.',
 

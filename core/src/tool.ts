@@ -7,9 +7,10 @@ export type ToolKind = (typeof TOOL_KINDS)[number]
 
 /**
  * What happens to commands that an MCP server changed after they were pinned: they are refused, or the change is only
- * recorded.
+ * recorded. A server that never gave a list is called all the same, unless the policy is `require`, which otherwise is
+ * `block`.
  */
-export const MANIFEST_POLICIES = ['block', 'warn'] as const
+export const MANIFEST_POLICIES = ['block', 'warn', 'require'] as const
 export type ManifestPolicy = (typeof MANIFEST_POLICIES)[number]
 
 /** What becomes of a call whose input schema is not understood in all its parts: these are not checked, or it is refused. */

@@ -38,7 +38,14 @@ describe('a tool policy', () => {
     })
     expect({ servers, workers }).toEqual({
       servers: [
-        { slug: 'github', pinned: null, manifestHash: null, manifestPendingHash: null, breaker: { state: 'closed' } },
+        {
+          slug: 'github',
+          pinned: null,
+          manifestHash: null,
+          manifestPendingHash: null,
+          manifestProblem: null,
+          breaker: { state: 'closed' },
+        },
       ],
       workers: [],
     })

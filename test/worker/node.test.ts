@@ -63,6 +63,7 @@ test(
         pinned: null,
         manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/),
         manifestPendingHash: null,
+        manifestProblem: null,
         breaker: { state: 'closed' },
       },
     ])

@@ -57,7 +57,7 @@ async function started(server: Package): Promise<ServerTools> {
     open: async () => ({ ok: false, error: { code: 'credential_unreadable' } }),
     lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
     onEvent: () => undefined,
-    onTools: told.resolve,
+    onListed: told.resolve,
   })
   try {
     vi.stubEnv('npm_config_prefer_offline', 'true')

@@ -79,7 +79,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
     onEvent(event) {
       if (isOfPolicy(event.slug)) control.event(event)
     },
-    onTools: ({ pin, ...told }) => control.report({ ...pin, ...told }),
+    onListed: ({ pin, ...told }) => control.report({ ...pin, ...told }),
   })
   for (const what of pool.containment.missing) logWarning(`Containment: ${what}`)
   const dispatch = createDispatch({
@@ -114,6 +114,7 @@ async function run(settings: Environment, node: Node, workDir: string, asked: Pr
       else void applied.then(() => logFailed(changed, pool.states()))
     },
     onKeys: keys.replace,
+    onRefused: pool.refuse,
     onRevoked(reason) {
       logError(`The control plane refuses the connector key, so this worker serves no more: ${textOf(reason)}`)
       revoked.resolve(1)

@@ -69,6 +69,10 @@ export const policyOperations = {
           pinned: pin.nullable().describe('Null until a worker has started it, and for servers of the node.'),
           manifestHash: sha256.nullable(),
           manifestPendingHash: sha256.nullable().describe('Set while a changed list waits for approval.'),
+          manifestProblem: z
+            .string()
+            .nullable()
+            .describe('Why the list that the server gives now cannot be taken. No command is called meanwhile.'),
           breaker: breakerState,
         }),
       ),

@@ -33,7 +33,7 @@ export const settings = {
 /** What they may set of an MCP server besides. */
 export const mcpSettings = {
   manifestPolicy: manifestPolicy.describe(
-    'For `mcp`: `block` refuses commands that changed since they were pinned, `warn` only records the change.',
+    'For `mcp`: `block` refuses commands that changed since they were pinned, `warn` only records the change. A server that never gave a list is called unpinned; `require`, otherwise like `block`, refuses that.',
   ),
   argsPolicy: z
     .enum(ARGS_POLICIES)

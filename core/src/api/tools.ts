@@ -17,6 +17,8 @@ const auth = z
 
 /** What an MCP server says about itself and its tools, including `{tools}`. */
 const manifest = jsonObject.nullable()
+const problem =
+  'Why the list that the server gives now cannot be taken. No command is called meanwhile; it ends when the server lists something else.'
 
 export const breakerState = z
   .strictObject({ state: z.enum(['closed', 'open', 'half_open']), until: timestamp.optional() })
@@ -280,7 +282,7 @@ export const toolOperations = {
           headers: z.record(z.string(), z.string()),
           hasCredential: z.boolean(),
           ...settings,
-          manifestPolicy: manifestPolicy.optional().describe('For `mcp`, as are the next three fields.'),
+          manifestPolicy: manifestPolicy.optional().describe('For `mcp`, as are the fields up to `manifestProblem`.'),
           argsPolicy: z.enum(ARGS_POLICIES).optional(),
           argsUnchecked: z
             .record(z.string(), z.string())
@@ -294,6 +296,7 @@ export const toolOperations = {
             .nullable()
             .optional()
             .describe('Hash of a list that differs from the pinned one and waits for approval.'),
+          manifestProblem: z.string().nullable().optional().describe(problem),
           breaker: breakerState,
         }),
       ),
@@ -332,6 +335,7 @@ export const toolOperations = {
       policy: manifestPolicy,
       pinnedHash: sha256.nullable(),
       liveHash: sha256.nullable().describe('Null if nothing waits for approval.'),
+      problem: z.string().nullable().describe(problem),
       added: definitions,
       removed: definitions,
       changed: z.array(

@@ -87,7 +87,7 @@ export const workerOperations = {
     method: null,
     callers: ['worker'],
     summary:
-      "Reports a server's list of tools and, for a server from npm, the installed package. The first report pins both. Later ones must match the pinned package; a changed list waits for approval.",
+      "Reports a server's list of tools and, for a server from npm, the installed package. The first report pins both. Later ones must match the pinned package; a changed list waits for approval, and one that cannot be taken stops all commands.",
     request: z.strictObject({
       instanceId: id,
       slug: toolName,
@@ -101,10 +101,21 @@ export const workerOperations = {
         .refine((text) => utf8(text).length <= LOCKFILE_BYTES_MAX, 'upstream_too_large')
         .optional()
         .describe('Required for a new pin; `dependencies` is its digest.'),
-      tools: z.array(jsonObject).describe('The tools exactly as the server listed them.'),
+      tools: z
+        .array(jsonObject)
+        .optional()
+        .describe('The tools exactly as the server listed them. Required without `problem`.'),
+      problem: told.optional().describe('Why the list cannot be taken; stands in the place of `tools`.'),
     }),
     response: nothing,
-    errors: ['server_not_found', 'pin_mismatch', 'upstream_too_large', 'policy_not_found', 'invalid_name'],
+    errors: [
+      'server_not_found',
+      'upstream_invalid',
+      'pin_mismatch',
+      'upstream_too_large',
+      'policy_not_found',
+      'invalid_name',
+    ],
     effect: 'change',
     example: {
       instanceId: 'w1',

@@ -88,6 +88,8 @@ export interface CallBody {
   /** The server's slug. */
   server: string
   command: string
+  /** Hash of the command's pinned definition (definition.ts); absent while the server has no pin. */
+  pinned?: string
   arguments: JsonObject
   timeoutMs: number
   /** Answer with server-sent events: any number of `{"progress": …}`, then `{"result": …}` or `{"error": …}`. */

@@ -6,6 +6,7 @@ import { redactArgs } from '@vitrine/core/scrub/redact'
 import type { Credential } from '../kms/credential.ts'
 import type { Appended, Item } from '../ledger/plan.ts'
 import { placesOf } from '../args/note.ts'
+import type { Checked } from '../manifest/verdict.ts'
 import { timed } from '../lib/laps.ts'
 import { logs } from '../store/documents.ts'
 import type { Entered } from './enter.ts'
@@ -27,7 +28,7 @@ export interface Admitted extends Entered {
 export interface Opened {
   credential: Credential
   /** Whether the command is what was pinned, as the server says now. */
-  verdict: Result<void>
+  verdict: Result<Checked>
 }
 
 /** Nothing is forwarded before the intent is durable. Errors: quota_exceeded, ledger_unavailable, conflict for a used idempotency key. */
@@ -83,8 +84,8 @@ export async function liveVerdict(
   { verdicts }: InvokeParts,
   { agent, tool, request, params }: Entered,
   credential: Credential,
-): Promise<Result<void>> {
-  if (tool.kind !== 'mcp') return ok(undefined)
+): Promise<Result<Checked>> {
+  if (tool.kind !== 'mcp') return ok({ unpinned: tool.kind === 'worker' && tool.manifest === null })
   const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
   return verdicts.live(agent.id, tool, params.command, credential, signal)
 }

@@ -138,7 +138,7 @@ async function pinVerdict(
   agentId: string,
   tool: Callee,
   command: string | undefined,
-): Promise<Result<void>> {
+): Promise<Result<unknown>> {
   return tool.kind === 'worker'
     ? workerVerdict(manifests, tool, command ?? '')
     : verdicts.stored(agentId, tool, command)

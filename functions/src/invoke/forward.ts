@@ -9,6 +9,7 @@ import { abortOf, unlessAborted, type CallAbort } from '../egress/abort.ts'
 import type { Forward } from '../forward/forward.ts'
 import { withRetries } from '../forward/retry.ts'
 import { rawJson } from '../http/raw-json.ts'
+import type { Checked } from '../manifest/verdict.ts'
 import { liveVerdict, type Admitted, type Opened } from './admit.ts'
 import { keyHeader } from './idempotency.ts'
 import type { InvokeParts } from './parts.ts'
@@ -17,7 +18,7 @@ import { notForwarded, type Ending } from './settle.ts'
 /** Steps 6 and 7 of an invocation: calls the tool, and takes the credential out of its answer. */
 
 /** How the calls of the tool ended. The answer still has what the upstream said of the credential. */
-export type Forwarded = Pick<Ending, 'outcome' | 'tries' | 'durationMs'> & {
+export type Forwarded = Pick<Ending, 'outcome' | 'tries' | 'durationMs' | 'unpinned'> & {
   /** Places where the credential was taken out of pieces. */
   piecesRedacted: number
 }
@@ -29,10 +30,11 @@ export async function forward(parts: InvokeParts, admitted: Admitted): Promise<F
   const { token, scrubber } = opened.value.credential
   const startedMs = performance.now()
   const deadline = startDeadline(request.timeoutMs, request.signal)
+  let unpinned = false
   try {
     const pieces = request.emit && scrubbedPieces(scrubber, request.emit)
     const { outcome, tries } = await withRetries(
-      senderOf(parts, admitted, opened.value, deadline.atMs),
+      senderOf(parts, admitted, opened.value, deadline.atMs, (checked) => (unpinned ||= checked.unpinned)),
       {
         connection: identity,
         endpoint: tool,
@@ -55,6 +57,7 @@ export async function forward(parts: InvokeParts, admitted: Admitted): Promise<F
       outcome: taken ? outcome : { answered: false, status: 0, code: abortOf(deadline.signal), sent: true },
       tries,
       durationMs,
+      unpinned,
       piecesRedacted: pieces?.count() ?? 0,
     }
   } finally {
@@ -76,19 +79,33 @@ function senderOf(
   admitted: Admitted,
   { credential, verdict }: Opened,
   deadlineMs: number,
+  onSend: (checked: Checked) => void,
 ): Forward {
   const { agent, tool, call } = admitted
   const send =
     tool.kind === 'worker'
-      ? parts.forwardToWorker({ route: tool.route, agentId: agent.id, call, deadlineMs })
+      ? parts.forwardToWorker({
+          route: tool.route,
+          agentId: agent.id,
+          call,
+          pinned: pinnedHash(parts, admitted),
+          deadlineMs,
+        })
       : parts.forward[tool.kind]
-  let known: Result<void> | undefined = verdict
+  let known: Result<Checked> | undefined = verdict
   return async (request) => {
     // The first verdict was had while the intent was recorded. A later try asks anew: the server may not have been reached before.
     const checked = known ?? (await liveVerdict(parts, admitted, credential))
     known = undefined
-    return checked.ok ? send(request) : notForwarded(checked.error.code).outcome
+    if (!checked.ok) return notForwarded(checked.error.code).outcome
+    onSend(checked.value)
+    return send(request)
   }
+}
+
+/** What the worker compares the command with, which it alone can look at as it is when it is called. */
+function pinnedHash({ manifests }: InvokeParts, { tool, params }: Admitted): string | undefined {
+  return params.command === undefined ? undefined : manifests.pinnedOf(tool)?.hashOf(params.command)
 }
 
 /** The answer as the caller gets it. */

@@ -45,6 +45,7 @@ const TOOL: ToolDoc = {
   version: 1,
   concurrencyMax: 1,
 }
+const PINNED = ok({ unpinned: false })
 const ANSWER: ForwardOutcome = { answered: true, status: 200, ok: true, answer: { type: 'json', value: { a: 1 } } }
 
 interface Case {
@@ -92,7 +93,7 @@ function partsOf({ agent, tool, parts }: Case, gate: InvokeParts['gate']): Invok
     reconcileAfterMs: 600_000,
     gate,
     manifests: createManifests(),
-    verdicts: { live: async () => ok(undefined), stored: async () => ok(undefined) },
+    verdicts: { live: async () => PINNED, stored: async () => PINNED },
     checkArgs: async () => ok([]),
     openCredential: async () => ok({ token: null, scrubber: createScrubber(null, TOOL.auth) }),
     routes: { guess: () => [], find: async () => undefined },
@@ -135,7 +136,7 @@ const CASES: [string, Case][] = [
     {
       tool: mcp,
       data: { name: 'tool__c' },
-      parts: { verdicts: { live: async () => ok(undefined), stored: async () => fail('manifest_changed') } },
+      parts: { verdicts: { live: async () => PINNED, stored: async () => fail('manifest_changed') } },
       ends: 'manifest_changed',
     },
   ],
@@ -186,7 +187,7 @@ const CASES: [string, Case][] = [
     {
       tool: mcp,
       data: { name: 'tool__c' },
-      parts: { verdicts: { live: async () => fail('manifest_changed'), stored: async () => ok(undefined) } },
+      parts: { verdicts: { live: async () => fail('manifest_changed'), stored: async () => PINNED } },
       ends: 'manifest_changed',
     },
   ],

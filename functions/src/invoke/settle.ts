@@ -23,6 +23,8 @@ export interface Ending {
   /** How each try ended. */
   tries: string[]
   durationMs: number
+  /** There was no pinned definition to compare the command with. */
+  unpinned?: boolean
   /** What the caller gets of the answer. */
   result: Invoked['result']
   headers?: Record<string, string>
@@ -150,7 +152,7 @@ async function appendAnyhow(
   return ofTool.length > 0 && !appended.ok && appended.error.code === 'conflict' ? append([]) : appended
 }
 
-function metaOf({ outcome, tries, durationMs, redactions }: Ending, breaker: BreakerChange): Meta {
+function metaOf({ outcome, tries, durationMs, unpinned, redactions }: Ending, breaker: BreakerChange): Meta {
   return {
     status: outcome.status,
     ok: outcome.answered && outcome.ok,
@@ -158,6 +160,7 @@ function metaOf({ outcome, tries, durationMs, redactions }: Ending, breaker: Bre
     durationMs,
     credited: false,
     ...(tries.length > 1 && { tries: tries.length, tried: tries.join(' ') }),
+    ...(unpinned && { unpinned }),
     ...(redactions > 0 && { redactions }),
     ...(breaker !== undefined && { breaker: breaker === null ? 'closed' : 'opened' }),
   }

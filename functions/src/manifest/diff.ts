@@ -3,6 +3,7 @@ import { comparableText } from '@vitrine/core/json/decimal'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { isObject, type JsonObject, type JsonValue } from '@vitrine/core/json/value'
 import { sha256Hex } from '@vitrine/core/keys/sha256-node'
+import { definitionHash } from '@vitrine/core/policy/definition'
 
 /**
  * Tool objects by name, in the order of the list. A name may occur twice; a tool without a name is listed as '', which
@@ -52,8 +53,4 @@ export function diffTools(before: ToolsByName, after: ToolsByName): ManifestDiff
 /** Whether two lists define a command identically; undefined means that the list lacks it. */
 export function isSame(before: JsonObject[] | undefined, after: JsonObject[] | undefined): boolean {
   return before !== undefined && after !== undefined && comparableText(before) === comparableText(after)
-}
-
-function definitionHash(definitions: JsonObject[]): string {
-  return sha256Hex(utf8(comparableText(definitions)))
 }

@@ -135,13 +135,15 @@ function manifestOf({ client }: Connection, tools: JsonValue[]): Result<Manifest
     : ok(manifest)
 }
 
-/** The server's own message is left out: it may repeat the credential. */
+/**
+ * The server's own message is left out: it may repeat the credential. `details.status` is that of an answer that says
+ * nothing of the list, such as 401 or 503.
+ */
 export function notListed(outcome: ForwardOutcome): Result<never> {
-  if (!outcome.answered) return fail(outcome.code)
-  return fail(
-    'upstream_invalid',
-    outcome.status === 200
-      ? 'The server refused to list its tools.'
-      : `The server answered with HTTP ${outcome.status}.`,
-  )
+  const { status } = outcome
+  if (status >= 300)
+    return fail(outcome.answered ? 'upstream_invalid' : outcome.code, `The server answered with HTTP ${status}.`, {
+      status,
+    })
+  return outcome.answered ? fail('upstream_invalid', 'The server refused to list its tools.') : fail(outcome.code)
 }

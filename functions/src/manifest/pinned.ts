@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
+import { definitionHash } from '@vitrine/core/policy/definition'
 import type { ToolDoc } from '../store/documents.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 
@@ -10,6 +11,8 @@ export interface Pinned {
   commands: ToolsByName
   /** See toolsHash. */
   hash: string
+  /** See definitionHash; undefined for a command that the list lacks. */
+  hashOf(command: string): string | undefined
 }
 
 /** Reads the manifests of registrations. */
@@ -58,7 +61,16 @@ export function pendingOf({ manifestPending }: Pick<ToolDoc, 'manifestPending'>)
 function parseManifest(text: string): Pinned {
   const { tools } = parseJson(text) as { tools?: JsonValue }
   const commands = toolsByName(Array.isArray(tools) ? tools : [])
-  return { commands, hash: toolsHash(commands) }
+  const hashes = new Map<string, string>()
+  return {
+    commands,
+    hash: toolsHash(commands),
+    hashOf(command) {
+      const definitions = commands.get(command)
+      if (definitions && !hashes.has(command)) hashes.set(command, definitionHash(definitions))
+      return hashes.get(command)
+    },
+  }
 }
 
 /** The first definition of a command, as the server sent it. */

@@ -13,14 +13,23 @@ import type { Listing } from './listing.ts'
 import type { Manifests, Pinned } from './pinned.ts'
 
 /** A registration's pinned list and the list waiting for approval. */
-export type Pins = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
+export type Pins = Pick<
+  ToolDoc,
+  'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash' | 'manifestProblem'
+>
 
 /** Bounds the names in an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
 
-/** Whether `live` differs from what the document holds. */
-export function isNews(tool: Pins, pinned: Pinned | null, live: Listing): boolean {
-  if (pinned === null) return true
+/** Why the list that a server gave cannot be taken. */
+export interface Untakeable {
+  problem: string
+}
+
+/** Whether `live` differs from what the document holds. A server that never gave a list has nothing to change. */
+export function isNews(tool: Pins, pinned: Pinned | null, live: Listing | Untakeable): boolean {
+  if ('problem' in live) return pinned !== null && tool.manifestProblem === null
+  if (pinned === null || tool.manifestProblem !== null) return true
   return pinned.hash === live.manifestHash
     ? tool.manifestPendingHash !== null
     : tool.manifestPendingHash !== live.manifestHash
@@ -28,11 +37,11 @@ export function isNews(tool: Pins, pinned: Pinned | null, live: Listing): boolea
 
 /**
  * Updates the pins of a registration to what its server lists, in one commit with the entry `tool.manifestChanged`: a
- * first list is pinned, a different one waits for approval, and a server that went back clears the waiting list. Each
- * change is recorded once, however many calls and processes find it. Returns the resulting pins. Errors: conflict,
+ * first list is pinned, a different one waits for approval, one that cannot be taken stops all commands, and a server that
+ * went back clears both. Each change is recorded once, however many calls and processes find it. Returns the resulting pins. Errors: conflict,
  * ledger_unavailable.
  */
-export type RecordManifest = (agentId: string, tool: ToolDoc, live: Listing) => Promise<Result<Pins>>
+export type RecordManifest = (agentId: string, tool: ToolDoc, live: Listing | Untakeable) => Promise<Result<Pins>>
 
 export function manifestRecorder(parts: { db: Firestore; append: Append; manifests: Manifests }): RecordManifest {
   const { db, append, manifests } = parts
@@ -40,7 +49,7 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
 
   return (agentId, tool, live) => {
     const path = paths.tool(agentId, tool.name)
-    return shared(`${path}@${tool.version} ${live.manifestHash}`, () =>
+    return shared(`${path}@${tool.version} ${'problem' in live ? '' : live.manifestHash}`, () =>
       retryConflicts(async () => {
         const { data, version } = await answered(read(db, path))
         const stored = toolFrom(data)
@@ -48,7 +57,7 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
         if (!stored || stored.version !== tool.version) return ok(tool)
         const pinned = manifests.pinnedOf(stored)
         if (!isNews(stored, pinned, live)) return ok(stored)
-        const { meta, pins } = changeTo(stored, pinned, live)
+        const { meta, pins } = 'problem' in live ? stopped(stored, live) : changeTo(stored, pinned, live)
         const appended = await append(logs.agent(agentId), stored.orgId, {
           drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
           writes: () => [{ op: 'update', path, data: pins, version }],
@@ -64,7 +73,7 @@ function changeTo(
   pinned: Pinned | null,
   { manifest, manifestHash, commands }: Listing,
 ): { meta: Meta; pins: Pins } {
-  const nothingPending = { manifestPending: null, manifestPendingHash: null }
+  const nothingPending = { manifestPending: null, manifestPendingHash: null, manifestProblem: null }
   if (pinned === null)
     return {
       meta: { first: true, manifestHash, ...counts(new Map(), commands) },
@@ -76,7 +85,21 @@ function changeTo(
     return { meta: { reverted: true, ...meta }, pins: { manifest: text, manifestHash: hash, ...nothingPending } }
   return {
     meta: { ...meta, ...counts(pinned.commands, commands) },
-    pins: { manifest: text, manifestHash: hash, manifestPending: manifest, manifestPendingHash: manifestHash },
+    pins: {
+      manifest: text,
+      manifestHash: hash,
+      manifestPending: manifest,
+      manifestPendingHash: manifestHash,
+      manifestProblem: null,
+    },
+  }
+}
+
+/** A list that waits for approval is none any more: the server gives another now. */
+function stopped({ manifest, manifestHash }: Pins, { problem }: Untakeable): { meta: Meta; pins: Pins } {
+  return {
+    meta: { ...(manifestHash !== null && { manifestHash }), problem },
+    pins: { manifest, manifestHash, manifestPending: null, manifestPendingHash: null, manifestProblem: problem },
   }
 }
 

@@ -1,3 +1,4 @@
+import { ERRORS } from '@vitrine/core/errors'
 import type { Firestore } from 'firebase-admin/firestore'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
@@ -89,7 +90,7 @@ function world(tool: Registration, live: Result<Listing>) {
   return { state, verdicts, verdict }
 }
 
-const codeOf = (result: Result<void>) => (result.ok ? 'ok' : result.error.code)
+const codeOf = (result: Result<unknown>) => (result.ok ? 'ok' : result.error.code)
 
 it('judges a command by what both lists say of it', () => {
   const judged = (name: string, tool = toolWith(PINNED)) =>
@@ -231,6 +232,70 @@ describe('a look at the server', () => {
     expect(await verdict('a')).toBe('upstream_unreachable')
     expect(state.entries).toEqual([])
   })
+
+  it.each([fail('upstream_too_large', 'The list of tools is too large.'), fail('upstream_invalid')])(
+    'whose answer cannot be taken as a list is a change like any other: %j',
+    async (untakeable) => {
+      const { state, verdict } = world(
+        toolWith(PINNED, { manifestPending: CHANGED.manifest, manifestPendingHash: CHANGED.manifestHash }),
+        untakeable,
+      )
+      const tool = state.stored
+      const all = ['a', 'b', 'new', 'none'].map((name) => verdict(name, tool))
+      expect(await Promise.all(all)).toEqual(all.map(() => 'manifest_changed'))
+      const problem = untakeable.error.message ?? ERRORS.upstream_invalid.message
+      expect(state.entries.map(({ meta }) => meta)).toEqual([{ manifestHash: PINNED.manifestHash, problem }])
+      expect(state.stored).toMatchObject({ manifestProblem: problem, manifestPending: null, manifestPendingHash: null })
+      expect(codeOf(knownVerdict(manifests, state.stored, 'b'))).toBe('manifest_changed')
+      state.live = fail('upstream_invalid', 'Otherwise.')
+      expect(await verdict('b')).toBe('manifest_changed')
+      expect(state.entries).toHaveLength(1)
+
+      state.live = ok(PINNED)
+      expect([await verdict('a'), await verdict('none')]).toEqual(['ok', 'tool_not_found'])
+      expect(state.entries.slice(1).map(({ meta }) => meta['reverted'])).toEqual([true])
+      expect(state.stored.manifestProblem).toBeNull()
+      state.live = untakeable
+      await verdict('a')
+      state.live = ok(CHANGED)
+      expect([await verdict('a'), await verdict('b')]).toEqual(['manifest_changed', 'ok'])
+      expect(state.stored).toMatchObject({ manifestProblem: null, manifestPendingHash: CHANGED.manifestHash })
+    },
+  )
+
+  it('refuses also when that cannot be put on record', async () => {
+    const { state, verdict } = world(toolWith(PINNED), fail('upstream_too_large'))
+    state.refuseAppends = true
+    expect(await verdict('b')).toBe('manifest_changed')
+    expect(state.stored.manifestProblem).toBeNull()
+  })
+
+  it.each([
+    fail('upstream_timeout'),
+    fail('upstream_interrupted'),
+    fail('upstream_invalid', 'The server answered with HTTP 503.', { status: 503 }),
+  ])('that got no answer of the server refuses too, and is no change: %j', async (late) => {
+    const { state, verdict } = world(toolWith(PINNED), late)
+    expect([await verdict('a'), await verdict('b')]).toEqual([late.error.code, late.error.code])
+    expect(state.entries).toEqual([])
+  })
+
+  it.each([fail('upstream_invalid'), fail('upstream_timeout')])(
+    'that never gave a list lets calls go on unpinned, unless a pin is required: %j',
+    async (none) => {
+      const { state, verdicts } = world(toolWith(null), none)
+      const look = (tool: Registration) =>
+        verdicts.live('agent', tool, 'a', { token: null, scrubber }, new AbortController().signal)
+      expect([await look(state.stored), await look(state.stored)]).toEqual([
+        ok({ unpinned: true }),
+        ok({ unpinned: true }),
+      ])
+      // One look in a minute.
+      expect(state.looks).toBe(1)
+      expect(await look(toolWith(null, { manifestPolicy: 'require' }))).toEqual(none)
+      expect(state.entries).toEqual([])
+    },
+  )
 
   it('lets everything go on where the owner only wants to know', async () => {
     const { state, verdict } = world(toolWith(PINNED, { manifestPolicy: 'warn' }), ok(CHANGED))

@@ -20,6 +20,8 @@ export interface DescribedServer {
   manifestHash: string | null
   /** Set while a changed manifest waits for approval. */
   manifestPendingHash: string | null
+  /** Set while a list that cannot be taken stands in the place of the pinned one. */
+  manifestProblem: string | null
   breaker: BreakerState
 }
 
@@ -48,12 +50,13 @@ export function describeServer(
 ): DescribedServer {
   const { slug } = server
   const breaker = breakerState(breakerOf(workers, slug, sinceOf(revision, workers)), nowMs)
-  if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null, breaker }
+  if (!doc) return { slug, pinned: null, manifestHash: null, manifestPendingHash: null, manifestProblem: null, breaker }
   return {
     slug,
     pinned: pinFor(server, doc),
     manifestHash: doc.manifestHash,
     manifestPendingHash: doc.manifestPendingHash,
+    manifestProblem: doc.manifestProblem ?? null,
     breaker,
   }
 }

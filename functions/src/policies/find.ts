@@ -154,6 +154,7 @@ function toolOf(
     manifestHash: pins?.manifestHash ?? null,
     manifestPending: pins?.manifestPending ?? null,
     manifestPendingHash: pins?.manifestPendingHash ?? null,
+    manifestProblem: pins?.manifestProblem ?? null,
     breaker: breakerOf(found.workersDoc, server.slug, since),
     commands: server.commands,
     route: {
@@ -212,6 +213,7 @@ export function workerVerdict({ pinnedOf, pendingOf }: Manifests, tool: WorkerTo
   if (!isCommandEnabled(tool, command)) return fail('tool_not_found')
   const pinned = pinnedOf(tool)
   if (pinned === null) return ok(undefined)
+  if (tool.manifestProblem !== null) return fail('manifest_changed', undefined, { command })
   const judgement = judge(pinned, command, (pendingOf(tool) ?? pinned).commands)
   if (judgement === 'ok') return ok(undefined)
   return judgement === 'changed' ? fail('manifest_changed', undefined, { command }) : fail('tool_not_found')

@@ -60,6 +60,8 @@ export interface ToolDoc {
   /** The server's list if it differs from the pinned one and waits for the owner's approval. */
   manifestPending: string | null
   manifestPendingHash: string | null
+  /** Why the list that the server gives instead of the pinned one cannot be taken; no command is called meanwhile. */
+  manifestProblem: string | null
   breaker: BreakerDoc | null
 }
 
@@ -100,6 +102,7 @@ export const TOOL_DEFAULTS = {
   manifestMaxAgeMs: 0,
   manifestPending: null,
   manifestPendingHash: null,
+  manifestProblem: null,
   breaker: null,
 } satisfies Partial<ToolDoc>
 

@@ -46,6 +46,8 @@ export interface ServerDoc {
   /** The server's list if it differs from the pinned one and waits for the owner's approval. */
   manifestPending: string | null
   manifestPendingHash: string | null
+  /** Why a list that a worker got cannot be taken; no command is called meanwhile. Absent in older documents. */
+  manifestProblem?: string | null
   /** The last report that was refused, so that each is recorded once. */
   refused: Pinned | null
 }

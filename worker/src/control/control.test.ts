@@ -27,12 +27,14 @@ let lines: string[]
 let control: Control | undefined
 let policies: WorkerPolicy[]
 let refusals: unknown[]
+let refusedServers: [slug: string, reason: string][]
 let states: ServerStatus[]
 
 beforeEach(async () => {
   asked = []
   policies = []
   refusals = []
+  refusedServers = []
   states = []
   lines = []
   replies = {
@@ -98,6 +100,7 @@ function start(): Promise<void> {
     states: () => states,
     onPolicy: (policy) => void policies.push(policy),
     onKeys: () => Promise.resolve(),
+    onRefused: (slug, reason) => void refusedServers.push([slug, reason]),
     onRevoked: (reason) => void refusals.push(reason),
     backoff: () => 5,
   })
@@ -185,6 +188,29 @@ test('a report is sent until it is taken, and dropped when it is refused', async
   const sent = asked.filter(({ operation }) => operation === 'report').map(({ data }) => data['slug'])
   expect(sent).toEqual(['one', 'one', 'one', 'two'])
   expect(lines.filter((line) => line.includes('The tools of one were refused'))).toHaveLength(1)
+})
+
+test.each([
+  ['too large a list is told in its place', 413, 'request_too_large', [{ problem: 'It failed.' }], []],
+  ['a list that is refused is told in its place', 400, 'invalid_argument', [{ problem: 'It failed.' }], []],
+  ['another package is not served', 409, 'pin_mismatch', [], [['a', 'It failed.']]],
+  ['a server that the policy lacks is none any more', 404, 'server_not_found', [], []],
+])('what becomes of a report that is refused: %s', async (_what, status, code, next, refused) => {
+  replies['report'] = (n) => (n === 1 ? failure(status, code) : result({}))
+  await start()
+  control!.report({ slug: 'a', tools: [{ name: 'x' }] })
+  await until(() => count('report') > next.length && count('heartbeat') > 1)
+  const reports = asked.filter(({ operation }) => operation === 'report').map(({ data }) => data)
+  expect(reports.slice(1)).toEqual(next.map((more) => ({ instanceId: 'i1', slug: 'a', ...more })))
+  expect(refusedServers).toEqual(refused)
+})
+
+test('a server whose list is refused in every form is not served', async () => {
+  replies['report'] = (n) => (n === 1 ? failure(413, 'request_too_large') : failure(502, 'upstream_invalid'))
+  await start()
+  control!.report({ slug: 'a', tools: [{ name: 'x' }] })
+  await until(() => refusedServers.length > 0)
+  expect(refusedServers).toEqual([['a', 'It failed.']])
 })
 
 test('states are told as they are, without what the control plane does not ask for', async () => {

@@ -20,6 +20,8 @@ export interface ControlOptions {
   /** Called with a new or changed policy, which applies from then on. */
   onPolicy(policy: WorkerPolicy): void
   onKeys(keys: readonly DispatchKey[]): Promise<void>
+  /** Called when the control plane takes neither what a server lists nor the report of that. */
+  onRefused(slug: string, reason: string): void
   /** Called once, when the key is no longer valid. The worker asks the control plane nothing after that. */
   onRevoked(reason: Failure): void
   /** Milliseconds before the n-th retry; for tests. */
@@ -45,9 +47,9 @@ const controlBackoff = (failures: number): number => backoffMs(failures, 500, 30
 
 /** Keeps a worker registered with the control plane, which may be unavailable at any time, also at the start. */
 export function createControl(options: ControlOptions): Control {
-  const { client, instanceId, url, states, onPolicy, onKeys, onRevoked, backoff = controlBackoff } = options
+  const { client, instanceId, url, states, onPolicy, onKeys, onRefused, onRevoked, backoff = controlBackoff } = options
   const ended = new AbortController()
-  const outbox = createOutbox(client, instanceId)
+  const outbox = createOutbox(client, instanceId, onRefused)
   let policyVersion: number | null = null
   let heartbeatMs = 0
   let beating = Promise.resolve()

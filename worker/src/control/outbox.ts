@@ -1,5 +1,5 @@
 import type { Input } from '@vitrine/core/api/contract'
-import { ERRORS } from '@vitrine/core/errors'
+import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import { SERVER_ERROR_LENGTH_MAX, SERVER_EVENTS_MAX } from '@vitrine/core/limits'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
 import type { Failure } from '@vitrine/core/result'
@@ -23,19 +23,45 @@ export interface Outbox {
   /** Returns events that could not be delivered, to be sent again. */
   putBack(events: readonly ServerEvent[]): void
   /**
-   * Sends the reports one after the other. A refused one is dropped; if one cannot be sent now, it and the later ones
-   * stay.
+   * Sends the reports one after the other. Where a list is refused, that is reported in its place; if one cannot be
+   * sent now, it and the later ones stay.
    */
   sendReports(): Promise<Failure | null>
 }
 
-export function createOutbox(client: Pick<ControlClient, 'report'>, instanceId: string): Outbox {
+/** Refusals of a server that the policy no longer has. */
+const OUTDATED: ReadonlySet<ErrorCode> = new Set(['server_not_found', 'policy_not_found'])
+
+/** `onRefused` hears of a server that may not be called any more. */
+export function createOutbox(
+  client: Pick<ControlClient, 'report'>,
+  instanceId: string,
+  onRefused: (slug: string, reason: string) => void,
+): Outbox {
   let events: ServerEvent[] = []
   const reports = new Map<string, ToolsReport>()
 
   function keep(all: ServerEvent[]): void {
     // The oldest events are dropped first: a server's current state is reported anyway.
     events = all.slice(-SERVER_EVENTS_MAX)
+  }
+
+  async function sent(report: ToolsReport): Promise<Failure | null> {
+    const { slug } = report
+    const answer = await client.report({ instanceId, ...report })
+    if (answer.ok) return null
+    const { code, message = ERRORS[code].message } = answer.error
+    if (ERRORS[code].retryable || isRevoked(answer.error)) return answer.error
+    logWarning(`The tools of ${slug} were refused: ${textOf(answer.error)}`)
+    if (OUTDATED.has(code)) return null
+    const reason = shortened(message)
+    // Another package than the pinned one is no matter of its list.
+    if (report.problem === undefined && code !== 'pin_mismatch') {
+      const { tools: _refused, ...rest } = report
+      return sent({ ...rest, problem: reason })
+    }
+    onRefused(slug, reason)
+    return null
   }
 
   return {
@@ -50,11 +76,8 @@ export function createOutbox(client: Pick<ControlClient, 'report'>, instanceId: 
     putBack: (undelivered) => keep([...undelivered, ...events]),
     async sendReports() {
       for (const [slug, report] of [...reports]) {
-        const answer = await client.report({ instanceId, ...report })
-        if (!answer.ok) {
-          if (ERRORS[answer.error.code].retryable || isRevoked(answer.error)) return answer.error
-          logWarning(`The tools of ${slug} were refused: ${textOf(answer.error)}`)
-        }
+        const failure = await sent(report)
+        if (failure !== null) return failure
         if (reports.get(slug) === report) reports.delete(slug)
       }
       return null

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
-import { jsonObject } from '@vitrine/core/shapes'
+import { jsonObject, sha256 } from '@vitrine/core/shapes'
 import { isCommand, isToolName } from '@vitrine/core/names'
 import type { CallBody, Sealed } from '@vitrine/core/policy/worker-protocol'
 import { readJson } from '@vitrine/core/json/read'
@@ -19,6 +19,7 @@ const shape = z.strictObject({
   call: z.string().min(1).max(256),
   server: z.string().refine(isToolName),
   command: z.string().refine(isCommand),
+  pinned: sha256.optional(),
   arguments: jsonObject,
   timeoutMs: z.number().int().min(1),
   stream: z.boolean().optional(),
@@ -39,10 +40,11 @@ export async function readCallBody(req: IncomingMessage): Promise<Result<CallBod
     return fail('invalid_argument', undefined, { field: parsed.error.issues[0]?.path.join('.').slice(0, 100) })
   const args = checkJson(parsed.data.arguments, 'arguments')
   if (!args.ok) return args
-  const { stream, user, userSecrets, ...rest } = parsed.data
+  const { pinned, stream, user, userSecrets, ...rest } = parsed.data
   return ok({
     ...rest,
     arguments: args.value as JsonObject,
+    ...(pinned !== undefined && { pinned }),
     ...(stream !== undefined && { stream }),
     ...(user !== undefined && { user }),
     ...(userSecrets && { userSecrets }),

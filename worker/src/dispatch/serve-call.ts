@@ -75,7 +75,7 @@ function firstTime(seen: SeenCalls, { call, exp }: CallClaims): Result<void> {
 /** Makes the call and aborts it at its deadline; `caller` aborts it when the client disconnects. */
 export async function makeCall(
   { pool }: CallParts,
-  { server, command, arguments: args, timeoutMs, user, userSecrets }: CallBody,
+  { server, command, pinned, arguments: args, timeoutMs, user, userSecrets }: CallBody,
   caller: AbortController,
   onProgress?: (progress: JsonObject) => void,
 ): Promise<Result<JsonObject>> {
@@ -85,6 +85,7 @@ export async function makeCall(
       server,
       command,
       arguments: args,
+      ...(pinned !== undefined && { pinned }),
       signal: caller.signal,
       ...(user !== undefined && { user }),
       ...(userSecrets && { userSecrets }),

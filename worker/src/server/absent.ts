@@ -10,6 +10,7 @@ export function absentServer({ slug, absent }: AbsentServer): Server {
     update: () => undefined,
     isSame: (next) => 'absent' in next && next.absent === absent,
     call: async () => ({ ok: false, code: 'server_failed', message: absent }),
+    refuse: () => undefined,
     report: () => ({ slug, state: 'failed', error: absent }),
     stderr: () => [],
     folder: () => undefined,

@@ -5,6 +5,7 @@ import type { Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vi
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import type { Containment } from './containment.ts'
+import type { Listed } from './session.ts'
 
 /** The pool's interface for the worker's HTTP server and its connection to the control plane. */
 export interface Pool {
@@ -23,6 +24,11 @@ export interface Pool {
   call(request: PoolCall): Promise<CallOutcome>
   /** One line per enabled server, in the policy's order. */
   states(): ServerReport[]
+  /**
+   * Stops the calls of a server whose list the control plane refuses, until the server lists something else or is
+   * started anew.
+   */
+  refuse(slug: string, reason: string): void
   /** The last lines of stderr of all the server's processes, oldest first, without credentials. */
   stderr(slug: string): string[]
   /** Stops every process and waits until all have ended. */
@@ -43,8 +49,8 @@ export interface PoolOptions {
   /** Gets the lockfile of a server's pinned package. Called only if the package is not in the cache. */
   lockfile(slug: string): Promise<Result<string>>
   onEvent(event: ServerEvent): void
-  /** Gets the raw tool objects of a server: once it has started, and whenever they change. */
-  onTools(tools: ServerTools): void
+  /** Gets what a server lists: once it has started, and whenever that changes. */
+  onListed(listed: ServerTools): void
   limits?: Partial<PoolLimits>
   /** Whether to hold servers in cgroups, if the host has them. Default true. */
   cgroups?: boolean
@@ -72,6 +78,8 @@ export interface PoolPolicy {
 export interface PoolCall {
   server: string
   command: string
+  /** Hash of the command's pinned definition; the call is refused if the server defines it otherwise now. */
+  pinned?: string
   arguments: JsonObject
   /** The user whose secrets these are. Servers with per-user variables need it and `userSecrets`. */
   user?: string
@@ -94,11 +102,11 @@ export interface ServerReport extends ServerStatus {
   version?: string
 }
 
-export interface ServerTools {
+/** What a server lists. */
+export type ServerTools = Listed & {
   slug: string
   /** The pin of what was installed; null for executables. */
   pin: Pin | null
   /** For a new pin, the lockfile that its `dependencies` is the digest of. */
   lockfile?: string
-  tools: JsonObject[]
 }

@@ -1,4 +1,3 @@
-import type { JsonObject } from '@vitrine/core/json/value'
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, type Result } from '@vitrine/core/result'
 import type { RunnableServer } from './api.ts'
@@ -8,7 +7,7 @@ import { resolveEnvironment } from './environment.ts'
 import type { Processes } from './processes.ts'
 import { createSecrets } from './secrets.ts'
 import { withReason } from './reason.ts'
-import { openSession, type Session } from './session.ts'
+import { openSession, type Listed, type Session } from './session.ts'
 import type { Holder, Slots } from './slots.ts'
 import { readStderr, type StderrLog } from './stderr.ts'
 
@@ -36,7 +35,7 @@ export interface LaunchRequest {
   holder: Holder
   signal: AbortSignal
   log: StderrLog
-  onTools(tools: JsonObject[]): void
+  onListed(listed: Listed): void
 }
 
 /**
@@ -62,7 +61,7 @@ async function startSession(
   { processes, open, limits }: LaunchParts,
   request: LaunchRequest,
 ): Promise<Result<Session>> {
-  const { config, target, forUser, signal, log, onTools } = request
+  const { config, target, forUser, signal, log, onListed } = request
   const environment = await resolveEnvironment(config.env, forUser?.userSecrets ?? null, open)
   if (!environment.ok) return environment
   const { env, secrets: values } = environment.value
@@ -85,7 +84,8 @@ async function startSession(
     startMs: limits.startMs,
     signal,
     offers,
-    onTools: (tools) => onTools(tools.map(child.value.asInImage)),
+    shown: child.value.asInImage,
+    onListed,
     reason,
   })
   return session.ok ? session : fail(session.error.code, withReason(session.error.message ?? '', reason()))

@@ -61,7 +61,7 @@ export async function testPool(
     cgroups,
     lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
     onEvent: (event) => void events.push(event),
-    onTools: (told) => void tools.push(told),
+    onListed: (told) => void tools.push(told),
     open: async (sealed) => {
       const name = 'enc' in sealed ? sealed.enc : ''
       opened.push(name)

@@ -1,3 +1,4 @@
+import { definitionHash } from '@vitrine/core/policy/definition'
 import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -44,7 +45,7 @@ describe('a call', () => {
       ok: true,
       result: { content: [{ type: 'text', text: '"x"' }], unknownField: { kept: true }, _meta: { 'example.org/a': 1 } },
     })
-    expect(t.tools[0]!.tools.find(({ name }) => name === 'echo')).toEqual({
+    expect(t.tools[0]!.tools!.find(({ name }) => name === 'echo')).toEqual({
       name: 'echo',
       inputSchema: { type: 'object' },
       'x-unknown': 4,
@@ -229,10 +230,42 @@ describe('a server', () => {
     await t.pool.apply({ servers: [misbehaving('one')] })
     await t.ask('one', 'change-tools', { name: 'new-tool' })
     await vi.waitFor(() => expect(t.tools).toHaveLength(2), WAIT)
-    expect(t.tools[1]!.tools.map(({ name }) => name)).toContain('new-tool')
+    expect(t.tools[1]!.tools!.map(({ name }) => name)).toContain('new-tool')
     await t.ask('one', 'change-tools', { name: 'new-tool' })
     await t.ask('one', 'echo')
     expect(t.tools).toHaveLength(2)
+  })
+
+  test('that changes a command is not called for what was pinned, from the moment that it says so', async () => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    const pinned = definitionHash(t.tools[0]!.tools!.filter(({ name }) => name === 'echo'))
+    expect(await t.call('one', 'echo', { a: 1 }, { pinned })).toMatchObject({ ok: true })
+    await t.ask('one', 'list-otherwise', { how: 'otherwise' })
+    const changed = { ok: false, code: 'manifest_changed' }
+    expect(await t.call('one', 'echo', { a: 1 }, { pinned })).toMatchObject(changed)
+    const added = definitionHash([{ name: 'gone' }])
+    expect(await t.call('one', 'gone', {}, { pinned: added })).toMatchObject(changed)
+    await t.ask('one', 'list-otherwise', { how: 'well' })
+    expect(await t.call('one', 'echo', { a: 1 }, { pinned })).toMatchObject({ ok: true })
+  })
+
+  test.each([
+    ['does not list its tools any more', 'not', /did not list/],
+    ['lists what cannot be compared', 'unhashable', /cannot be compared/],
+  ])('that %s is not called, and it is told', async (_what, how, problem) => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    const pinned = definitionHash(t.tools[0]!.tools!.filter(({ name }) => name === 'echo'))
+    await t.ask('one', 'list-otherwise', { how })
+    expect(await t.call('one', 'echo', {}, { pinned })).toMatchObject({ ok: false, code: 'manifest_changed' })
+    expect(await t.call('one', 'echo', {})).toMatchObject({ ok: false, code: 'tool_not_found' })
+    expect(t.tools.at(-1)).toMatchObject({ slug: 'one', problem: expect.stringMatching(problem) as string })
+  })
+
+  test('whose list is refused is called no more, until it lists something else', async () => {
+    await t.pool.apply({ servers: [misbehaving('one')] })
+    t.pool.refuse('one', 'The list of tools is too large.')
+    expect(t.pool.states()).toEqual([{ slug: 'one', state: 'failed', error: 'The list of tools is too large.' }])
+    expect(await t.call('one', 'change-tools', { name: 'x' })).toMatchObject({ ok: false, code: 'server_failed' })
   })
 
   test('that names its folder lists the same after each start and at each worker, for whomever it runs', async () => {
@@ -244,7 +277,7 @@ describe('a server', () => {
     await other.ask('one', 'pid', {}, as('ada'))
     await other.close()
     const folder = '/var/lib/vitrine/work/server-one'
-    const [list, ...more] = [...t.tools, ...other.tools].map(({ tools }) => tools.find(({ name }) => name === 'env'))
+    const [list, ...more] = [...t.tools, ...other.tools].map(({ tools }) => tools!.find(({ name }) => name === 'env'))
     expect(list).toMatchObject({ description: `Works in ${folder}, ${folder}/tmp`, at: [folder] })
     for (const again of more) expect(again).toEqual(list)
     expect([t.tools.length, other.tools.length]).toEqual([1, 1])

@@ -35,7 +35,7 @@ export function createPool(options: PoolOptions): Pool {
     bytesMax: options.installBytesMax,
     policyId: options.policyId,
   })
-  const { open, lockfile, onEvent, onTools } = options
+  const { open, lockfile, onEvent, onListed } = options
   const parts: ServerParts = {
     processes,
     slots: createSlots(limits.processesMax),
@@ -44,7 +44,7 @@ export function createPool(options: PoolOptions): Pool {
     installer,
     lockfile,
     onEvent,
-    onTools,
+    onListed,
   }
 
   let servers = new Map<string, Server>()
@@ -102,6 +102,7 @@ export function createPool(options: PoolOptions): Pool {
         message: 'There is no such tool.',
       },
     states: () => [...servers.values()].map((server) => server.report()),
+    refuse: (slug, reason) => servers.get(slug)?.refuse(reason),
     stderr: (slug) => servers.get(slug)?.stderr() ?? [],
     async close() {
       closed = true

@@ -33,7 +33,7 @@ async function withPool(name: string, work: (pool: Pool, tools: ServerTools[]) =
     open: async () => ({ ok: true, value: '' }),
     lockfile: async () => ({ ok: true, value: '{}' }),
     onEvent: () => undefined,
-    onTools: (told) => void tools.push(told),
+    onListed: (told) => void tools.push(told),
   })
   await work(pool, tools).finally(() => pool.close())
 }

@@ -1,5 +1,4 @@
-import { canonicalize } from '@vitrine/core/json/jcs'
-import type { JsonObject } from '@vitrine/core/json/value'
+import { canonicalize, canonicalText } from '@vitrine/core/json/jcs'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { pinDifference } from '@vitrine/core/policy/pin'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
@@ -12,7 +11,7 @@ import { createKeeper, type Keeper } from './keeper.ts'
 import { launch, type ForUser, type LaunchParts } from './launch.ts'
 import { perUserRunner } from './per-user-runner.ts'
 import { PERMANENT, sharedRunner, type Runner } from './runner.ts'
-import type { Session } from './session.ts'
+import type { Listed, Session } from './session.ts'
 import type { Holder } from './slots.ts'
 import { createStderrLog } from './stderr.ts'
 import { findTarget, type Target } from './target.ts'
@@ -23,7 +22,7 @@ export interface ServerParts extends LaunchParts {
   installer: Installer
   lockfile(slug: string): Promise<Result<string>>
   onEvent(event: ServerEvent): void
-  onTools(tools: ServerTools): void
+  onListed(listed: ServerTools): void
 }
 
 /** One server of the policy: one process for all, or one per user if its environment holds users' secrets. */
@@ -33,6 +32,8 @@ export interface Server extends Pick<Runner, 'start' | 'sweep' | 'stop'> {
   /** Whether it would run the same with this configuration. */
   isSame(config: PoolServer): boolean
   call(request: PoolCall): Promise<CallOutcome>
+  /** See Pool.refuse. */
+  refuse(reason: string): void
   report(): ServerReport
   stderr(): string[]
   /** The folder of its package, once that is installed. */
@@ -47,6 +48,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
   let config: PoolServer = initial
   let target: Target | null = null
   let told: string | null = null
+  let refused: string | null = null
   let calls = 0
 
   async function prepare(): Promise<Result<Target>> {
@@ -55,12 +57,13 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     if (found.ok) target = found.value
     return found
   }
-  function onTools(tools: JsonObject[]): void {
-    const text = canonicalize(tools)
+  function onListed(listed: Listed): void {
+    const text = canonicalText(listed)
     if (text === told) return
     told = text
+    refused = null
     const { pin = null, lockfile } = target ?? {}
-    parts.onTools({ slug, pin, tools, ...(lockfile !== undefined && { lockfile }) })
+    parts.onListed({ slug, pin, ...listed, ...(lockfile !== undefined && { lockfile }) })
   }
   function keep(forUser: ForUser | null, holder: Holder, warm = false): Keeper {
     return createKeeper({
@@ -72,7 +75,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
         const found = await prepare()
         if (!found.ok) return found
         const target = found.value
-        const launched = await launch(parts, { config: initial, target, forUser, holder, signal, log, onTools })
+        const launched = await launch(parts, { config: initial, target, forUser, holder, signal, log, onListed })
         return withUnrunScripts(launched, target)
       },
     })
@@ -92,6 +95,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     isSame: (next) => launchKey(next) === launchKey(config) && isSamePin(next, config, target),
     async call(request) {
       if (!isCommandEnabled(config, request.command)) return unknownCommand(request)
+      if (refused !== null) return { ok: false, code: 'server_failed', message: refused }
       calls++
       try {
         return await runner.run(request, (keeper) => callIn(keeper, request, limits.startMs))
@@ -99,7 +103,14 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
         calls--
       }
     },
-    report: () => ({ slug, ...runner.status(), ...(target?.pin && { version: target.pin.version }) }),
+    refuse: (reason) => {
+      refused = reason
+    },
+    report: () => ({
+      slug,
+      ...(refused === null ? runner.status() : { state: 'failed', error: refused }),
+      ...(target?.pin && { version: target.pin.version }),
+    }),
     stderr: () => log.lines(),
     folder: () => target?.folder,
     inFlight: () => calls,
@@ -126,13 +137,19 @@ async function callIn(keeper: Keeper, request: PoolCall, listMs: number): Promis
       message: opened.error.message ?? 'The server could not be started.',
     }
   const session = opened.value
+  if ((await unlessAborted(request.signal, session.upToDate())) === null) return abortedOutcome(request.signal)
   // Some servers add commands while they start, so list them again before refusing.
-  if (!offers(session, request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))
-  return offers(session, request.command) ? session.call(request) : unknownCommand(request)
+  if (!session.commands.has(request.command)) await unlessAborted(request.signal, session.check('tools/list', listMs))
+  return refusalOf(session, request) ?? session.call(request)
 }
 
-function offers({ tools }: Session, command: string): boolean {
-  return tools.some(({ name }) => name === command)
+/** A command is called as long as its definition is the one that the control plane has pinned. */
+function refusalOf({ commands }: Session, request: PoolCall): CallOutcome | null {
+  const { server, command, pinned } = request
+  const found = commands.get(command)
+  if (pinned !== undefined && found !== pinned)
+    return { ok: false, code: 'manifest_changed', message: `${server} has another ${command} than is pinned.` }
+  return found === undefined ? unknownCommand(request) : null
 }
 
 function unknownCommand({ server, command }: PoolCall): CallOutcome {

@@ -8,6 +8,7 @@ import {
 import { randomUUID } from 'node:crypto'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { JsonObject } from '@vitrine/core/json/value'
+import { definitionHash } from '@vitrine/core/policy/definition'
 import type { HealthCheck } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { CallOutcome, PoolCall } from './api.ts'
@@ -21,14 +22,16 @@ import { INVALID_ANSWER, stdioTransport, type StdioTransport } from './transport
 
 /** A process that speaks MCP, after the handshake. */
 export interface Session {
-  /** The raw tool objects of the latest list. */
-  tools: JsonObject[]
+  /** The commands of the latest list, with the hash of what it says of each (definitionHash). */
+  commands: ReadonlyMap<string, string>
+  /** Resolves when no list is under way: the server said that it changed, so what is known of it is out of date. */
+  upToDate(): Promise<void>
   inFlight: number
   /** When the latest call ended, in ms since the epoch. */
   usedAt: number
   /** Never rejects. Resolves when the process ends, at the latest. */
   call(request: Pick<PoolCall, 'command' | 'arguments' | 'signal' | 'onProgress'>): Promise<CallOutcome>
-  /** null if it is healthy, otherwise the problem. Checking with a list also updates `tools`. */
+  /** null if it is healthy, otherwise the problem. Checking with a list also updates `commands`. */
   check(method: HealthCheck['method'], timeoutMs: number): Promise<string | null>
   /** Resolves with a text that says how the process ended. */
   ended: Promise<string>
@@ -46,9 +49,14 @@ export interface SessionOptions {
   signal: AbortSignal
   /** Commands that it returns false for do not exist. */
   offers(command: string): boolean
-  onTools(tools: JsonObject[]): void
+  /** A tool as it is reported and compared. */
+  shown(tool: JsonObject): JsonObject
+  onListed(listed: Listed): void
   reason: Session['reason']
 }
+
+/** What a server lists, or why that cannot be taken. */
+export type Listed = { tools: JsonObject[]; problem?: undefined } | { tools?: undefined; problem: string }
 
 /** Passes on what the server sends: a schema would strip fields that this SDK does not know. */
 const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
@@ -71,7 +79,8 @@ export async function openSession({
   startMs,
   signal: stop,
   offers,
-  onTools,
+  shown,
+  onListed,
   reason,
 }: SessionOptions): Promise<Result<Session>> {
   const transport = stdioTransport(child)
@@ -85,7 +94,7 @@ export async function openSession({
   const signal = AbortSignal.any([timeout, stop])
   try {
     await client.connect(transport, { signal, timeout: NO_TIMEOUT_MS })
-    const session = sessionOf({ child, client, secrets, offers, onTools, reason, transport })
+    const session = sessionOf({ child, client, secrets, startMs, offers, shown, onListed, reason, transport })
     await session.list(signal)
     return ok(session)
   } catch (error) {
@@ -100,7 +109,10 @@ export async function openSession({
   }
 }
 
-interface Parts extends Pick<SessionOptions, 'child' | 'secrets' | 'offers' | 'onTools' | 'reason'> {
+interface Parts extends Pick<
+  SessionOptions,
+  'child' | 'secrets' | 'startMs' | 'offers' | 'shown' | 'onListed' | 'reason'
+> {
   client: Client
   transport: StdioTransport
 }
@@ -109,8 +121,10 @@ function sessionOf({
   child,
   client,
   secrets,
+  startMs,
   offers,
-  onTools,
+  shown,
+  onListed,
   reason,
   transport,
 }: Parts): Session & { list(signal: AbortSignal): Promise<void> } {
@@ -134,25 +148,28 @@ function sessionOf({
 
   async function list(signal: AbortSignal): Promise<void> {
     const tools: JsonObject[] = []
-    let cursor: string | undefined
-    for (let page = 0; page < TOOL_PAGES_MAX; page++) {
-      const answer = await request('tools/list', cursor === undefined ? {} : { cursor }, signal)
-      if (Array.isArray(answer['tools']))
-        tools.push(
-          ...answer['tools']
-            .filter(isTool)
-            .filter(({ name }) => offers(name))
-            .map((tool) => secrets.object(tool)),
-        )
-      cursor = typeof answer['nextCursor'] === 'string' ? answer['nextCursor'] : undefined
-      if (cursor === undefined || tools.length > TOOLS_MAX) break
-    }
-    session.tools = tools.slice(0, TOOLS_MAX)
-    onTools(session.tools)
+    for await (const page of toolPages((params) => request('tools/list', params, signal)))
+      tools.push(...page.filter(({ name }) => offers(name)).map((tool) => shown(secrets.object(tool))))
+    take({ tools: tools.slice(0, TOOLS_MAX) })
   }
 
+  /** Of a list that cannot be compared with another nothing is called. */
+  function take(listed: Listed): void {
+    const commands = listed.tools ? hashesOf(listed.tools) : new Map<string, string>()
+    session.commands = commands ?? new Map()
+    onListed(
+      commands === null ? { problem: 'The list of tools holds text or numbers that cannot be compared.' } : listed,
+    )
+  }
+
+  const relisting = relist(() =>
+    list(AbortSignal.timeout(startMs)).catch(() =>
+      take({ problem: 'The server said that its tools changed, and did not list them.' }),
+    ),
+  )
   const session: ReturnType<typeof sessionOf> = {
-    tools: [],
+    commands: new Map(),
+    upToDate: relisting.done,
     inFlight: 0,
     usedAt: Date.now(),
     ended: child.exited,
@@ -188,15 +205,55 @@ function sessionOf({
       }
     },
   }
-  let listing: Promise<void> | null = null
-  client.setNotificationHandler('notifications/tools/list_changed', async () => {
-    listing ??= list(new AbortController().signal)
-      .catch(() => undefined)
-      .finally(() => {
-        listing = null
-      })
-  })
+  client.setNotificationHandler('notifications/tools/list_changed', relisting.changed)
   return session
+}
+
+/** The pages of a server's list. A cursor that came before leads to what came before. */
+async function* toolPages(
+  ask: (params: JsonObject) => Promise<JsonObject>,
+): AsyncGenerator<(JsonObject & { name: string })[]> {
+  const cursors = new Set<string>()
+  let params: JsonObject = {}
+  for (let tools = 0; cursors.size < TOOL_PAGES_MAX && tools <= TOOLS_MAX;) {
+    const { tools: listed, nextCursor } = await ask(params)
+    const page = Array.isArray(listed) ? listed.filter(isTool) : []
+    tools += page.length
+    yield page
+    if (typeof nextCursor !== 'string' || cursors.has(nextCursor)) return
+    cursors.add(nextCursor)
+    params = { cursor: nextCursor }
+  }
+}
+
+/** Lists again after each change. One that comes while a list is under way may have come too late for it. */
+function relist(list: () => Promise<void>): { changed(): void; done(): Promise<void> } {
+  let listing: Promise<void> | null = null
+  let isOutdated = false
+  async function untilCurrent(): Promise<void> {
+    while (isOutdated) {
+      isOutdated = false
+      await list()
+    }
+    listing = null
+  }
+  return {
+    changed() {
+      isOutdated = true
+      listing ??= untilCurrent()
+    },
+    done: () => listing ?? Promise.resolve(),
+  }
+}
+
+/** By name, the hash of all definitions of that name; null for values that have no canonical text. */
+function hashesOf(tools: readonly JsonObject[]): Map<string, string> | null {
+  const byName = Map.groupBy(tools, ({ name }) => name as string)
+  try {
+    return new Map([...byName].map(([name, definitions]) => [name, definitionHash(definitions)]))
+  } catch {
+    return null
+  }
 }
 
 function failure(

@@ -22,6 +22,7 @@ import { fetchManifest } from '../../manifest/fetch.ts'
 import { listingOf } from '../../manifest/listing.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import { uncheckedIn } from '../../manifest/unchecked.ts'
+import type { Pins } from '../../manifest/record.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { read } from '../../store/path.ts'
@@ -297,8 +298,13 @@ async function sealToken(parts: Parts, request: Registration): Promise<Result<Se
     : ok(authToken)
 }
 
-type Manifest = Pick<ToolDoc, 'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash'>
-const NO_MANIFEST: Manifest = { manifest: null, manifestHash: null, manifestPending: null, manifestPendingHash: null }
+const NO_MANIFEST: Pins = {
+  manifest: null,
+  manifestHash: null,
+  manifestPending: null,
+  manifestPendingHash: null,
+  manifestProblem: null,
+}
 
 /**
  * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so it cannot send a
@@ -310,7 +316,7 @@ async function discover(
   authToken: string | null | undefined,
   endpoint: Settings,
   stored: ToolDoc | undefined,
-): Promise<Manifest | undefined> {
+): Promise<Pins | undefined> {
   if (endpoint.kind !== 'mcp') return NO_MANIFEST
   if (authToken === undefined && stored && stored.credential !== null) return undefined
   const credential = authToken ?? null
@@ -326,8 +332,8 @@ async function discover(
   return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined
 }
 
-function keptManifest(url: string, stored: ToolDoc | undefined): Manifest {
+function keptManifest(url: string, stored: ToolDoc | undefined): Pins {
   if (stored?.url !== url) return NO_MANIFEST
-  const { manifest, manifestHash, manifestPending, manifestPendingHash } = stored
-  return { manifest, manifestHash, manifestPending, manifestPendingHash }
+  const { manifest, manifestHash, manifestPending, manifestPendingHash, manifestProblem } = stored
+  return { manifest, manifestHash, manifestPending, manifestPendingHash, manifestProblem }
 }

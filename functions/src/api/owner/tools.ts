@@ -38,6 +38,7 @@ const FIELDS = [
   'manifestMaxAgeMs',
   'manifestHash',
   'manifestPendingHash',
+  'manifestProblem',
   'breaker',
 ] as const satisfies readonly (keyof ToolDoc)[]
 
@@ -62,6 +63,7 @@ async function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
     manifestMaxAgeMs,
     manifestHash,
     manifestPendingHash,
+    manifestProblem,
   } = tool
   const unchecked = [...(await uncheckedIn(pinnedOf(tool)))].map(([command, notes]) => [command, placesOf(notes)])
   return {
@@ -71,7 +73,7 @@ async function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
     ...(unchecked.length > 0 && { argsUnchecked: Object.fromEntries(unchecked) as Record<string, string> }),
     ...(kind === 'http'
       ? { method }
-      : { manifestPolicy, argsPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash }),
+      : { manifestPolicy, argsPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash, manifestProblem }),
     auth,
     headers,
     enabled,
@@ -171,6 +173,7 @@ export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, 
     policy: tool.manifestPolicy,
     pinnedHash: tool.manifestHash,
     liveHash: tool.manifestPendingHash,
+    problem: tool.manifestProblem,
     added: added.flatMap((command) => after.get(command)!),
     removed: removed.flatMap((command) => before.get(command)!),
     changed: changed.map((command) => ({

@@ -26,15 +26,17 @@ interface Report {
   installed: Pin | null
   /** The lockfile whose digest is `installed.dependencies`. */
   lockfile: string | null
-  /** `{tools}` as JSON text. */
-  manifest: string
-  manifestHash: string
+  listed: Listed
 }
+
+/** What the server lists, as `{tools}` in JSON text; or why that cannot be taken. */
+type Listed = { manifest: string; manifestHash: string } | { problem: string }
 
 /**
  * The first report of a server pins its tools and, for a package, its version, integrity and dependencies, with the
- * lockfile. Later reports must match the pin; changed tools wait for the owner's approval. Each `pin_mismatch` is
- * recorded once.
+ * lockfile. Later reports must match the pin; changed tools wait for the owner's approval, and a list that cannot be taken
+ * stops all calls of the server. Each `pin_mismatch` is recorded once. Errors: upstream_invalid for the first list of a
+ * server, if it cannot be taken: there is nothing to compare its commands with, so the worker must not serve them.
  */
 export const report: WorkerOperation<'report'> = async (parts, by, request) => {
   const reported = readReport(request)
@@ -44,12 +46,9 @@ export const report: WorkerOperation<'report'> = async (parts, by, request) => {
 }
 
 function readReport(request: Request<'worker/report'>): Result<Report> {
-  const { instanceId, slug, tools, lockfile = null } = request
-  const checked = checkJson(tools, 'tools')
-  if (!checked.ok) return checked
-  const manifest = JSON.stringify({ tools })
-  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX)
-    return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
+  const { instanceId, slug, lockfile = null } = request
+  const listed = readListed(request)
+  if (!listed.ok) return listed
   const installed = parsePin(request)
   if (!installed.ok) return installed
   if (lockfile !== null && lockfileDigest(lockfile) !== installed.value?.dependencies) {
@@ -60,9 +59,20 @@ function readReport(request: Request<'worker/report'>): Result<Report> {
     slug,
     installed: installed.value,
     lockfile,
-    manifest,
-    manifestHash: toolsHash(toolsByName(tools)),
+    listed: listed.value,
   })
+}
+
+function readListed({ tools, problem }: Request<'worker/report'>): Result<Listed> {
+  if (tools === undefined && problem !== undefined) return ok({ problem })
+  if (tools === undefined || problem !== undefined)
+    return fail('invalid_argument', 'tools: Either tools or problem.', { field: 'tools' })
+  const checked = checkJson(tools, 'tools')
+  if (!checked.ok) return checked
+  const manifest = JSON.stringify({ tools })
+  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX)
+    return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
+  return ok({ manifest, manifestHash: toolsHash(toolsByName(tools)) })
 }
 
 /** A report has all fields of a pin, or none. */
@@ -137,7 +147,9 @@ function pinned(
   version: unknown,
   replaces: boolean,
 ): Consequence {
-  const { slug, instanceId, installed, lockfile, manifest, manifestHash } = reported
+  const { slug, instanceId, installed, lockfile, listed } = reported
+  if ('problem' in listed) return { writes: [], refused: fail('upstream_invalid', listed.problem) }
+  const { manifest, manifestHash } = listed
   const asked = isNodeServer(server) ? null : server
   if (asked && isExactVersion(asked.version) && asked.version !== installed?.version) {
     return { writes: [], refused: fail('pin_mismatch', `The policy says ${asked.package}@${asked.version}.`) }
@@ -164,6 +176,7 @@ function pinned(
     manifestHash,
     manifestPending: null,
     manifestPendingHash: null,
+    manifestProblem: null,
     refused: null,
   }
   const now = new Date()
@@ -206,7 +219,7 @@ function compared(
   { policyId }: Connector,
   write: (change: Partial<ServerDoc>) => Write,
 ): Consequence {
-  const { slug, installed, manifest, manifestHash, instanceId: instance } = reported
+  const { slug, installed, listed, instanceId: instance } = reported
   const pin = pinOf(stored)
   const other = installed && pin && pinDifference(installed, pin)
   if (other) {
@@ -228,32 +241,25 @@ function compared(
       refused,
     }
   }
-  if (manifestHash === stored.manifestHash) {
-    if (stored.manifestPendingHash === null) return { writes: [] }
-    const meta = {
-      policy: policyId,
-      instance,
-      from: stored.manifestPendingHash,
-      to: manifestHash,
-      change: 'as approved again',
-    }
-    return {
-      draft: { action: 'tool.manifestChanged', target: slug, meta },
-      writes: [write({ manifestPending: null, manifestPendingHash: null })],
-    }
+  const { manifestPendingHash: pending, manifestProblem: stopped = null } = stored
+  const changed = (meta: Meta, pins: Partial<ServerDoc>): Consequence => ({
+    draft: { action: 'tool.manifestChanged', target: slug, meta: { policy: policyId, instance, ...meta } },
+    writes: [write({ manifestPending: null, manifestPendingHash: null, manifestProblem: null, ...pins })],
+  })
+  if ('problem' in listed) {
+    const { problem } = listed
+    return stopped === null
+      ? changed({ from: pending ?? stored.manifestHash, problem }, { manifestProblem: problem })
+      : { writes: [] }
   }
-  if (manifestHash === stored.manifestPendingHash) return { writes: [] }
-  const meta = {
-    policy: policyId,
-    instance,
-    from: stored.manifestHash,
-    to: manifestHash,
-    ...changesOf(stored, manifest),
-  }
-  return {
-    draft: { action: 'tool.manifestChanged', target: slug, meta },
-    writes: [write({ manifestPending: manifest, manifestPendingHash: manifestHash })],
-  }
+  const { manifest, manifestHash } = listed
+  if (stopped === null && manifestHash === (pending ?? stored.manifestHash)) return { writes: [] }
+  if (manifestHash === stored.manifestHash)
+    return changed({ ...(pending !== null && { from: pending }), to: manifestHash, change: 'as approved again' }, {})
+  return changed(
+    { from: stored.manifestHash, to: manifestHash, ...changesOf(stored, manifest) },
+    { manifestPending: manifest, manifestPendingHash: manifestHash },
+  )
 }
 
 /** Bounds the names in an entry's meta; a list may have thousands. */

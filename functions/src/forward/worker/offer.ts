@@ -44,6 +44,7 @@ const CODES: Partial<Record<ErrorCode, { begun: boolean; as?: ErrorCode; elsewhe
   kms_unavailable: { begun: false },
   credential_unreadable: { begun: false },
   args_invalid: { begun: false },
+  manifest_changed: { begun: false, elsewhere: true },
   pin_mismatch: { begun: false, as: 'upstream_unreachable' },
   too_many_calls: { begun: false, elsewhere: true },
   unavailable: { begun: false, as: 'upstream_unreachable', elsewhere: true },

@@ -32,6 +32,8 @@ export interface WorkerCall {
   agentId: string
   /** Id of the invocation. */
   call: string
+  /** Hash of the command's pinned definition, if the server is pinned. */
+  pinned?: string | undefined
   /** In milliseconds since 1970. */
   deadlineMs: number
 }
@@ -131,7 +133,7 @@ function inOrder(workers: readonly LiveWorker[], { underWay, isAbsent }: Seen): 
 }
 
 function bodyOf(
-  { route, call, deadlineMs }: WorkerCall,
+  { route, call, pinned, deadlineMs }: WorkerCall,
   { command = '', args, emit }: ForwardRequest,
   nth: number,
 ): CallBody {
@@ -140,6 +142,7 @@ function bodyOf(
     call: nth === 1 ? call : `${call}.${nth}`,
     server: slug,
     command,
+    ...(pinned !== undefined && { pinned }),
     arguments: args,
     timeoutMs: Math.min(TIMEOUT_MS_MAX, Math.max(1, deadlineMs - Date.now())),
     ...(emit && { stream: true }),
