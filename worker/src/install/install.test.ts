@@ -514,7 +514,7 @@ describe('install scripts', () => {
       open: async () => ({ ok: false, error: { code: 'credential_unreadable' } }),
       lockfile: async () => ({ ok: false, error: { code: 'server_not_found' } }),
       onEvent: () => undefined,
-      onTools: () => undefined,
+      onListed: () => undefined,
     })
     const common = { package: NAME, pinned: null, args: [], env: [], commands: null, enabled: true }
     const healthCheck = { intervalSeconds: 60, timeoutSeconds: 5, method: 'ping' } as const
