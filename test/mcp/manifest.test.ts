@@ -152,7 +152,7 @@ describe('no manifest, and no exception', () => {
     const manifest = await manifestOf(server.url, 's3cret')
     expect(manifest).toEqual({
       ok: false,
-      error: { code: 'upstream_invalid', message: 'The server answered with HTTP 401.' },
+      error: { code: 'upstream_invalid', message: 'The server answered with HTTP 401.', details: { status: 401 } },
     })
   })
 

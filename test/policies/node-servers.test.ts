@@ -105,6 +105,7 @@ describe('[policies.node] a server of the node', () => {
       pinned: null,
       manifestHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       manifestPendingHash: null,
+      manifestProblem: null,
       breaker: { state: 'closed' },
     })
     await done(reportNode(key, [{ ...TOOLS[0], description: 'Another.' }]))

@@ -81,7 +81,8 @@ export function createVerdicts(parts: ManifestParts): Verdicts {
   async function unlisted(agentId: string, tool: ToolDoc, command: string, error: Failure): Promise<Result<Checked>> {
     if (tool.manifest === null) {
       if (tool.manifestPolicy === 'require') return { ok: false, error }
-      silent.set(keyOf(agentId, tool), true)
+      // Waiting for a list that does not come would take the time of every call.
+      if (error.code === 'upstream_timeout') silent.set(keyOf(agentId, tool), true)
       return ok(UNPINNED)
     }
     const problem = problemOf(error)
