@@ -5,7 +5,6 @@ import type { Sealed, ServerEvent, ServerStatus, WorkerPackageServer } from '@vi
 import type { Result } from '@vitrine/core/result'
 import type { PoolLimits } from './bounds.ts'
 import type { Containment } from './containment.ts'
-import type { Listed } from './session.ts'
 
 /** The pool's interface for the worker's HTTP server and its connection to the control plane. */
 export interface Pool {
@@ -102,7 +101,9 @@ export interface ServerReport extends ServerStatus {
   version?: string
 }
 
-/** What a server lists. */
+/** What a server lists, or why that cannot be taken. */
+export type Listed = { tools: JsonObject[]; problem?: undefined } | { tools?: undefined; problem: string }
+
 export type ServerTools = Listed & {
   slug: string
   /** The pin of what was installed; null for executables. */

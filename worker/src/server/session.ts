@@ -11,7 +11,7 @@ import type { JsonObject } from '@vitrine/core/json/value'
 import { definitionHash } from '@vitrine/core/policy/definition'
 import type { HealthCheck } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
-import type { CallOutcome, PoolCall } from './api.ts'
+import type { CallOutcome, Listed, PoolCall } from './api.ts'
 import { CALLS_PER_PROCESS_MAX, TOOL_PAGES_MAX, TOOLS_MAX } from './bounds.ts'
 import { abortedOutcome } from './give-up.ts'
 import type { ServerProcess } from './processes.ts'
@@ -54,9 +54,6 @@ export interface SessionOptions {
   onListed(listed: Listed): void
   reason: Session['reason']
 }
-
-/** What a server lists, or why that cannot be taken. */
-export type Listed = { tools: JsonObject[]; problem?: undefined } | { tools?: undefined; problem: string }
 
 /** Passes on what the server sends: a schema would strip fields that this SDK does not know. */
 const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine', validate: (value) => ({ value }) } }
