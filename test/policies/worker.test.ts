@@ -265,6 +265,14 @@ describe('[connector.pins] a report', () => {
     expect(pins.map(({ meta }) => meta)).toMatchObject([{ server: 'a', package: '@acme/a', ...PIN }])
   })
 
+  it('of tools with schemas that are not understood says what of them is not checked', async () => {
+    const policy = await newPolicy([server('a', { argsPolicy: 'lenient' })])
+    await done(report(policy.key, 'a', [{ name: 'odd', inputSchema: { required: null } }, ...TOOLS]))
+    expect(
+      await done(admin('getServerManifest', { policyId: policy.policyId, slug: 'a' }, policy.owner)),
+    ).toMatchObject({ argsUnchecked: { odd: '#/required' } })
+  })
+
   it('of another version or integrity is refused, and on record once', async () => {
     const policy = await newPolicy([server('a', { version: '^1.0.0' }), server('exact')])
     await failed(report(policy.key, 'exact', TOOLS, { version: '1.2.4' }), 'pin_mismatch')

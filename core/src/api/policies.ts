@@ -4,6 +4,7 @@ import { BUILTINS, builtins, envSource, server, servers, slug, versionSpec } fro
 import { SERVER_STATES } from '../policy/worker-protocol.ts'
 import { id, json, jsonObject, label, sha256, teams, timestamp, toolName } from '../shapes.ts'
 import { operation } from './operation.ts'
+import { argsUnchecked } from './tool-settings.ts'
 import { breakerState } from './tools.ts'
 
 const orgId = id.optional().describe("The caller's own organization by default.")
@@ -206,6 +207,7 @@ export const policyOperations = {
       manifestHash: sha256.nullable(),
       pending: jsonObject.nullable(),
       pendingHash: sha256.nullable(),
+      argsUnchecked,
     }),
     errors: ['policy_not_found', 'server_not_found', 'invalid_name'],
     effect: 'read',

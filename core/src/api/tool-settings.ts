@@ -5,6 +5,10 @@ import { ARGS_POLICIES, MANIFEST_POLICIES } from '../tool.ts'
 
 /** The settings of a registration, which are requested and shown alike. */
 
+export const argsUnchecked = z
+  .record(z.string(), z.string())
+  .optional()
+  .describe('What of the input schemas is not checked, by command: JSON pointers. Absent if there is nothing.')
 export const manifestPolicy = z.enum(MANIFEST_POLICIES)
 
 /** What owners may set of any tool. */

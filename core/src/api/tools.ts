@@ -3,7 +3,7 @@ import { IDEMPOTENCY_KEY_LENGTH_MAX, TIMEOUT_MS_DEFAULT, URL_LENGTH_MAX, USER_TO
 import { id, json, jsonObject, seq, sha256, timestamp, toolName } from '../shapes.ts'
 import { ARGS_POLICIES, HTTP_METHODS, TOOL_KINDS } from '../tool.ts'
 import { operation } from './operation.ts'
-import { manifestPolicy, mcpSettings, settings } from './tool-settings.ts'
+import { argsUnchecked, manifestPolicy, mcpSettings, settings } from './tool-settings.ts'
 
 const auth = z
   .discriminatedUnion('scheme', [
@@ -284,12 +284,7 @@ export const toolOperations = {
           ...settings,
           manifestPolicy: manifestPolicy.optional().describe('For `mcp`, as are the fields up to `manifestProblem`.'),
           argsPolicy: z.enum(ARGS_POLICIES).optional(),
-          argsUnchecked: z
-            .record(z.string(), z.string())
-            .optional()
-            .describe(
-              'What of the input schemas is not checked, by command: JSON pointers. Absent if there is nothing.',
-            ),
+          argsUnchecked,
           manifestMaxAgeMs: z.int().optional(),
           manifestHash: sha256.nullable().optional(),
           manifestPendingHash: sha256

@@ -1,4 +1,4 @@
-import type { Note } from '../args/note.ts'
+import { placesOf, type Note } from '../args/note.ts'
 import { readSchema } from '../args/read-schema.ts'
 import type { Pinned } from './pinned.ts'
 
@@ -12,4 +12,10 @@ export async function uncheckedIn(pinned: Pinned | null): Promise<Map<string, No
     if (notes.length > 0) unchecked.set(command, notes)
   }
   return unchecked
+}
+
+/** The same for owners, as places by command; nothing if all is checked. */
+export async function describeUnchecked(pinned: Pinned | null): Promise<{ argsUnchecked?: Record<string, string> }> {
+  const places = [...(await uncheckedIn(pinned))].map(([command, notes]) => [command, placesOf(notes)])
+  return places.length > 0 ? { argsUnchecked: Object.fromEntries(places) as Record<string, string> } : {}
 }

@@ -10,6 +10,8 @@ import { server, servers } from '@vitrine/core/policy/server-config'
 import type { Request } from '@vitrine/core/api/contract'
 import { type ImportedServer, readServerJson } from '../../policies/server-json.ts'
 import { logs } from '../../store/documents.ts'
+import { pinnedOf } from '../../manifest/pinned.ts'
+import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { read } from '../../store/path.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
@@ -134,6 +136,7 @@ export const getServerManifest: OwnerOperation<'getServerManifest'> = async (par
     manifestHash: doc?.manifestHash ?? null,
     pending: parsed(doc?.manifestPending),
     pendingHash: doc?.manifestPendingHash ?? null,
+    ...(await describeUnchecked(pinnedOf({ manifest: doc?.manifest ?? null }))),
   })
 }
 

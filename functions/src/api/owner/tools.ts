@@ -6,9 +6,8 @@ import { fail, ok } from '@vitrine/core/result'
 import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { breakerState } from '../../store/breaker-state.ts'
 import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
-import { placesOf } from '../../args/note.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
-import { uncheckedIn } from '../../manifest/unchecked.ts'
+import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { type ToolDoc, TOOL_DEFAULTS, logs, paths, toolFrom } from '../../store/documents.ts'
 import { collection, read, select } from '../../store/path.ts'
 import { retryConflicts } from '../../store/retry.ts'
@@ -65,12 +64,11 @@ async function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
     manifestPendingHash,
     manifestProblem,
   } = tool
-  const unchecked = [...(await uncheckedIn(pinnedOf(tool)))].map(([command, notes]) => [command, placesOf(notes)])
   return {
     ...toListed(tool),
     urlIsPublic,
     ...(warnings.length > 0 && { warnings }),
-    ...(unchecked.length > 0 && { argsUnchecked: Object.fromEntries(unchecked) as Record<string, string> }),
+    ...(await describeUnchecked(pinnedOf(tool))),
     ...(kind === 'http'
       ? { method }
       : { manifestPolicy, argsPolicy, manifestMaxAgeMs, manifestHash, manifestPendingHash, manifestProblem }),
