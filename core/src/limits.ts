@@ -49,7 +49,8 @@ export const TIMEOUT_MS_MAX = 60_000
  * outcome.
  */
 export const RECONCILE_AFTER_MS = TIMEOUT_MS_MAX + 5_000
-export const MANIFEST_TIMEOUT_MS = 5_000
+/** How long a server's list of tools is waited for where nobody has set a deadline: at registration, and where a refused command is looked at again. */
+export const MANIFEST_TIMEOUT_MS = 15_000
 /** How long a server's list of tools counts as current. */
 export const MANIFEST_AGE_MS_MAX = 3_600_000
 /** ID tokens of Firebase have about 1,000 characters, custom claims included. */

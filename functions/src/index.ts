@@ -17,6 +17,8 @@ import { environment } from './environment.ts'
 import { exportAudit as exportBundle } from './api/owner/export-audit.ts'
 import { httpForward } from './forward/http/http.ts'
 import { createLargeAnswers } from './answers/large.ts'
+import { mcpConnector } from './forward/mcp/connect.ts'
+import { mcpConnections } from './forward/mcp/connections.ts'
 import { mcpForward } from './forward/mcp/mcp.ts'
 import { workerForward } from './forward/worker/worker.ts'
 import { createGate } from './invoke/gate.ts'
@@ -76,7 +78,8 @@ const answerThread = new URL(
 const load = createLoad(db)
 const openCredential = credentialOpener(vault, env.project)
 const manifests = createManifests()
-const checkManifest = manifestChecker({ dispatcher, egress: env.egress })
+const connections = mcpConnections(mcpConnector({ dispatcher, egress: env.egress }))
+const checkManifest = manifestChecker(connections)
 const signCall = createCallSigner(db)
 
 const parts: Parts = {
@@ -89,7 +92,7 @@ const parts: Parts = {
   openCredential,
   forward: {
     http: httpForward({ dispatcher, egress: env.egress }),
-    mcp: mcpForward({ dispatcher, egress: env.egress }),
+    mcp: mcpForward(connections),
   },
   largeAnswers: createLargeAnswers({ entry: answerThread }),
   gate: createGate(createBreaker()),

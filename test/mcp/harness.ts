@@ -5,7 +5,9 @@ import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Endpoint } from '@vitrine/core/tool'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { readEgressPolicy } from '../../functions/src/egress/policy.ts'
-import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
+import type { Forward, ForwardOutcome, ForwardRequest } from '../../functions/src/forward/forward.ts'
+import { mcpConnector } from '../../functions/src/forward/mcp/connect.ts'
+import { mcpConnections, type Connections } from '../../functions/src/forward/mcp/connections.ts'
 import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
 
 /** The addresses of test servers. */
@@ -13,7 +15,8 @@ export const LOOPBACK = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::
 
 /** What the running test has started. */
 interface Started {
-  forward: ReturnType<typeof mcpForward>
+  connections: Connections
+  forward: Forward
   servers: { close(): Promise<unknown> }[]
 }
 
@@ -23,10 +26,11 @@ let current: Started | undefined
 function started(): Started {
   if (current) return current
   const dispatcher = createDispatcher({ policy: LOOPBACK })
-  const mine: Started = { forward: mcpForward({ dispatcher, egress: LOOPBACK }), servers: [] }
+  const connections = mcpConnections(mcpConnector({ dispatcher, egress: LOOPBACK }))
+  const mine: Started = { connections, forward: mcpForward(connections), servers: [] }
   onTestFinished(async () => {
     current = undefined
-    mine.forward.close()
+    connections.close()
     await dispatcher.destroy()
     for (const server of mine.servers) await server.close()
   })

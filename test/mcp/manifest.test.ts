@@ -1,10 +1,11 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject } from '@vitrine/core/json/value'
 import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
 import { fetchManifest, type Manifest } from '../../functions/src/manifest/fetch.ts'
+import { unlistedWarning } from '../../functions/src/manifest/unlisted.ts'
 import { STRICT } from '../../functions/src/egress/policy.ts'
 import { endpointOf, LOOPBACK, up } from './harness.ts'
 import { freePort, httpServer, legacyServer, modernServer, type TestServer } from './servers.ts'
@@ -191,5 +192,36 @@ describe('no manifest, and no exception', () => {
     await guarded.destroy()
     expect(manifest).toEqual({ ok: false, error: { code: 'blocked_url' } })
     expect(server.seen).toEqual([])
+  })
+})
+
+describe('what an owner is told of a server that lists nothing', () => {
+  const html = { 'content-type': 'text/html' }
+  test.each<[string, (response: ServerResponse, request: IncomingMessage) => void, RegExp]>([
+    ['401', (response) => response.writeHead(401).end(), /the server answered 401: it wants another credential/],
+    ['403', (response) => response.writeHead(403).end(), /the server answered 403/],
+    ['429', (response) => response.writeHead(429).end(), /the server answered 429/],
+    ['500', (response) => response.writeHead(500).end('s3cret'), /the server answered 500\./],
+    ['a redirect', (response) => response.writeHead(302, { location: '/login' }).end(), /the server answered 302/],
+    ['a web page', (response) => response.writeHead(200, html).end('<p>'), /does not answer in MCP/],
+    ['a reset', (_response, request) => request.socket.destroy(), /could not be reached|broke off/],
+    [
+      'an event stream of 2024-11-05',
+      (response, { method }) =>
+        method === 'POST'
+          ? response.writeHead(405).end()
+          : response
+              .writeHead(200, { 'content-type': 'text/event-stream' })
+              .write('event: endpoint\ndata: /messages\n\n'),
+      /HTTP\+SSE of 2024-11-05, which is not supported/,
+    ],
+  ])('since it answers %s', async (_what, answer, expected) => {
+    const server = await up(httpServer((request, response) => answer(response, request)))
+    const found = await manifestOf(server.url, 's3cret')
+    if (found.ok) throw new Error('listed')
+    const network = { dispatcher, egress: LOOPBACK }
+    const warning = await unlistedWarning(network, endpointOf(server.url), 's3cret', found.error)
+    expect(warning).toMatch(expected)
+    expect(warning).not.toContain('s3cret')
   })
 })

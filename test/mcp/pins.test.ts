@@ -4,7 +4,10 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { createScrubber } from '@vitrine/core/scrub/scrub'
 import { createDispatcher } from '../../functions/src/egress/agent.ts'
-import { manifestChecker } from '../../functions/src/manifest/check.ts'
+import { mcpConnector } from '../../functions/src/forward/mcp/connect.ts'
+import { mcpConnections, type Connections } from '../../functions/src/forward/mcp/connections.ts'
+import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
+import { manifestChecker, type CheckManifest } from '../../functions/src/manifest/check.ts'
 import { TOOL_DEFAULTS, type ToolDoc } from '../../functions/src/store/documents.ts'
 import { checkChain } from '../e2e/chain.ts'
 import { admin, call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from '../e2e/world.ts'
@@ -223,11 +226,13 @@ describe('invokeTool', () => {
 
 describe('a look at what a server lists', () => {
   const dispatcher = createDispatcher({ policy: LOOPBACK })
-  let check: ReturnType<typeof manifestChecker>
+  let connections: Connections
+  let check: CheckManifest
   beforeEach(() => {
-    check = manifestChecker({ dispatcher, egress: LOOPBACK })
+    connections = mcpConnections(mcpConnector({ dispatcher, egress: LOOPBACK }))
+    check = manifestChecker(connections)
   })
-  afterEach(() => check.close())
+  afterEach(() => connections.close())
   afterAll(() => dispatcher.destroy())
 
   const look = (url: string, changes: Partial<ToolDoc> = {}, signal = new AbortController().signal) => {
@@ -289,6 +294,58 @@ describe('a look at what a server lists', () => {
     expect(await hash(server.url, { name: 'slow', manifestMaxAgeMs: 60_000 })).toBe(old)
     expect(await hash(server.url, { name: 'slow', manifestMaxAgeMs: 60_000, version: 2 })).not.toBe(old)
     expect(await hash(server.url, { name: 'slow', manifestMaxAgeMs: 0 })).not.toBe(old)
+  })
+
+  it('lasts as long as anybody waits, and no longer', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: go, resolve: answer } = Promise.withResolvers<void>()
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>()
+    const server = await up(
+      httpServer((request, response) => {
+        const { id, method } = request.body as { id?: number; method: string }
+        if (method !== 'tools/list')
+          return response.writeHead(200, { 'content-type': 'application/json' }).end(
+            JSON.stringify({
+              jsonrpc: '2.0',
+              id,
+              result: { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 's', version: '1' } },
+            }),
+          )
+        ask()
+        response.on('close', close)
+        void go.then(() =>
+          response
+            .writeHead(200, { 'content-type': 'application/json' })
+            .end(JSON.stringify({ jsonrpc: '2.0', id, result: { tools: [] } })),
+        )
+      }),
+    )
+    const [short, long] = [new AbortController(), new AbortController()]
+    const first = hash(server.url, {}, short.signal)
+    await asked
+    short.abort('upstream_timeout')
+    expect(await first).toBe('upstream_timeout')
+    // Nobody waits, so the server is let go of.
+    await closed
+    const [third, fourth] = [hash(server.url, {}, long.signal), hash(server.url)]
+    answer()
+    expect(await fourth).toMatch(/^[0-9a-f]{64}$/)
+    expect(await third).toBe(await fourth)
+  })
+
+  it('has one session with the calls', async () => {
+    const server = await up(legacyServer())
+    const first = await look(server.url)
+    const tool = { connection: 'agents/agent/tools/t@1', endpoint: endpointOf(server.url), credential: null }
+    const called = await mcpForward(connections)({
+      ...tool,
+      command: 'add',
+      args: { a: 1, b: 2 },
+      scrubber: createScrubber(null, tool.endpoint.auth),
+      signal: new AbortController().signal,
+    })
+    expect([first.ok, called]).toMatchObject([true, { answered: true, ok: true }])
+    expect(server.sessions.size).toBe(1)
   })
 
   it('does not outlast its caller, and says who ended it', async () => {

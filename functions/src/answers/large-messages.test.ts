@@ -13,6 +13,8 @@ import { digestOf } from './digest.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward/forward.ts'
 import { httpForward } from '../forward/http/http.ts'
 import { createLargeAnswers, type ReadLarge } from './large.ts'
+import { mcpConnector } from '../forward/mcp/connect.ts'
+import { mcpConnections } from '../forward/mcp/connections.ts'
 import { mcpForward } from '../forward/mcp/mcp.ts'
 import { workerForward } from '../forward/worker/worker.ts'
 
@@ -23,7 +25,8 @@ const AUTH: AuthScheme = { scheme: 'bearer' }
 const scrubber = createScrubber(CREDENTIAL, AUTH)
 const egress = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 const dispatcher = createDispatcher({ policy: egress })
-const mcp = mcpForward({ dispatcher, egress })
+const connections = mcpConnections(mcpConnector({ dispatcher, egress }))
+const mcp = mcpForward(connections)
 const largeAnswers = createLargeAnswers({ entry: new URL('./thread.ts', import.meta.url), bytesMin: 0 })
 const inThread = largeAnswers.reader(
   { credential: CREDENTIAL, auth: AUTH, digested: true },
@@ -71,7 +74,7 @@ beforeAll(async () => {
   await once(server, 'listening')
 })
 afterAll(async () => {
-  mcp.close()
+  connections.close()
   await largeAnswers.close()
   await dispatcher.destroy()
   server.close()

@@ -12,6 +12,8 @@ import { endFloods } from '../egress/flood.ts'
 import { readEgressPolicy } from '../egress/policy.ts'
 import type { ForwardOutcome, ForwardRequest } from './forward.ts'
 import { httpForward } from './http/http.ts'
+import { mcpConnector } from './mcp/connect.ts'
+import { mcpConnections } from './mcp/connections.ts'
 import { mcpForward } from './mcp/mcp.ts'
 
 endFloods()
@@ -43,7 +45,8 @@ async function inWorld(test: (world: World) => Promise<void>): Promise<void> {
   const upstream = await startHostileUpstream()
   const dispatcher = createDispatcher({ policy })
   const http = httpForward({ dispatcher, egress: policy })
-  const mcp = mcpForward({ dispatcher, egress: policy })
+  const connections = mcpConnections(mcpConnector({ dispatcher, egress: policy }))
+  const mcp = mcpForward(connections)
   async function call(
     path: string,
     { endpoint: changes, deadlineMs = LONG_MS, ...request }: Call = {},
@@ -76,7 +79,7 @@ async function inWorld(test: (world: World) => Promise<void>): Promise<void> {
   try {
     await test({ upstream, call })
   } finally {
-    mcp.close()
+    connections.close()
     await dispatcher.destroy()
     await vi.waitFor(() => expect(upstream.openSockets()).toBe(0), { timeout: 20_000 })
     await upstream.close()

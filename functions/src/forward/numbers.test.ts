@@ -14,6 +14,8 @@ import { createDispatcher } from '../egress/agent.ts'
 import { readEgressPolicy } from '../egress/policy.ts'
 import type { Forward } from './forward.ts'
 import { httpForward } from './http/http.ts'
+import { mcpConnector } from './mcp/connect.ts'
+import { mcpConnections } from './mcp/connections.ts'
 import { mcpForward } from './mcp/mcp.ts'
 import { workerForward } from './worker/worker.ts'
 
@@ -25,7 +27,8 @@ const scrubber = createScrubber(CREDENTIAL, AUTH)
 const egress = readEgressPolicy({ VITRINE_EGRESS_ALLOW: '127.0.0.0/8,::1' })
 const dispatcher = createDispatcher({ policy: egress })
 const http = httpForward({ dispatcher, egress })
-const mcp = mcpForward({ dispatcher, egress })
+const connections = mcpConnections(mcpConnector({ dispatcher, egress }))
+const mcp = mcpForward(connections)
 const toWorker = workerForward({ dispatcher, sign: async () => 'token' })
 const largeAnswers = createLargeAnswers({ entry: new URL('../answers/thread.ts', import.meta.url) })
 
@@ -87,7 +90,7 @@ beforeAll(async () => {
   await once(server, 'listening')
 })
 afterAll(async () => {
-  mcp.close()
+  connections.close()
   await largeAnswers.close()
   await dispatcher.destroy()
   server.close()

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { MANIFEST_TIMEOUT_MS } from '@vitrine/core/limits'
 import { commit, openingOf } from '@vitrine/core/log/commitment'
 import { ok, type Result } from '@vitrine/core/result'
 import { redactArgs } from '@vitrine/core/scrub/redact'
@@ -29,6 +28,8 @@ export interface Opened {
   credential: Credential
   /** Whether the command is what was pinned, as the server says now. */
   verdict: Result<Checked>
+  /** How much of the call's time that took. */
+  lookedMs: number
 }
 
 /** Nothing is forwarded before the intent is durable. Errors: quota_exceeded, ledger_unavailable, conflict for a used idempotency key. */
@@ -76,16 +77,22 @@ function intentOf(parts: InvokeParts, entered: Entered): Item {
 async function open(parts: InvokeParts, entered: Entered): Promise<Result<Opened>> {
   const credential = await parts.openCredential(entered.agent.id, entered.tool)
   if (!credential.ok) return credential
-  return ok({ credential: credential.value, verdict: await liveVerdict(parts, entered, credential.value) })
+  const startedMs = performance.now()
+  const verdict = await liveVerdict(parts, entered, credential.value)
+  return ok({ credential: credential.value, verdict, lookedMs: performance.now() - startedMs })
 }
 
-/** Asks an MCP server whether the command still is what was pinned. A worker watches over its own servers. */
+/** Asks an MCP server, in the call's own time, whether the command still is what was pinned. A worker watches over its own servers. */
 export async function liveVerdict(
   { verdicts }: InvokeParts,
   { agent, tool, request, params }: Entered,
   credential: Credential,
+  deadline?: AbortSignal,
 ): Promise<Result<Checked>> {
   if (tool.kind !== 'mcp') return ok({ unpinned: tool.kind === 'worker' && tool.manifest === null })
-  const signal = AbortSignal.timeout(Math.min(request.timeoutMs, MANIFEST_TIMEOUT_MS))
+  // A call that goes on without a list needs time of its own.
+  const isNeeded = tool.manifest === null ? tool.manifestPolicy === 'require' : tool.manifestPolicy !== 'warn'
+  const ownTime = AbortSignal.timeout(isNeeded ? request.timeoutMs : Math.ceil(request.timeoutMs / 2))
+  const signal = deadline ? AbortSignal.any([ownTime, deadline]) : ownTime
   return verdicts.live(agent.id, tool, params.command, credential, signal)
 }

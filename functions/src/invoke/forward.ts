@@ -29,7 +29,7 @@ export async function forward(parts: InvokeParts, admitted: Admitted): Promise<F
   if (!opened.ok) return { ...notForwarded(opened.error.code), piecesRedacted: 0 }
   const { token, scrubber } = opened.value.credential
   const startedMs = performance.now()
-  const deadline = startDeadline(request.timeoutMs, request.signal)
+  const deadline = startDeadline(request.timeoutMs - opened.value.lookedMs, request.signal)
   let unpinned = false
   try {
     const pieces = request.emit && scrubbedPieces(scrubber, request.emit)
@@ -95,7 +95,7 @@ function senderOf(
   let known: Result<Checked> | undefined = verdict
   return async (request) => {
     // The first verdict was had while the intent was recorded. A later try asks anew: the server may not have been reached before.
-    const checked = known ?? (await liveVerdict(parts, admitted, credential))
+    const checked = known ?? (await liveVerdict(parts, admitted, credential, request.signal))
     known = undefined
     if (!checked.ok) return notForwarded(checked.error.code).outcome
     onSend(checked.value)

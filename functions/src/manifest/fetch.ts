@@ -17,6 +17,7 @@ import {
   type Exchange,
   type Lease,
 } from '../forward/mcp/exchange.ts'
+import { isGone } from '../forward/mcp/gone.ts'
 import { outcomeOf } from '../forward/mcp/outcome.ts'
 
 const PAGES_MAX = 64
@@ -59,7 +60,7 @@ export async function fetchManifest({
 }
 
 /**
- * Asks over an open connection. Errors: the codes of calls to tools (`upstream_unreachable`, `upstream_timeout`, …);
+ * Asks over an open connection, and says whether that is gone. Errors: the codes of calls to tools (`upstream_unreachable`, `upstream_timeout`, …);
  * upstream_invalid if the server refuses or does not answer with a list; upstream_too_large beyond MANIFEST_BYTES_MAX
  * or 64 pages.
  */
@@ -67,8 +68,12 @@ export async function listManifest(
   connection: Connection,
   lease: Lease,
   signal: AbortSignal,
-): Promise<Result<Manifest>> {
-  return within(signal, lease, (exchange) => exchanges.run(exchange, () => listTools(connection, exchange)))
+): Promise<{ listed: Result<Manifest>; isGone: boolean }> {
+  let asked: Exchange | undefined
+  const listed = await within(signal, lease, (exchange) =>
+    exchanges.run((asked = exchange), () => listTools(connection, exchange)),
+  )
+  return { listed, isGone: !listed.ok && asked !== undefined && isGone(asked, connection) }
 }
 
 async function within(

@@ -21,6 +21,7 @@ import { textOf } from '../../args/note.ts'
 import { fetchManifest } from '../../manifest/fetch.ts'
 import { listingOf } from '../../manifest/listing.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
+import { unlistedWarning } from '../../manifest/unlisted.ts'
 import { uncheckedIn } from '../../manifest/unchecked.ts'
 import type { Pins } from '../../manifest/record.ts'
 import { describeRequest } from '../../lib/log.ts'
@@ -60,7 +61,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
     if (stored && isOutdated(stored)) return fail('credential_unreadable')
     const settings = effective(request.value, stored)
     if (!settings.ok) return settings
-    const [sealed, manifest] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
+    const [sealed, { pins, unlisted }] = await (prepared ??= prepare(parts, request.value, settings.value, stored))
     if (!sealed.ok) return sealed
     const registrations = (stored?.version ?? 0) + 1
     const tool: ToolDoc = {
@@ -68,7 +69,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
       name,
       ...settings.value,
       credential: sealed.value === undefined ? (stored?.credential ?? null) : sealed.value && registrations,
-      ...(manifest ?? keptManifest(settings.value.url, stored)),
+      ...(pins ?? keptManifest(settings.value.url, stored)),
       version: registrations,
       breaker: null,
     }
@@ -77,6 +78,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
     const warnings = [
       ...reachable.value,
       ...warningsOf(tool),
+      ...(unlisted === undefined ? [] : [unlisted]),
       ...uncheckedCredential(tool, sealed.value, stored),
       ...(await schemaWarnings(tool)),
     ]
@@ -309,16 +311,16 @@ const NO_MANIFEST: Pins = {
 /**
  * Asks an MCP server for its tools, best effort. registerTool may encrypt but not decrypt, so it cannot send a
  * credential that is already stored, and a server may list something else to strangers: then the pin stays, or the
- * first call pins.
+ * first call pins. `unlisted` says why there is no list, for the owner.
  */
 async function discover(
   parts: Parts,
   authToken: string | null | undefined,
   endpoint: Settings,
   stored: ToolDoc | undefined,
-): Promise<Pins | undefined> {
-  if (endpoint.kind !== 'mcp') return NO_MANIFEST
-  if (authToken === undefined && stored && stored.credential !== null) return undefined
+): Promise<{ pins?: Pins; unlisted?: string }> {
+  if (endpoint.kind !== 'mcp') return { pins: NO_MANIFEST }
+  if (authToken === undefined && stored && stored.credential !== null) return {}
   const credential = authToken ?? null
   const found = await fetchManifest({
     dispatcher: parts.dispatcher,
@@ -327,9 +329,9 @@ async function discover(
     credential,
     signal: AbortSignal.timeout(MANIFEST_TIMEOUT_MS),
   })
-  if (!found.ok) return undefined
-  const pin = listingOf(found.value, createScrubber(credential, endpoint.auth))
-  return pin.ok ? { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } : undefined
+  const pin = found.ok ? listingOf(found.value, createScrubber(credential, endpoint.auth)) : found
+  if (!pin.ok) return { unlisted: await unlistedWarning(parts, endpoint, credential, pin.error) }
+  return { pins: { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } }
 }
 
 function keptManifest(url: string, stored: ToolDoc | undefined): Pins {

@@ -1,10 +1,8 @@
 import type { StandardSchemaV1 } from '@modelcontextprotocol/client'
-import type { Dispatcher } from 'undici'
-import type { EgressPolicy } from '../../egress/policy.ts'
 import { abortOf } from '../../egress/abort.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward.ts'
-import { CLIENT_TIMEOUT_MS, mcpConnector, type Connection } from './connect.ts'
-import { mcpConnections } from './connections.ts'
+import { CLIENT_TIMEOUT_MS, type Connection } from './connect.ts'
+import type { Connections } from './connections.ts'
 import { allTaken, closeExchange, exchanges, giveUp, newExchange, openLease, type Exchange } from './exchange.ts'
 import { isGone } from './gone.ts'
 import { outcomeOf, rpcErrorOf } from './outcome.ts'
@@ -22,10 +20,8 @@ const AS_SENT: StandardSchemaV1 = { '~standard': { version: 1, vendor: 'vitrine'
  * time; credentials are not part of them. Results are passed on as the server sent them. A call is repeated only when the
  * server cannot have begun it: it did not know the session, or it refused the revision or the headers.
  */
-export function mcpForward(network: { dispatcher: Dispatcher; egress: EgressPolicy }): Forward & { close(): void } {
-  const connections = mcpConnections(mcpConnector(network))
-
-  const forward: Forward = async (request) => {
+export function mcpForward(connections: Connections): Forward {
+  return async (request) => {
     const { command, signal } = request
     if (command === undefined) return { answered: false, status: 0, code: 'upstream_invalid', sent: false }
     if (signal.aborted) return { answered: false, status: 0, code: abortOf(signal), sent: false }
@@ -40,7 +36,6 @@ export function mcpForward(network: { dispatcher: Dispatcher; egress: EgressPoli
     if (opened.connection.era === 'modern' && again.connection.era === 'modern') return outcomeOf(first, signal)
     return afterAnswer(first, outcomeOf(await callTool(again.connection, request, command), signal))
   }
-  return Object.assign(forward, { close: connections.close })
 }
 
 async function callTool(connection: Connection, request: ForwardRequest, name: string): Promise<Exchange> {
