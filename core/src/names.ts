@@ -30,6 +30,19 @@ export function isCommand(text: string): boolean {
   return COMMAND.test(text)
 }
 
+/**
+ * What servers call their tools in fact (`github/list`, `Create CIFS Share`): up to 128 characters that can be seen, and spaces. Unicode's
+ * other characters (controls, formats, lone surrogates, line separators) are for none that is called.
+ */
+const SERVER_COMMAND = /^[^\p{C}\p{Zl}\p{Zp}]{1,128}$/u
+
+export function isServerCommand(text: string): boolean {
+  return SERVER_COMMAND.test(text)
+}
+
+/** What an agent is granted: a tool, or one command of it as its server calls it. */
+export const GRANT_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[^\p{C}\p{Zl}\p{Zp}]{1,128})?$/u
+
 /** A tool, or one command of it: `server__command`, split at the first double underscore. */
 export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[A-Za-z0-9_.-]{1,128})?$/
 

@@ -63,6 +63,9 @@ describe('isVisible', () => {
     [['file__read'], 'files', read!, false],
     // As in a call's name, the first double underscore separates.
     [['files__a__b'], 'files', { command: 'a__b' }, true],
+    [['files__github/list'], 'files', { command: 'github/list' }, true],
+    [['files__Create CIFS Share'], 'files', { command: 'Create CIFS Share' }, true],
+    [['files__Create CIFS Share'], 'files', { command: 'Create' }, false],
     [['a___b'], 'a', { command: '_b' }, true],
     [['a___b'], 'a_', { command: 'b' }, false],
     [[], 'files', 'any', false],

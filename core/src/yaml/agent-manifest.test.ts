@@ -59,7 +59,7 @@ test('tells all problems at once, each where it stands', () => {
     config: {limit: 3}
   - 7
   - {name: b, server: mcp:a_}
-  - {name: "b c", server: mcp:a}
+  - {name: "b\u200bc", server: mcp:a}
 version: 1
 `
   expect(problems(yaml)).toEqual([

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { splitCallName } from '../names.ts'
-import { isCommand } from '../names.ts'
+import { isServerCommand } from '../names.ts'
 import { block, list, noneTwice, serverName } from './fields.ts'
 import { parseYaml, type Parsed } from './file.ts'
 
@@ -41,7 +41,7 @@ const constraints = block({
 })
 
 const detailed = block({
-  name: z.string({ error: 'Must be text.' }).refine(isCommand, 'Must be the name of a command.'),
+  name: z.string({ error: 'Must be text.' }).refine(isServerCommand, 'Must be the name of a command.'),
   server: reference,
   config: constraints.optional(),
 })

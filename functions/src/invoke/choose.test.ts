@@ -53,6 +53,30 @@ describe('paramsOf', () => {
       { command: 'b' },
       { command: 'b', args: {} },
     ],
+    ...['github/list', 'a:b', 'Create CIFS Share', 'überweisen', 'search🔎'].map(
+      (command): [string, ToolDoc, ToolAddress, JsonObject, object] => [
+        `in the arguments, as its server calls it: ${command}`,
+        mcp('a', command),
+        { name: 'tool' },
+        { command, arguments: { x: 1 } },
+        { command, args: { x: 1 } },
+      ],
+    ),
+    [
+      'in the arguments, as no list has it yet',
+      { ...http, kind: 'mcp' },
+      { name: 'tool' },
+      { command: 'a/b' },
+      { command: 'a/b', args: {} },
+    ],
+    [
+      'as the only one, whose own argument is a command',
+      mcp('shell'),
+      { name: 'tool' },
+      { command: 'ls -l' },
+      { command: 'shell', args: { command: 'ls -l' } },
+    ],
+    ['as the only one, however it is called', mcp('a/b'), { name: 'tool' }, {}, { command: 'a/b', args: {} }],
     ['as the only one', mcp('only'), { name: 'tool' }, { x: 1 }, { command: 'only', args: { x: 1 } }],
     [
       "by the registration's own name",
@@ -72,12 +96,22 @@ describe('paramsOf', () => {
     expect(paramsOf(tool, pinnedOf(tool), address, args)).toEqual({ ok: true, value: params })
   })
 
+  it.each(['', 'a\nb', 'a\u0000', 'a\u202eb', 'a\u2028b', '\ud800', 'a\u200bb', 'x'.repeat(129)])(
+    'refuses a name that cannot be seen or is too long (%j)',
+    (command) => {
+      const tool = mcp('a', 'b')
+      expect(paramsOf(tool, pinnedOf(tool), { name: 'tool' }, { command, arguments: {} })).toMatchObject({
+        ok: false,
+        error: { code: 'invalid_argument', details: { field: 'args.command' } },
+      })
+    },
+  )
+
   it.each<[string, ToolDoc, JsonObject]>([
     ['there is no manifest', { ...http, kind: 'mcp' }, {}],
     ['the manifest lists none', mcp(), {}],
     ['there are several', mcp('a', 'b'), { x: 1 }],
     ['the manifest is something else', { ...http, kind: 'mcp', manifest: '{"tools":"none"}' }, {}],
-    ['the command cannot be one', mcp('a', 'b'), { command: 'a b' }],
     ['its arguments are none', mcp('a', 'b'), { command: 'a', arguments: [] }],
   ])('asks for the command when %s', (_why, tool, args) => {
     expect(paramsOf(tool, pinnedOf(tool), { name: 'tool' }, args)).toMatchObject({

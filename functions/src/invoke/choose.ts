@@ -1,5 +1,5 @@
 import { isObject, type JsonObject } from '@vitrine/core/json/value'
-import { isCommand } from '@vitrine/core/names'
+import { isCommand, isServerCommand } from '@vitrine/core/names'
 import { decide } from '@vitrine/core/policy/decide'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Note } from '../args/note.ts'
@@ -105,9 +105,16 @@ export function paramsOf(
 ): Result<Params> {
   if (tool.kind === 'http') return address.command === undefined ? ok({ args }) : fail('tool_not_found')
   if (address.command !== undefined) return ok({ command: address.command, args })
-  if (isAggregated(args)) return ok({ command: args.command, args: args.arguments ?? {} })
   const only = impliedCommand(tool.name, pinned)
+  const named = isAggregated(args) ? args : undefined
+  if (named && isMeant(named, pinned, only)) return ok({ command: named.command, args: named.arguments ?? {} })
   if (only !== undefined) return ok({ command: only, args })
+  if (named)
+    return fail(
+      'invalid_argument',
+      'The name of a command has 1 to 128 characters; controls and others that cannot be seen are none.',
+      { field: 'args.command' },
+    )
   return fail(
     'invalid_argument',
     `Name the command: "${tool.name}__<command>", or args {"command": "<command>", "arguments": {…}}.`,
@@ -117,18 +124,25 @@ export function paramsOf(
 
 function isAggregated(args: JsonObject): args is { command: string; arguments?: JsonObject } {
   const { command, arguments: inner, ...rest } = args
+  return typeof command === 'string' && (inner === undefined || isObject(inner)) && Object.keys(rest).length === 0
+}
+
+/** A tool of its own may take `{command: 'ls -l'}` as its arguments, so a name beyond those of MCP has to be known, or the only thing that can be meant. */
+function isMeant(
+  { command, arguments: inner }: { command: string; arguments?: JsonObject },
+  pinned: Pinned | null,
+  only: string | undefined,
+): boolean {
+  if (isCommand(command)) return true
   return (
-    typeof command === 'string' &&
-    isCommand(command) &&
-    (inner === undefined || isObject(inner)) &&
-    Object.keys(rest).length === 0
+    isServerCommand(command) && (only === undefined || inner !== undefined || pinned?.commands.has(command) === true)
   )
 }
 
 function impliedCommand(toolName: string, pinned: Pinned | null): string | undefined {
   const commands = pinned?.commands
   const [only] = commands?.size === 1 ? commands.keys() : []
-  if (only !== undefined && isCommand(only)) return only
+  if (only !== undefined && isServerCommand(only)) return only
   return commands?.has(toolName) ? toolName : undefined
 }
 

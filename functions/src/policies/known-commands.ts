@@ -1,4 +1,4 @@
-import { isCommand } from '@vitrine/core/names'
+import { isServerCommand } from '@vitrine/core/names'
 import { isCommandEnabled, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { pinnedOf } from '../manifest/pinned.ts'
 import type { Load } from '../store/load.ts'
@@ -40,5 +40,5 @@ function commandsOf(server: ServerConfig, stored: ServerDoc | undefined): readon
 
 function namesOf(pins: Parameters<typeof pinnedOf>[0]): string[] | null {
   const pinned = pinnedOf(pins)
-  return pinned && [...pinned.commands.keys()].filter(isCommand)
+  return pinned && [...pinned.commands.keys()].filter(isServerCommand)
 }

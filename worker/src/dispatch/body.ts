@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import * as z from 'zod'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { jsonObject, sha256 } from '@vitrine/core/shapes'
-import { isCommand, isToolName } from '@vitrine/core/names'
+import { isServerCommand, isToolName } from '@vitrine/core/names'
 import type { CallBody, Sealed } from '@vitrine/core/policy/worker-protocol'
 import { readJson } from '@vitrine/core/json/read'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -18,7 +18,7 @@ const sealed: z.ZodType<Sealed> = z.union([
 const shape = z.strictObject({
   call: z.string().min(1).max(256),
   server: z.string().refine(isToolName),
-  command: z.string().refine(isCommand),
+  command: z.string().refine(isServerCommand),
   pinned: sha256.optional(),
   arguments: jsonObject,
   timeoutMs: z.number().int().min(1),

@@ -222,7 +222,7 @@ test.each([
 test.each([
   { timeoutMs: 0 },
   { timeoutMs: 1.5 },
-  { command: 'a b' },
+  { command: 'a\u200bb' },
   { command: '' },
   { server: 'A' },
   { server: 'a__b' },
