@@ -40,11 +40,8 @@ export function isServerCommand(text: string): boolean {
   return SERVER_COMMAND.test(text)
 }
 
-/** What an agent is granted: a tool, or one command of it as its server calls it. */
-export const GRANT_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[^\p{C}\p{Zl}\p{Zp}]{1,128})?$/u
-
-/** A tool, or one command of it: `server__command`, split at the first double underscore. */
-export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[A-Za-z0-9_.-]{1,128})?$/
+/** A tool, or one command of it as its server calls it: `server__command`, split at the first double underscore. */
+export const CALL_NAME = /^[a-z0-9](?:[a-z0-9-]|_(?!_)){0,62}(?:__[^\p{C}\p{Zl}\p{Zp}]{1,128})?$/u
 
 /** A SHA-256 hash: 64 hex digits, always lower-case. */
 export const SHA256 = /^[0-9a-f]{64}$/

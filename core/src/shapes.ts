@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { isObject, type JsonObject, type JsonValue } from './json/value.ts'
 import { LABEL_LENGTH_MAX, TEAMS_PER_ORG_MAX } from './limits.ts'
-import { COMMAND, GRANT_NAME, ID, SHA256, TOOL_NAME } from './names.ts'
+import { CALL_NAME, COMMAND, ID, SHA256, TOOL_NAME } from './names.ts'
 
 /** Shapes that several requests and files share. A check's message is its error code, where it has one of its own. */
 
@@ -9,7 +9,7 @@ export const id = z.string().regex(ID, 'Must be an id.')
 export const toolName = z.string().regex(TOOL_NAME, 'invalid_name')
 export const command = z.string().regex(COMMAND, 'Must be 1 to 128 of A-Z, a-z, 0-9, "_", "." and "-".')
 /** A tool, or one command of it: `server__command`. */
-export const grantName = z.string().regex(GRANT_NAME, 'invalid_name')
+export const callName = z.string().regex(CALL_NAME, 'invalid_name')
 export const label = z
   .string()
   .trim()

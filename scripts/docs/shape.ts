@@ -1,4 +1,4 @@
-import { COMMAND, GRANT_NAME, ID, TOOL_NAME } from '@vitrine/core/names'
+import { CALL_NAME, COMMAND, ID, TOOL_NAME } from '@vitrine/core/names'
 import type { JsonSchema } from '@vitrine/core/api/json-schema'
 
 /** JSON Schemas of the contract as people read them: rows of a table, and types in the notation of TypeScript. */
@@ -17,7 +17,7 @@ type Schemas = Readonly<Record<string, JsonSchema>>
 const TEXTS: Readonly<Record<string, string>> = {
   [ID.source]: 'id',
   [TOOL_NAME.source]: 'tool name',
-  [GRANT_NAME.source]: 'call name',
+  [CALL_NAME.source]: 'call name',
   [COMMAND.source]: 'command',
   '^[0-9a-f]{64}$': 'SHA-256',
   '^\\d{4}-(0[1-9]|1[0-2])$': 'month',

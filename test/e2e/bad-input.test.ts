@@ -211,7 +211,10 @@ describe('invokeTool', () => {
     ['[input.name] a long name', { code: 'invalid_name', data: { ...ok, name: 't'.repeat(64) } }],
     ['[input.name] a line break at the end', { code: 'invalid_name', data: { ...ok, name: 'tool\n' } }],
     ['[input.name] a command without a name', { code: 'invalid_name', data: { ...ok, name: 'tool__' } }],
-    ['[input.name] a command with a slash', { code: 'invalid_name', data: { ...ok, name: 'tool__a/b' } }],
+    [
+      '[input.name] a command with a control character',
+      { code: 'invalid_name', data: { ...ok, name: 'tool__a\u0000b' } },
+    ],
     ["[input.name] a name of Firestore's own", { code: 'invalid_name', data: { ...ok, name: '__tool__' } }],
   ])('%s', (_what, wrong) => refuses('invokeTool', agent.key, wrong))
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { AGENT_MANIFEST_BYTES_MAX } from '../limits.ts'
 import { utf8 } from '../bytes.ts'
-import { grantName, id, label, teams } from '../shapes.ts'
+import { callName, id, label, teams } from '../shapes.ts'
 import { operation } from './operation.ts'
 
 const agentYaml = z
@@ -25,7 +25,7 @@ export const agentOperations = {
       name: label,
       orgId: id.optional().describe("The caller's own organization by default."),
       allowedTools: z
-        .array(grantName)
+        .array(callName)
         .max(1000)
         .nullable()
         .default(null)

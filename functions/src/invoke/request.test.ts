@@ -12,6 +12,9 @@ describe('parseToolAddress', () => {
     ['github__a__b', { name: 'github', command: 'a__b' }],
     ['github___a', { name: 'github', command: '_a' }],
     [`github__${'c'.repeat(128)}`, { name: 'github', command: 'c'.repeat(128) }],
+    ['github__github/list', { name: 'github', command: 'github/list' }],
+    ['github__Create CIFS Share', { name: 'github', command: 'Create CIFS Share' }],
+    ['github__\u00e9', { name: 'github', command: '\u00e9' }],
     ['t'.repeat(63), { name: 't'.repeat(63) }],
   ])('reads %s', (text, address) => {
     expect(parseToolAddress(text)).toEqual({ ok: true, value: address })
@@ -29,9 +32,10 @@ describe('parseToolAddress', () => {
     'a.b',
     'a\n',
     'a__b\n',
-    'a__b/c',
-    'a__b c',
-    'a__\u00e9',
+    'a__b\u0000',
+    'a__b\u200bc',
+    'a__\u2028',
+    'a__\ud800',
     '\u00e9',
     't'.repeat(64),
     `a__${'c'.repeat(129)}`,

@@ -2,7 +2,7 @@ import type { ParsedKey } from '@vitrine/core/keys/key'
 import { checkJson, type JsonObject } from '@vitrine/core/json/value'
 import { ARGS_BYTES_MAX, TIMEOUT_MS_MAX } from '@vitrine/core/limits'
 import type { Meta } from '@vitrine/core/log/entry'
-import { CALL_NAME, isCommand, isToolName, splitCallName } from '@vitrine/core/names'
+import { CALL_NAME, isServerCommand, isToolName, splitCallName } from '@vitrine/core/names'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { readAgentKey } from '../auth/bearer.ts'
 import type { Call } from '../http/callable.ts'
@@ -67,7 +67,7 @@ export function parseToolAddress(text: string): Result<ToolAddress> {
 export function readingsOf(address: ToolAddress): ToolAddress[] {
   const { name, command } = address
   const longer = command?.startsWith('_') ? { name: `${name}_`, command: command.slice(1) } : undefined
-  return longer && isToolName(longer.name) && isCommand(longer.command) ? [longer, address] : [address]
+  return longer && isToolName(longer.name) && isServerCommand(longer.command) ? [longer, address] : [address]
 }
 
 export function commandMeta({ address: { command } }: InvokeRequest): Meta {
