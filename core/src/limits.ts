@@ -2,6 +2,8 @@
 
 /** Request body: a full set of arguments, escaped, with room for its envelope. */
 export const REQUEST_BYTES_MAX = 1_048_576
+/** A report of a worker: a list of tools, and the lockfile with its quotes escaped. */
+export const REPORT_BYTES_MAX = 6 * 1024 * 1024
 /** Arguments as JSON in UTF-8: keeps one opening well below the 1 MiB that a Firestore document may have. */
 export const ARGS_BYTES_MAX = 256 * 1024
 /**
@@ -36,8 +38,9 @@ export const IDEMPOTENCY_HOURS = 24
 export const URL_LENGTH_MAX = 2048
 export const HEADERS_MAX = 32
 export const HEADER_VALUE_LENGTH_MAX = 4096
-/** A manifest as JSON: the tool's document stores it and listTools returns it. */
-export const MANIFEST_BYTES_MAX = 256 * 1024
+/** An MCP server's list of tools as JSON: one of 262 commands takes 327 KiB. A report of a worker brings one. */
+export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024
+export const LIST_TOO_LARGE = `The list of tools is larger than ${MANIFEST_BYTES_MAX / 1024 ** 2} MiB.`
 export const LABEL_LENGTH_MAX = 100
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 

@@ -4,6 +4,7 @@ import { getFirestore } from 'firebase-admin/firestore'
 import { onSchedule } from 'firebase-functions/v2/scheduler'
 import { setGlobalOptions } from 'firebase-functions/v2/options'
 import { onRequest, type HttpsFunction, type HttpsOptions } from 'firebase-functions/v2/https'
+import { REPORT_BYTES_MAX } from '@vitrine/core/limits'
 import { ok, type Result } from '@vitrine/core/result'
 import { admin as adminOperation } from './api/owner/operations.ts'
 import { createBreaker } from './invoke/breaker.ts'
@@ -36,6 +37,7 @@ import { createLedger } from './ledger/ledger.ts'
 import { listTools as list } from './api/agent/list-tools.ts'
 import { manifestChecker } from './manifest/check.ts'
 import { createManifests } from './manifest/pinned.ts'
+import { createLists } from './manifest/lists.ts'
 import { createVerdicts } from './manifest/verdict.ts'
 import type { Parts } from './parts.ts'
 import { getReceipt as readReceipt } from './api/agent/get-receipt.ts'
@@ -77,6 +79,7 @@ const answerThread = new URL(
 
 const load = createLoad(db)
 const openCredential = credentialOpener(vault, env.project)
+const lists = createLists(load)
 const manifests = createManifests()
 const connections = mcpConnections(mcpConnector({ dispatcher, egress: env.egress }))
 const checkManifest = manifestChecker(connections)
@@ -96,8 +99,9 @@ const parts: Parts = {
   },
   largeAnswers: createLargeAnswers({ entry: answerThread }),
   gate: createGate(createBreaker()),
+  lists,
   manifests,
-  verdicts: createVerdicts({ db, append, openCredential, checkManifest, manifests }),
+  verdicts: createVerdicts({ db, append, openCredential, checkManifest, lists, manifests }),
   checkArgs: createArgsChecker(),
   dispatcher,
   project: env.project,
@@ -108,7 +112,7 @@ const parts: Parts = {
   publisher: createPublisher(env, dispatcher),
   witnesses: env.witnesses,
   secretEnv: env.secretEnv,
-  routes: createRoutes(env.project),
+  routes: createRoutes(env.project, lists),
   forwardToWorker: workerForward({ dispatcher, sign: signCall }),
   readServerLog: serverLogReader({ dispatcher, sign: signCall }),
 }
@@ -120,11 +124,11 @@ function serve(
   name: string,
   serviceAccount: string,
   operation: (parts: Parts, call: Call) => Promise<Result<object>>,
-  options: HttpsOptions = {},
+  { bytesMax, ...options }: HttpsOptions & { bytesMax?: number } = {},
 ): HttpsFunction {
   return onRequest(
     { cors: true, serviceAccount: `${serviceAccount}@`, ...options },
-    callable(name, (call) => operation(parts, call)),
+    callable(name, (call) => operation(parts, call), bytesMax),
   )
 }
 
@@ -149,7 +153,7 @@ export const admin = serve('admin', 'vitrine-admin', adminOperation)
 /**
  * For tools workers, by their connector key. It neither encrypts nor decrypts: secrets pass through as they are stored.
  */
-export const worker = serve('worker', 'vitrine-connect', workerOperation)
+export const worker = serve('worker', 'vitrine-connect', workerOperation, { bytesMax: REPORT_BYTES_MAX })
 
 /** Closes the calls of processes that died. Idempotent, and safe to run in parallel, with itself too. */
 export const reconcile = onSchedule(

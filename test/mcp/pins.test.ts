@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { toNodeHandler, type NodeIncomingMessageLike } from '@modelcontextprotocol/node'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -10,7 +11,19 @@ import { mcpForward } from '../../functions/src/forward/mcp/mcp.ts'
 import { manifestChecker, type CheckManifest } from '../../functions/src/manifest/check.ts'
 import { TOOL_DEFAULTS, type ToolDoc } from '../../functions/src/store/documents.ts'
 import { checkChain } from '../e2e/chain.ts'
-import { admin, call, done, failed, invoke, newAgent, newSecret, register, usageOf, type Agent } from '../e2e/world.ts'
+import {
+  admin,
+  call,
+  db,
+  done,
+  failed,
+  invoke,
+  newAgent,
+  newSecret,
+  register,
+  usageOf,
+  type Agent,
+} from '../e2e/world.ts'
 import { endpointOf, LOOPBACK, up } from './harness.ts'
 import { freePort, httpServer, legacyServer, modernServer, type TestServer } from './servers.ts'
 
@@ -178,6 +191,41 @@ describe('invokeTool', () => {
     await done(use('add', { a: 1, b: 2 }))
     expect((await changes()).map(({ meta }) => meta['first'])).toEqual([true])
     await failed(use('none'), 'tool_not_found')
+  })
+
+  it('[manifest.long] takes a list of megabytes, which calls do not read again and again', async () => {
+    server.tools = { read: 'Reads.' }
+    const padding = (of: number) =>
+      Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`p${of}_${i}`, randomBytes(6_000).toString('base64')]))
+    server.tools = { read: 'Reads.', ...padding(0) }
+    await connect()
+    const lists = async () =>
+      (await db().collection(`agents/${agent.id}/tools/files/lists`).get()).docs.map(({ id }) => id)
+    const stored = async () => (await db().doc(`agents/${agent.id}/tools/files`).get()).data()!
+    expect(await lists()).toHaveLength(2)
+    expect(JSON.stringify(await stored()).length).toBeLessThan(2_000)
+    await done(use('read'))
+    const { tools } = await done<{ tools: { manifest: { tools: object[] } }[] }>(
+      call('listTools', {}, { bearer: agent.key }),
+    )
+    expect(tools[0]!.manifest.tools).toHaveLength(201)
+
+    server.tools = { read: 'Reads and writes.', ...padding(1) }
+    await failed(use('read'), 'manifest_changed')
+    expect(await lists()).toHaveLength(4)
+    const { liveHash } = await diff()
+    await done(approve(liveHash))
+    await done(use('read'))
+    expect(await lists()).toHaveLength(2)
+    server.tools = { read: 'Reads and writes.', ...padding(2), ...padding(3), ...padding(4) }
+    await failed(use('read'), 'manifest_changed')
+    expect(await lists()).toHaveLength(2)
+    expect(await diff()).toMatchObject({ problem: 'The list of tools is larger than 4 MiB.', liveHash: null })
+    server.tools = { read: 'Reads.' }
+    await failed(use('read'), 'manifest_changed')
+    await done(approve((await diff()).liveHash))
+    await done(use('read'))
+    expect(await lists()).toEqual([])
   })
 
   it('refuses when there is no telling what the server lists', async () => {

@@ -9,6 +9,7 @@ import type { ForwardOutcome, ForwardRequest } from '../../functions/src/forward
 import { workerForward } from '../../functions/src/forward/worker/worker.ts'
 import { createLoad, loadAhead, type Load } from '../../functions/src/store/load.ts'
 import { policyTools } from '../../functions/src/policies/agent-tools.ts'
+import { createLists } from '../../functions/src/manifest/lists.ts'
 import { createManifests } from '../../functions/src/manifest/pinned.ts'
 import { createRoutes, workerVerdict, type Routes, type WorkerTool } from '../../functions/src/policies/find.ts'
 import { createCallSigner } from '../../functions/src/forward/worker/token.ts'
@@ -49,10 +50,19 @@ beforeEach(async () => {
     })
 })
 
+function policyParts() {
+  const load = createLoad(db())
+  return { db: db(), load, lists: createLists(load) }
+}
+
 function counted(): { load: Load; trips: () => number; routes: Routes } {
   let trips = 0
   const load = createLoad(db())
-  return { load: (paths) => (trips++, load(paths)), trips: () => trips, routes: createRoutes(stack().project) }
+  return {
+    load: (paths) => (trips++, load(paths)),
+    trips: () => trips,
+    routes: createRoutes(stack().project, createLists(load)),
+  }
 }
 
 const find = (routes: Routes, of: ReturnType<typeof agent>, slug = 'github', user?: string) =>
@@ -69,9 +79,7 @@ describe('[policies.route] a name', () => {
     expect(await find(routes, agent([team]), 'jira')).toMatchObject({ enabled: false })
     expect(await find(routes, agent(), 'none')).toBeUndefined()
     expect(await find(routes, { ...agent(), orgId: 'another' })).toBeUndefined()
-    expect((await policyTools({ db: db(), load: createLoad(db()) }, agent([team]))).map(({ name }) => name)).toEqual([
-      'github',
-    ])
+    expect((await policyTools(policyParts(), agent([team]))).map(({ name }) => name)).toEqual(['github'])
     await done(admin('deletePolicy', { policyId: ofTeam.policyId }, owner))
     expect((await find(routes, agent([team])))?.route.policyId).toBe(policy.policyId)
   })
@@ -108,7 +116,7 @@ describe('[policies.route] a name', () => {
       admin('updatePolicy', { policyId: policy.policyId, servers: [server('github', { commands: ['add'] })] }, owner),
     )
     expect(await verdict('echo')).toMatchObject({ error: { code: 'tool_not_found' } })
-    expect(await policyTools({ db: db(), load: createLoad(db()) }, agent())).toEqual([
+    expect(await policyTools(policyParts(), agent())).toEqual([
       { name: 'github', kind: 'worker', url: '', manifest: { tools: [{ name: 'add' }] } },
     ])
     await done(report(policy.key, 'github', [TOOLS[0]!, { name: 'add', description: 'New.' }]))
@@ -423,7 +431,7 @@ describe('[policies.forward] a call', () => {
     const now = (await find(counted().routes, agent()))!
     for (let i = 0; i < 5; i++) await callWith(now)
     expect(stub.calls).toEqual([])
-    const late = createRoutes(stack().project, () => Date.now() + 31_000)
+    const late = createRoutes(stack().project, createLists(createLoad(db())), () => Date.now() + 31_000)
     expect((await find(late, agent()))?.route.workers).toEqual([])
   })
 })

@@ -520,7 +520,7 @@ describe('[connector.pins] a report', () => {
     ['invalid_argument', { lockfile: OTHER_LOCKFILE }],
     ['upstream_too_large', { lockfile: 'é'.repeat(LOCKFILE_BYTES_MAX / 2 + 1) }],
     ['invalid_argument', { tools: ['echo'] }],
-    ['upstream_too_large', { tools: [{ name: 'x', description: 'x'.repeat(300_000) }] }],
+    ['upstream_too_large', { tools: [{ name: 'x', description: 'x'.repeat(4_300_000) }] }],
     ['invalid_argument', { tools: [JSON.parse('{"name":"x","inputSchema":{"__proto__":1}}')] }],
   ])('is refused with %s', async (code, data) => {
     const { key } = await newPolicy([server('a')])

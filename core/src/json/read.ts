@@ -15,8 +15,8 @@ interface Request {
  * The body of a request, parsed by `parseJson`; undefined if it is empty. Errors: request_too_large, invalid_json (also for bytes that
  * are not UTF-8), cancelled.
  */
-export async function readJson(request: Request): Promise<Result<JsonValue | undefined>> {
-  const bytes = await readBytes(request)
+export async function readJson(request: Request, bytesMax = REQUEST_BYTES_MAX): Promise<Result<JsonValue | undefined>> {
+  const bytes = await readBytes(request, bytesMax)
   if (!bytes.ok) return bytes
   if (bytes.value.length === 0) return ok(undefined)
   try {
@@ -26,19 +26,17 @@ export async function readJson(request: Request): Promise<Result<JsonValue | und
   }
 }
 
-function readBytes(request: Request): Promise<Result<Uint8Array>> {
+function readBytes(request: Request, bytesMax: number): Promise<Result<Uint8Array>> {
   return new Promise((resolve) => {
     const chunks: Uint8Array[] = []
     let length = 0
     request.on('data', (chunk) => {
       length += chunk.length
-      if (length <= REQUEST_BYTES_MAX) chunks.push(chunk)
+      if (length <= bytesMax) chunks.push(chunk)
       // Keep reading and drop the rest: a sender that is still sending would not read the answer.
       else resolve(fail('request_too_large'))
     })
-    request.once('end', () =>
-      resolve(length <= REQUEST_BYTES_MAX ? ok(joined(chunks, length)) : fail('request_too_large')),
-    )
+    request.once('end', () => resolve(length <= bytesMax ? ok(joined(chunks, length)) : fail('request_too_large')))
     request.once('close', () => resolve(fail('cancelled')))
   })
 }

@@ -32,16 +32,18 @@ export type FrameworkRequest = IncomingMessage & { path?: string }
  * Serves a handler under the Firebase callable protocol: `POST {data}` is answered with `{result}` or
  * `{error: {status, message, details: {code, retryable, …}}}`, or in the protocol's streaming form if the request
  * accepts `text/event-stream` (https://firebase.google.com/docs/functions/callable-reference).
+ * Requests are bounded by `bytesMax`, REQUEST_BYTES_MAX by default.
  * Firebase's own onCall cannot be used: it rejects every bearer token that is not an ID token.
  */
 export function callable(
   name: string,
   handler: Handler,
+  bytesMax?: number,
 ): (req: FrameworkRequest, res: ServerResponse) => Promise<void> {
   return (req, res) =>
     logRequest(name, req.headers, async () => {
       const stream = wantsEventStream(req.headers.accept) ? eventStream(res) : undefined
-      const result = await readCall(req, res)
+      const result = await readCall(req, res, bytesMax)
         .then((call) => (call.ok ? handler(stream ? { ...call.value, emit: stream.message } : call.value) : call))
         .catch(thrown)
       if (!result.ok) replyError(res, result.error, stream?.end)
@@ -56,8 +58,8 @@ function thrown(error: unknown): Result<never> {
 }
 
 /** Reads the request of a call, whatever form its answer takes. */
-export async function readCall(req: FrameworkRequest, res: ServerResponse): Promise<Result<Call>> {
-  const data = await readData(req)
+export async function readCall(req: FrameworkRequest, res: ServerResponse, bytesMax?: number): Promise<Result<Call>> {
+  const data = await readData(req, bytesMax)
   if (!data.ok) return data
   const caller = new AbortController()
   res.once('close', () => {
@@ -67,9 +69,9 @@ export async function readCall(req: FrameworkRequest, res: ServerResponse): Prom
   return ok({ data: data.value, authorization: req.headers.authorization, path, signal: caller.signal })
 }
 
-async function readData(req: FrameworkRequest): Promise<Result<unknown>> {
+async function readData(req: FrameworkRequest, bytesMax?: number): Promise<Result<unknown>> {
   if (req.method !== 'POST') return fail('method_not_allowed')
-  const body = await readJson(req)
+  const body = await readJson(req, bytesMax)
   if (!body.ok) return body
   if (body.value === undefined) return fail('invalid_request', 'The body is empty; it must be {"data": {…}}.')
   if (!isObject(body.value) || !Object.hasOwn(body.value, 'data')) return fail('invalid_request')

@@ -1,6 +1,7 @@
 import type { Firestore } from 'firebase-admin/firestore'
 import { expect, it } from 'vitest'
 import { formatKey, hashSecret } from '@vitrine/core/keys/key'
+import { createLists } from '../manifest/lists.ts'
 import { paths } from '../store/documents.ts'
 import { createLoad } from '../store/load.ts'
 import { policyPaths } from '../store/policy-documents.ts'
@@ -21,6 +22,11 @@ function storeOf(documents: Record<string, object>): { db: Firestore; trips: str
   return { db: db as unknown as Firestore, trips }
 }
 
+const loading = (db: Firestore) => {
+  const load = createLoad(db)
+  return { load, lists: createLists(load) }
+}
+
 it('reads agent, registration, credential, idempotency key and what tool policies will need in one round trip', async () => {
   const routes = policyPaths.routes('o1', 'tool')
   const { db, trips } = storeOf({
@@ -34,7 +40,7 @@ it('reads agent, registration, credential, idempotency key and what tool policie
     signal: new AbortController().signal,
   })
   if (!request.ok) throw new Error(request.error.code)
-  const parts = { load: createLoad(db), routes: { guess: () => [routes] } } as unknown as InvokeParts
+  const parts = { ...loading(db), routes: { guess: () => [routes] } } as unknown as InvokeParts
   const caller = await loadCaller(parts, request.value)
   if (!caller.ok) throw new Error(caller.error.code)
   const { agent, registered, key, load } = caller.value
@@ -73,7 +79,7 @@ it.each<[string[], string, ToolAddress]>([
     signal: new AbortController().signal,
   })
   if (!request.ok) throw new Error(request.error.code)
-  const parts = { load: createLoad(db), routes: { guess: () => [] } } as unknown as InvokeParts
+  const parts = { ...loading(db), routes: { guess: () => [] } } as unknown as InvokeParts
   const caller = await loadCaller(parts, request.value)
   expect(caller).toMatchObject({ ok: true, value: { request: { address } } })
   expect(caller.ok && caller.value.registered?.name).toBe(names.includes(address.name) ? address.name : undefined)

@@ -2,6 +2,7 @@ import { ok, type Result } from '@vitrine/core/result'
 import { authenticateAgent, type Agent } from '../auth/agent.ts'
 import { claimedUid } from '../auth/claimed-uid.ts'
 import { byIdToken } from '../auth/owner.ts'
+import type { Inlined } from '../manifest/lists.ts'
 import { paths, registrationFrom, type Registration } from '../store/documents.ts'
 import { loadAhead, type Load } from '../store/load.ts'
 import { keyPath, type Guard } from './idempotency.ts'
@@ -17,7 +18,7 @@ export interface Caller {
   /** The user that the call is made for. */
   user: string | undefined
   /** The agent's registration of the name. */
-  registered: Registration | undefined
+  registered: Inlined<Registration> | undefined
   /** The idempotency key of the call, and whether an earlier call has used it. */
   key: Pick<Guard, 'path' | 'isUsed'> | undefined
   /** Has the documents that tool policies will probably be asked for. */
@@ -25,7 +26,7 @@ export interface Caller {
 }
 
 /**
- * One round trip: the loads of one tick go together. A disabled agent gets through, so that its attempts are recorded.
+ * One round trip: the loads of one tick go together. A long list of tools takes another, once in an instance. A disabled agent gets through, so that its attempts are recorded.
  * Errors: invalid_key for the agent's key or the user's token, unavailable.
  */
 export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Promise<Result<Caller>> {
@@ -59,7 +60,8 @@ export async function loadCaller(parts: InvokeParts, request: InvokeRequest): Pr
     request: registered.value === undefined ? request : { ...request, address: readings[meant]! },
     agent: agent.value,
     user: user.value,
-    registered: registered.value,
+    registered:
+      registered.value && (await parts.lists.inlined(paths.tool(agentId, registered.value.name), registered.value)),
     key: usedPath === undefined ? undefined : { path: usedPath, isUsed: used !== undefined },
     load,
   })

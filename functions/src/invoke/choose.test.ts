@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { fail, ok } from '@vitrine/core/result'
 import { pinnedOf } from '../manifest/pinned.ts'
+import type { Inlined } from '../manifest/lists.ts'
 import type { Registration, ToolDoc } from '../store/documents.ts'
 import { argsVerdict, paramsOf } from './choose.ts'
 import type { ToolAddress } from './request.ts'
 
 describe('paramsOf', () => {
-  const http = { name: 'tool', kind: 'http', manifest: null } as ToolDoc
-  const mcp = (...commands: string[]): ToolDoc => ({
+  const http = { name: 'tool', kind: 'http', manifest: null } as Inlined<ToolDoc>
+  const mcp = (...commands: string[]): Inlined<ToolDoc> => ({
     ...http,
     kind: 'mcp',
     manifest: JSON.stringify({ tools: commands.map((name) => ({ name })) }),
@@ -23,7 +24,7 @@ describe('paramsOf', () => {
     })
   })
 
-  it.each<[string, ToolDoc, ToolAddress, JsonObject, object]>([
+  it.each<[string, Inlined<ToolDoc>, ToolAddress, JsonObject, object]>([
     ['in the name', mcp('a', 'b'), { name: 'tool', command: 'a' }, { x: 1 }, { command: 'a', args: { x: 1 } }],
     [
       'in the name, also where the manifest does not list it',
@@ -107,7 +108,7 @@ describe('paramsOf', () => {
     },
   )
 
-  it.each<[string, ToolDoc, JsonObject]>([
+  it.each<[string, Inlined<ToolDoc>, JsonObject]>([
     ['there is no manifest', { ...http, kind: 'mcp' }, {}],
     ['the manifest lists none', mcp(), {}],
     ['there are several', mcp('a', 'b'), { x: 1 }],
@@ -127,7 +128,7 @@ describe('paramsOf', () => {
 
 describe('argsVerdict', () => {
   const manifest = JSON.stringify({ tools: [{ name: 'c', inputSchema: false }, { name: 'free' }] })
-  const tool = { kind: 'mcp', manifest, manifestHash: 'hash', argsPolicy: 'strict' } as Registration
+  const tool = { kind: 'mcp', manifest, manifestHash: 'hash', argsPolicy: 'strict' } as Inlined<Registration>
 
   it('checks arguments against the pinned schema of the command', async () => {
     const asked: [JsonValue, string, JsonValue, string][] = []
@@ -141,7 +142,7 @@ describe('argsVerdict', () => {
     expect(asked).toEqual([[false, 'hash c', { a: 1 }, 'strict']])
   })
 
-  it.each<[string, Registration, string | undefined]>([
+  it.each<[string, Inlined<Registration>, string | undefined]>([
     ['a tool without a manifest', { ...tool, manifest: null }, 'c'],
     ['a command without a schema', tool, 'free'],
     ['a command that is not listed', tool, 'other'],

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Note } from '../args/note.ts'
 import { checkQueryArgs } from '../forward/http/query-names.ts'
 import { describeRequest } from '../lib/log.ts'
+import type { Inlined } from '../manifest/lists.ts'
 import { definitionOf, type Pinned } from '../manifest/pinned.ts'
 import { workerVerdict, type WorkerTool } from '../policies/find.ts'
 import type { Registration } from '../store/documents.ts'
@@ -17,7 +18,7 @@ import { readingsOf, type ToolAddress } from './request.ts'
 /** Step 4 of an invocation: which tool and command are meant, and whether this agent may call them with these arguments. */
 
 /** What a name leads to: a registration of the agent, or a server of one of its tool policies. */
-export type Callee = Registration | WorkerTool
+export type Callee = Inlined<Registration> | WorkerTool
 
 /** What is called with what, as in MCP's tools/call. */
 export interface Params {

@@ -8,6 +8,7 @@ import type { Forward, ForwardOutcome } from '../forward/forward.ts'
 import type { Call } from '../http/callable.ts'
 import type { Append } from '../ledger/ledger.ts'
 import type { Item } from '../ledger/plan.ts'
+import { createLists } from '../manifest/lists.ts'
 import { createManifests } from '../manifest/pinned.ts'
 import { paths, TOOL_DEFAULTS, type AgentDoc, type ToolDoc } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
@@ -92,6 +93,7 @@ function partsOf({ agent, tool, parts }: Case, gate: InvokeParts['gate']): Invok
     reclaim: async () => false,
     reconcileAfterMs: 600_000,
     gate,
+    lists: createLists(async () => [] as never),
     manifests: createManifests(),
     verdicts: { live: async () => PINNED, stored: async () => PINNED },
     checkArgs: async () => ok([]),

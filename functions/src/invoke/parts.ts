@@ -8,6 +8,7 @@ import type { WorkerCall } from '../forward/worker/worker.ts'
 import type { OpenCredential } from '../kms/credential.ts'
 import type { Append } from '../ledger/ledger.ts'
 import type { Reclaim } from '../ledger/reclaim.ts'
+import type { Lists } from '../manifest/lists.ts'
 import type { Manifests } from '../manifest/pinned.ts'
 import type { Verdicts } from '../manifest/verdict.ts'
 import type { Routes } from '../policies/find.ts'
@@ -24,6 +25,8 @@ export interface InvokeParts {
   /** Age at which an intent without an outcome is closed as unknown. */
   reconcileAfterMs: number
   gate: Gate
+  /** Reads long lists of tools. */
+  lists: Lists
   /** Reads pinned manifests. */
   manifests: Manifests
   /** Whether a command of a registration may be called. */

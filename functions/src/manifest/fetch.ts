@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { JsonValue } from '@vitrine/core/json/value'
-import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
 import type { EgressPolicy } from '../egress/policy.ts'
@@ -117,8 +117,7 @@ async function listTools(connection: Connection, exchange: Exchange): Promise<Re
     const { tools: listed, nextCursor } = answer.result
     if (!Array.isArray(listed) || isDeeperThan(listed, ANSWER_DEPTH_MAX)) return fail('upstream_invalid')
     for (const tool of listed) if (!listedBefore.has(JSON.stringify(tool))) tools.push(tool)
-    if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX)
-      return fail('upstream_too_large', 'The list of tools is too large.')
+    if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', LIST_TOO_LARGE)
     if (typeof nextCursor !== 'string' || nextCursor === '' || cursors.has(nextCursor))
       return manifestOf(connection, tools)
     for (const tool of listed) listedBefore.add(JSON.stringify(tool))
@@ -136,7 +135,7 @@ function manifestOf({ client }: Connection, tools: JsonValue[]): Result<Manifest
     tools,
   }
   return Buffer.byteLength(JSON.stringify(manifest)) > MANIFEST_BYTES_MAX
-    ? fail('upstream_too_large', 'The manifest is too large.')
+    ? fail('upstream_too_large', LIST_TOO_LARGE)
     : ok(manifest)
 }
 

@@ -1,5 +1,5 @@
 import type { JsonValue } from '@vitrine/core/json/value'
-import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import { toResult } from '../answers/answer.ts'
@@ -23,7 +23,7 @@ export function listingOf(found: Manifest, scrubber: Scrubber): Result<Listing> 
   const scrubbed = toResult(scrubber.answer({ type: 'json', value: found }).answer) as { tools?: JsonValue }
   const manifest = JSON.stringify(scrubbed)
   // The replacement of a credential may be longer than the credential.
-  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', 'The manifest is too large.')
+  if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', LIST_TOO_LARGE)
   const commands = toolsByName(Array.isArray(scrubbed.tools) ? scrubbed.tools : [])
   try {
     return ok({ manifest, manifestHash: toolsHash(commands), commands })

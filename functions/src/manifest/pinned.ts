@@ -3,6 +3,7 @@ import { parseJson } from '@vitrine/core/json/parse'
 import type { JsonObject, JsonValue } from '@vitrine/core/json/value'
 import { definitionHash } from '@vitrine/core/policy/definition'
 import type { ToolDoc } from '../store/documents.ts'
+import type { Inlined } from './lists.ts'
 import { toolsByName, toolsHash, type ToolsByName } from './diff.ts'
 
 /** A stored manifest, parsed. */
@@ -18,9 +19,9 @@ export interface Pinned {
 /** Reads the manifests of registrations. */
 export interface Manifests {
   /** The manifest that the registration is pinned to, or null. */
-  pinnedOf(tool: Pick<ToolDoc, 'manifest' | 'manifestHash'>): Pinned | null
+  pinnedOf(tool: Pick<Inlined<ToolDoc>, 'manifest' | 'manifestHash'>): Pinned | null
   /** The manifest waiting for approval, or null. */
-  pendingOf(tool: Pick<ToolDoc, 'manifestPending' | 'manifestPendingHash'>): Pinned | null
+  pendingOf(tool: Pick<Inlined<ToolDoc>, 'manifestPending' | 'manifestPendingHash'>): Pinned | null
 }
 
 /** Total length of the cached texts; the parsed objects take several times that. */
@@ -50,11 +51,11 @@ export function createManifests(): Manifests {
 }
 
 /** Parses without a cache, for the rare operations of owners and workers. */
-export function pinnedOf({ manifest }: Pick<ToolDoc, 'manifest'>): Pinned | null {
+export function pinnedOf({ manifest }: { manifest: string | null }): Pinned | null {
   return manifest === null ? null : parseManifest(manifest)
 }
 
-export function pendingOf({ manifestPending }: Pick<ToolDoc, 'manifestPending'>): Pinned | null {
+export function pendingOf({ manifestPending }: { manifestPending: string | null }): Pinned | null {
   return manifestPending === null ? null : parseManifest(manifestPending)
 }
 

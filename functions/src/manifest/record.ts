@@ -1,22 +1,25 @@
-import type { Firestore } from 'firebase-admin/firestore'
 import type { Meta } from '@vitrine/core/log/entry'
 import { isCommand } from '@vitrine/core/names'
 import { ok, type Result } from '@vitrine/core/result'
 import { coalesce } from '../lib/coalesce.ts'
 import { answered } from '../store/answered.ts'
-import type { Append } from '../ledger/ledger.ts'
 import { logs, paths, toolFrom, type ToolDoc } from '../store/documents.ts'
 import { read } from '../store/path.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
 import type { Listing } from './listing.ts'
-import type { Manifests, Pinned } from './pinned.ts'
+import { dropLists, storeLists, type Inlined } from './lists.ts'
+import type { ManifestParts } from './parts.ts'
+import type { Pinned } from './pinned.ts'
 
 /** A registration's pinned list and the list waiting for approval. */
 export type Pins = Pick<
-  ToolDoc,
+  Inlined<ToolDoc>,
   'manifest' | 'manifestHash' | 'manifestPending' | 'manifestPendingHash' | 'manifestProblem'
 >
+
+/** The same as its document holds them. */
+export type StoredPins = Pick<ToolDoc, keyof Pins>
 
 /** Bounds the names in an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
@@ -41,10 +44,18 @@ export function isNews(tool: Pins, pinned: Pinned | null, live: Listing | Untake
  * went back clears both. Each change is recorded once, however many calls and processes find it. Returns the resulting pins. Errors: conflict,
  * ledger_unavailable.
  */
-export type RecordManifest = (agentId: string, tool: ToolDoc, live: Listing | Untakeable) => Promise<Result<Pins>>
+export type RecordManifest = (
+  agentId: string,
+  tool: Inlined<ToolDoc>,
+  live: Listing | Untakeable,
+) => Promise<Result<Pins>>
 
-export function manifestRecorder(parts: { db: Firestore; append: Append; manifests: Manifests }): RecordManifest {
-  const { db, append, manifests } = parts
+export function manifestRecorder({
+  db,
+  append,
+  lists,
+  manifests,
+}: Pick<ManifestParts, 'db' | 'append' | 'lists' | 'manifests'>): RecordManifest {
   const shared = coalesce<Result<Pins>>()
 
   return (agentId, tool, live) => {
@@ -52,17 +63,21 @@ export function manifestRecorder(parts: { db: Firestore; append: Append; manifes
     return shared(`${path}@${tool.version} ${'problem' in live ? '' : live.manifestHash}`, () =>
       retryConflicts(async () => {
         const { data, version } = await answered(read(db, path))
-        const stored = toolFrom(data)
+        const doc = toolFrom(data)
+        const stored = doc && (await lists.inlined(path, doc))
         // The tool was registered again or removed, so this list describes an older registration.
         if (!stored || stored.version !== tool.version) return ok(tool)
         const pinned = manifests.pinnedOf(stored)
         if (!isNews(stored, pinned, live)) return ok(stored)
         const { meta, pins } = 'problem' in live ? stopped(stored, live) : changeTo(stored, pinned, live)
+        const texts = await storeLists(db, path, { stored: doc!, doc: stored }, pins)
         const appended = await append(logs.agent(agentId), stored.orgId, {
           drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
-          writes: () => [{ op: 'update', path, data: pins, version }],
+          writes: () => [{ op: 'update', path, data: { ...pins, ...texts }, version }],
         })
-        return appended.ok ? ok({ ...stored, ...pins }) : appended
+        if (!appended.ok) return appended
+        await dropLists(db, path, doc!, texts)
+        return ok({ ...stored, ...pins })
       }),
     )
   }

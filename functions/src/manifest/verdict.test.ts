@@ -7,6 +7,7 @@ import { createScrubber } from '@vitrine/core/scrub/scrub'
 import type { Item, Write } from '../ledger/plan.ts'
 import { TOOL_DEFAULTS, type Registration } from '../store/documents.ts'
 import { listingOf, type Listing } from './listing.ts'
+import { createLists, type Inlined } from './lists.ts'
 import { createManifests } from './pinned.ts'
 import { createVerdicts, judge, knownVerdict } from './verdict.ts'
 
@@ -24,7 +25,7 @@ const CHANGED = pin([command('a', 'otherwise'), command('b'), command('new')])
 
 let registrations = 0
 
-function toolWith(pinned: Listing | null, changes: Partial<Registration> = {}): Registration {
+function toolWith(pinned: Listing | null, changes: Partial<Inlined<Registration>> = {}): Inlined<Registration> {
   const settings = {
     orgId: 'org',
     name: `t${registrations++}`,
@@ -48,7 +49,7 @@ function toolWith(pinned: Listing | null, changes: Partial<Registration> = {}): 
 const manifests = createManifests()
 
 /** One tool document and the chain next to it. `before` runs right before a commit, as another process would. */
-function world(tool: Registration, live: Result<Listing>) {
+function world(tool: Inlined<Registration>, live: Result<Listing>) {
   let version = 0
   const state = {
     stored: tool,
@@ -80,6 +81,7 @@ function world(tool: Registration, live: Result<Listing>) {
       return Promise.resolve(state.live)
     },
     openCredential: () => Promise.resolve(ok({ token: null, scrubber })),
+    lists: createLists(async () => [] as never),
     manifests,
   }
   const verdicts = createVerdicts(parts)
@@ -284,7 +286,7 @@ describe('a look at the server', () => {
     'that never gave a list lets calls go on unpinned, unless a pin is required: %j',
     async (none) => {
       const { state, verdicts } = world(toolWith(null), none)
-      const look = (tool: Registration) =>
+      const look = (tool: Inlined<Registration>) =>
         verdicts.live('agent', tool, 'a', { token: null, scrubber }, new AbortController().signal)
       expect([await look(state.stored), await look(state.stored)]).toEqual([
         ok({ unpinned: true }),
@@ -375,7 +377,7 @@ describe('a pin', () => {
     const scrubbed = listingOf(said, createScrubber('s3cret-token', { scheme: 'bearer' }))
     expect(JSON.stringify(scrubbed)).not.toContain('s3cret')
     const tooLarge = listingOf(
-      { ...said, tools: Array.from({ length: 20_000 }, () => 'x') },
+      { ...said, tools: Array.from({ length: 320_000 }, () => 'x') },
       createScrubber('x', { scheme: 'bearer' }),
     )
     expect(tooLarge).toMatchObject({ ok: false, error: { code: 'upstream_too_large' } })

@@ -4,6 +4,7 @@ import { ERRORS } from '@vitrine/core/errors'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import type { Credential } from '../kms/credential.ts'
 import { paths, type Registration, type ToolDoc } from '../store/documents.ts'
+import type { Inlined } from './lists.ts'
 import { isSame, type ToolsByName } from './diff.ts'
 import type { ManifestParts } from './parts.ts'
 import type { Manifests, Pinned } from './pinned.ts'
@@ -26,7 +27,7 @@ export function judge(pinned: Pinned | null, command: string, live: ToolsByName)
  */
 export function knownVerdict(
   { pinnedOf, pendingOf }: Manifests,
-  tool: ToolDoc,
+  tool: Inlined<ToolDoc>,
   command: string | undefined,
 ): Result<Checked> {
   const pinned = pinnedOf(tool)
@@ -53,7 +54,7 @@ export interface Verdicts {
    */
   live(
     agentId: string,
-    tool: ToolDoc,
+    tool: Inlined<ToolDoc>,
     command: string | undefined,
     credential: Credential,
     signal: AbortSignal,
@@ -63,7 +64,7 @@ export interface Verdicts {
    * otherwise nothing would notice that it went back to the pinned list or lists something new. Errors: those of
    * knownVerdict.
    */
-  stored(agentId: string, tool: Registration, command: string | undefined): Promise<Result<Checked>>
+  stored(agentId: string, tool: Inlined<Registration>, command: string | undefined): Promise<Result<Checked>>
 }
 
 /** How often one process asks the server about a refused command. Asking costs the caller nothing. */
@@ -78,7 +79,12 @@ export function createVerdicts(parts: ManifestParts): Verdicts {
   const silent = new LRUCache<string, true>({ max: LOOKS_MAX, ttl: STANDING_MS })
 
   /** What becomes of a call when there is no list to take. */
-  async function unlisted(agentId: string, tool: ToolDoc, command: string, error: Failure): Promise<Result<Checked>> {
+  async function unlisted(
+    agentId: string,
+    tool: Inlined<ToolDoc>,
+    command: string,
+    error: Failure,
+  ): Promise<Result<Checked>> {
     if (tool.manifest === null) {
       if (tool.manifestPolicy === 'require') return { ok: false, error }
       // Waiting for a list that does not come would take the time of every call.
@@ -123,7 +129,7 @@ export function createVerdicts(parts: ManifestParts): Verdicts {
   }
 }
 
-function keyOf(agentId: string, { name, version }: ToolDoc): string {
+function keyOf(agentId: string, { name, version }: Pick<ToolDoc, 'name' | 'version'>): string {
   return `${paths.tool(agentId, name)}@${version}`
 }
 

@@ -21,7 +21,7 @@ export interface PolicyTool {
 
 /** The tools that an agent has through its policies, by name: the same servers that Routes.find finds, without those that do not start. */
 export async function policyTools(
-  { db, load }: Pick<PolicyParts, 'db' | 'load'>,
+  { db, load, lists }: Pick<PolicyParts, 'db' | 'load' | 'lists'>,
   agent: { orgId: string; teams?: readonly string[] },
   now = Date.now(),
 ): Promise<PolicyTool[]> {
@@ -40,9 +40,10 @@ export async function policyTools(
   })
   if (mine.length === 0) return []
   const serving = [...new Set(mine.map(({ policyId }) => policyId))]
+  const paths = mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug))
   // One round trip: the loads of one tick go together.
   const [docs, workersDocs] = await Promise.all([
-    load(mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug))),
+    load(paths).then((stored) => Promise.all(stored.map((doc, i) => doc && lists.inlined(paths[i]!, doc)))),
     load(serving.map((policyId) => policyPaths.workers(orgId, policyId))),
   ])
   const workersOf = new Map(serving.map((policyId, i) => [policyId, workersDocs[i]]))

@@ -3,6 +3,7 @@ import { isCommandEnabled, type EnvVar, type ServerConfig } from '@vitrine/core/
 import type { Sealed } from '@vitrine/core/policy/worker-protocol'
 import { fail, ok, type Failure, type Result } from '@vitrine/core/result'
 import type { ServedTool } from '../forward/worker/worker.ts'
+import type { Inlined, Lists } from '../manifest/lists.ts'
 import { judge } from '../manifest/verdict.ts'
 import type { Manifests } from '../manifest/pinned.ts'
 import { breakerOf, sinceOf, type Since } from './circuits.ts'
@@ -34,7 +35,7 @@ export interface WorkerRoute extends ServedTool {
 }
 
 /** A server of a policy in the shape of a registration. */
-export type WorkerTool = Omit<Registration, 'kind'> & {
+export type WorkerTool = Omit<Inlined<Registration>, 'kind'> & {
   kind: 'worker'
   commands: string[] | null
   route: WorkerRoute
@@ -67,7 +68,7 @@ interface Guess {
   userSecrets: string[]
 }
 
-export function createRoutes(project: string, now: () => number = Date.now): Routes {
+export function createRoutes(project: string, lists: Lists, now: () => number = Date.now): Routes {
   const guesses = new LRUCache<string, Guess>({ max: GUESSES_MAX })
 
   return {
@@ -104,7 +105,8 @@ export function createRoutes(project: string, now: () => number = Date.now): Rou
         user === undefined ? [] : await load([paths.member(orgId, user), ...userSecretPaths(orgId, user, secretNames)])
       const userSecrets = new Map(personal.map(({ name }, i) => [name, toSealed(project, secretDocs[i])]))
       const found = { workersDoc, user, isMember: member !== undefined, userSecrets }
-      return toolOf(policy, policyId, server, serverDoc, found, now())
+      const stored = serverDoc && (await lists.inlined(serverPath, serverDoc))
+      return toolOf(policy, policyId, server, stored, found, now())
     },
   }
 }
@@ -125,7 +127,7 @@ function toolOf(
   policy: ToolPolicyDoc,
   policyId: string,
   server: ServerConfig,
-  stored: ServerDoc | undefined,
+  stored: Inlined<ServerDoc> | undefined,
   found: Found,
   nowMs: number,
 ): WorkerTool {

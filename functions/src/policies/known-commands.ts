@@ -1,9 +1,10 @@
 import { isServerCommand } from '@vitrine/core/names'
 import { isCommandEnabled, type ServerConfig } from '@vitrine/core/policy/server-config'
+import type { Inlined } from '../manifest/lists.ts'
 import { pinnedOf } from '../manifest/pinned.ts'
-import type { Load } from '../store/load.ts'
 import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 import { paths, toolFrom } from '../store/documents.ts'
+import type { PolicyParts } from './parts.ts'
 import { recordFor } from './records.ts'
 import { routeFor } from './routes.ts'
 
@@ -13,26 +14,24 @@ import { routeFor } from './routes.ts'
  * invokeTool.
  */
 export async function knownCommands(
-  load: Load,
+  { load, lists }: Pick<PolicyParts, 'load' | 'lists'>,
   agent: { id: string; orgId: string; teams?: readonly string[] },
   slug: string,
 ): Promise<readonly string[] | null | undefined> {
   const { id, orgId, teams = [] } = agent
   const [toolDoc, routes] = await load([paths.tool(id, slug), policyPaths.routes(orgId, slug)])
   const tool = toolFrom(toolDoc)
-  if (tool) return tool.kind === 'http' ? [] : namesOf(tool)
+  if (tool) return tool.kind === 'http' ? [] : namesOf(await lists.inlined(paths.tool(id, slug), tool))
   const route = routeFor(routes?.routes ?? [], teams)
   if (!route) return undefined
-  const [policy, stored] = await load([
-    policyPaths.policy(orgId, route.policyId),
-    policyPaths.server(orgId, route.policyId, slug),
-  ])
+  const at = policyPaths.server(orgId, route.policyId, slug)
+  const [policy, doc] = await load([policyPaths.policy(orgId, route.policyId), at])
   const server = policy?.servers.find((candidate) => candidate.slug === slug)
-  return server && commandsOf(server, stored)
+  return server && commandsOf(server, doc && (await lists.inlined(at, doc)))
 }
 
 /** A server that is switched off keeps its commands. */
-function commandsOf(server: ServerConfig, stored: ServerDoc | undefined): readonly string[] | null {
+function commandsOf(server: ServerConfig, stored: Inlined<ServerDoc> | undefined): readonly string[] | null {
   const record = recordFor(server, stored)
   const pinned = record ? namesOf(record) : null
   return pinned?.filter((command) => isCommandEnabled({ ...server, enabled: true }, command)) ?? server.commands

@@ -4,7 +4,10 @@ import type { Write } from '../ledger/plan.ts'
 import { policyPaths, type ServerDoc } from '../store/policy-documents.ts'
 
 /** The record of a server. Undefined if it describes another package or version, or other install scripts. */
-export function recordFor(server: ServerConfig, doc: ServerDoc | undefined): ServerDoc | undefined {
+export function recordFor<Doc extends Omit<ServerDoc, 'manifest' | 'manifestPending'>>(
+  server: ServerConfig,
+  doc: Doc | undefined,
+): Doc | undefined {
   const [name, spec, scripts] = isNodeServer(server)
     ? [null, null, undefined]
     : [server.package, server.version, server.scripts]

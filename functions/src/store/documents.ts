@@ -36,8 +36,8 @@ export interface ToolDoc {
   headers: Record<string, string>
   /** The `version` that set the credential, which is in CredentialDoc; null without one. */
   credential: number | null
-  /** The server's description of its tools as JSON text, since Firestore cannot nest arrays. */
-  manifest: string | null
+  /** The server's description of its tools. */
+  manifest: StoredList | null
   manifestHash: string | null
   enabled: boolean
   /** Whether getToolCredential may return the credential. */
@@ -58,7 +58,7 @@ export interface ToolDoc {
   /** How long an instance reuses the server's list; 0 asks before every call. */
   manifestMaxAgeMs: number
   /** The server's list if it differs from the pinned one and waits for the owner's approval. */
-  manifestPending: string | null
+  manifestPending: StoredList | null
   manifestPendingHash: string | null
   /** Why the list that the server gives instead of the pinned one cannot be taken; no command is called meanwhile. */
   manifestProblem: string | null
@@ -78,6 +78,20 @@ export interface CredentialDoc {
   version: number
   /** The ciphertext was in the registration once, and is bound to that (scripts/migrate.ts). */
   moved?: true
+}
+
+/** A list of tools: JSON text, since Firestore cannot nest arrays, or where a long one is (manifest/lists.ts). */
+export type StoredList = string | ListParts
+
+/** A list in `parts` documents of this name: SHA-256, hex, of the text. */
+export interface ListParts {
+  sha256: string
+  parts: number
+}
+
+/** A piece of a list in gzip. */
+export interface ListPartDoc {
+  bytes: Uint8Array
 }
 
 /** A registration with its credential, as calls need it. Read together. */
@@ -224,6 +238,8 @@ export const paths = {
   agents: collectionPath<AgentDoc>('agents'),
   agent: (agentId: string) => path<AgentDoc>(`agents/${agentId}`),
   tool: (agentId: string, name: string) => path<ToolDoc>(`agents/${agentId}/tools/${name}`),
+  /** `at` is the path of the document that holds the list. */
+  listPart: (at: string, sha256: string, part: number) => path<ListPartDoc>(`${at}/lists/${sha256}-${part}`),
   credential: (agentId: string, name: string) => path<CredentialDoc>(`agents/${agentId}/credentials/${name}`),
   tools: (agentId: string) => collectionPath<ToolDoc>(`agents/${agentId}/tools`),
   idempotency: (agentId: string, keyHash: string) => path<IdempotencyDoc>(`agents/${agentId}/idempotency/${keyHash}`),

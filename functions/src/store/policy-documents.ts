@@ -3,7 +3,7 @@ import type { Timestamp } from 'firebase-admin/firestore'
 import type { Builtins, ServerConfig } from '@vitrine/core/policy/server-config'
 import type { Pinned } from '@vitrine/core/policy/pin'
 import type { ServerState, StartCode } from '@vitrine/core/policy/worker-protocol'
-import type { BreakerDoc } from './documents.ts'
+import type { BreakerDoc, StoredList } from './documents.ts'
 
 /**
  * The documents of tool policies in Firestore (docs/design.md section 5). Times are written as Date and read as
@@ -40,11 +40,11 @@ export interface ServerDoc {
   resolvedAt: string | null
   /** See Pin; absent if no install scripts run. */
   scripts?: string[]
-  /** `{tools}` as JSON text, exactly as the server listed them: Firestore cannot nest arrays. */
-  manifest: string
+  /** `{tools}`, exactly as the server listed them. */
+  manifest: StoredList
   manifestHash: string
   /** The server's list if it differs from the pinned one and waits for the owner's approval. */
-  manifestPending: string | null
+  manifestPending: StoredList | null
   manifestPendingHash: string | null
   /** Why a list that a worker got cannot be taken; no command is called meanwhile. Absent in older documents. */
   manifestProblem?: string | null

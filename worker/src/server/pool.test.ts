@@ -261,6 +261,19 @@ describe('a server', () => {
     expect(t.tools.at(-1)).toMatchObject({ slug: 'one', problem: expect.stringMatching(problem) as string })
   })
 
+  test('whose list is too long is told of with the commands that are on, or as one that cannot be taken', async () => {
+    await t.pool.apply({
+      servers: [misbehaving('one', 'good', { commands: ['echo', 'list-otherwise'] }), misbehaving('two')],
+    })
+    for (const server of ['one', 'two']) await t.ask(server, 'list-otherwise', { how: 'long' })
+    await vi.waitFor(() => expect(t.tools).toHaveLength(4), WAIT)
+    const told = (slug: string) => t.tools.findLast((one) => one.slug === slug)!
+    expect(told('one').tools!.map(({ name }) => name)).toEqual(['echo', 'list-otherwise'])
+    expect(told('two').problem).toBe('The list of tools is larger than 4 MiB.')
+    await t.pool.apply({ servers: [misbehaving('one', 'good', { commands: ['echo'] }), misbehaving('two')] })
+    expect(told('one').tools).toHaveLength(1)
+  })
+
   test('whose list is refused is called no more, until it lists something else', async () => {
     await t.pool.apply({ servers: [misbehaving('one')] })
     t.pool.refuse('one', 'The list of tools is too large.')

@@ -1,4 +1,6 @@
 import { canonicalize, canonicalText } from '@vitrine/core/json/jcs'
+import type { JsonObject } from '@vitrine/core/json/value'
+import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { pinDifference } from '@vitrine/core/policy/pin'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'
@@ -49,6 +51,7 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
   let target: Target | null = null
   let told: string | null = null
   let refused: string | null = null
+  let latest: Listed | null = null
   let calls = 0
 
   async function prepare(): Promise<Result<Target>> {
@@ -57,7 +60,9 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     if (found.ok) target = found.value
     return found
   }
-  function onListed(listed: Listed): void {
+  function onListed(list: Listed): void {
+    latest = list
+    const listed = narrowed(list, config)
     const text = canonicalText(listed)
     if (text === told) return
     told = text
@@ -91,6 +96,8 @@ export function createServer(initial: RunnableServer, parts: ServerParts): Serve
     stop: runner.stop,
     update: (next) => {
       config = next
+      // Of a long list other commands are told now.
+      if (latest !== null) onListed(latest)
     },
     isSame: (next) => launchKey(next) === launchKey(config) && isSamePin(next, config, target),
     async call(request) {
@@ -150,6 +157,17 @@ function refusalOf({ commands }: Session, request: PoolCall): CallOutcome | null
   if (pinned !== undefined && found !== pinned)
     return { ok: false, code: 'manifest_changed', message: `${server} has another ${command} than is pinned.` }
   return found === undefined ? unknownCommand(request) : null
+}
+
+/** A list that is too long to be taken whole is told without the commands that the policy does not switch on. */
+function narrowed(listed: Listed, config: PoolServer): Listed {
+  if (!listed.tools || !isTooLong(listed.tools)) return listed
+  const tools = listed.tools.filter(({ name }) => isCommandEnabled({ ...config, enabled: true }, String(name)))
+  return isTooLong(tools) ? { problem: LIST_TOO_LARGE } : { tools }
+}
+
+function isTooLong(tools: JsonObject[]): boolean {
+  return Buffer.byteLength(JSON.stringify({ tools })) > MANIFEST_BYTES_MAX
 }
 
 function unknownCommand({ server, command }: PoolCall): CallOutcome {

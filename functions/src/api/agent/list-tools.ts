@@ -9,6 +9,7 @@ import { readAgentKey } from '../../auth/bearer.ts'
 import { answered } from '../../store/answered.ts'
 import type { Call } from '../../http/callable.ts'
 import type { Parts } from '../../parts.ts'
+import type { Inlined } from '../../manifest/lists.ts'
 import { paths, type AgentDoc, type ToolDoc } from '../../store/documents.ts'
 import { collection, select } from '../../store/path.ts'
 import { policyTools } from '../../policies/agent-tools.ts'
@@ -39,7 +40,9 @@ export async function listTools(parts: Parts, call: Call): Promise<Result<Answer
     answered(select(collection(parts.db, paths.tools(agent.value.id)), ...FIELDS).get()),
     policyTools(parts, agent.value),
   ])
-  const registered = found.docs.map((doc) => doc.data())
+  const registered = await Promise.all(
+    found.docs.map((doc) => parts.lists.inlined(doc.ref.path, { manifestPending: null, ...doc.data() })),
+  )
   // A registration shadows a policy's server of the same name, even while it is disabled, as in invokeTool.
   const names = new Set(registered.map(({ name }) => name))
   const visible = ({ name, kind, enabled = true }: { name: string; kind: ListedTool['kind']; enabled?: boolean }) =>
@@ -68,6 +71,6 @@ function withVisibleCommands(agent: AgentDoc, tool: ListedTool): ListedTool {
   return { ...tool, manifest: { ...manifest, tools } }
 }
 
-export function toListed({ name, kind, url, manifest }: Pick<ToolDoc, 'name' | 'kind' | 'url' | 'manifest'>) {
+export function toListed({ name, kind, url, manifest }: Pick<Inlined<ToolDoc>, 'name' | 'kind' | 'url' | 'manifest'>) {
   return { name, kind, url, manifest: manifest === null ? null : (parseJson(manifest) as JsonObject) }
 }

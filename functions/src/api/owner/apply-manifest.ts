@@ -58,7 +58,7 @@ function readManifest(text: string): Result<Asked> {
  * naming every missing one.
  */
 async function grantsOf(
-  { load }: Pick<Parts, 'load'>,
+  parts: Pick<Parts, 'load' | 'lists'>,
   agentId: string,
   agent: AgentDoc,
   { tools, at }: Asked,
@@ -66,7 +66,7 @@ async function grantsOf(
   const servers = [...new Set(tools.map(({ server }) => server))]
   const known = new Map(
     await Promise.all(
-      servers.map(async (server) => [server, await knownCommands(load, { ...agent, id: agentId }, server)] as const),
+      servers.map(async (server) => [server, await knownCommands(parts, { ...agent, id: agentId }, server)] as const),
     ),
   )
   const resolved = tools.map((tool) => grantOf(tool, known.get(tool.server)))

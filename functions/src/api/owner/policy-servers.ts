@@ -11,6 +11,7 @@ import type { Request } from '@vitrine/core/api/contract'
 import { type ImportedServer, readServerJson } from '../../policies/server-json.ts'
 import { logs } from '../../store/documents.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
+import { dropLists } from '../../manifest/lists.ts'
 import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { read } from '../../store/path.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
@@ -128,7 +129,9 @@ export const getServerManifest: OwnerOperation<'getServerManifest'> = async (par
   if (!managed.ok) return managed
   const { orgId, policy } = managed.value
   if (!policy.servers.some((server) => server.slug === name)) return fail('server_not_found')
-  const { data: doc } = await read(parts.db, policyPaths.server(orgId, policyId, name))
+  const at = policyPaths.server(orgId, policyId, name)
+  const { data } = await read(parts.db, at)
+  const doc = data && (await parts.lists.inlined(at, data))
   const parsed = (text: string | null | undefined) => (text ? (parseJson(text) as JsonObject) : null)
   return ok({
     slug: name,
@@ -158,7 +161,9 @@ export const approveServerManifest: OwnerOperation<'approveServerManifest'> = as
       drafts: [{ action: 'policy.update', actor: by.actor, target: policyId, call: '', meta }],
       writes: () => [{ op: 'update', path, data: change, version }],
     })
-    return appended.ok ? ok({ policyId, slug: name, manifestHash }) : appended
+    if (!appended.ok) return appended
+    await dropLists(parts.db, path, doc, change)
+    return ok({ policyId, slug: name, manifestHash })
   })
 }
 

@@ -23,7 +23,8 @@ import { listingOf } from '../../manifest/listing.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import { unlistedWarning } from '../../manifest/unlisted.ts'
 import { uncheckedIn } from '../../manifest/unchecked.ts'
-import type { Pins } from '../../manifest/record.ts'
+import { dropLists, storeList, type Inlined } from '../../manifest/lists.ts'
+import type { StoredPins } from '../../manifest/record.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
 import { read } from '../../store/path.ts'
@@ -75,14 +76,23 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
     }
     const recorded = await record(parts, principal.value, agentId, tool, sealed.value, stored, version)
     if (!recorded.ok) return recorded
+    const shown = await parts.lists.inlined(paths.tool(agentId, name), tool)
     const warnings = [
       ...reachable.value,
       ...warningsOf(tool),
       ...(unlisted === undefined ? [] : [unlisted]),
       ...uncheckedCredential(tool, sealed.value, stored),
-      ...(await schemaWarnings(tool)),
+      ...(await schemaWarnings(shown)),
     ]
-    return warnings.length > 0 ? ok({ ...recorded.value, warnings }) : recorded
+    const { kind, url, manifest: text } = shown
+    return ok({
+      name,
+      kind,
+      url,
+      manifest: text === null ? null : (parseJson(text) as JsonObject),
+      created: !stored,
+      ...(warnings.length > 0 && { warnings }),
+    })
   })
 }
 
@@ -90,7 +100,7 @@ export async function registerTool(parts: Parts, call: Call): Promise<Result<Ans
 const WARNINGS_MAX = 20
 
 /** What of the listed schemas will not be checked, one line for each place. */
-async function schemaWarnings(tool: ToolDoc): Promise<string[]> {
+async function schemaWarnings(tool: Inlined<ToolDoc>): Promise<string[]> {
   const lines = [...(await uncheckedIn(pinnedOf(tool)))].flatMap(([command, notes]) =>
     notes.map((note) => `The input schema of "${command}": ${textOf(note)}`),
   )
@@ -106,7 +116,7 @@ async function record(
   sealed: Sealed | null | undefined,
   stored: ToolDoc | undefined,
   version: unknown,
-): Promise<Result<Answer<'registerTool'>>> {
+): Promise<Result<null>> {
   const now = new Date()
   const path = paths.tool(agentId, tool.name)
   const { name, kind, url } = tool
@@ -131,13 +141,8 @@ async function record(
   })
   if (!appended.ok) return appended
   describeRequest({ tool: name })
-  return ok({
-    name,
-    kind,
-    url,
-    manifest: tool.manifest === null ? null : (parseJson(tool.manifest) as JsonObject),
-    created: !stored,
-  })
+  if (stored) await dropLists(parts.db, path, stored, tool)
+  return ok(null)
 }
 
 /** The credential's own document, which no client may read, changes with the registration. */
@@ -289,7 +294,7 @@ function uncheckedCredential(tool: ToolDoc, sealed: Sealed | null | undefined, s
 
 /** The slow part, which asks other services. It runs once, and only for a valid registration. */
 function prepare(parts: Parts, request: Registration, settings: Settings, stored: ToolDoc | undefined) {
-  return Promise.all([sealToken(parts, request), discover(parts, request.authToken, settings, stored)])
+  return Promise.all([sealToken(parts, request), discover(parts, request, settings, stored)])
 }
 
 /** Undefined keeps the stored credential, null removes it. Errors: kms_unavailable. */
@@ -300,7 +305,7 @@ async function sealToken(parts: Parts, request: Registration): Promise<Result<Se
     : ok(authToken)
 }
 
-const NO_MANIFEST: Pins = {
+const NO_MANIFEST: StoredPins = {
   manifest: null,
   manifestHash: null,
   manifestPending: null,
@@ -315,10 +320,10 @@ const NO_MANIFEST: Pins = {
  */
 async function discover(
   parts: Parts,
-  authToken: string | null | undefined,
+  { agentId, name, authToken }: Registration,
   endpoint: Settings,
   stored: ToolDoc | undefined,
-): Promise<{ pins?: Pins; unlisted?: string }> {
+): Promise<{ pins?: StoredPins; unlisted?: string }> {
   if (endpoint.kind !== 'mcp') return { pins: NO_MANIFEST }
   if (authToken === undefined && stored && stored.credential !== null) return {}
   const credential = authToken ?? null
@@ -331,10 +336,11 @@ async function discover(
   })
   const pin = found.ok ? listingOf(found.value, createScrubber(credential, endpoint.auth)) : found
   if (!pin.ok) return { unlisted: await unlistedWarning(parts, endpoint, credential, pin.error) }
-  return { pins: { ...NO_MANIFEST, manifest: pin.value.manifest, manifestHash: pin.value.manifestHash } }
+  const manifest = await storeList(parts.db, paths.tool(agentId, name), pin.value.manifest)
+  return { pins: { ...NO_MANIFEST, manifest, manifestHash: pin.value.manifestHash } }
 }
 
-function keptManifest(url: string, stored: ToolDoc | undefined): Pins {
+function keptManifest(url: string, stored: ToolDoc | undefined): StoredPins {
   if (stored?.url !== url) return NO_MANIFEST
   const { manifest, manifestHash, manifestPending, manifestPendingHash, manifestProblem } = stored
   return { manifest, manifestHash, manifestPending, manifestPendingHash, manifestProblem }

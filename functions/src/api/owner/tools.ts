@@ -6,6 +6,7 @@ import { fail, ok } from '@vitrine/core/result'
 import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { breakerState } from '../../store/breaker-state.ts'
 import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
+import { dropLists, type Inlined } from '../../manifest/lists.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
 import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { type ToolDoc, TOOL_DEFAULTS, logs, paths, toolFrom } from '../../store/documents.ts'
@@ -46,10 +47,16 @@ export const listTools: OwnerOperation<'listTools'> = async (parts, by, request)
   const managed = await manageableAgent(parts.db, by, request.agentId)
   if (!managed.ok) return managed
   const found = await select(collection(parts.db, paths.tools(request.agentId)), ...FIELDS).get()
-  return ok({ tools: await Promise.all(found.docs.map((doc) => describe({ ...TOOL_DEFAULTS, ...doc.data() }))) })
+  return ok({
+    tools: await Promise.all(
+      found.docs.map(async (doc) =>
+        describe(await parts.lists.inlined(doc.ref.path, { ...TOOL_DEFAULTS, ...doc.data(), manifestPending: null })),
+      ),
+    ),
+  })
 }
 
-async function describe(tool: Pick<ToolDoc, (typeof FIELDS)[number]>) {
+async function describe(tool: Pick<Inlined<ToolDoc>, (typeof FIELDS)[number]>) {
   const { kind, urlIsPublic, method, auth, headers, enabled, credentialAccess, credential, breaker } = tool
   const warnings = warningsOf(tool)
   const {
@@ -161,8 +168,10 @@ export const getManifestDiff: OwnerOperation<'getManifestDiff'> = async (parts, 
   const { agentId, name } = request
   const managed = await manageableAgent(parts.db, by, agentId)
   if (!managed.ok) return managed
-  const tool = toolFrom((await read(parts.db, paths.tool(agentId, name))).data)
-  if (!tool) return fail('tool_not_found')
+  const at = paths.tool(agentId, name)
+  const doc = toolFrom((await read(parts.db, at)).data)
+  if (!doc) return fail('tool_not_found')
+  const tool = await parts.lists.inlined(at, doc)
   const before: ToolsByName = pinnedOf(tool)?.commands ?? new Map()
   const after = pendingOf(tool)?.commands ?? before
   const { added, removed, changed } = diffTools(before, after)
@@ -219,6 +228,8 @@ export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, 
         },
       ],
     })
-    return appended.ok ? ok({ name, manifestHash }) : appended
+    if (!appended.ok) return appended
+    await dropLists(parts.db, path, tool, pins)
+    return ok({ name, manifestHash })
   })
 }

@@ -1,21 +1,22 @@
+import type { Firestore } from 'firebase-admin/firestore'
 import type { Request } from '@vitrine/core/api/contract'
 import type { WorkerOperation } from './operation.ts'
 import type { Draft, Meta } from '@vitrine/core/log/entry'
-import { parseJson } from '@vitrine/core/json/parse'
-import { checkJson, type JsonObject } from '@vitrine/core/json/value'
-import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { checkJson } from '@vitrine/core/json/value'
+import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
 import { isExactVersion, letsRun, lockfileDigest, pinDifference, type Pin } from '@vitrine/core/policy/pin'
 import { isNodeServer, type ServerConfig } from '@vitrine/core/policy/server-config'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
 import type { Write } from '../../ledger/plan.ts'
-import { diffTools, toolsByName, toolsHash } from '../../manifest/diff.ts'
+import { diffTools, toolsByName, toolsHash, type ToolsByName } from '../../manifest/diff.ts'
+import { dropLists, storeList, type Inlined } from '../../manifest/lists.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import type { Parts } from '../../parts.ts'
-import { readAll } from '../../store/path.ts'
+import { read, readAll, type Path } from '../../store/path.ts'
 import { policyPaths, type LockfileDoc, type ServerDoc, type ToolPolicyDoc } from '../../store/policy-documents.ts'
 import { pinOf, recordFor } from '../../policies/records.ts'
-import { logs } from '../../store/documents.ts'
+import { logs, type StoredList } from '../../store/documents.ts'
 import { retryConflicts } from '../../store/retry.ts'
 import { connectorActor, type Connector } from '../../auth/connector.ts'
 
@@ -30,7 +31,7 @@ interface Report {
 }
 
 /** What the server lists, as `{tools}` in JSON text; or why that cannot be taken. */
-type Listed = { manifest: string; manifestHash: string } | { problem: string }
+type Listed = { manifest: StoredList; manifestHash: string; commands: ToolsByName } | { problem: string }
 
 /**
  * The first report of a server pins its tools and, for a package, its version, integrity and dependencies, with the
@@ -71,8 +72,9 @@ function readListed({ tools, problem }: Request<'worker/report'>): Result<Listed
   if (!checked.ok) return checked
   const manifest = JSON.stringify({ tools })
   if (Buffer.byteLength(manifest) > MANIFEST_BYTES_MAX)
-    return fail('upstream_too_large', 'The list of tools is too large.', { field: 'tools' })
-  return ok({ manifest, manifestHash: toolsHash(toolsByName(tools)) })
+    return fail('upstream_too_large', LIST_TOO_LARGE, { field: 'tools' })
+  const commands = toolsByName(tools)
+  return ok({ manifest, manifestHash: toolsHash(commands), commands })
 }
 
 /** A report has all fields of a pin, or none. */
@@ -123,18 +125,32 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
     version,
   })
 
-  const { draft, writes, refused } =
-    stored && recordFor(server, stored)
-      ? compared(stored, reported, by, write)
-      : pinned(server, reported, by, orgId, path, policy, policyVersion, stored !== undefined)
+  const current = recordFor(server, stored)
+  const listed = await storedForm(db, path, reported.listed, current)
+  const { draft, writes, refused } = current
+    ? compared(await parts.lists.inlined(path, current), { ...reported, listed }, by, write)
+    : pinned(server, { ...reported, listed }, by, orgId, path, policy, policyVersion, stored !== undefined)
   if (draft) {
     const appended = await parts.append(logs.org(orgId), orgId, {
       drafts: [{ ...draft, actor: connectorActor(by), call: '' }],
       writes: () => writes,
     })
     if (!appended.ok) return appended
+    if (stored) await forgetReplaced(db, path, stored)
   }
   return refused ?? ok(null)
+}
+
+/** Only a list that is news goes to the database. */
+async function storedForm(db: Firestore, at: string, listed: Listed, current: ServerDoc | undefined): Promise<Listed> {
+  if ('problem' in listed || typeof listed.manifest !== 'string') return listed
+  const known = [current?.manifestHash, current?.manifestPendingHash].includes(listed.manifestHash)
+  return known ? listed : { ...listed, manifest: await storeList(db, at, listed.manifest) }
+}
+
+async function forgetReplaced(db: Firestore, at: Path<ServerDoc>, before: ServerDoc): Promise<void> {
+  const { data: now = { manifest: null, manifestPending: null } } = await read(db, at)
+  await dropLists(db, at, before, now)
 }
 
 function pinned(
@@ -214,7 +230,7 @@ function lockfileWrite(policyId: string, doc: LockfileDoc): Write {
 }
 
 function compared(
-  stored: ServerDoc,
+  stored: Inlined<ServerDoc>,
   reported: Report,
   { policyId }: Connector,
   write: (change: Partial<ServerDoc>) => Write,
@@ -252,12 +268,12 @@ function compared(
       ? changed({ from: pending ?? stored.manifestHash, problem }, { manifestProblem: problem })
       : { writes: [] }
   }
-  const { manifest, manifestHash } = listed
+  const { manifest, manifestHash, commands } = listed
   if (stopped === null && manifestHash === (pending ?? stored.manifestHash)) return { writes: [] }
   if (manifestHash === stored.manifestHash)
     return changed({ ...(pending !== null && { from: pending }), to: manifestHash, change: 'as approved again' }, {})
   return changed(
-    { from: stored.manifestHash, to: manifestHash, ...changesOf(stored, manifest) },
+    { from: stored.manifestHash, to: manifestHash, ...changesOf(stored, commands) },
     { manifestPending: manifest, manifestPendingHash: manifestHash },
   )
 }
@@ -265,9 +281,8 @@ function compared(
 /** Bounds the names in an entry's meta; a list may have thousands. */
 const NAMES_LENGTH_MAX = 200
 
-function changesOf(stored: ServerDoc, manifest: string): Record<string, string> {
-  const { tools } = parseJson(manifest) as { tools: JsonObject[] }
-  const diff = diffTools(pinnedOf(stored)!.commands, toolsByName(tools))
+function changesOf(stored: Inlined<ServerDoc>, commands: ToolsByName): Record<string, string> {
+  const diff = diffTools(pinnedOf(stored)!.commands, commands)
   return Object.fromEntries(
     Object.entries(diff).map(([what, names]: [string, string[]]) => [
       what,
