@@ -104,7 +104,7 @@ function referencesOf({ manifest, manifestPending }: Listed): ListParts[] {
 }
 
 function isLong(list: StoredList | null): list is ListParts {
-  return list !== null && typeof list !== 'string'
+  return typeof list === 'object' && list !== null
 }
 
 function partsOf(at: string, { sha256, parts }: ListParts) {
