@@ -55,7 +55,7 @@ describe('paramsOf', () => {
       { command: 'b', args: {} },
     ],
     ...['github/list', 'a:b', 'Create CIFS Share', 'überweisen', 'search🔎'].map(
-      (command): [string, ToolDoc, ToolAddress, JsonObject, object] => [
+      (command): [string, Inlined<ToolDoc>, ToolAddress, JsonObject, object] => [
         `in the arguments, as its server calls it: ${command}`,
         mcp('a', command),
         { name: 'tool' },

@@ -70,13 +70,13 @@ export function manifestRecorder({
         const pinned = manifests.pinnedOf(stored)
         if (!isNews(stored, pinned, live)) return ok(stored)
         const { meta, pins } = 'problem' in live ? stopped(stored, live) : changeTo(stored, pinned, live)
-        const texts = await storeLists(db, path, { stored: doc!, doc: stored }, pins)
+        const texts = await storeLists(db, path, { stored: doc, doc: stored }, pins)
         const appended = await append(logs.agent(agentId), stored.orgId, {
           drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
           writes: () => [{ op: 'update', path, data: { ...pins, ...texts }, version }],
         })
         if (!appended.ok) return appended
-        await dropLists(db, path, doc!, texts)
+        await dropLists(db, path, doc, texts)
         return ok({ ...stored, ...pins })
       }),
     )

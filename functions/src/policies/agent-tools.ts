@@ -43,7 +43,7 @@ export async function policyTools(
   const paths = mine.map(({ policyId, server }) => policyPaths.server(orgId, policyId, server.slug))
   // One round trip: the loads of one tick go together.
   const [docs, workersDocs] = await Promise.all([
-    load(paths).then((stored) => Promise.all(stored.map((doc, i) => doc && lists.inlined(paths[i]!, doc)))),
+    load(paths).then((stored) => Promise.all(stored.map(async (doc, i) => doc && lists.inlined(paths[i]!, doc)))),
     load(serving.map((policyId) => policyPaths.workers(orgId, policyId))),
   ])
   const workersOf = new Map(serving.map((policyId, i) => [policyId, workersDocs[i]]))
