@@ -261,6 +261,25 @@ describe('a server that forgot the session', () => {
   })
 })
 
+test.each([400, 401, 404, 500])(
+  'a server that answers its notification with %i is used all the same',
+  async (status) => {
+    const server = await up(
+      httpServer((request, response) => {
+        const { id, method } = request.body as { id?: number; method: string }
+        if (method === 'initialize')
+          json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, { 'mcp-session-id': 's' })
+        else if (method === 'tools/call')
+          json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'done' }] } })
+        else response.writeHead(id === undefined ? status : 404).end()
+      }),
+    )
+    expect(said(await call(server.url, 'any'))).toBe('done')
+    expect(said(await call(server.url, 'any'))).toBe('done')
+    expect(server.seen.filter(({ rpc }) => rpc === 'initialize')).toHaveLength(1)
+  },
+)
+
 describe('what is nearly JSON-RPC', () => {
   const result = { content: [{ type: 'text', text: 'done' }] }
   const error = { code: -32602, message: 'Missing argument: repo' }

@@ -36,10 +36,19 @@ export type ForwardOutcome =
   /**
    * No answer to pass on. `status` is the upstream's when its response line had come before things went wrong, otherwise 0: then the unit
    * is credited back. `sent` is false when the request certainly never left (no connection was made). `location` is where
-   * a redirect leads that is not followed, without the credential. `isBehind`: a worker is there, and has yet to hear that its policy has
+   * a redirect leads that is not followed, without the credential. `unlisted`: the status with which an MCP server refused its list
+   * of tools, so that it was not called. `isBehind`: a worker is there, and has yet to hear that its policy has
    * the tool.
    */
-  | { answered: false; status: number; code: ErrorCode; sent: boolean; location?: string; isBehind?: true }
+  | {
+      answered: false
+      status: number
+      code: ErrorCode
+      sent: boolean
+      location?: string
+      unlisted?: number
+      isBehind?: true
+    }
 
 /** Never throws: what goes wrong is an outcome. */
 export type Forward = (request: ForwardRequest) => Promise<ForwardOutcome>

@@ -1,4 +1,4 @@
-import type { Result } from '@vitrine/core/result'
+import type { Failure, Result } from '@vitrine/core/result'
 import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import type { Answer } from '@vitrine/core/tool'
 import { toResult } from '../answers/answer.ts'
@@ -6,7 +6,7 @@ import { digestOf } from '../answers/digest.ts'
 import type { SerializedAnswer } from '../answers/read.ts'
 import { scrubbedPieces, type ScrubbedPieces } from '../answers/scrubbed-pieces.ts'
 import { abortOf, unlessAborted, type CallAbort } from '../egress/abort.ts'
-import type { Forward } from '../forward/forward.ts'
+import type { Forward, ForwardOutcome } from '../forward/forward.ts'
 import { withRetries } from '../forward/retry.ts'
 import { rawJson } from '../http/raw-json.ts'
 import type { Checked } from '../manifest/verdict.ts'
@@ -97,10 +97,15 @@ function senderOf(
     // The first verdict was had while the intent was recorded. A later try asks anew: the server may not have been reached before.
     const checked = known ?? (await liveVerdict(parts, admitted, credential, request.signal))
     known = undefined
-    if (!checked.ok) return notForwarded(checked.error.code).outcome
+    if (!checked.ok) return notSent(checked.error)
     onSend(checked.value)
     return send(request)
   }
+}
+
+function notSent({ code, details }: Failure): ForwardOutcome {
+  const status = details?.['status']
+  return { answered: false, status: 0, code, sent: false, ...(typeof status === 'number' && { unlisted: status }) }
 }
 
 /** What the worker compares the command with, which it alone can look at as it is when it is called. */

@@ -242,6 +242,19 @@ it.each(CASES)('gives its slot back when it was %s', async (_how, ending) => {
   expect(await endOf(partsOf({ ends: 'ok' }, gate), {})).toBe(ending.next ?? 'ok')
 })
 
+it('says with what status a server refused the list without which it is not called', async () => {
+  const live = async () => fail('upstream_invalid', undefined, { status: 401 })
+  const parts = { verdicts: { live, stored: async () => PINNED } }
+  const invoked = await invoke(
+    partsOf({ tool: mcp, parts, ends: '' }, createGate(createBreaker())),
+    callOf({ name: 'tool__c' }, undefined),
+  )
+  expect(invoked).toMatchObject({
+    ok: false,
+    error: { code: 'upstream_invalid', message: expect.stringContaining('401') as string, details: { status: 401 } },
+  })
+})
+
 it('has a single slot, as long as the call is under way', async () => {
   const gate = createGate(createBreaker())
   const { promise: outcome, resolve } = Promise.withResolvers<ForwardOutcome>()

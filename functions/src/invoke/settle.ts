@@ -86,9 +86,18 @@ export async function settle(
       ...(entered.guard && { resultDigest }),
       receipt,
     })
-  const { code, location } = outcome
-  const message = location === undefined ? undefined : NOT_FOLLOWED
-  return fail(code, message, { receipt, ...(status > 0 && { status }), ...(location !== undefined && { location }) })
+  const { code, location, unlisted } = outcome
+  const said = status || unlisted
+  const message = unlisted === undefined ? undefined : notListed(unlisted)
+  return fail(code, location === undefined ? message : NOT_FOLLOWED, {
+    receipt,
+    ...(said && { status: said }),
+    ...(location !== undefined && { location }),
+  })
+}
+
+function notListed(status: number): string {
+  return `The server answered with HTTP ${status} when it was asked for its tools, so none was called.`
 }
 
 /** The location is in the details. After 303 the tool has carried the call out (RFC 9110 section 15.4.4). */

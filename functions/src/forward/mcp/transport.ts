@@ -43,9 +43,10 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
     send: async (message, { requestSignal, headers } = {}) => {
       const exchange = exchanges.getStore()
       if (!exchange) throw new Error('No call is under way.')
-      // Answers and notifications are beside the exchange: what the server says to them is not the outcome.
+      // Answers and notifications are beside the exchange: what the server says to them is not the outcome. Some refuse
+      // `notifications/initialized` and work all the same; where they don't, the next request shows it.
       if (!('method' in message && 'id' in message))
-        return exchanges.run(newExchange(exchange.lease), () => inner.send(message))
+        return exchanges.run(newExchange(exchange.lease), () => inner.send(message)).catch(() => undefined)
       const options = { ...(requestSignal && { requestSignal }), ...(headers && { headers }) }
       const ask = (asking: Exchange) => exchanges.run(asking, () => request(asking, message, options))
       if (message.method !== 'server/discover') return ask(exchange)
