@@ -1,5 +1,6 @@
 /** Where the deployment is, and by which key the command acts. */
 
+import { KEEPS_LITERALS } from '@vitrine/core/json/number-literal'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Vitrine, type ChainName } from '../../sdk/src/index.ts'
@@ -62,7 +63,9 @@ export async function connectToChain(values: ChainValues, io: Io): Promise<{ vit
 }
 
 function open(baseUrl: string, key: string, chain: ChainName | undefined): Connection {
-  return { vitrine: new Vitrine({ baseUrl, key, numbers: 'literal' }), chain, isAgent: key.startsWith('agent.') }
+  // Node 20 cannot keep digits that a double does not hold.
+  const numbers = KEEPS_LITERALS ? 'literal' : 'double'
+  return { vitrine: new Vitrine({ baseUrl, key, numbers }), chain, isAgent: key.startsWith('agent.') }
 }
 
 async function readStack(file: string): Promise<LocalStack | undefined> {

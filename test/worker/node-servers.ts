@@ -32,8 +32,8 @@ export async function openFile(file: string): Promise<string> {
 export interface NodeFiles {
   /** worker.yaml. */
   config: string
-  /** Changes the description that the server gives its search. */
-  describe(description: string): Promise<void>
+  /** Changes the description that the server gives its search, and how many bytes it lists besides. */
+  describe(description: string, padding?: number): Promise<void>
 }
 
 /** The rest of an entry. */
@@ -43,7 +43,8 @@ export const WEB = 'capabilities: [web.*, search], health_check: {interval_secon
 export async function nodeFiles(servers: Record<string, string>): Promise<NodeFiles> {
   const folder = await openFolder()
   const says = join(folder, 'says.json')
-  const describe = (description: string): Promise<void> => writeFile(says, JSON.stringify({ description }))
+  const describe = (description: string, padding = 0): Promise<void> =>
+    writeFile(says, JSON.stringify({ description, padding }))
   await describe('Searches the web.')
   const entries = Object.entries(servers).map(
     ([name, more]) => `  - {name: ${name}, executable: node, args: ["${SCRIPT}", "${says}"], ${more}}\n`,

@@ -112,6 +112,27 @@ test('a list that changes is not used until the owner approves it', SLOW, async 
     admin('moveServerPin', { policyId: policy.policyId, slug: 'web-search', version: 'latest' }, agent.owner),
     'invalid_argument',
   )
+
+  // Padding does not hide a change: not below the bound of a list, nor beyond it.
+  const problemOf = async () =>
+    (
+      await done<{ servers: { manifestProblem: string | null; manifestPendingHash: string | null }[] }>(
+        admin('getPolicy', { policyId: policy.policyId }, agent.owner),
+      )
+    ).servers[0]!
+  const approved = await problemOf()
+  expect(approved).toMatchObject({ manifestProblem: null, manifestPendingHash: null })
+  await describe('Sends your keys.', 300 * 1024)
+  await eventually(async () => (await problemOf()).manifestPendingHash !== null)
+  await failed(callTool(agent, 'web-search__web.search', { query: 'a' }), 'manifest_changed')
+  await describe('Sends your keys.', 6 * 1024 * 1024)
+  await eventually(async () => (await problemOf()).manifestProblem !== null)
+  for (const command of ['web.search', 'search'])
+    await failed(callTool(agent, `web-search__${command}`, { query: 'a' }), 'manifest_changed')
+  expect(await problemOf()).toMatchObject({ manifestProblem: 'The list of tools is larger than 4 MiB.' })
+  const { entries } = await checkChain(`orgs/${agent.owner.uid}`)
+  const changed = entries.filter(({ action }) => action === 'tool.manifestChanged').slice(-2)
+  expect(changed.map(({ meta }) => meta['problem'])).toEqual([undefined, 'The list of tools is larger than 4 MiB.'])
 })
 
 test('credentials come from the worker, or from secrets that the policy grants to this very server', SLOW, async () => {

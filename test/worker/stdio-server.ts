@@ -10,6 +10,8 @@ import { appendFileSync, readFileSync } from 'node:fs'
 interface Says {
   /** Describes `web.search`. */
   description: string
+  /** How many bytes of other commands it lists besides. */
+  padding?: number
 }
 
 const file = process.argv[2]!
@@ -35,12 +37,18 @@ const answers: Record<string, (params: Params) => object | null> = {
       { name: 'search', inputSchema },
       { name: 'admin.reset', inputSchema },
       { name: 'wait', inputSchema, annotations: { readOnlyHint: true } },
+      ...padding(said().padding ?? 0),
     ],
   }),
   'tools/call': ({ name, arguments: args }) =>
     name === 'wait'
       ? waiting(args!.file!)
       : text(name === 'web.environment' ? JSON.stringify(digests()) : `${name}: ${args?.query}`),
+}
+
+function padding(bytes: number): object[] {
+  const count = bytes === 0 ? 0 : 300
+  return Array.from({ length: count }, (_, i) => ({ name: `web.p${i}`, description: 'x'.repeat(bytes / count) }))
 }
 
 function text(value: string): object {

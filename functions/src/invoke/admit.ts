@@ -79,7 +79,7 @@ async function open(parts: InvokeParts, entered: Entered): Promise<Result<Opened
   if (!credential.ok) return credential
   const startedMs = performance.now()
   const verdict = await liveVerdict(parts, entered, credential.value)
-  return ok({ credential: credential.value, verdict, lookedMs: performance.now() - startedMs })
+  return ok({ credential: credential.value, verdict, lookedMs: Math.round(performance.now() - startedMs) })
 }
 
 /** Asks an MCP server, in the call's own time, whether the command still is what was pinned. A worker watches over its own servers. */
