@@ -66,6 +66,8 @@ export const REQUIREMENTS = {
   'args.hostile': 'A schema meant to stall the process, or to have it ask the network, is refused and not run.',
   'manifest.changed': 'A command that its server changed is refused until the owner approves it; unchanged ones go on.',
   'manifest.warn': 'Where the owner only wants to be warned, changes are recorded and calls go on.',
+  'manifest.unpinned':
+    'A server that never gave a list is called, on record as unpinned, unless its policy requires a pin.',
   'manifest.long':
     'A list of up to 4 MiB is taken, apart from what calls read; a longer one stops the commands of a pinned server.',
   'manifest.first-use': 'What could not be asked at registration is pinned by the first call.',

@@ -123,13 +123,14 @@ describe('a manifest', () => {
     expect((await got(server.url)).tools).toEqual([...seen].map((number) => ({ name: `tool-${number}` })))
     expect(server.seen.filter(({ rpc }) => rpc === 'tools/list')).toHaveLength(lists)
   })
-
-  test('of a server without tools is empty', async () => {
-    expect((await got((await listing(() => null)).url)).tools).toEqual([])
-  })
 })
 
 describe('no manifest, and no exception', () => {
+  test('from a server that does not know tools/list', async () => {
+    const refused = { code: 'upstream_invalid', message: 'The server refused to list its tools.' }
+    expect(await manifestOf((await listing(() => null)).url)).toEqual({ ok: false, error: refused })
+  })
+
   const large = { name: 'x'.repeat(MANIFEST_BYTES_MAX / 4) }
   test.each<[string, (number: number) => JsonObject, string]>([
     ['one page that is too large', () => ({ tools: Array(5).fill(large) as JsonObject[] }), 'upstream_too_large'],

@@ -193,6 +193,47 @@ describe('invokeTool', () => {
     await failed(use('none'), 'tool_not_found')
   })
 
+  it.each([
+    ['does not know tools/list', { error: { code: -32601, message: 'Method not found' } }],
+    ['fails at it', { error: { code: -32603, message: 'Out of order' } }],
+    ['gives no list', { result: { tools: 'many' } }],
+  ])(
+    '[manifest.unpinned] calls a server that %s, on record as unpinned, unless a pin is required',
+    async (_what, said) => {
+      const told: Record<string, object> = {
+        initialize: {
+          result: {
+            protocolVersion: '2025-06-18',
+            capabilities: { tools: {} },
+            serverInfo: { name: 'x', version: '1' },
+          },
+        },
+        'tools/list': said,
+        'tools/call': { result: { content: [] } },
+      }
+      const plain = await up(
+        httpServer((request, response) => {
+          const { id, method } = (request.body ?? {}) as { id?: number; method?: string }
+          if (id === undefined) return void response.writeHead(202).end()
+          const answer = told[method ?? ''] ?? { error: { code: -32601, message: 'Method not found' } }
+          response.writeHead(200, { 'content-type': 'application/json' })
+          response.end(JSON.stringify({ jsonrpc: '2.0', id, ...answer }))
+        }),
+      )
+      const url = { kind: 'mcp', url: plain.url }
+      expect(await register(agent, { name: 'files', ...url })).toMatchObject({
+        manifest: null,
+        warnings: [expect.stringContaining('No tools were listed')],
+      })
+      await done(use('read'))
+      const { entries } = await checkChain(`agents/${agent.id}`)
+      expect(entries.at(-1)).toMatchObject({ action: 'tool.invoke', meta: { ok: true, unpinned: true } })
+      await register(agent, { name: 'files', ...url, manifestPolicy: 'require' })
+      await failed(use('read'), 'upstream_invalid')
+      expect(countOf(plain, 'tools/call')).toBe(1)
+    },
+  )
+
   it('[manifest.long] takes a list of megabytes, which calls do not read again and again', async () => {
     server.tools = { read: 'Reads.' }
     const padding = (of: number) =>

@@ -261,8 +261,8 @@ describe('a server that forgot the session', () => {
   })
 })
 
-test.each([400, 401, 404, 500])(
-  'a server that answers its notification with %i is used all the same',
+test.each([400, 401, 404, 500, 'nothing'])(
+  'a server that answers its notification with %s is used all the same',
   async (status) => {
     const server = await up(
       httpServer((request, response) => {
@@ -271,7 +271,8 @@ test.each([400, 401, 404, 500])(
           json(response, { jsonrpc: '2.0', id, result: INITIALIZED }, { 'mcp-session-id': 's' })
         else if (method === 'tools/call')
           json(response, { jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: 'done' }] } })
-        else response.writeHead(id === undefined ? status : 404).end()
+        else if (id !== undefined) response.writeHead(404).end()
+        else if (typeof status === 'number') response.writeHead(status).end()
       }),
     )
     expect(said(await call(server.url, 'any'))).toBe('done')
@@ -309,6 +310,19 @@ describe('what is nearly JSON-RPC', () => {
 
   test('an array around it', async () => {
     const server = await scripted((id, response) => json(response, [{ jsonrpc: '2.0', id: String(id), result }]))
+    expect(value(await call(server.url, 'any'))).toEqual(result)
+  })
+
+  test('beside an event of several lines, which is as it was', async () => {
+    const server = await scripted((id, response) => {
+      const progress = '{"jsonrpc":"2.0","method":"notifications/message",\n"params":{"level":"info","data":"x"}}'
+      const other = progress
+        .split('\n')
+        .map((line) => `data: ${line}\n`)
+        .join('')
+      const answer = JSON.stringify({ jsonrpc: '2.0', id: String(id), result })
+      events(response).end(`${other}\ndata: ${answer.replace(',', ',\ndata: ')}\n\n`)
+    })
     expect(value(await call(server.url, 'any'))).toEqual(result)
   })
 

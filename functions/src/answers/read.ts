@@ -218,7 +218,10 @@ function eventsOf(text: string): EventSourceMessage[] {
 }
 
 function eventOf(id: string | undefined, data: string): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`
+  return `${id === undefined ? '' : `id: ${id}\n`}${data
+    .split('\n')
+    .map((line) => `data: ${line}\n`)
+    .join('')}\n`
 }
 
 function resultOf(result: JsonObject, serialize: Serialize): ReadResult {

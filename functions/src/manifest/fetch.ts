@@ -21,8 +21,6 @@ import { isGone } from '../forward/mcp/gone.ts'
 import { outcomeOf } from '../forward/mcp/outcome.ts'
 
 const PAGES_MAX = 64
-/** JSON-RPC: the server offers no tools. */
-const METHOD_NOT_FOUND = -32601
 
 /** What an MCP server says it offers. Tools are kept exactly as sent, so that a change of any field shows. */
 export type Manifest = {
@@ -101,6 +99,7 @@ async function within(
  */
 async function listTools(connection: Connection, exchange: Exchange): Promise<Result<Manifest>> {
   const tools: JsonValue[] = []
+  let bytes = 0
   const listedBefore = new Set<string>()
   const cursors = new Set<string>()
   let cursor: string | undefined
@@ -111,16 +110,19 @@ async function listTools(connection: Connection, exchange: Exchange): Promise<Re
       .request(request, { signal: exchange.lease.stop.signal, timeout: CLIENT_TIMEOUT_MS })
       .catch(() => undefined)
     const { answer } = exchange
-    if (answer !== null && 'error' in answer && answer.error.code === METHOD_NOT_FOUND && page === 0)
-      return manifestOf(connection, tools)
     if (answer === null || 'error' in answer) return notListed(outcomeOf(exchange, exchange.lease.stop.signal))
     const { tools: listed, nextCursor } = answer.result
     if (!Array.isArray(listed) || isDeeperThan(listed, ANSWER_DEPTH_MAX)) return fail('upstream_invalid')
-    for (const tool of listed) if (!listedBefore.has(JSON.stringify(tool))) tools.push(tool)
-    if (Buffer.byteLength(JSON.stringify(tools)) > MANIFEST_BYTES_MAX) return fail('upstream_too_large', LIST_TOO_LARGE)
+    const texts = listed.map((tool) => JSON.stringify(tool))
+    for (const [i, text] of texts.entries()) {
+      if (listedBefore.has(text)) continue
+      tools.push(listed[i]!)
+      bytes += Buffer.byteLength(text) + 1
+    }
+    if (bytes > MANIFEST_BYTES_MAX) return fail('upstream_too_large', LIST_TOO_LARGE)
     if (typeof nextCursor !== 'string' || nextCursor === '' || cursors.has(nextCursor))
       return manifestOf(connection, tools)
-    for (const tool of listed) listedBefore.add(JSON.stringify(tool))
+    for (const text of texts) listedBefore.add(text)
     cursors.add(nextCursor)
     cursor = nextCursor
   }

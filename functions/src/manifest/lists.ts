@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import type { Firestore } from 'firebase-admin/firestore'
+import type { DocumentReference, Firestore, Timestamp } from 'firebase-admin/firestore'
 import { LRUCache } from 'lru-cache'
 import { paths, type ListParts, type StoredList } from '../store/documents.ts'
 import type { Load } from '../store/load.ts'
@@ -92,11 +92,30 @@ export async function storeLists(
   return { manifest, manifestPending }
 }
 
-/** Deletes the parts of lists that a document referred to and does not any more. What fails is left over, and does no harm. */
-export async function dropLists(db: Firestore, at: string, before: Listed, after: Listed): Promise<void> {
+/** A part of a list that a document refers to, as it is before the document is changed. */
+export interface PartThen {
+  sha256: string
+  ref: DocumentReference
+  at: Timestamp | undefined
+}
+
+export async function partsThen(db: Firestore, at: string, doc: Listed): Promise<PartThen[]> {
+  const parts = referencesOf(doc).flatMap((list) =>
+    partsOf(at, list).map((path) => ({ sha256: list.sha256, ref: db.doc(path) })),
+  )
+  if (parts.length === 0) return []
+  const snapshots = await db.getAll(...parts.map(({ ref }) => ref))
+  return parts.map((part, i) => ({ ...part, at: snapshots[i]!.updateTime }))
+}
+
+/**
+ * Deletes what the changed document does not refer to any more. A part that was written again meanwhile stays: somebody
+ * is about to refer to it. What cannot be deleted is left over, and does no harm.
+ */
+export async function dropParts(parts: readonly PartThen[], after: Listed): Promise<void> {
   const used = new Set(referencesOf(after).map(({ sha256 }) => sha256))
-  const unused = referencesOf(before).filter(({ sha256 }) => !used.has(sha256))
-  await Promise.allSettled(unused.flatMap((list) => partsOf(at, list)).map((path) => db.doc(path).delete()))
+  const unused = parts.filter(({ sha256, at }) => at !== undefined && !used.has(sha256))
+  await Promise.allSettled(unused.map(({ ref, at }) => ref.delete({ lastUpdateTime: at! })))
 }
 
 function referencesOf({ manifest, manifestPending }: Listed): ListParts[] {

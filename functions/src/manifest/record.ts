@@ -8,7 +8,7 @@ import { read } from '../store/path.ts'
 import { retryConflicts } from '../store/retry.ts'
 import { diffTools, type ManifestDiff, type ToolsByName } from './diff.ts'
 import type { Listing } from './listing.ts'
-import { dropLists, storeLists, type Inlined } from './lists.ts'
+import { dropParts, partsThen, storeLists, type Inlined } from './lists.ts'
 import type { ManifestParts } from './parts.ts'
 import type { Pinned } from './pinned.ts'
 
@@ -70,13 +70,14 @@ export function manifestRecorder({
         const pinned = manifests.pinnedOf(stored)
         if (!isNews(stored, pinned, live)) return ok(stored)
         const { meta, pins } = 'problem' in live ? stopped(stored, live) : changeTo(stored, pinned, live)
+        const before = await partsThen(db, path, doc)
         const texts = await storeLists(db, path, { stored: doc, doc: stored }, pins)
         const appended = await append(logs.agent(agentId), stored.orgId, {
           drafts: [{ action: 'tool.manifestChanged', actor: 'system:manifest', target: tool.name, call: '', meta }],
           writes: () => [{ op: 'update', path, data: { ...pins, ...texts }, version }],
         })
         if (!appended.ok) return appended
-        await dropLists(db, path, doc, texts)
+        await dropParts(before, texts)
         return ok({ ...stored, ...pins })
       }),
     )

@@ -11,7 +11,7 @@ import type { Request } from '@vitrine/core/api/contract'
 import { type ImportedServer, readServerJson } from '../../policies/server-json.ts'
 import { logs } from '../../store/documents.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
-import { dropLists } from '../../manifest/lists.ts'
+import { dropParts, partsThen } from '../../manifest/lists.ts'
 import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { read } from '../../store/path.ts'
 import { policyPaths } from '../../store/policy-documents.ts'
@@ -155,6 +155,7 @@ export const approveServerManifest: OwnerOperation<'approveServerManifest'> = as
     const path = policyPaths.server(orgId, policyId, name)
     const { data: doc, version } = await read(parts.db, path)
     if (!doc || doc.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
+    const before = await partsThen(parts.db, path, doc)
     const change = { manifest: doc.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
     const meta = { ...by.via, change: 'manifest.approve', server: name, from: doc.manifestHash, to: manifestHash }
     const appended = await parts.append(logs.org(orgId), orgId, {
@@ -162,7 +163,7 @@ export const approveServerManifest: OwnerOperation<'approveServerManifest'> = as
       writes: () => [{ op: 'update', path, data: change, version }],
     })
     if (!appended.ok) return appended
-    await dropLists(parts.db, path, doc, change)
+    await dropParts(before, change)
     return ok({ policyId, slug: name, manifestHash })
   })
 }

@@ -23,7 +23,7 @@ import { listingOf } from '../../manifest/listing.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import { unlistedWarning } from '../../manifest/unlisted.ts'
 import { uncheckedIn } from '../../manifest/unchecked.ts'
-import { dropLists, storeList, type Inlined } from '../../manifest/lists.ts'
+import { dropParts, partsThen, storeList, type Inlined } from '../../manifest/lists.ts'
 import type { StoredPins } from '../../manifest/record.ts'
 import { describeRequest } from '../../lib/log.ts'
 import type { Parts } from '../../parts.ts'
@@ -130,6 +130,7 @@ async function record(
     ...(tool.manifestHash && { manifestHash: tool.manifestHash }),
   }
   if (stored && new URL(stored.url).origin !== new URL(url).origin) meta['originBefore'] = new URL(stored.url).origin
+  const before = stored ? await partsThen(parts.db, path, stored) : []
   const appended = await parts.append(logs.agent(agentId), tool.orgId, {
     drafts: [{ action: stored ? 'tool.update' : 'tool.register', actor: by.actor, target: name, call: '', meta }],
     writes: () => [
@@ -141,7 +142,7 @@ async function record(
   })
   if (!appended.ok) return appended
   describeRequest({ tool: name })
-  if (stored) await dropLists(parts.db, path, stored, tool)
+  await dropParts(before, tool)
   return ok(null)
 }
 

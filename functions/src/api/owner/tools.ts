@@ -6,7 +6,7 @@ import { fail, ok } from '@vitrine/core/result'
 import { manageableAgent, orgWithRole } from '../../auth/owner.ts'
 import { breakerState } from '../../store/breaker-state.ts'
 import { type ToolsByName, diffTools } from '../../manifest/diff.ts'
-import { dropLists, type Inlined } from '../../manifest/lists.ts'
+import { dropParts, partsThen, type Inlined } from '../../manifest/lists.ts'
 import { pendingOf, pinnedOf } from '../../manifest/pinned.ts'
 import { describeUnchecked } from '../../manifest/unchecked.ts'
 import { type ToolDoc, TOOL_DEFAULTS, logs, paths, toolFrom } from '../../store/documents.ts'
@@ -208,6 +208,7 @@ export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, 
     const tool = toolFrom(data)
     if (!tool) return fail('tool_not_found')
     if (tool.manifestPending === null || tool.manifestPendingHash !== manifestHash) return fail('manifest_not_found')
+    const before = await partsThen(parts.db, path, tool)
     const pins = { manifest: tool.manifestPending, manifestHash, manifestPending: null, manifestPendingHash: null }
     const appended = await parts.append(logs.agent(agentId), managed.value.agent.orgId, {
       drafts: [
@@ -229,7 +230,7 @@ export const approveManifest: OwnerOperation<'approveManifest'> = async (parts, 
       ],
     })
     if (!appended.ok) return appended
-    await dropLists(parts.db, path, tool, pins)
+    await dropParts(before, pins)
     return ok({ name, manifestHash })
   })
 }

@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '@vitrine/core/result'
 import { answered } from '../../store/answered.ts'
 import type { Write } from '../../ledger/plan.ts'
 import { diffTools, toolsByName, toolsHash, type ToolsByName } from '../../manifest/diff.ts'
-import { dropLists, storeList, type Inlined } from '../../manifest/lists.ts'
+import { dropParts, partsThen, storeList, type Inlined, type PartThen } from '../../manifest/lists.ts'
 import { pinnedOf } from '../../manifest/pinned.ts'
 import type { Parts } from '../../parts.ts'
 import { read, readAll, type Path } from '../../store/path.ts'
@@ -131,12 +131,13 @@ async function record(parts: Parts, by: Connector, reported: Report): Promise<Re
     ? compared(await parts.lists.inlined(path, current), { ...reported, listed }, by, write)
     : pinned(server, { ...reported, listed }, by, orgId, path, policy, policyVersion, stored !== undefined)
   if (draft) {
+    const before = stored ? await partsThen(db, path, stored) : []
     const appended = await parts.append(logs.org(orgId), orgId, {
       drafts: [{ ...draft, actor: connectorActor(by), call: '' }],
       writes: () => writes,
     })
     if (!appended.ok) return appended
-    if (stored) await forgetReplaced(db, path, stored)
+    await forgetReplaced(db, path, before)
   }
   return refused ?? ok(null)
 }
@@ -148,9 +149,11 @@ async function storedForm(db: Firestore, at: string, listed: Listed, current: Se
   return known ? listed : { ...listed, manifest: await storeList(db, at, listed.manifest) }
 }
 
-async function forgetReplaced(db: Firestore, at: Path<ServerDoc>, before: ServerDoc): Promise<void> {
+/** Deletes the parts of lists that the server's record referred to before. */
+async function forgetReplaced(db: Firestore, at: Path<ServerDoc>, before: PartThen[]): Promise<void> {
+  if (before.length === 0) return
   const { data: now = { manifest: null, manifestPending: null } } = await read(db, at)
-  await dropLists(db, at, before, now)
+  await dropParts(before, now)
 }
 
 function pinned(

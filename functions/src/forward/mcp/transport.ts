@@ -9,8 +9,9 @@ import {
 import type { ErrorCode } from '@vitrine/core/errors'
 import { isObject, type JsonObject } from '@vitrine/core/json/value'
 import { exchanges, newExchange, pass, type Exchange } from './exchange.ts'
+import { withinMs } from '../../lib/within-ms.ts'
 import { TAKEN } from '../../answers/read.ts'
-import { probe } from './probe.ts'
+import { probe, PROBE_MS } from './probe.ts'
 import { progressOf } from './result.ts'
 
 /** What the client gets where no answer will come. The code is none of JSON-RPC or MCP. */
@@ -44,9 +45,12 @@ export function exchangeTransport(url: URL, fetch: FetchLike): Transport & { ter
       const exchange = exchanges.getStore()
       if (!exchange) throw new Error('No call is under way.')
       // Answers and notifications are beside the exchange: what the server says to them is not the outcome. Some refuse
-      // `notifications/initialized` and work all the same; where they don't, the next request shows it.
+      // `notifications/initialized`, or leave it unanswered, and work all the same; where they don't, the next request shows it.
       if (!('method' in message && 'id' in message))
-        return exchanges.run(newExchange(exchange.lease), () => inner.send(message)).catch(() => undefined)
+        return withinMs(
+          PROBE_MS,
+          exchanges.run(newExchange(exchange.lease), () => inner.send(message)).catch(() => undefined),
+        )
       const options = { ...(requestSignal && { requestSignal }), ...(headers && { headers }) }
       const ask = (asking: Exchange) => exchanges.run(asking, () => request(asking, message, options))
       if (message.method !== 'server/discover') return ask(exchange)
