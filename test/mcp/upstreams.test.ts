@@ -313,19 +313,6 @@ describe('what is nearly JSON-RPC', () => {
     expect(value(await call(server.url, 'any'))).toEqual(result)
   })
 
-  test('beside an event of several lines, which is as it was', async () => {
-    const server = await scripted((id, response) => {
-      const progress = '{"jsonrpc":"2.0","method":"notifications/message",\n"params":{"level":"info","data":"x"}}'
-      const other = progress
-        .split('\n')
-        .map((line) => `data: ${line}\n`)
-        .join('')
-      const answer = JSON.stringify({ jsonrpc: '2.0', id: String(id), result })
-      events(response).end(`${other}\ndata: ${answer.replace(',', ',\ndata: ')}\n\n`)
-    })
-    expect(value(await call(server.url, 'any'))).toEqual(result)
-  })
-
   test('lines that end with CR alone, before the stream goes on', async () => {
     const server = await scripted((id, response) => {
       events(response).write(`event: message\rdata: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\r\r`)

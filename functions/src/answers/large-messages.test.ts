@@ -13,6 +13,7 @@ import { digestOf } from './digest.ts'
 import type { Forward, ForwardOutcome, ForwardRequest } from '../forward/forward.ts'
 import { httpForward } from '../forward/http/http.ts'
 import { createLargeAnswers, type ReadLarge } from './large.ts'
+import { withAnswer } from './read.ts'
 import { mcpConnector } from '../forward/mcp/connect.ts'
 import { mcpConnections } from '../forward/mcp/connections.ts'
 import { mcpForward } from '../forward/mcp/mcp.ts'
@@ -320,4 +321,16 @@ describe('what is too much beside a result', () => {
       })
     }
   })
+})
+
+it('an answer that is nearly JSON-RPC is amended, and the events beside it are as they were', () => {
+  const other = '{"jsonrpc":"2.0",\n"method":"notifications/progress","params":{"progress":1}}'
+  const lines = (data: string) =>
+    data
+      .split('\n')
+      .map((line) => `data: ${line}\n`)
+      .join('') + '\n'
+  const bytes = Buffer.from(lines(other) + lines('{"id":"3",\n"result":{"content":[]}}'))
+  const amended = Buffer.from(withAnswer({ form: 'events', bytes }, 3)).toString()
+  expect(amended).toBe(lines(other) + lines('{"jsonrpc":"2.0","id":3,"result":{"content":[]}}'))
 })
