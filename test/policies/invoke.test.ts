@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ERRORS, type ErrorCode } from '@vitrine/core/errors'
 import type { DispatchKey } from '@vitrine/core/policy/worker-protocol'
+import { definitionHash } from '@vitrine/core/policy/definition'
 import { checkChain } from '../e2e/chain.ts'
 import {
   admin,
@@ -62,6 +63,10 @@ describe('[policies.invoke] a tool of a policy', () => {
     ])
     expect(stub.calls.every(({ claims }) => claims.sub === agent.id)).toBe(true)
     const { entries } = await checkChain(`agents/${agent.id}`)
+    // No worker has listed anything yet.
+    expect(stub.calls.every(({ body }) => body.pinned === undefined)).toBe(true)
+    const outcomes = entries.filter(({ action }) => action === 'tool.invoke')
+    expect(outcomes.map(({ meta }) => meta['unpinned'])).toEqual([true, true])
     const intents = entries.filter(({ action }) => action === 'tool.invoke.intent')
     expect(intents.map(({ target, call, meta }) => [target, call, meta['kind']])).toEqual(
       stub.calls.map(({ body }) => ['github', body.call, 'worker']),
@@ -111,7 +116,11 @@ describe('[policies.invoke] a tool of a policy', () => {
     ])
     await done(invoke(choosy, { name: 'github__read' }))
     await done(invoke(choosy, { name: 'github', args: { command: 'read' } }))
-    expect(stub.calls.map(({ body }) => body.command)).toEqual(['read', 'read'])
+    const pinned = definitionHash([{ name: 'read' }])
+    expect(stub.calls.map(({ body }) => [body.command, body.pinned])).toEqual([
+      ['read', pinned],
+      ['read', pinned],
+    ])
     const { entries } = await checkChain(`agents/${choosy.id}`)
     const denied = entries.filter(({ action }) => action === 'tool.deny')
     expect(new Set(denied.map(({ target, meta }) => `${target} ${meta['command']} ${meta['reason']}`))).toEqual(
