@@ -32,7 +32,8 @@ const KEPT_LENGTH_MAX = 16 * 1024 * 1024
  * anybody waits for it.
  */
 export function manifestChecker(connections: Connections): CheckManifest {
-  const waits = new Map<string, { stop: AbortController; waiting: number }>()
+  const waits = new Map<string, { stop: AbortController; waiting: number; look: string }>()
+  let looks = 0
   const shared = coalesce<Result<Listing>>()
   const recent = new LRUCache<string, { live: Listing; atMs: number }>({
     maxSize: KEPT_LENGTH_MAX,
@@ -64,12 +65,13 @@ export function manifestChecker(connections: Connections): CheckManifest {
     if (known && Date.now() - known.atMs < tool.manifestMaxAgeMs) return ok(known.live)
     if (signal.aborted) return fail(abortOf(signal))
     const slot = `${key} ${Math.floor(Date.now() / SHARED_MS)}`
-    const wait = waits.get(slot) ?? { stop: new AbortController(), waiting: 0 }
+    // A look that was given up is not joined by who comes after that.
+    const wait = waits.get(slot) ?? { stop: new AbortController(), waiting: 0, look: `${slot} ${looks++}` }
     waits.set(slot, wait)
     wait.waiting += 1
     const listed = await unlessAborted(
       signal,
-      shared(slot, () => look(key, tool, credential, wait.stop.signal)),
+      shared(wait.look, () => look(key, tool, credential, wait.stop.signal)),
     ).catch(() => fail(abortOf(signal)))
     wait.waiting -= 1
     if (wait.waiting === 0) {
