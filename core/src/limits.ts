@@ -40,7 +40,6 @@ export const HEADERS_MAX = 32
 export const HEADER_VALUE_LENGTH_MAX = 4096
 /** An MCP server's list of tools as JSON: one of 262 commands takes 327 KiB. A report of a worker brings one. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024
-export const LIST_TOO_LARGE = `The list of tools is larger than ${MANIFEST_BYTES_MAX / 1024 ** 2} MiB.`
 export const LABEL_LENGTH_MAX = 100
 export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
 

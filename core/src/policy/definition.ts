@@ -2,6 +2,12 @@ import { utf8 } from '../bytes.ts'
 import { comparableText } from '../json/decimal.ts'
 import type { JsonObject } from '../json/value.ts'
 import { sha256Hex } from '../keys/sha256-node.ts'
+import { MANIFEST_BYTES_MAX } from '../limits.ts'
+
+/** What control plane and worker say alike of what an MCP server lists. */
+
+/** Why a list cannot be taken, for its owner. */
+export const LIST_TOO_LARGE = `The list of tools is larger than ${MANIFEST_BYTES_MAX / 1024 ** 2} MiB.`
 
 /**
  * SHA-256, hex, of what an MCP server's list says of one command: each whole tool object of that name as the server sent

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { JsonValue } from '@vitrine/core/json/value'
-import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { LIST_TOO_LARGE } from '@vitrine/core/policy/definition'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
 import type { EgressPolicy } from '../egress/policy.ts'

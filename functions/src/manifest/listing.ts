@@ -1,5 +1,6 @@
 import type { JsonValue } from '@vitrine/core/json/value'
-import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { LIST_TOO_LARGE } from '@vitrine/core/policy/definition'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Scrubber } from '@vitrine/core/scrub/scrub'
 import { toResult } from '../answers/answer.ts'

@@ -1,6 +1,7 @@
 import { canonicalize, canonicalText } from '@vitrine/core/json/jcs'
 import type { JsonObject } from '@vitrine/core/json/value'
-import { LIST_TOO_LARGE, MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { MANIFEST_BYTES_MAX } from '@vitrine/core/limits'
+import { LIST_TOO_LARGE } from '@vitrine/core/policy/definition'
 import { isCommandEnabled } from '@vitrine/core/policy/server-config'
 import { pinDifference } from '@vitrine/core/policy/pin'
 import type { ServerEvent } from '@vitrine/core/policy/worker-protocol'

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@vitrine/core/json/value'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import type { Endpoint } from '@vitrine/core/tool'
+import { pointerOf } from '../../args/pointer.ts'
 
 /**
  * Which query parameters are one to the server that reads them. What a registration fixes, an argument must not replace, and must not be
@@ -47,7 +48,7 @@ export function checkQueryArgs({ url, method, auth }: Endpoint, args: JsonObject
     return fail(
       'args_invalid',
       `The argument ${shown(name)} cannot be sent: the registration fixes the query parameter ${shown(taken)}, which some servers take for the same.`,
-      { field: 'args', pointer: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` },
+      { field: 'args', pointer: pointerOf(name) },
     )
   }
   return ok(undefined)
