@@ -11,6 +11,8 @@ export interface Environment {
   kmsKey: string
   /** host:port of a local KMS that replaces Cloud KMS. */
   kmsEmulatorHost: string | undefined
+  /** host:port of the Firestore emulator, under the name that Google's own clients read. */
+  firestoreEmulatorHost: string | undefined
   /** What tools may reach. */
   egress: EgressPolicy
   /** Age at which an intent without an outcome is closed as unknown. */
@@ -45,6 +47,7 @@ export function environment(env: Record<string, string | undefined>): Environmen
     kmsKey:
       env['VITRINE_KMS_KEY'] ?? `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/credentials`,
     kmsEmulatorHost,
+    firestoreEmulatorHost: env['FIRESTORE_EMULATOR_HOST'],
     egress: readEgressPolicy(env),
     reconcileAfterMs: reconcileAfterMs === undefined ? RECONCILE_AFTER_MS : Number(reconcileAfterMs),
     signingKey:

@@ -47,6 +47,7 @@ import { reconcileAll } from './proof/reconcile.ts'
 import { RECONNECT } from './lib/reconnect.ts'
 import { registerTool as register } from './api/owner/register-tool.ts'
 import { createLoad } from './store/load.ts'
+import { createFirestoreRpc } from './store/rpc.ts'
 import { createPublisher } from './proof/publishers.ts'
 import { worker as workerOperation } from './api/worker/operations.ts'
 import { createRoutes } from './policies/find.ts'
@@ -67,7 +68,8 @@ const db = getFirestore(app)
 db.settings(RECONNECT)
 const kms = lazyKmsClient(env.kmsEmulatorHost)
 const vault = createVault(kms, env.kmsKey)
-const append = countingAppends(createLedger(createLedgerStore(db)))
+const rpc = createFirestoreRpc({ project: env.project, emulatorHost: env.firestoreEmulatorHost })
+const append = countingAppends(createLedger(createLedgerStore(rpc)))
 const lookup = createLookup()
 const dispatcher = createDispatcher({ policy: env.egress, lookup })
 
@@ -77,7 +79,7 @@ const answerThread = new URL(
   import.meta.url,
 )
 
-const load = createLoad(db)
+const load = createLoad(rpc)
 const openCredential = credentialOpener(vault, env.project)
 const lists = createLists(load)
 const manifests = createManifests()

@@ -21,6 +21,7 @@ import { createLedger } from '../../functions/src/ledger/ledger.ts'
 import type { LogLine } from '../../functions/src/lib/log.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { CheckpointDoc } from '../../functions/src/store/documents.ts'
+import { createFirestoreRpc } from '../../functions/src/store/rpc.ts'
 import { LOOPBACK } from '../../scripts/stack/services.ts'
 import { stack } from '../stack/stack.ts'
 
@@ -34,7 +35,7 @@ export function auditParts(changes: Partial<Parts> = {}): Parts {
   const db = getFirestore(initializeApp({ projectId: project }, randomUUID()))
   const parts: Partial<Parts> = {
     db,
-    append: createLedger(createLedgerStore(db)),
+    append: createLedger(createLedgerStore(createFirestoreRpc({ project, emulatorHost: firestore }))),
     signer: createSigner(lazyKmsClient(kms), signingKey()),
     dispatcher: createDispatcher({ policy: readEgressPolicy({ VITRINE_EGRESS_ALLOW: LOOPBACK }) }),
     project,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { initializeApp } from 'firebase-admin/app'
 import { getFirestore, type DocumentReference, type Firestore } from 'firebase-admin/firestore'
 import { expect } from 'vitest'
+import { createFirestoreRpc, type FirestoreRpc } from '../../functions/src/store/rpc.ts'
 import type { Answer } from '../../scripts/stack/rpc.ts'
 import { afterFile } from '../stack/after-file.ts'
 import { signUp, stack } from '../stack/stack.ts'
@@ -147,6 +148,13 @@ export function db(): Firestore {
   // Without this, the client asks the network where it runs.
   process.env['METADATA_SERVER_DETECTION'] = 'none'
   return (firestore ??= getFirestore(initializeApp({ projectId: stack().project }, randomUUID())))
+}
+
+/** The requests that calls make, as the functions make them. */
+export function rpc(): FirestoreRpc {
+  const { project, firestore } = stack()
+  process.env['METADATA_SERVER_DETECTION'] = 'none'
+  return createFirestoreRpc({ project, emulatorHost: firestore })
 }
 
 /** This document and every document below it, as text with bytes in base64 and hex. */

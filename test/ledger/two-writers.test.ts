@@ -4,11 +4,11 @@ import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts
 import { createLedger, type Append } from '../../functions/src/ledger/ledger.ts'
 import type { Item } from '../../functions/src/ledger/plan.ts'
 import { checkChain, hashOf } from '../e2e/chain.ts'
-import { db } from '../e2e/world.ts'
+import { db, rpc } from '../e2e/world.ts'
 
 /** Two writers, as in two processes, append to the same chains of the real emulator at the same time. */
 
-const writers = [1, 2].map(() => createLedger(createLedgerStore(db())))
+const writers = [1, 2].map(() => createLedger(createLedgerStore(rpc())))
 
 function entryOf(target: string): Item {
   return { drafts: [{ action: 'agent.enable', actor: 'user:u', target, call: '', meta: {} }] }

@@ -14,7 +14,7 @@ import { createManifests } from '../../functions/src/manifest/pinned.ts'
 import { createRoutes, workerVerdict, type Routes, type WorkerTool } from '../../functions/src/policies/find.ts'
 import { createCallSigner } from '../../functions/src/forward/worker/token.ts'
 import { deadUrl } from '../e2e/upstream.ts'
-import { admin, db, done, newOwner, type Owner } from '../e2e/world.ts'
+import { admin, db, done, newOwner, rpc, type Owner } from '../e2e/world.ts'
 import { stack } from '../stack/stack.ts'
 import { startStubWorker, type StubWorker } from './stub-worker.ts'
 import { beat, connect, newPolicy, newTeam, report, server, worker, type Policy } from './world.ts'
@@ -51,13 +51,13 @@ beforeEach(async () => {
 })
 
 function policyParts() {
-  const load = createLoad(db())
+  const load = createLoad(rpc())
   return { db: db(), load, lists: createLists(load) }
 }
 
 function counted(): { load: Load; trips: () => number; routes: Routes } {
   let trips = 0
-  const load = createLoad(db())
+  const load = createLoad(rpc())
   return {
     load: (paths) => (trips++, load(paths)),
     trips: () => trips,
@@ -66,7 +66,7 @@ function counted(): { load: Load; trips: () => number; routes: Routes } {
 }
 
 const find = (routes: Routes, of: ReturnType<typeof agent>, slug = 'github', user?: string) =>
-  routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, createLoad(db()))
+  routes.find({ agent: of, slug, ...(user !== undefined && { user }) }, createLoad(rpc()))
 
 describe('[policies.route] a name', () => {
   it('leads to the policy of the agent, its teams first', async () => {
@@ -431,7 +431,7 @@ describe('[policies.forward] a call', () => {
     const now = (await find(counted().routes, agent()))!
     for (let i = 0; i < 5; i++) await callWith(now)
     expect(stub.calls).toEqual([])
-    const late = createRoutes(stack().project, createLists(createLoad(db())), () => Date.now() + 31_000)
+    const late = createRoutes(stack().project, createLists(createLoad(rpc())), () => Date.now() + 31_000)
     expect((await find(late, agent()))?.route.workers).toEqual([])
   })
 })

@@ -1,9 +1,10 @@
-import type { Firestore } from 'firebase-admin/firestore'
+import { Timestamp } from 'firebase-admin/firestore'
 import { expect, it } from 'vitest'
 import { formatKey, hashSecret } from '@vitrine/core/keys/key'
 import { createLists } from '../manifest/lists.ts'
 import { paths } from '../store/documents.ts'
 import { createLoad } from '../store/load.ts'
+import type { FirestoreRpc } from '../store/rpc.ts'
 import { policyPaths } from '../store/policy-documents.ts'
 import { loadCaller } from './caller.ts'
 import type { InvokeParts } from './parts.ts'
@@ -12,24 +13,26 @@ import { readRequest, type ToolAddress } from './request.ts'
 const KEY = formatKey('agent', 'a1', new Uint8Array(32).fill(7))
 
 /** A store of these documents that notes the paths of each round trip. */
-function storeOf(documents: Record<string, object>): { db: Firestore; trips: string[][] } {
+function storeOf(documents: Record<string, object>): { rpc: Pick<FirestoreRpc, 'get'>; trips: string[][] } {
   const trips: string[][] = []
-  const snapshot = (path: string) => ({ exists: path in documents, ref: { path }, data: () => documents[path] })
-  const db = {
-    doc: (path: string) => path,
-    getAll: async (...wanted: string[]) => (trips.push(wanted), wanted.map(snapshot)),
+  const updateTime = Timestamp.fromMillis(0)
+  const get: FirestoreRpc['get'] = async (wanted) => {
+    trips.push([...wanted])
+    return new Map(
+      wanted.flatMap((path) => (path in documents ? [[path, { data: { ...documents[path] }, updateTime }]] : [])),
+    )
   }
-  return { db: db as unknown as Firestore, trips }
+  return { rpc: { get }, trips }
 }
 
-const loading = (db: Firestore) => {
-  const load = createLoad(db)
+const loading = (rpc: Pick<FirestoreRpc, 'get'>) => {
+  const load = createLoad(rpc)
   return { load, lists: createLists(load) }
 }
 
 it('reads agent, registration, credential, idempotency key and what tool policies will need in one round trip', async () => {
   const routes = policyPaths.routes('o1', 'tool')
-  const { db, trips } = storeOf({
+  const { rpc, trips } = storeOf({
     [paths.agent('a1')]: { orgId: 'o1', keyHash: hashSecret(KEY.split('.')[2]!) },
     [routes]: { orgId: 'o1', routes: [] },
   })
@@ -40,7 +43,7 @@ it('reads agent, registration, credential, idempotency key and what tool policie
     signal: new AbortController().signal,
   })
   if (!request.ok) throw new Error(request.error.code)
-  const parts = { ...loading(db), routes: { guess: () => [routes] } } as unknown as InvokeParts
+  const parts = { ...loading(rpc), routes: { guess: () => [routes] } } as unknown as InvokeParts
   const caller = await loadCaller(parts, request.value)
   if (!caller.ok) throw new Error(caller.error.code)
   const { agent, registered, key, load } = caller.value
@@ -71,7 +74,7 @@ it.each<[string[], string, ToolAddress]>([
 ])('of the registrations %j reads %s as the longest, in the same round trip', async (names, name, address) => {
   const tools = names.map((each) => [paths.tool('a1', each), { name: each, credential: null }] as const)
   const agent = { orgId: 'o1', keyHash: hashSecret(KEY.split('.')[2]!) }
-  const { db, trips } = storeOf({ [paths.agent('a1')]: agent, ...Object.fromEntries(tools) })
+  const { rpc, trips } = storeOf({ [paths.agent('a1')]: agent, ...Object.fromEntries(tools) })
   const request = readRequest({
     data: { name, args: {} },
     authorization: `Bearer ${KEY}`,
@@ -79,7 +82,7 @@ it.each<[string[], string, ToolAddress]>([
     signal: new AbortController().signal,
   })
   if (!request.ok) throw new Error(request.error.code)
-  const parts = { ...loading(db), routes: { guess: () => [] } } as unknown as InvokeParts
+  const parts = { ...loading(rpc), routes: { guess: () => [] } } as unknown as InvokeParts
   const caller = await loadCaller(parts, request.value)
   expect(caller).toMatchObject({ ok: true, value: { request: { address } } })
   expect(caller.ok && caller.value.registered?.name).toBe(names.includes(address.name) ? address.name : undefined)

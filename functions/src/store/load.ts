@@ -1,7 +1,6 @@
-import type { DocumentData, Firestore } from 'firebase-admin/firestore'
 import { coalesceMany } from '../lib/coalesce.ts'
-import { answered } from './answered.ts'
 import type { Path } from './path.ts'
+import type { FirestoreRpc } from './rpc.ts'
 
 /**
  * Reads documents by path in one round trip, shared with concurrent callers; undefined for a missing document. The
@@ -11,11 +10,11 @@ export type Load = <const Docs extends readonly object[]>(
   paths: readonly [...{ [I in keyof Docs]: Path<Docs[I]> }],
 ) => Promise<{ [I in keyof Docs]: Docs[I] | undefined }>
 
-export function createLoad(db: Firestore): Load {
-  const load = coalesceMany<DocumentData>(async (paths) => {
+export function createLoad(rpc: Pick<FirestoreRpc, 'get'>): Load {
+  const load = coalesceMany<object>(async (paths) => {
     if (paths.length === 0) return new Map()
-    const snapshots = await answered(db.getAll(...paths.map((path) => db.doc(path))))
-    return new Map(snapshots.flatMap((snapshot) => (snapshot.exists ? [[snapshot.ref.path, snapshot.data()!]] : [])))
+    const found = await rpc.get(paths)
+    return new Map(Array.from(found, ([path, { data }]) => [path, data]))
   })
   return load as unknown as Load
 }
