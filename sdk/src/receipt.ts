@@ -1,7 +1,7 @@
 import { parseBundleLine, type EntryLine } from '@vitrine/core/log/bundle'
 import { bytesToHex, fromUtf8, hexToBytes } from '@vitrine/core/bytes'
 import type { VerifiedCheckpoint } from '@vitrine/core/log/checkpoint'
-import { hashEntryText, type Entry } from '@vitrine/core/log/entry'
+import { hashLine, type Entry } from '@vitrine/core/log/entry'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { COSIGNATURE_V1, type TlogErrorCode } from '@vitrine/core/log/note'
 import { parseTlogProof, verifyTlogProof, type TlogProof } from '@vitrine/core/log/tlog-proof'
@@ -53,7 +53,7 @@ export async function verifyReceipt(
   const trust = readTrust(options)
   const proof = parseProof(typeof receipt === 'string' ? receipt : receipt?.proof)
   const { entry, text } = readEntry(proof)
-  const hash = hashEntryText(text)
+  const hash = hashLine(text)
   const verified = await verifyTlogProof(proof, hexToBytes(hash), trust).catch((cause: unknown) => {
     throw new VitrineError('unsupported', { message: 'Ed25519 signatures cannot be verified here.', cause })
   })

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { bytesToHex, concatBytes, hexToBytes } from '@vitrine/core/bytes'
 import { verifyCheckpoint } from '@vitrine/core/log/checkpoint'
 import { crc32c } from '@vitrine/core/keys/crc'
-import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { entryLine, hashEntry, hashLine, readEntry, type Entry } from '@vitrine/core/log/entry'
 import { fail, ok } from '@vitrine/core/result'
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import { checkpointAll, checkpointChain, type Chain } from '../../functions/src/proof/checkpoint.ts'
@@ -251,18 +251,21 @@ describe('what is not signed', () => {
     await ref.set(segment)
   }
 
+  /** Changes fields of an entry of a segment; its line stays canonical. */
+  function changed(i: number, fields: object): (segment: Segment) => void {
+    return ({ entries }) => (entries[i] = entryLine({ ...readEntry(entries[i]!), ...fields }))
+  }
+
   it('is a chain with an entry changed', async () => {
-    const { message } = await tampered((_, path) =>
-      changeSegment(path(400), ({ entries }) => (entries[0]!.target = 'other')),
-    )
+    const { message } = await tampered((_, path) => changeSegment(path(400), changed(0, { target: 'other' })))
     expect(message).toMatch(/^Entry 401 of .* the segment before it names another last hash\.$/)
   })
 
   it('is a chain with an entry changed and its segment made to fit', async () => {
     const { message } = await tampered((_, path) =>
       changeSegment(path(400), (segment) => {
-        segment.entries[0]!.target = 'other'
-        segment.tail = hashEntry(segment.entries[0]!)
+        changed(0, { target: 'other' })(segment)
+        segment.tail = hashLine(segment.entries[0]!)
       }),
     )
     expect(message).toMatch(/^Entry 401 of .* its segment does not describe what it holds\.$/)
@@ -280,21 +283,21 @@ describe('what is not signed', () => {
 
   it('is a chain with an entry of another time before the one before', async () => {
     const { message } = await tampered((_, path) =>
-      changeSegment(path(401), ({ entries }) => (entries[0]!.ts = '2001-01-01T00:00:00.000Z')),
+      changeSegment(path(401), changed(0, { ts: '2001-01-01T00:00:00.000Z' })),
     )
     expect(message).toMatch(/^Entry 401 of .* it is older than the entry before\.$/)
   })
 
   it('is a chain with what cannot be hashed', async () => {
     const { message } = await tampered((_, path) =>
-      changeSegment(path(400), ({ entries }) => (entries[0]!.meta['x'] = NaN)),
+      changeSegment(path(400), ({ entries }) => (entries[0] = entries[0]!.replace('"meta":{', '"meta":{"x":NaN,'))),
     )
-    expect(message).toBe('JCS: NaN is not JSON')
+    expect(message).toMatch(/is not valid JSON/)
   })
 
   it('is a chain whose last signed entry was changed', async () => {
     const { message } = await tampered((_, path) =>
-      changeSegment(path(200), ({ entries }) => (entries.at(-1)!.target = 'other')),
+      changeSegment(path(200), ({ entries }) => (entries[99] = entries[99]!.replace('tool99', 'other'))),
     )
     expect(message).toBe('Entry 299 is not the one that was signed.')
   })

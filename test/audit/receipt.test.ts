@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { base64ToBytes, fromUtf8, hexToBytes } from '@vitrine/core/bytes'
-import { hashEntry, hashEntryText, type Entry } from '@vitrine/core/log/entry'
+import { hashEntry, hashLine, type Entry } from '@vitrine/core/log/entry'
 import { canonicalize } from '@vitrine/core/json/jcs'
 import { parseVerifierKey } from '@vitrine/core/log/note'
 import { parseTlogProof, verifyTlogProof, type TlogProof } from '@vitrine/core/log/tlog-proof'
@@ -42,7 +42,7 @@ async function verified(receipt: ProvenEntry, vkey: string): Promise<TlogProof> 
   const text = fromUtf8(proof.extra!)
   expect(text).toBe(canonicalize(receipt.entry))
   const { checkpoint } = got(
-    await verifyTlogProof(proof, hexToBytes(hashEntryText(text)), { origin: key.name, logKeys: [key] }),
+    await verifyTlogProof(proof, hexToBytes(hashLine(text)), { origin: key.name, logKeys: [key] }),
   )
   expect(checkpoint.size).toBe(receipt.checkpointSize)
   return proof

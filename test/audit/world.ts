@@ -5,7 +5,7 @@ import { getFirestore } from 'firebase-admin/firestore'
 import { onTestFinished } from 'vitest'
 import { hexToBytes } from '@vitrine/core/bytes'
 import type { LogTrust } from '@vitrine/core/log/checkpoint'
-import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
+import { hashEntry, readEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
 import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/log/merkle'
 import type { Result } from '@vitrine/core/result'
 import type { Segment } from '@vitrine/core/log/segment'
@@ -82,7 +82,7 @@ export async function checkpointed(parts: Parts, chain: Chain, entriesMax?: numb
 
 export async function entriesOf({ db }: Parts, log: string): Promise<Entry[]> {
   const segments = await db.collection(`${log}/audit`).orderBy('first').get()
-  return segments.docs.flatMap((doc) => (doc.data() as Segment).entries)
+  return segments.docs.flatMap((doc) => (doc.data() as Segment).entries.map(readEntry))
 }
 
 export async function checkpointsOf({ db }: Parts, log: string): Promise<CheckpointDoc[]> {

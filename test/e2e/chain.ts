@@ -36,7 +36,7 @@ interface SegmentDoc {
   tail: string
   at: Timestamp
   usage: Usage
-  entries: Entry[]
+  entries: string[]
   facets: string[]
 }
 
@@ -63,7 +63,9 @@ export async function checkChain(log: string, store: Firestore = db()): Promise<
     same('first', segment.first, entries.length)
     same('count', segment.count, segment.entries.length)
     same('prev of the segment', segment.prev, head)
-    for (const entry of segment.entries) {
+    for (const line of segment.entries) {
+      const entry = JSON.parse(line) as Entry
+      same('line', line, canonical(entry))
       same('fields', Object.keys(entry).sort().join(), 'action,actor,call,log,meta,prev,seq,target,ts,v')
       same(
         'place',
@@ -156,10 +158,10 @@ async function checkUsageDocuments(store: Firestore, log: string, entries: reado
 async function checkOpenings(store: Firestore, log: string, entries: readonly Entry[]): Promise<void> {
   const openings = new Map<string, { salt: string; args: string }>()
   for (const doc of (await store.collection(`${log}/openings`).get()).docs) {
-    for (const [call, opening] of Object.entries(
-      doc.data()['openings'] as Record<string, { salt: string; args: string }>,
-    ))
-      openings.set(call, opening)
+    for (const line of doc.data()['openings'] as string[]) {
+      const { call, salt, args } = JSON.parse(line) as Record<'call' | 'salt' | 'args', string>
+      openings.set(call, { salt, args })
+    }
   }
   for (const { call, meta } of entries.filter(({ action }) => action === 'tool.invoke.intent')) {
     const { salt, args } = openings.get(call) ?? { salt: '', args: '' }

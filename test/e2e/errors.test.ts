@@ -123,8 +123,8 @@ const PROVOKED: Record<ErrorCode, Provoke | Elsewhere> = {
   chain_broken: async () => {
     const tampered = await newAgentWith(upstream.origin)
     const segment = db().doc(`agents/${tampered.id}/audit/0000000000000001`)
-    const [entry] = (await segment.get()).data()!['entries'] as object[]
-    await segment.update({ entries: [{ ...entry, target: 'another' }] })
+    const [line] = (await segment.get()).data()!['entries'] as [string]
+    await segment.update({ entries: [line.replace('"target":"', '"target":"another')] })
     return admin('checkpoint', { agentId: tampered.id }, tampered.owner)
   },
   no_credential: async () => {

@@ -28,7 +28,11 @@ beforeAll(async () => {
         .collection(`agents/${url.split('/')[2]}/audit`)
         .orderBy('first')
         .get()
-      seenAtCall.push(segments.docs.flatMap((doc) => (doc.data()['entries'] as Entry[]).map(({ action }) => action)))
+      seenAtCall.push(
+        segments.docs.flatMap((doc) =>
+          (doc.data()['entries'] as string[]).map((line) => (JSON.parse(line) as Entry).action),
+        ),
+      )
       response.writeHead(200).end()
     },
     limited({ headers }, response) {

@@ -95,6 +95,6 @@ export async function account(
 
 async function intendedNumbers(log: string, store: Firestore): Promise<number[]> {
   const documents = (await store.collection(`${log}/openings`).get()).docs
-  const openings = documents.flatMap((doc) => Object.values(doc.data()['openings'] as Record<string, { args: string }>))
-  return openings.map(({ args }) => (JSON.parse(args) as { number: number }).number)
+  const openings = documents.flatMap((doc) => doc.data()['openings'] as string[])
+  return openings.map((line) => (JSON.parse((JSON.parse(line) as { args: string }).args) as { number: number }).number)
 }

@@ -60,9 +60,9 @@ describe('[store.codec] a document', () => {
         ])
         for (const [i, snapshot] of snapshots.entries()) {
           const { data, updateTime } = found.get(snapshot.ref.path)!
-          expect(snapshot.data()).toStrictEqual(documents[i % documents.length])
-          expect(data).toStrictEqual(snapshot.data())
-          expect(updateTime).toStrictEqual(snapshot.updateTime)
+          expect(snapshot.data()).toEqual(documents[i % documents.length])
+          expect(data).toEqual(snapshot.data())
+          expect(updateTime).toEqual(snapshot.updateTime)
         }
       }),
       { numRuns: 40 },
@@ -85,7 +85,7 @@ describe('[store.codec] a document', () => {
         ])
         // One path below another is refused, by the client or by Firestore.
         if (outcomes.includes('clash')) return
-        expect(await dataAt(ours)).toStrictEqual(await dataAt(theirs))
+        expect(await dataAt(ours)).toEqual(await dataAt(theirs))
       }),
       { numRuns: 100 },
     )
@@ -136,6 +136,6 @@ it('[store.codec] the last document of a collection is the one with the largest 
 })
 
 function isClash(error: Error): string {
-  if (/ambiguous|conflict|specified multiple|prefix|overlap/i.test(error.message)) return 'clash'
+  if (/ambiguous|lies below another/i.test(error.message)) return 'clash'
   throw error
 }

@@ -24,7 +24,7 @@ import {
   type VerifierKey,
 } from '@vitrine/core/log/note'
 import { monthOf } from '@vitrine/core/names'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
+import { buildSegment, EMPTY_TAIL, entriesOf, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
 import { formatTlogProof } from '@vitrine/core/log/tlog-proof'
 import { canonicalize } from '@vitrine/core/json/jcs'
 
@@ -103,7 +103,7 @@ export function createTestChain(log: string, signer: Signer): TestChain {
   const origin = `${PROJECT}/${log}`
   const segments: { segment: Segment; openings: OpeningLine[] }[] = []
   const checkpoints: CheckpointLine[] = []
-  const entries = () => segments.flatMap(({ segment }) => segment.entries)
+  const entries = () => segments.flatMap(({ segment }) => entriesOf(segment))
 
   function append(atMs: number, ...drafts: Draft[]): Entry[] {
     const last = segments.at(-1)
@@ -115,7 +115,7 @@ export function createTestChain(log: string, signer: Signer): TestChain {
     const usage = { month: monthOf(at), invoked, credited, leased: invoked }
     const { segment } = buildSegment({ log, orgId: ORG, batch: String(segments.length), tail, at, usage, drafts })
     segments.push({ segment, openings: [] })
-    return segment.entries
+    return entriesOf(segment)
   }
 
   return {
@@ -172,7 +172,7 @@ export function createTestChain(log: string, signer: Signer): TestChain {
         head: last?.tail ?? GENESIS_PREV,
       }
       const body = segments.flatMap(({ segment, openings }) => [
-        ...segment.entries.map((entry) => ({ type: 'entry' as const, entry })),
+        ...entriesOf(segment).map((entry) => ({ type: 'entry' as const, entry })),
         ...(withOpenings ? openings : []),
       ])
       return [

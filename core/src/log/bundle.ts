@@ -1,6 +1,6 @@
 import { base64ToBytes } from '../bytes.ts'
 import { canonicalize } from '../json/jcs.ts'
-import type { Action, Entry } from './entry.ts'
+import { entryLine, type Action, type Entry } from './entry.ts'
 import { isObject, type JsonValue } from '../json/value.ts'
 import { isId, isSha256 } from '../names.ts'
 import type { Result } from '../result.ts'
@@ -105,6 +105,11 @@ export function writeBundleLine(line: BundleLine): string {
   return `${canonicalize(line)}\n`
 }
 
+/** The bundle's line of an entry, without a newline, from the entry's own line. */
+export function entryBundleLine(line: string): string {
+  return ENTRY_LINE_HEAD + line + ENTRY_LINE_TAIL
+}
+
 /** Parses a line without its newline. Errors: not_json, not_canonical, bad_field, unknown_action. */
 export function parseBundleLine(text: string): Result<BundleLine, LineError> {
   if (text.length > BUNDLE_LINE_LENGTH_MAX)
@@ -119,7 +124,7 @@ export function parseBundleLine(text: string): Result<BundleLine, LineError> {
   return parseSlowly(text, value)
 }
 
-/** The entry in canonical form, cut out of a line that parsed, so that hashing needs no serialization. */
+/** The entry's own line, cut out of a line that parsed. */
 export function entryTextOf(line: string): string {
   return line.slice(ENTRY_LINE_HEAD.length, -ENTRY_LINE_TAIL.length)
 }
@@ -252,20 +257,13 @@ function isEntryLine(value: JsonValue): value is JsonValue & EntryLine {
   )
 }
 
-/** The canonical line of these fields. A line with other fields, or in another order, differs from it. */
-function entryLineText({ action, actor, call, log, meta, prev, seq, target, ts, v }: Entry): string | undefined {
-  if (!(actor.isWellFormed() && call.isWellFormed() && target.isWellFormed())) return undefined
-  let metaText: string
+/** The canonical line of this entry. A line with other fields, or in another order, differs from it. */
+function entryLineText(entry: Entry): string | undefined {
   try {
-    metaText = canonicalize(meta)
+    return entryBundleLine(entryLine(entry))
   } catch {
     return undefined // a lone surrogate, which JSON.stringify escapes
   }
-  // The unquoted fields have been checked to need no escapes.
-  return (
-    `${ENTRY_LINE_HEAD}{"action":"${action}","actor":${JSON.stringify(actor)},"call":${JSON.stringify(call)},"log":"${log}","meta":${metaText},` +
-    `"prev":"${prev}","seq":${seq},"target":${JSON.stringify(target)},"ts":"${ts}","v":${v}}${ENTRY_LINE_TAIL}`
-  )
 }
 
 function isLog(value: unknown): boolean {

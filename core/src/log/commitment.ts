@@ -1,5 +1,5 @@
 import { concatBytes, hexToBytes, utf8 } from '../bytes.ts'
-import { canonicalText } from '../json/jcs.ts'
+import { canonicalize, canonicalText } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 import type { JsonValue } from '../json/value.ts'
 
@@ -14,6 +14,17 @@ export interface Opening {
   salt: string
   /** The arguments with sensitive values redacted, as canonical text: JCS, but number literals as they came. */
   args: string
+}
+
+/** A stored opening: the canonical JSON of its call, salt and arguments. */
+export function openingLine(call: string, { salt, args }: Opening): string {
+  return canonicalize({ args, call, salt })
+}
+
+/** The call and the opening of a stored line. */
+export function readOpening(line: string): { call: string; opening: Opening } {
+  const { call, salt, args } = JSON.parse(line) as Opening & { call: string }
+  return { call, opening: { salt, args } }
 }
 
 const COMMITMENT_PREFIX = Uint8Array.of(0x02)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GENESIS_PREV, hashEntry, hashEntryText, type Entry } from './entry.ts'
+import { ACTIONS, entryLine, GENESIS_PREV, hashEntry, hashLine, readEntry, type Entry } from './entry.ts'
 import { canonicalize } from '../json/jcs.ts'
 
 const ENTRY: Entry = {
@@ -24,7 +25,39 @@ const CANONICAL =
 it('is SHA-256 of a zero byte and the canonical entry', () => {
   expect(canonicalize(ENTRY)).toBe(CANONICAL)
   expect(hashEntry(ENTRY)).toBe(createHash('sha256').update(`\0${CANONICAL}`).digest('hex'))
-  expect(hashEntryText(CANONICAL)).toBe(hashEntry(ENTRY))
+  expect(hashLine(CANONICAL)).toBe(hashEntry(ENTRY))
+})
+
+it('has the canonical form of the entry as its line, whatever its fields hold', () => {
+  const text = fc.string({ unit: 'binary' })
+  const entry = fc.record({
+    v: fc.constant(1 as const),
+    log: text,
+    seq: fc.maxSafeNat(),
+    prev: text,
+    ts: text,
+    action: fc.constantFrom(...ACTIONS),
+    actor: text,
+    target: text,
+    call: text,
+    meta: fc.dictionary(text, fc.oneof(text, fc.maxSafeInteger(), fc.boolean()), { noNullPrototype: true }),
+  })
+  fc.assert(
+    fc.property(entry, (any) => {
+      const line = entryLine(any)
+      expect(line).toBe(canonicalize(any))
+      expect(readEntry(line)).toEqual(any)
+    }),
+  )
+})
+
+it.each<[string, Partial<Entry>]>([
+  ['a lone surrogate', { target: '\ud800' }],
+  ['a lone surrogate in meta', { meta: { a: '\ud800' } }],
+  ['a number in meta that JSON lacks', { meta: { a: NaN } }],
+  ['a number that is none', { seq: NaN }],
+])('has no line with %s', (_, fields) => {
+  expect(() => entryLine({ ...ENTRY, ...fields })).toThrow(TypeError)
 })
 
 describe('the hash', () => {

@@ -1,4 +1,4 @@
-import { utf8, concatBytes } from '../bytes.ts'
+import { utf8 } from '../bytes.ts'
 import { canonicalize } from '../json/jcs.ts'
 import { sha256Hex } from '#sha256'
 
@@ -66,14 +66,35 @@ export type Draft = Pick<Entry, 'action' | 'actor' | 'target' | 'call' | 'meta'>
 
 export const GENESIS_PREV = '0'.repeat(64)
 
-const LEAF_PREFIX = Uint8Array.of(0x00)
-
-/** `SHA-256(0x00 || JCS(entry))`, hex: the hash that links the chain, and also the RFC 6962 leaf hash. */
-export function hashEntry(entry: Entry): string {
-  return hashEntryText(canonicalize(entry))
+/**
+ * The line of an entry: its canonical JSON (RFC 8785), the same as `canonicalize(entry)`. It is what is stored, hashed
+ * and exported. The fields are known, so that only `meta` has to be walked. Throws TypeError for what JSON cannot hold.
+ */
+export function entryLine({ action, actor, call, log, meta, prev, seq, target, ts, v }: Entry): string {
+  if (!Number.isSafeInteger(seq)) throw new TypeError(`an entry has no number ${seq}`)
+  return (
+    `{"action":${quoted(action)},"actor":${quoted(actor)},"call":${quoted(call)},"log":${quoted(log)},` +
+    `"meta":${canonicalize(meta)},"prev":${quoted(prev)},"seq":${seq},"target":${quoted(target)},` +
+    `"ts":${quoted(ts)},"v":${v}}`
+  )
 }
 
-/** The same for an entry that is already in canonical form. */
-export function hashEntryText(canonical: string): string {
-  return sha256Hex(concatBytes(LEAF_PREFIX, utf8(canonical)))
+function quoted(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError('an entry has a lone surrogate')
+  return JSON.stringify(text)
+}
+
+/** The entry of a stored line. Nothing is checked but that it is JSON: throws SyntaxError otherwise. */
+export function readEntry(line: string): Entry {
+  return JSON.parse(line) as Entry
+}
+
+/** `SHA-256(0x00 || line)`, hex, over the line in UTF-8: what links the chain, and also the RFC 6962 leaf hash. */
+export function hashLine(line: string): string {
+  return sha256Hex(utf8(`\0${line}`))
+}
+
+/** For an entry that somebody else handed over: fields that none of ours has count too. */
+export function hashEntry(entry: Entry): string {
+  return hashLine(canonicalize(entry))
 }

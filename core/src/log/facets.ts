@@ -1,4 +1,4 @@
-import type { Entry } from './entry.ts'
+import type { Draft } from './entry.ts'
 
 /**
  * The facets of a segment: strings for Firestore's array-contains. A query may have only one array-contains, so a
@@ -18,7 +18,7 @@ const TERMS = ['action', 'actor', 'outcome', 'tool'] as const
 export const OUTCOMES = ['ok', 'failed', 'denied', 'unknown'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-export function outcomeOf(entry: Entry): Outcome | undefined {
+export function outcomeOf(entry: Draft): Outcome | undefined {
   switch (entry.action) {
     case 'tool.invoke':
       return entry.meta['ok'] === true ? 'ok' : 'failed'
@@ -31,7 +31,7 @@ export function outcomeOf(entry: Entry): Outcome | undefined {
   }
 }
 
-function termsOf(entry: Entry): EntryFilter {
+function termsOf(entry: Draft): EntryFilter {
   const outcome = outcomeOf(entry)
   return {
     action: entry.action,
@@ -41,13 +41,13 @@ function termsOf(entry: Entry): EntryFilter {
   }
 }
 
-export function matches(entry: Entry, filter: EntryFilter): boolean {
+export function matches(entry: Draft, filter: EntryFilter): boolean {
   const terms = termsOf(entry)
   return TERMS.every((term) => filter[term] === undefined || filter[term] === terms[term])
 }
 
 /** All terms and pairs of terms in these entries, sorted. */
-export function facetsOf(entries: readonly Entry[]): string[] {
+export function facetsOf(entries: readonly Draft[]): string[] {
   const found = new Set<string>()
   for (const entry of entries) for (const facet of facetsOfTerms(termsOf(entry))) found.add(facet)
   return [...found].sort()

@@ -1,4 +1,4 @@
-import { GENESIS_PREV, hashEntry, type Draft, type Entry } from './entry.ts'
+import { entryLine, GENESIS_PREV, hashLine, readEntry, type Draft, type Entry } from './entry.ts'
 import { facetsOf } from './facets.ts'
 import { monthOf } from '../names.ts'
 
@@ -28,7 +28,8 @@ export interface Segment {
   /** RFC 3339; a timestamp in Firestore. */
   at: string
   usage: Usage
-  entries: Entry[]
+  /** The line of each entry (entryLine in entry.ts): what is stored is what was hashed. */
+  entries: string[]
   facets: string[]
 }
 
@@ -50,6 +51,16 @@ export const EMPTY_TAIL: Tail = {
 
 export function tailOf(segment: Segment): Tail {
   return { next: segment.first + segment.count, hash: segment.tail, at: segment.at, usage: segment.usage }
+}
+
+/** The entries of a stored segment. Throws SyntaxError for a line that is not JSON. */
+export function entriesOf({ entries }: Pick<Segment, 'entries'>): Entry[] {
+  return entries.map(readEntry)
+}
+
+/** The line of entry `seq`, if it is in this segment. */
+export function lineAt({ first, entries }: Pick<Segment, 'first' | 'entries'>, seq: number): string | undefined {
+  return entries[seq - first]
 }
 
 /** Document id of a segment: its first sequence number as 16 digits, so that ids sort as numbers do. */
@@ -80,13 +91,14 @@ export function buildSegment(input: {
   drafts: readonly Draft[]
 }): { segment: Segment; hashes: string[] } {
   const { log, orgId, batch, tail, at, usage } = input
-  const entries: Entry[] = []
+  const entries: string[] = []
   const hashes: string[] = []
   let prev = tail.hash
   for (const { action, actor, target, call, meta } of input.drafts) {
-    const entry: Entry = { v: 1, log, seq: tail.next + entries.length, prev, ts: at, action, actor, target, call, meta }
-    prev = hashEntry(entry)
-    entries.push(entry)
+    const seq = tail.next + entries.length
+    const line = entryLine({ v: 1, log, seq, prev, ts: at, action, actor, target, call, meta })
+    prev = hashLine(line)
+    entries.push(line)
     hashes.push(prev)
   }
   const segment = {
@@ -99,7 +111,7 @@ export function buildSegment(input: {
     at,
     usage,
     entries,
-    facets: facetsOf(entries),
+    facets: facetsOf(input.drafts),
   }
   return { segment, hashes }
 }

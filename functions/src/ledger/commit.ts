@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hashEntry } from '@vitrine/core/log/entry'
+import { hashLine } from '@vitrine/core/log/entry'
 import type { ErrorCode } from '@vitrine/core/errors'
 import type { Quota } from '@vitrine/core/log/meter'
 import { monthEnd } from '@vitrine/core/names'
@@ -116,7 +116,7 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
         ? { next: 'requota', version: quota.value.version }
         : { next: 'refused', code: 'conflict' }
     if (plan.admitted.length > 0) chain.tail = tailOf(plan.segment)
-    answer(pending, plan, quota?.value.limit)
+    answer(chain.log, pending, plan, quota?.value.limit)
     return { next: 'done' }
   }
 
@@ -148,8 +148,8 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
         if (existing === undefined) return 'refused'
         if (existing !== 'unknown') return existing.batch === plan.segment.batch ? adopt(plan, existing) : 'again'
       }
-      if (pending.every((waiting) => waiting.abandoned)) return 'again'
       await sleep(Math.random() * 50 * 2 ** Math.min(attempt, 5))
+      if (pending.every((waiting) => waiting.abandoned)) return 'again'
     }
   }
 
@@ -170,12 +170,13 @@ export function createCommitter(store: LedgerStore, now: () => number): CommitBa
  */
 function adopt(plan: Plan, existing: Segment): 'done' {
   plan.segment = existing
-  plan.hashes = existing.entries.map(hashEntry)
+  plan.hashes = existing.entries.map(hashLine)
   return 'done'
 }
 
 /** Tells the callers of a batch what became of their items. */
 function answer(
+  log: string,
   pending: Waiting[],
   { segment, hashes, admitted, refused, usage }: Plan,
   limit: number | undefined,
@@ -190,7 +191,7 @@ function answer(
   }
   for (const { item, offset } of admitted) {
     const receipts = item.drafts.map((_, i) => ({
-      log: segment.entries[offset + i]!.log,
+      log,
       seq: segment.first + offset + i,
       hash: hashes[offset + i]!,
     }))

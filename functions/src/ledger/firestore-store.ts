@@ -1,5 +1,6 @@
 import { Timestamp } from 'firebase-admin/firestore'
 import { QUOTA_DEFAULT } from '@vitrine/core/limits'
+import { openingLine } from '@vitrine/core/log/commitment'
 import type { Quota } from '@vitrine/core/log/meter'
 import { EMPTY_TAIL, segmentId, tailOf, type Segment } from '@vitrine/core/log/segment'
 import { paths, type OwnerDoc } from '../store/documents.ts'
@@ -69,10 +70,10 @@ function segmentWrites(log: string, { segment, usage, usageChanged, admitted }: 
     writes.push({ op: 'set', path: paths.usage(log, usage.month), data })
   }
   const openings = admitted.flatMap(({ item }) =>
-    item.opening ? [[item.opening.call, item.opening.opening] as const] : [],
+    item.opening ? [openingLine(item.opening.call, item.opening.opening)] : [],
   )
   if (openings.length > 0) {
-    const data = { orgId, first, at, openings: Object.fromEntries(openings) }
+    const data = { orgId, first, at, openings }
     writes.push({ op: 'create', path: paths.openings(log, first), data })
   }
   return writes

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { hashEntry } from '@vitrine/core/log/entry'
+import { entriesOf } from '@vitrine/core/log/segment'
 import { SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
 import { loggedLines } from '../lib/log.fixture.ts'
 import { createLedger, type Append } from './ledger.ts'
@@ -71,7 +72,7 @@ describe('group commit', () => {
 
   it('writes chains independently of each other', async () => {
     const ledger = createLedger(store, () => START_MS)
-    store.fault = (_nth, plan) => (plan.segment.entries[0]!.log === 'agents/stuck' ? 'lost' : undefined)
+    store.fault = (_nth, plan) => (entriesOf(plan.segment)[0]!.log === 'agents/stuck' ? 'lost' : undefined)
     const stuck = ledger('agents/stuck', 'org', itemOf('never'), 200)
     expect((await ledger('agents/b', 'org', itemOf('soon'))).ok).toBe(true)
     expect(await stuck).toMatchObject({ ok: false, error: { code: 'ledger_unavailable' } })
@@ -258,7 +259,7 @@ describe('an item of which a precondition fails', () => {
 describe('an item that cannot be written at all', () => {
   it('is refused alone when the store will not take it', async () => {
     store.fault = (_nth, plan) =>
-      plan.segment.entries.some(({ target }) => target === 'poison') ? 'invalid' : undefined
+      entriesOf(plan.segment).some(({ target }) => target === 'poison') ? 'invalid' : undefined
     const results = await Promise.all(['a', 'b', 'poison', 'd'].map((target) => append(itemOf(target))))
     expect(results.map((result) => (result.ok ? 'ok' : result.error.code))).toEqual(['ok', 'ok', 'internal', 'ok'])
   })
@@ -332,7 +333,7 @@ describe('an item that is rechecked', () => {
     const items = [itemOf('a'), rechecked, itemOf('c'), itemOf('d')]
     await expectAllWritten(items, await Promise.all(items.map((item) => append(item))))
     expect(asked).toEqual([1, 2])
-    expect(store.segments(LOG).map(({ entries }) => entries.map(({ target }) => target))).toEqual([
+    expect(store.segments(LOG).map((segment) => entriesOf(segment).map(({ target }) => target))).toEqual([
       ['a'],
       ['foreign'],
       ['rechecked'],

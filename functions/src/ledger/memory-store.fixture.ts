@@ -1,5 +1,5 @@
-import { hashEntry, type Entry } from '@vitrine/core/log/entry'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
+import { hashLine, readEntry, type Entry } from '@vitrine/core/log/entry'
+import { buildSegment, EMPTY_TAIL, entriesOf, nextTime, tailOf, usageAt, type Segment } from '@vitrine/core/log/segment'
 import type { LedgerStore, VersionedQuota } from './commit.ts'
 import type { Item, Plan, Write } from './plan.ts'
 
@@ -90,7 +90,7 @@ export function memoryStore(limit = 1_000_000): MemoryStore {
 
   const store: MemoryStore = {
     segments: segmentsOf,
-    entries: (log) => segmentsOf(log).flatMap(({ entries }) => entries),
+    entries: (log) => segmentsOf(log).flatMap(entriesOf),
     documents: new Map(),
     quota: { limit, leased: 0, version: 0 },
     fault: () => undefined,
@@ -171,9 +171,10 @@ export function flawOf(segments: readonly Segment[]): string | null {
   for (const segment of segments) {
     if (segment.first !== next || segment.count !== segment.entries.length || segment.prev !== prev)
       return `segment ${segment.first} does not follow`
-    for (const entry of segment.entries) {
+    for (const line of segment.entries) {
+      const entry = readEntry(line)
       if (entry.seq !== next++ || entry.prev !== prev || entry.ts < at) return `entry ${entry.seq} does not follow`
-      prev = hashEntry(entry)
+      prev = hashLine(line)
       at = entry.ts
     }
     if (segment.tail !== prev) return `segment ${segment.first} has another tail`

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OPENINGS_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_ENTRIES_MAX } from '@vitrine/core/limits'
-import { EMPTY_TAIL, tailOf, type Tail } from '@vitrine/core/log/segment'
+import { EMPTY_TAIL, entriesOf, tailOf, type Tail } from '@vitrine/core/log/segment'
 import { intentOf, itemOf } from './memory-store.fixture.ts'
 import { batchSize, planSegment, unitsMissing, type Item, type Plan } from './plan.ts'
 
@@ -69,7 +69,7 @@ describe('planSegment', () => {
       tail: hashes[2],
       at: '2026-11-30T23:59:59.999Z',
     })
-    expect(segment.entries.map(({ seq, target }) => [seq, target])).toEqual([
+    expect(entriesOf(segment).map(({ seq, target }) => [seq, target])).toEqual([
       [7, 'x'],
       [8, 'y'],
       [9, 'z'],
@@ -118,7 +118,7 @@ describe('planSegment', () => {
 
   it('says of each outcome whether its unit came back', () => {
     const { segment } = plan([creditOf('now'), creditOf('before', '2026-10')])
-    expect(segment.entries.map(({ meta }) => meta['credited'])).toEqual([true, false])
+    expect(entriesOf(segment).map(({ meta }) => meta['credited'])).toEqual([true, false])
     expect(segment.usage.credited).toBe(1)
   })
 
@@ -126,7 +126,7 @@ describe('planSegment', () => {
     const before = plan(intents(3), { limit: 100 })
     const after = plan([...intents(1), creditOf('c0')], { tail: tailOf(before.segment), nowMs: DECEMBER, limit: 100 })
     expect(after.usage).toEqual({ month: '2026-12', invoked: 1, credited: 0, leased: 1 })
-    expect(after.segment.entries[1]!.meta['credited']).toBe(false)
+    expect(entriesOf(after.segment)[1]!.meta['credited']).toBe(false)
     // A clock that lags behind the chain stays in the chain's month.
     const late = plan(intents(1), { tail: tailOf(after.segment), nowMs: NOVEMBER, limit: 100 })
     expect(late).toMatchObject({ segment: { at: after.segment.at }, usage: { month: '2026-12', invoked: 2 } })
@@ -147,7 +147,7 @@ describe('planSegment', () => {
       usageChanged: true,
       usage: { month: '2026-11', invoked: 4, credited: 1, leased: 3 },
     })
-    expect(segment.entries[0]!.meta).toEqual({ units: 7 })
+    expect(entriesOf(segment)[0]!.meta).toEqual({ units: 7 })
     expect(plan([release], { tail: tailWith({ leased: 3, invoked: 3 }), limit: 100 }).refused).toEqual([release])
   })
 })

@@ -1,6 +1,9 @@
 import { Timestamp, type Firestore, type Query } from 'firebase-admin/firestore'
 import type { Entry } from '@vitrine/core/log/entry'
 import { facetFor, matches, type EntryFilter } from '@vitrine/core/log/facets'
+import { entriesOf } from '@vitrine/core/log/segment'
+import { paths, type SegmentDoc } from '../store/documents.ts'
+import { collection, collectionGroup } from '../store/path.ts'
 
 /** One chain, or all chains of an organization. */
 export type Scope = { log: string } | { orgId: string }
@@ -48,7 +51,7 @@ export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): 
     page = await query.startAfter(page.docs.at(-1)).limit(SEGMENTS_AT_A_TIME).get()
   ) {
     for (const doc of page.docs) {
-      const found = (doc.data()['entries'] as Entry[])
+      const found = entriesOf(doc.data())
         .filter((entry) => matches(entry, filter) && isWithin(entry, wanted))
         .reverse()
       for (const entry of found) {
@@ -63,9 +66,11 @@ export async function findEntries(db: Firestore, scope: Scope, wanted: Wanted): 
   return { entries, nextPageToken: null }
 }
 
-function segmentsOf(db: Firestore, scope: Scope, { filter, from, to }: Wanted): Query {
-  let query: Query =
-    'log' in scope ? db.collection(`${scope.log}/audit`) : db.collectionGroup('audit').where('orgId', '==', scope.orgId)
+function segmentsOf(db: Firestore, scope: Scope, { filter, from, to }: Wanted): Query<SegmentDoc> {
+  let query: Query<SegmentDoc> =
+    'log' in scope
+      ? collection(db, paths.segments(scope.log))
+      : collectionGroup(db, paths.allSegments).where('orgId', '==', scope.orgId)
   const facet = facetFor(filter)
   if (facet !== undefined) query = query.where('facets', 'array-contains', facet)
   if (from !== undefined) query = query.where('at', '>=', Timestamp.fromMillis(Date.parse(from)))

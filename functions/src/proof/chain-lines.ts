@@ -1,6 +1,7 @@
-import { writeBundleLine, type BundleLine } from '@vitrine/core/log/bundle'
-import type { Opening } from '@vitrine/core/log/commitment'
+import { entryBundleLine, writeBundleLine, type BundleLine } from '@vitrine/core/log/bundle'
+import { readOpening, type Opening } from '@vitrine/core/log/commitment'
 import { GENESIS_PREV } from '@vitrine/core/log/entry'
+import { entriesOf } from '@vitrine/core/log/segment'
 import type { Chain } from './checkpoint.ts'
 import { lastSegment, segmentPages, segmentWith } from './chain.ts'
 import { originOf } from './sign.ts'
@@ -81,7 +82,11 @@ async function* entryLines(
       const segments = page.slice(i, i + OPENINGS_AT_A_TIME)
       const found = openings ? await readOpenings(parts, log, segments) : new Map<string, Opening>()
       for (const segment of segments) {
-        yield* lines(segment.entries.filter(({ seq }) => seq > after).map((entry) => ({ type: 'entry', entry })))
+        // As they are stored, without a look into them: the verifier says what is wrong with one.
+        yield segment.entries
+          .slice(Math.max(0, after + 1 - segment.first))
+          .map((line) => `${entryBundleLine(line)}\n`)
+          .join('')
         if (!openings) continue
         const calls = callsOf(segment)
         const opened = calls.filter((call) => found.has(call))
@@ -106,11 +111,14 @@ async function readOpenings(
     db,
     holding.map(({ first }) => paths.openings(log, first)),
   )
-  return new Map(documents.flatMap(({ data }) => Object.entries(data?.openings ?? {})))
+  const found = documents.flatMap(({ data }) => data?.openings ?? []).map(readOpening)
+  return new Map(found.map(({ call, opening }) => [call, opening]))
 }
 
-function callsOf({ entries }: SegmentDoc): string[] {
-  return entries.filter(({ action }) => action === 'tool.invoke.intent').map(({ call }) => call)
+function callsOf(segment: SegmentDoc): string[] {
+  return entriesOf(segment)
+    .filter(({ action }) => action === 'tool.invoke.intent')
+    .map(({ call }) => call)
 }
 
 /** Whether an opening was erased after the chain reached `size`. */

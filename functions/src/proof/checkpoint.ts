@@ -1,5 +1,6 @@
 import { bytesToHex, hexToBytes } from '@vitrine/core/bytes'
-import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { hashLine } from '@vitrine/core/log/entry'
+import { lineAt } from '@vitrine/core/log/segment'
 import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles } from '@vitrine/core/log/tiles'
@@ -109,8 +110,9 @@ async function startBehind(parts: ProofParts, log: string, base: CheckpointDoc |
   const signed = await isSigned(parts, log, base)
   if (!signed.ok) return signed
   if (!signed.value) return fail('chain_broken', `The note of checkpoint ${size} is not ours or signs something else.`)
-  const last = (await segmentWith(parts.db, log, size - 1))?.entries.find(({ seq }) => seq === size - 1)
-  if (!last || !(await includes(parts, log, base, last)))
+  const segment = await segmentWith(parts.db, log, size - 1)
+  const last = segment && lineAt(segment, size - 1)
+  if (last === undefined || !(await includes(parts, log, base, last)))
     return fail('chain_broken', `Entry ${size - 1} is not the one that was signed.`)
   const growth = startGrowth(log, size, edgeOf(base), last)
   return bytesToHex(rootOf(growth.edge)) === root
@@ -118,13 +120,14 @@ async function startBehind(parts: ProofParts, log: string, base: CheckpointDoc |
     : fail('chain_broken', `The tree stored with checkpoint ${size} has another root.`)
 }
 
-async function includes(parts: ProofParts, log: string, checkpoint: CheckpointDoc, entry: Entry): Promise<boolean> {
+async function includes(parts: ProofParts, log: string, checkpoint: CheckpointDoc, last: string): Promise<boolean> {
   const { size, root } = checkpoint
-  const proof = await readProof(parts.db, log, checkpoint, inclusionNodes(entry.seq, size))
+  const index = size - 1
+  const proof = await readProof(parts.db, log, checkpoint, inclusionNodes(index, size))
   return verifyInclusion({
-    index: entry.seq,
+    index,
     size,
-    leafHash: hexToBytes(hashEntry(entry)),
+    leafHash: hexToBytes(hashLine(last)),
     proof,
     root: hexToBytes(root),
   })
@@ -153,7 +156,8 @@ async function checkpointAt(
 
 /** Stored data that cannot be hashed or has the wrong length breaks the chain as much as a wrong link. */
 function brokenBy(error: unknown): Result<never> {
-  if (error instanceof TypeError || error instanceof RangeError) return fail('chain_broken', error.message)
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError)
+    return fail('chain_broken', error.message)
   throw error
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { bytesToHex } from '@vitrine/core/bytes'
-import type { Draft } from '@vitrine/core/log/entry'
+import { entryLine, readEntry, type Draft } from '@vitrine/core/log/entry'
 import { buildSegment, EMPTY_TAIL, tailOf, type Segment } from '@vitrine/core/log/segment'
 import { EMPTY_ROOT } from '@vitrine/core/log/merkle'
 import { appendSegment, rootOf, startGrowth } from './growth.ts'
@@ -26,6 +26,11 @@ function segments(...sizes: number[]): Segment[] {
     )
   }
   return made
+}
+
+/** Changes fields of an entry of a segment; its line stays canonical. */
+function changed(i: number, fields: object): (segment: Segment) => void {
+  return ({ entries }) => (entries[i] = entryLine({ ...readEntry(entries[i]!), ...fields }))
 }
 
 /** The reason for refusing the second of two segments after `change`; the first one is appended unchanged. */
@@ -65,37 +70,43 @@ describe('what is refused', () => {
     ],
     [
       'a changed entry',
-      (s) => (s.entries[1]!.target = 'y'),
+      changed(1, { target: 'y' }),
       'Entry 4 of agents/a breaks the chain: it does not link to the entry before.',
     ],
     [
       'a changed last entry',
-      (s) => (s.entries[2]!.target = 'y'),
+      changed(2, { target: 'y' }),
       'Entry 5 of agents/a breaks the chain: the segment before it names another last hash.',
     ],
     [
       'a changed link',
-      (s) => (s.entries[0]!.prev = '0'.repeat(64)),
+      changed(0, { prev: '0'.repeat(64) }),
       'Entry 2 of agents/a breaks the chain: it does not link to the entry before.',
     ],
-    [
-      'a changed number',
-      (s) => (s.entries[1]!.seq = 9),
-      'Entry 3 of agents/a breaks the chain: it says that it is number 9.',
-    ],
+    ['a changed number', changed(1, { seq: 9 }), 'Entry 3 of agents/a breaks the chain: it says that it is number 9.'],
     [
       'another chain',
-      (s) => (s.entries[1]!.log = 'agents/b'),
+      changed(1, { log: 'agents/b' }),
       'Entry 3 of agents/a breaks the chain: it is of another chain or version.',
     ],
     [
       'another version',
-      (s) => ((s.entries[1] as { v: number }).v = 2),
+      changed(1, { v: 2 }),
       'Entry 3 of agents/a breaks the chain: it is of another chain or version.',
     ],
     [
+      'a line with white space',
+      (s) => (s.entries[0] = s.entries[0]!.replace(':', ': ')),
+      'Entry 2 of agents/a breaks the chain: its line is not canonical.',
+    ],
+    [
+      'a line with a field more',
+      (s) => (s.entries[0] = s.entries[0]!.replace('{', '{"a":1,')),
+      'Entry 2 of agents/a breaks the chain: its line is not canonical.',
+    ],
+    [
       'a clock that runs back',
-      (s) => (s.entries[0]!.ts = '2025-01-01T00:00:00.000Z'),
+      changed(0, { ts: '2025-01-01T00:00:00.000Z' }),
       'Entry 2 of agents/a breaks the chain: it is older than the entry before.',
     ],
   ])('%s', (_, change, message) => {

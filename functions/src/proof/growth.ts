@@ -1,5 +1,5 @@
 import { hexToBytes } from '@vitrine/core/bytes'
-import { GENESIS_PREV, hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { entryLine, GENESIS_PREV, hashLine, readEntry, type Entry } from '@vitrine/core/log/entry'
 import { EMPTY_ROOT, foldProof, frontierNodes } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { edgeTiles, growEdge, nodeReader, restoreEdge, type TileData, type TileEdge } from '@vitrine/core/log/tiles'
@@ -15,11 +15,12 @@ export interface Growth {
 }
 
 /**
- * Continues after the entry `last`, or starts the chain without one. Throws RangeError if the tiles do not fit the
+ * Continues after the entry whose line is `last`, or starts the chain without one. Throws RangeError if the tiles do not fit the
  * size.
  */
-export function startGrowth(log: string, size: number, edge: readonly TileData[], last: Entry | undefined): Growth {
-  return { log, edge: restoreEdge(edge, size), tail: last ? hashEntry(last) : GENESIS_PREV, ts: last?.ts ?? '' }
+export function startGrowth(log: string, size: number, edge: readonly TileData[], last: string | undefined): Growth {
+  const [tail, ts] = last === undefined ? [GENESIS_PREV, ''] : [hashLine(last), readEntry(last).ts]
+  return { log, edge: restoreEdge(edge, size), tail, ts }
 }
 
 /**
@@ -31,10 +32,11 @@ export function appendSegment(growth: Growth, segment: SegmentDoc): Result<TileD
   if (count !== entries.length || prev !== growth.tail)
     return broken(growth, 'its segment does not describe what it holds')
   const completed: TileData[] = []
-  for (const entry of entries) {
-    const fault = faultOf(growth, entry)
+  for (const line of entries) {
+    const entry = readEntry(line)
+    const fault = entryLine(entry) === line ? faultOf(growth, entry) : 'its line is not canonical'
     if (fault !== undefined) return broken(growth, fault)
-    growth.tail = hashEntry(entry)
+    growth.tail = hashLine(line)
     growth.ts = entry.ts
     completed.push(...growEdge(growth.edge, hexToBytes(growth.tail)))
   }

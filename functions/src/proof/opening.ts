@@ -1,8 +1,10 @@
-import type { Opening } from '@vitrine/core/log/commitment'
+import { readOpening, type Opening } from '@vitrine/core/log/commitment'
+import { readEntry } from '@vitrine/core/log/entry'
+import { lineAt } from '@vitrine/core/log/segment'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { segmentWith } from './chain.ts'
 import type { ProofParts } from './parts.ts'
-import { paths } from '../store/documents.ts'
+import { paths, type OpeningsDoc } from '../store/documents.ts'
 import { read } from '../store/path.ts'
 
 /** An invocation's opening, with the path and version of the document that holds it. */
@@ -11,16 +13,26 @@ export interface FoundOpening {
   opening: Opening
   path: string
   version: unknown
+  /** What the document is to be updated with for the opening to be gone. */
+  erased: Pick<OpeningsDoc, 'openings'>
 }
 
 /** What opens the commitment of the intent with number `seq`. Errors: receipt_not_found, opening_not_found. */
 export async function findOpening({ db }: ProofParts, log: string, seq: number): Promise<Result<FoundOpening>> {
   const segment = await segmentWith(db, log, seq)
-  const entry = segment?.entries.find((candidate) => candidate.seq === seq)
-  if (!segment || !entry) return fail('receipt_not_found')
+  const line = segment && lineAt(segment, seq)
+  if (segment === undefined || line === undefined) return fail('receipt_not_found')
+  const entry = readEntry(line)
   if (entry.action !== 'tool.invoke.intent') return fail('opening_not_found')
   const path = paths.openings(log, segment.first)
   const { data, version } = await read(db, path)
-  const opening = data?.openings[entry.call]
-  return opening ? ok({ call: entry.call, opening, path, version }) : fail('opening_not_found')
+  const found = data?.openings.map(readOpening).find(({ call }) => call === entry.call)
+  return data && found
+    ? ok({
+        ...found,
+        erased: { openings: data.openings.filter((line) => readOpening(line).call !== entry.call) },
+        path,
+        version,
+      })
+    : fail('opening_not_found')
 }

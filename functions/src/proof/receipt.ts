@@ -1,9 +1,9 @@
 import type { Answer } from '@vitrine/core/api/contract'
 import { hexToBytes, utf8 } from '@vitrine/core/bytes'
-import { hashEntryText } from '@vitrine/core/log/entry'
-import { canonicalize } from '@vitrine/core/json/jcs'
+import { hashLine, readEntry } from '@vitrine/core/log/entry'
 import { inclusionNodes, verifyInclusion } from '@vitrine/core/log/merkle'
 import { fail, ok, type Result } from '@vitrine/core/result'
+import { lineAt } from '@vitrine/core/log/segment'
 import { formatTlogProof } from '@vitrine/core/log/tlog-proof'
 import { segmentWith } from './chain.ts'
 import { newestSigned } from './checkpoint-store.ts'
@@ -19,18 +19,17 @@ export type ProvenEntry = Answer<'getReceipt'>
  */
 export async function readReceipt({ db }: ProofParts, log: string, seq: number): Promise<Result<ProvenEntry>> {
   const [segment, checkpoint] = await Promise.all([segmentWith(db, log, seq), newestSigned(db, log)])
-  const entry = segment?.entries.find((candidate) => candidate.seq === seq)
-  if (!entry) return fail('receipt_not_found')
+  const line = segment && lineAt(segment, seq)
+  if (line === undefined) return fail('receipt_not_found')
   const size = checkpoint?.size ?? 0
   if (!checkpoint || seq >= size) return fail('receipt_pending', undefined, { size })
 
-  const text = canonicalize(entry)
   const proof = await readProof(db, log, checkpoint, inclusionNodes(seq, size))
   if (
     !verifyInclusion({
       index: seq,
       size,
-      leafHash: hexToBytes(hashEntryText(text)),
+      leafHash: hexToBytes(hashLine(line)),
       proof,
       root: hexToBytes(checkpoint.root),
     })
@@ -39,8 +38,8 @@ export async function readReceipt({ db }: ProofParts, log: string, seq: number):
     return fail('chain_broken', 'The entry is not the one that was signed.')
   }
   return ok({
-    entry,
-    proof: formatTlogProof({ extra: utf8(text), index: seq, proof, checkpoint: checkpoint.note }),
+    entry: readEntry(line),
+    proof: formatTlogProof({ extra: utf8(line), index: seq, proof, checkpoint: checkpoint.note }),
     checkpointSize: size,
   })
 }

@@ -2,6 +2,7 @@
 
 import type { Firestore } from 'firebase-admin/firestore'
 import type { Draft, Entry } from '@vitrine/core/log/entry'
+import { entriesOf } from '@vitrine/core/log/segment'
 import type { ProofParts } from './parts.ts'
 import { logs, paths } from '../store/documents.ts'
 import { collection, select } from '../store/path.ts'
@@ -103,7 +104,7 @@ function openIntents(db: Firestore, log: string, from: number): OpenIntents {
           .orderBy('first')
           .limit(SEGMENTS_AT_A_TIME)
           .get()
-        for (const doc of page.docs) doc.data().entries.forEach(take)
+        for (const doc of page.docs) entriesOf(doc.data()).forEach(take)
         if (page.size < SEGMENTS_AT_A_TIME) return
       }
     },

@@ -96,19 +96,27 @@ export function timeOf({ seconds, nanos }: protos.google.protobuf.ITimestamp): T
  * `FieldValue.delete()` is in the mask alone, as in updates by the high-level client.
  */
 export function encodeUpdate(data: object): { fields: WireFields; fieldPaths: string[] } {
-  const fields: WireFields = {}
+  const paths = Object.keys(data)
+  if (paths.some((path) => paths.some((other) => other.startsWith(`${path}.`))))
+    throw new TypeError('a field of an update lies below another')
+  const fields = noFields()
   for (const [path, value] of Object.entries(data) as [string, unknown][])
     if (!isDeletion(value)) put(fields, path.split('.'), encodeValue(value))
-  return { fields, fieldPaths: Object.keys(data).map(quotedPath) }
+  return { fields, fieldPaths: paths.map(quotedPath) }
 }
 
 function isDeletion(value: unknown): boolean {
   return value instanceof FieldValue && value.isEqual(FieldValue.delete())
 }
 
+/** Without the fields that every object inherits, such as `constructor`. */
+function noFields(): WireFields {
+  return Object.create(null) as WireFields
+}
+
 function put(fields: WireFields, [name, ...below]: string[], value: WireValue): void {
   if (below.length === 0) return void (fields[name!] = value)
-  const map = (fields[name!] ??= { mapValue: { fields: {} } })
+  const map = (fields[name!] ??= { mapValue: { fields: noFields() } })
   put(map.mapValue!.fields!, below, value)
 }
 

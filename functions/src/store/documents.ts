@@ -1,7 +1,6 @@
 import { collectionPath, path } from './path.ts'
 import type { Quota } from '@vitrine/core/log/meter'
 import type { Usage } from '@vitrine/core/log/segment'
-import type { Opening } from '@vitrine/core/log/commitment'
 import { CALLS_PER_TOOL_MAX, RESPONSE_BYTES_DEFAULT } from '@vitrine/core/limits'
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import { fail, ok, type Result } from '@vitrine/core/result'
@@ -221,11 +220,12 @@ export interface TileDoc {
 /** A segment of a chain. Its own time is left out: readers use the times of its entries. */
 export type SegmentDoc = Omit<Segment, 'at'>
 
-/** The openings of one segment's commitments, by call. */
+/** The openings of one segment's commitments. */
 export interface OpeningsDoc {
   orgId: string
   first: number
-  openings: Record<string, Opening>
+  /** The line of each opening (openingLine in core's log/commitment.ts), in the order of the chain; erased ones are gone. */
+  openings: string[]
 }
 
 /** A chain's spending in one month: the totals of its segment, as of its entry `seq`. */
@@ -243,6 +243,8 @@ export const paths = {
   credential: (agentId: string, name: string) => path<CredentialDoc>(`agents/${agentId}/credentials/${name}`),
   tools: (agentId: string) => collectionPath<ToolDoc>(`agents/${agentId}/tools`),
   idempotency: (agentId: string, keyHash: string) => path<IdempotencyDoc>(`agents/${agentId}/idempotency/${keyHash}`),
+  /** Of all chains. */
+  allSegments: collectionPath<SegmentDoc>('audit'),
   segments: (log: string) => collectionPath<SegmentDoc>(`${log}/audit`),
   usages: (log: string) => collectionPath<UsageDoc>(`${log}/usage`),
   usage: (log: string, month: string) => path<UsageDoc>(`${log}/usage/${month}`),

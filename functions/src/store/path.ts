@@ -22,6 +22,12 @@ export function collection<Doc extends object>(db: Firestore, at: CollectionPath
   return untyped as CollectionReference<Doc>
 }
 
+/** All collections of this name. */
+export function collectionGroup<Doc extends object>(db: Firestore, name: CollectionPath<Doc>): Query<Doc> {
+  const untyped: unknown = db.collectionGroup(name)
+  return untyped as Query<Doc>
+}
+
 export function reference<Doc extends object>(db: Firestore, at: Path<Doc>): DocumentReference<Doc> {
   const untyped: unknown = db.doc(at)
   return untyped as DocumentReference<Doc>

@@ -7,7 +7,7 @@ import { commit, openingOf, type Opening } from '@vitrine/core/log/commitment'
 import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
 import { appendLeaf, emptyFrontier, frontierRoot } from '@vitrine/core/log/merkle'
 import { monthOf } from '@vitrine/core/names'
-import { buildSegment, EMPTY_TAIL, nextTime, tailOf, usageAt, type Tail } from '@vitrine/core/log/segment'
+import { buildSegment, EMPTY_TAIL, entriesOf, nextTime, tailOf, usageAt, type Tail } from '@vitrine/core/log/segment'
 import { bundleLines, createSigner, ORG, PROJECT, signCheckpoint } from '../fixture.ts'
 
 /**
@@ -63,7 +63,7 @@ function* segments(total: number): Generator<Made & { tail: Tail }> {
       drafts: [...intents, ...outcomes],
     })
     tail = tailOf(segment)
-    yield { entries: segment.entries, openings, tail }
+    yield { entries: entriesOf(segment), openings, tail }
   }
 }
 

@@ -1,7 +1,6 @@
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { formatVerifierKey } from '@vitrine/core/log/note'
 import { fail, ok } from '@vitrine/core/result'
-import { FieldValue } from 'firebase-admin/firestore'
 import { readableChain } from '../../auth/chain.ts'
 import { manageableAgent, orgWithRole, readableAgent } from '../../auth/owner.ts'
 import { type Scope, findEntries, readPageToken } from '../../ledger/query.ts'
@@ -84,10 +83,10 @@ export const redact: OwnerOperation<'redact'> = async (parts, by, request) => {
     if (!managed.ok) return managed
     const found = await findOpening(parts, log, request.seq)
     if (!found.ok) return found
-    const { call, path, version } = found.value
+    const { call, erased, path, version } = found.value
     const appended = await parts.append(log, managed.value.agent.orgId, {
       drafts: [{ action: 'redaction', actor: by.actor, target: call, call: '', meta: { ...by.via, reason } }],
-      writes: () => [{ op: 'update', path, data: { [`openings.${call}`]: FieldValue.delete() }, version }],
+      writes: () => [{ op: 'update', path, data: erased, version }],
     })
     return appended.ok ? ok({ call, receipt: appended.value.receipts[0]! }) : appended
   })
