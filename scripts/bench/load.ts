@@ -1,5 +1,8 @@
 import { Pool } from 'undici'
 
+/** In every answer of the tool, however it is wrapped. */
+const ANSWERED = /score|inflation/
+
 export interface Request {
   url: string
   headers: Record<string, string>
@@ -32,7 +35,8 @@ export async function load(
         body,
       })
       const text = await answer.text()
-      if (statusCode !== 200) throw new Error(`${url} answered ${statusCode}: ${text.slice(0, 200)}`)
+      if (statusCode !== 200 || !ANSWERED.test(text))
+        throw new Error(`${url} answered ${statusCode}: ${text.slice(0, 200)}`)
       latenciesMs.push(performance.now() - startedMs)
     }
   }

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { createServer } from 'node:http'
+import { Session } from 'node:inspector/promises'
 import { GrpcClient } from 'google-gax'
 
 /**
@@ -72,7 +73,25 @@ channel('vitrine:lap').subscribe((message) => {
   if (step === 'settle') counts.invocations++
 })
 
-createServer((_, response) => {
+const inspector = new Session()
+
+/** `POST /profile` starts a CPU profile, `DELETE /profile` ends and answers it. */
+async function profile(method: string | undefined): Promise<unknown> {
+  if (method === 'POST') {
+    inspector.connect()
+    await inspector.post('Profiler.enable')
+    return inspector.post('Profiler.start')
+  }
+  const { profile } = await inspector.post('Profiler.stop')
+  inspector.disconnect()
+  return profile
+}
+
+createServer((request, response) => {
+  if (request.url === '/profile') {
+    void profile(request.method).then((answer) => response.end(JSON.stringify(answer ?? null)))
+    return
+  }
   const { user, system } = process.cpuUsage(cpu)
   response.end(JSON.stringify({ ...counts, cpuUs: user + system }))
   counts = fresh()

@@ -1,6 +1,9 @@
+import type { ColdImport } from './cold-import.ts'
+import { isReached, type Goal } from './goals.ts'
 import type { Level } from './measure.ts'
+import type { Packages } from './profile.ts'
 
-export function printReport(levels: readonly Level[]): void {
+export function printReport(levels: readonly Level[], cold: ColdImport, goals: readonly Goal[]): void {
   console.log('\nDirect call against invokeTool, interleaved on this machine')
   console.table(
     Object.fromEntries(
@@ -32,4 +35,39 @@ export function printReport(levels: readonly Level[]): void {
   console.table(
     Object.fromEntries(levels.map(({ tool, parallel, stepsMs }) => [`${tool}, ${parallel} in parallel`, stepsMs])),
   )
+  console.log('Beside mcp-proxy (no record), and the floor: two reads, a commit, the call, a commit')
+  console.table(
+    Object.fromEntries(
+      levels.map(({ tool, parallel, peer, floor }) => [
+        `${tool}, ${parallel} in parallel`,
+        {
+          'peer p50 ms': peer.p50Ms,
+          'peer /s': peer.perSecond,
+          'peer CPU µs': peer.cpuUs,
+          'calls/s over peer’s': peer.ratios.perSecond,
+          'CPU over peer’s': peer.ratios.cpu,
+          ...(floor && { 'floor p50 ms': floor.p50Ms, 'floor CPU µs': floor.cpuUs, 'added over floor’s': floor.ratio }),
+        },
+      ]),
+    ),
+  )
+  console.log(`Cold import: the bundle ${cold.bundleMs} ms, Firestore's client alone ${cold.firestoreMs} ms`)
+  console.log('Goals')
+  console.table(
+    Object.fromEntries(
+      goals.map((goal) => [
+        goal.goal,
+        {
+          measured: goal.measured ?? 'not measured',
+          goal: goal.atLeast === undefined ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`,
+          reached: goal.measured === undefined ? '' : isReached(goal),
+        },
+      ]),
+    ),
+  )
+}
+
+export function printPackages(packages: Packages, file: string): void {
+  console.log(`The ten heaviest packages of the functions process, percent of its busy time (profile: ${file})`)
+  console.table(Object.fromEntries(packages.map(([name, share]) => [name, Number((100 * share).toFixed(1))])))
 }
