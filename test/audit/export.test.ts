@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseBundleLine, type BundleLine, type ChainLine } from '@vitrine/core/log/bundle'
 import { commit } from '@vitrine/core/log/commitment'
-import { hashEntry, type Entry } from '@vitrine/core/log/entry'
+import { hashEntry, type Draft, type Entry } from '@vitrine/core/log/entry'
 import { parseVerifierKey } from '@vitrine/core/log/note'
 import { verifyCheckpoint } from '@vitrine/core/log/checkpoint'
-import type { Usage } from '@vitrine/core/log/segment'
+import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
+import { createLedger } from '../../functions/src/ledger/ledger.ts'
 import { bundle } from '../../functions/src/proof/bundle.ts'
 import { pinChain, chainLines } from '../../functions/src/proof/chain-lines.ts'
 import type { Parts } from '../../functions/src/parts.ts'
@@ -20,6 +22,7 @@ import {
   newOwner,
   type Agent,
   type Owner,
+  rpc,
 } from '../e2e/world.ts'
 import { startUpstream, type Upstream } from '../e2e/upstream.ts'
 import { stack } from '../stack/stack.ts'
@@ -378,25 +381,20 @@ describe('usage', () => {
     expect(await usageLines(chain.log, await pinChain(parts, chain))).toMatchObject([{ type: 'usage', invoked: 2 }])
   })
 
-  it('of months that ended is as their documents say, of months that came later is left out', async () => {
-    const agent = await newAgentWith(`${upstream.origin}/ok`)
-    const chain = { log: `agents/${agent.id}`, orgId: agent.owner.uid }
-    await done(invoke(agent))
+  it('of each month is as the last exported segment says, of months that came later is left out', async () => {
+    const chain = newChain()
+    const spendAt = async (time: string): Promise<void> => {
+      const append = createLedger(createLedgerStore(rpc()), () => Date.parse(time))
+      const call = randomUUID()
+      const draft: Draft = { action: 'tool.invoke.intent', actor: 'agent:x', target: 'x', call, meta: {} }
+      got(await append(chain.log, chain.orgId, { drafts: [draft], charge: { ownerUid: chain.orgId } }))
+    }
+    for (const day of ['01-10', '01-31', '02-01']) await spendAt(`2020-${day}T12:00:00Z`)
     const pinned = await pinChain(parts, chain)
-    const usage = (month: string, seq: number): Usage & { orgId: string; seq: number } => ({
-      orgId: chain.orgId,
-      month,
-      invoked: 7,
-      credited: 1,
-      leased: 9,
-      seq,
-    })
-    await parts.db.doc(`${chain.log}/usage/2020-01`).set(usage('2020-01', 0))
-    await parts.db.doc(`${chain.log}/usage/2999-01`).set(usage('2999-01', pinned.size))
-    const month = (await entriesOf(parts, chain.log)).at(-1)!.ts.slice(0, 7)
+    for (const day of ['02-02', '03-01']) await spendAt(`2020-${day}T12:00:00Z`)
     expect(await usageLines(chain.log, pinned)).toEqual([
-      { type: 'usage', log: chain.log, month: '2020-01', invoked: 7, credited: 1 },
-      { type: 'usage', log: chain.log, month, invoked: 1, credited: 0 },
+      { type: 'usage', log: chain.log, month: '2020-01', invoked: 2, credited: 0 },
+      { type: 'usage', log: chain.log, month: '2020-02', invoked: 1, credited: 0 },
     ])
   })
 })

@@ -147,8 +147,9 @@ async function checkUsageDocuments(store: Firestore, log: string, entries: reado
     [...months].sort().join(),
   )
   for (const doc of documents) {
-    const { month, invoked, credited, leased } = doc.data() as Usage
-    same('usage document', canonical({ month, invoked, credited, leased }), canonical(totals(entries, doc.id, leased)))
+    const { month, invoked, credited, leased, seq } = doc.data() as Usage & { seq: number }
+    const then = entries.slice(0, seq + 1)
+    same('usage document', canonical({ month, invoked, credited, leased }), canonical(totals(then, doc.id, leased)))
   }
 }
 

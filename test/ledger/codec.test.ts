@@ -136,6 +136,6 @@ it('[store.codec] the last document of a collection is the one with the largest 
 })
 
 function isClash(error: Error): string {
-  if (/ambiguous|lies below another/i.test(error.message)) return 'clash'
+  if (/ambiguous|lies below another|merge/i.test(error.message)) return 'clash'
   throw error
 }

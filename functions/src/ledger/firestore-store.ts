@@ -61,11 +61,12 @@ export function createLedgerStore(rpc: FirestoreRpc): LedgerStore {
   }
 }
 
-function segmentWrites(log: string, { segment, usage, usageChanged, admitted }: Plan): DocumentWrite[] {
+function segmentWrites(log: string, { segment, usage, lease, admitted }: Plan): DocumentWrite[] {
   const { orgId, first } = segment
   const at = new Date(segment.at)
   const writes: DocumentWrite[] = [{ op: 'create', path: segmentPath(log, first), data: { ...segment, at } }]
-  if (usageChanged) {
+  // Once for many segments: its totals stand in each of them, and monthUsage reads them there.
+  if (lease !== 0) {
     const data = { orgId, ...usage, seq: first + segment.count - 1, updatedAt: at }
     writes.push({ op: 'set', path: paths.usage(log, usage.month), data })
   }

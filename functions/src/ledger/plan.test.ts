@@ -61,7 +61,7 @@ describe('planSegment', () => {
   it('links items behind the tail, each knowing its offset', () => {
     const double = { drafts: [...itemOf('x').drafts, ...itemOf('y').drafts] }
     const items = [double, itemOf('z')]
-    const { segment, hashes, admitted, usageChanged } = plan(items, { tail: tailWith({}) })
+    const { segment, hashes, admitted, lease } = plan(items, { tail: tailWith({}) })
     expect(segment).toMatchObject({
       first: 7,
       count: 3,
@@ -78,7 +78,7 @@ describe('planSegment', () => {
       { item: double, offset: 0 },
       { item: items[1], offset: 2 },
     ])
-    expect(usageChanged).toBe(false)
+    expect(lease).toBe(0)
   })
 
   it('leases blocks while there is plenty and single units near the limit', () => {
@@ -137,14 +137,13 @@ describe('planSegment', () => {
       drafts: [{ action: 'quota.release', actor: 'system:quota', target: 'owner', call: '', meta: {} }],
       release: { ownerUid: 'owner' },
     }
-    const { lease, usage, segment, usageChanged } = plan([release], {
+    const { lease, usage, segment } = plan([release], {
       tail: tailWith({ leased: 10, invoked: 4, credited: 1 }),
       limit: 100,
       leased: 50,
     })
-    expect({ lease, usageChanged, usage }).toEqual({
+    expect({ lease, usage }).toEqual({
       lease: -7,
-      usageChanged: true,
       usage: { month: '2026-11', invoked: 4, credited: 1, leased: 3 },
     })
     expect(entriesOf(segment)[0]!.meta).toEqual({ units: 7 })

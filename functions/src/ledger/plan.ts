@@ -56,10 +56,12 @@ export interface Plan {
   admitted: { item: Item; offset: number }[]
   /** Items that found no unit of quota left, and releases without units to return. */
   refused: Item[]
-  /** Units to lease in the same commit; negative if some are returned. */
+  /**
+   * Units to lease in the same commit, with which the usage document follows the chain too; negative if some are
+   * returned.
+   */
   lease: number
   usage: Usage
-  usageChanged: boolean
 }
 
 /** Units that a batch lacks before any lease; if 0, the quota document is not read. */
@@ -107,14 +109,12 @@ export function planSegment(input: {
     credited: before.credited + credited,
     leased: before.leased + lease,
   }
-  const usageChanged = invoked + credited > 0 || lease !== 0
   return {
     ...buildSegment({ log, orgId, batch, tail, at, usage, drafts }),
     admitted,
     refused,
     lease,
     usage,
-    usageChanged,
   }
 }
 

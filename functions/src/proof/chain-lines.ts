@@ -6,6 +6,7 @@ import type { Chain } from './checkpoint.ts'
 import { lastSegment, segmentPages, segmentWith } from './chain.ts'
 import { originOf } from './sign.ts'
 import type { ProofParts } from './parts.ts'
+import { monthUsage } from '../ledger/month-usage.ts'
 import { paths, type SegmentDoc } from '../store/documents.ts'
 import { collection, readAll, select } from '../store/path.ts'
 
@@ -133,10 +134,11 @@ export async function redactedSince({ db }: ProofParts, log: string, size: numbe
   return !found.empty
 }
 
-/** If a usage document has counted entries beyond `size`, the totals of the last exported segment replace it. */
+/** The totals of each month that the exported entries belong to. Every month has a document, from its first lease on. */
 async function* usageLines({ db }: ProofParts, { log, size, last }: Pinned): AsyncGenerator<string, void> {
-  const found = await collection(db, paths.usages(log)).orderBy('month').get()
-  const usages = found.docs.map((doc) => doc.data())
+  const months = await collection(db, paths.usages(log)).orderBy('month').select().get()
+  const found = await Promise.all(months.docs.map(({ id }) => monthUsage(db, log, id)))
+  const usages = found.filter((usage) => usage !== undefined)
   const then = usages.flatMap((usage) =>
     usage.seq < size ? [usage] : usage.month === last?.usage.month ? [last.usage] : [],
   )

@@ -7,7 +7,7 @@ import { edgeTiles } from '@vitrine/core/log/tiles'
 import { logError } from '../lib/log.ts'
 import type { ProofParts } from './parts.ts'
 import { logs, paths, type CheckpointDoc } from '../store/documents.ts'
-import { collection, select } from '../store/path.ts'
+import { collection, read, select } from '../store/path.ts'
 import { publishCheckpoints } from './publish.ts'
 import { collectCosignatures } from './witness.ts'
 import { lastSegment, segmentPages, segmentWith } from './chain.ts'
@@ -57,6 +57,7 @@ export async function checkpointChain(
     return extended
   }
   const newest = extended.value
+  if (newest !== base) await bringUsageUp(parts, log)
   if (pending.length > 0 || newest !== base) await publishCheckpoints(parts, log)
   return ok(newest && (await collectCosignatures(parts, log, newest)))
 }
@@ -152,6 +153,20 @@ async function checkpointAt(
   if (isSignedDoc(created.value)) return ok(created.value)
   const note = await signCheckpoint(parts, log, created.value)
   return note.ok ? ok(await storeNote(parts.db, log, created.value, note.value, parts.publisher === undefined)) : note
+}
+
+/** Lets the usage document of the chain's month follow the chain, unless it has moved on by itself meanwhile. */
+async function bringUsageUp({ db }: ProofParts, log: string): Promise<void> {
+  const last = await lastSegment(db, log)
+  if (!last) return
+  const path = paths.usage(log, last.usage.month)
+  const { data, version } = await read(db, path)
+  const seq = last.first + last.count - 1
+  if (!data || data.seq >= seq) return
+  await db
+    .doc(path)
+    .update({ ...last.usage, seq, updatedAt: new Date() }, { lastUpdateTime: version! })
+    .catch(() => undefined)
 }
 
 /** Stored data that cannot be hashed or has the wrong length breaks the chain as much as a wrong link. */

@@ -228,7 +228,10 @@ export interface OpeningsDoc {
   openings: string[]
 }
 
-/** A chain's spending in one month: the totals of its segment, as of its entry `seq`. */
+/**
+ * A chain's spending in one month, as of its entry `seq`. It is written when the chain leases units, and by checkpoints:
+ * never ahead of the chain, and seldom up to date (ledger/month-usage.ts).
+ */
 export interface UsageDoc extends Usage {
   orgId: string
   seq: number

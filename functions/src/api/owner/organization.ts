@@ -5,6 +5,7 @@ import { monthEnd, monthOf } from '@vitrine/core/names'
 import { fail, ok } from '@vitrine/core/result'
 import { randomBytes } from 'node:crypto'
 import { type Principal, orgWithRole, readableAgent, roleIn } from '../../auth/owner.ts'
+import { monthUsage } from '../../ledger/month-usage.ts'
 import { ownerUsage } from '../../ledger/owner-usage.ts'
 import type { Write } from '../../ledger/plan.ts'
 import type { Parts } from '../../parts.ts'
@@ -120,10 +121,9 @@ export const getUsage: OwnerOperation<'getUsage'> = async (parts, by, request) =
   const readable = await readableAgent(parts.db, by, agentId)
   if (!readable.ok) return readable
   const { ownerUid } = readable.value.agent
-  const [{ data: usage }, { data: quota }, { data: owner }] = await readAll(parts.db, [
-    paths.usage(logs.agent(agentId), wanted),
-    paths.quota(ownerUid, wanted),
-    paths.owner(ownerUid),
+  const [usage, [{ data: quota }, { data: owner }]] = await Promise.all([
+    monthUsage(parts.db, logs.agent(agentId), wanted),
+    readAll(parts.db, [paths.quota(ownerUid, wanted), paths.owner(ownerUid)]),
   ])
   const limit = quota?.limit ?? owner?.monthlyInvocations ?? QUOTA_DEFAULT
   return ok({ month: wanted, invoked: usage?.invoked ?? 0, credited: usage?.credited ?? 0, limit })
