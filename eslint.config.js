@@ -52,6 +52,7 @@ const FLOORS = {
     ['invoke'],
     ['parts.ts'],
     ['api', 'environment.ts'],
+    ['compose.ts'],
     ['index.ts'],
   ],
 }

@@ -2,7 +2,7 @@ import { RECONCILE_AFTER_MS } from '@vitrine/core/limits'
 import { readEgressPolicy, type EgressPolicy } from './egress/policy.ts'
 import { LOG_LEVELS, type LogLevel } from './lib/log.ts'
 import type { Witness } from './proof/parts.ts'
-import { readWitnesses } from './proof/witness.ts'
+import { readWitnesses } from './proof/witness-list.ts'
 
 /** The configuration from environment variables; only the composition root reads it, once. */
 export interface Environment {
@@ -26,6 +26,8 @@ export interface Environment {
   witnesses: Witness[]
   /** Variables of the tools workers that secrets may name. */
   secretEnv: ReadonlySet<string>
+  /** The only function that this instance serves; Cloud Run sets it. */
+  functionTarget: string | undefined
   /** Which log lines are written. */
   log: LogLevel
 }
@@ -55,6 +57,7 @@ export function environment(env: Record<string, string | undefined>): Environmen
       `projects/${project}/locations/us-central1/keyRings/vitrine/cryptoKeys/checkpoints/cryptoKeyVersions/1`,
     checkpointBucket: env['VITRINE_CHECKPOINT_BUCKET'],
     checkpointDir,
+    functionTarget: env['FUNCTION_TARGET'],
     log: readLogLevel(env['VITRINE_LOG']),
     witnesses: readWitnesses(env['VITRINE_WITNESSES']),
     secretEnv: new Set(

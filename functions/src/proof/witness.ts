@@ -1,12 +1,9 @@
-import * as z from 'zod'
 import { bytesToBase64 } from '@vitrine/core/bytes'
 import { parseCheckpoint, parseDecimal } from '@vitrine/core/log/checkpoint'
 import { consistencyNodes } from '@vitrine/core/log/merkle'
 import {
-  COSIGNATURE_V1,
   formatSignatureLine,
   parseSignatureLines,
-  parseVerifierKey,
   verifyNote,
   type Note,
   type SignatureLine,
@@ -20,23 +17,10 @@ import { paths, type CheckpointDoc } from '../store/documents.ts'
 import { collection, reference, select } from '../store/path.ts'
 import { sendText } from './send.ts'
 
-/** Cosignatures of witnesses, and which witnesses there are. */
+/** Cosignatures of witnesses. */
 
 /** Checkpoints searched for the size that a witness saw last. */
 const RECENT = 10
-
-const witnessList = z.array(z.strictObject({ url: z.url({ protocol: /^https?$/ }), vkey: z.string() }))
-
-/** `VITRINE_WITNESSES`: `[{"url": submission prefix, "vkey": verifier key of a cosigner}]`. Throws on anything else. */
-export function readWitnesses(json: string | undefined): Witness[] {
-  if (!json) return []
-  return witnessList.parse(JSON.parse(json)).map(({ url, vkey }) => {
-    const key = parseVerifierKey(vkey)
-    if (!key.ok || key.value.type !== COSIGNATURE_V1)
-      throw new Error(`VITRINE_WITNESSES: ${vkey} is not the key of a cosigner`)
-    return { url: url.replace(/\/+$/, ''), key: key.value }
-  })
-}
 
 /**
  * Offers a chain's newest checkpoint to every witness that has not cosigned it (c2sp.org/tlog-witness) and appends the
