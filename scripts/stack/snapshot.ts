@@ -1,5 +1,5 @@
 /**
- * The emulators' contents on disk: `{dir}/snapshots/{number}/` holds a Firestore export and the Auth users. The folder of an
+ * The emulators' contents on disk: `{dir}/snapshots-2/{number}/` holds a Firestore export and the Auth users. The folder of an
  * unfinished snapshot ends in `.part`. The newest finished one counts, so an export that breaks off loses nothing.
  */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -13,13 +13,17 @@ export interface Emulators {
   auth: string
 }
 
+/** Numbered by the form of the documents: since 2, chains store lines. What has another form cannot be read. */
+const FOLDER = 'snapshots-2'
+const EARLIER = ['snapshots']
+
 const AS_OWNER = { authorization: 'Bearer owner', 'content-type': 'application/json' }
 const FIRESTORE_EXPORT = 'firestore/firestore.overall_export_metadata'
 
 /** The newest whole snapshot's folder. */
 export async function latestSnapshot(dir: string): Promise<string | null> {
   const newest = (await snapshots(dir)).at(-1)
-  return newest === undefined ? null : join(dir, 'snapshots', newest)
+  return newest === undefined ? null : join(dir, FOLDER, newest)
 }
 
 /**
@@ -28,14 +32,20 @@ export async function latestSnapshot(dir: string): Promise<string | null> {
 export async function takeSnapshot(dir: string, emulators: Emulators, check: () => void = () => {}): Promise<void> {
   const before = await snapshots(dir)
   const name = String(Number(before.at(-1) ?? 0) + 1).padStart(9, '0')
-  const whole = join(dir, 'snapshots', name)
+  const whole = join(dir, FOLDER, name)
   const part = `${whole}.part`
   await rm(part, { recursive: true, force: true })
   await mkdir(part, { recursive: true })
   await Promise.all([exportFirestore(part, emulators), exportAuth(part, emulators)])
   check()
   await rename(part, whole)
-  await Promise.all(before.map((old) => rm(join(dir, 'snapshots', old), { recursive: true })))
+  await Promise.all(before.map((old) => rm(join(dir, FOLDER, old), { recursive: true })))
+}
+
+/** Snapshots of an earlier form that nothing has replaced. They stay where they are. */
+export function earlierSnapshots(dir: string): string | undefined {
+  if (existsSync(join(dir, FOLDER))) return undefined
+  return EARLIER.map((name) => join(dir, name)).find(existsSync)
 }
 
 /** For the emulator's `--seed_from_export`. */
@@ -86,7 +96,7 @@ async function request(method: string, url: string, body?: unknown): Promise<unk
 }
 
 async function snapshots(dir: string): Promise<string[]> {
-  const folder = join(dir, 'snapshots')
+  const folder = join(dir, FOLDER)
   if (!existsSync(folder)) return []
   return (await readdir(folder)).filter((name) => /^\d+$/.test(name)).sort()
 }

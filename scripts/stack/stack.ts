@@ -14,7 +14,7 @@ import { freePorts, HOST } from './ports.ts'
 import { PATIENT, processes } from './processes.ts'
 import { createSaver, type Saver } from './saver.ts'
 import { functionsUrl, logFile, type Place, type Ports } from './services.ts'
-import type { Emulators } from './snapshot.ts'
+import { earlierSnapshots, type Emulators } from './snapshot.ts'
 
 export interface StackOptions {
   /** Absolute path of a folder for state, logs and generated configuration; made when missing. */
@@ -64,6 +64,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     firestore: `${HOST}:${place.ports.firestore}`,
     auth: `${HOST}:${place.ports.auth}`,
   }
+  const earlier = persist ? earlierSnapshots(dir) : undefined
+  if (earlier !== undefined)
+    log(
+      `${earlier} is of an earlier version, whose chains this one cannot read: it is left there, and everything starts afresh.`,
+    )
   const running = processes({ patience: persist ? PATIENT : null, log })
   const giveUp = (): void => void running.stopAll()
   signal?.addEventListener('abort', giveUp)

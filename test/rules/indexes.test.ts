@@ -99,6 +99,11 @@ it('has no composite index that no query needs', () => {
 
 it.each([
   ['audit', 'entries'],
+  ['audit', 'batch'],
+  ['audit', 'prev'],
+  ['audit', 'tail'],
+  ['audit', 'count'],
+  ['audit', 'usage'],
   ['openings', '*'],
   ['tools', 'manifest'],
   ['tools', 'manifestPending'],
