@@ -12,7 +12,7 @@ import { build } from './build.ts'
 import { measure, type Level, type Tool } from './bench/measure.ts'
 import { coldImport } from './bench/cold-import.ts'
 import { goalsOf } from './bench/goals.ts'
-import { startPeer } from './bench/others.ts'
+import { startPeer, type Other } from './bench/others.ts'
 import { profiled, type Packages } from './bench/profile.ts'
 import { printPackages, printReport } from './bench/report.ts'
 import { FULL_SHARE } from './stack/heap.ts'
@@ -73,22 +73,23 @@ async function main(): Promise<void> {
     },
     log: (line) => console.error(`bench: ${line}`),
   })
-  const peer = await startPeer()
   const probe = `http://127.0.0.1:${probePort}/`
-  const measureOne = async (tool: Tool, parallel: number, count: number): Promise<Level> => {
+  const measureOne = async (peer: Other, tool: Tool, parallel: number, count: number): Promise<Level> => {
     const level = await measure({ info: stack.info, probe, peer, tool, parallel, calls: count })
     if (stack.firestoreHeapShare() >= FULL_SHARE) throw new Error(FULL)
     return level
   }
+  let peer: Other | undefined
   try {
+    const beside = (peer = await startPeer())
     if (!values.json) console.error('warming up …')
-    for (const tool of tools) await measureOne(tool, 64, WARM_UP_CALLS)
+    for (const tool of tools) await measureOne(beside, tool, 64, WARM_UP_CALLS)
     const levels: Level[] = []
     const cold = await coldImport()
     let packages: Packages | undefined
     for (const [tool, parallel] of tools.flatMap((kind) => parallels.map((count) => [kind, count] as const))) {
       if (!values.json) console.error(`measuring ${tool}, ${parallel} in parallel …`)
-      const work = () => measureOne(tool, parallel, parallel === 1 ? Math.ceil(calls / 10) : calls)
+      const work = () => measureOne(beside, tool, parallel, parallel === 1 ? Math.ceil(calls / 10) : calls)
       if (values.profile && tool === tools[0] && parallel === Math.max(...parallels)) {
         const [level, heavy] = await profiled(probe, PROFILE, work)
         levels.push(level)
@@ -101,7 +102,7 @@ async function main(): Promise<void> {
     else printReport(levels, cold, goals)
     if (packages && !values.json) printPackages(packages, PROFILE)
   } finally {
-    await peer.stop()
+    await peer?.stop()
     await stack.stop()
     await rm(dir, { recursive: true, force: true })
   }
