@@ -150,6 +150,7 @@ export const REQUIREMENTS = {
   'ledger.chain': 'Chains verify with independent code: order, hashes, links, totals, pairing, commitments.',
   'ledger.usage': 'The usage document says what the chain says.',
   'ledger.sums': 'Usage, entries and upstream hits add up after 500 invocations in parallel.',
+  'usage.follows': 'The usage document follows its chain with leases and checkpoints, and is never ahead of it.',
   'start.light': 'A cold instance loads the code of its own function, and an import of the bundle loads little.',
   'audit.bytes': 'What a chain stores is what was hashed: an auditor in any language hashes bytes.',
   'store.codec': 'What the functions write and read of Firestore is what its own client would.',

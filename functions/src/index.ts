@@ -39,27 +39,25 @@ setGlobalOptions({ region: 'us-central1', concurrency: 80, memory: '512MiB', cpu
 function serve(
   name: string,
   serviceAccount: string,
-  load: () => Promise<Operation<Promise<Result<object>>>>,
+  load: () => Promise<(parts: Parts, call: Call) => Promise<Result<object>>>,
   { bytesMax, ...options }: HttpsOptions & { bytesMax?: number } = {},
 ): HttpsFunction {
   const run = prepared(name, load)
-  return onRequest(
-    { cors: true, serviceAccount: `${serviceAccount}@`, ...options },
-    callable(name, async (call) => (await run())(call), bytesMax),
-  )
+  return onRequest({ cors: true, serviceAccount: `${serviceAccount}@`, ...options }, callable(name, run, bytesMax))
 }
 
-type Operation<Answer> = (parts: Parts, call: Call) => Answer
-
-/** A function's own code with its parts, loaded once. */
-function prepared<Answer>(name: string, load: () => Promise<Operation<Answer>>): () => Promise<(call: Call) => Answer> {
-  const ready = shared(async () => {
-    const [operation, made] = await Promise.all([load(), parts()])
-    return (call: Call) => operation(made, call)
-  })
+/** Runs a function's own code with its parts, both of which are loaded once. */
+function prepared<Args extends unknown[], Answer>(
+  name: string,
+  load: () => Promise<(parts: Parts, ...args: Args) => Promise<Answer>>,
+): (...args: Args) => Promise<Answer> {
+  const ready = shared(() => Promise.all([load(), parts()]))
   // What fails here fails again, and is answered and logged, with the first request.
   if (env.functionTarget === name) ready().catch(() => undefined)
-  return ready
+  return async (...args) => {
+    const [run, made] = await ready()
+    return run(made, ...args)
+  }
 }
 
 export const registerTool = serve(
@@ -94,12 +92,14 @@ export const getReceipt = serve(
   'vitrine-read',
   async () => (await import('./api/agent/get-receipt.ts')).getReceipt,
 )
-const exporter = prepared('exportAudit', async () => (await import('./api/owner/export-audit.ts')).exportAudit)
-
 /** An export may be long and its reader slow; each export keeps one page of segments in memory. */
 export const exportAudit = onRequest(
   { cors: true, serviceAccount: 'vitrine-read@', timeoutSeconds: 3600, concurrency: 10 },
-  streamed('exportAudit', 'application/jsonl; charset=utf-8', async (call) => (await exporter())(call)),
+  streamed(
+    'exportAudit',
+    'application/jsonl; charset=utf-8',
+    prepared('exportAudit', async () => (await import('./api/owner/export-audit.ts')).exportAudit),
+  ),
 )
 export const admin = serve('admin', 'vitrine-admin', async () => (await import('./api/owner/operations.ts')).admin)
 
@@ -113,20 +113,18 @@ export const worker = serve(
   { bytesMax: REPORT_BYTES_MAX },
 )
 
+const reconcileAll = prepared('reconcile', async () => (await import('./proof/reconcile.ts')).reconcileAll)
+
 /** Closes the calls of processes that died. Idempotent, and safe to run in parallel, with itself too. */
 export const reconcile = onSchedule(
   { schedule: 'every 5 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 300 },
-  () =>
-    logRequest('reconcile', {}, async () =>
-      ok(await (await import('./proof/reconcile.ts')).reconcileAll(await parts())),
-    ),
+  () => logRequest('reconcile', {}, async () => ok(await reconcileAll())),
 )
+
+const checkpointAll = prepared('checkpoint', async () => (await import('./proof/checkpoint.ts')).checkpointAll)
 
 /** Signs the heads of chains that grew. Idempotent, and safe to run in parallel, with itself too. */
 export const checkpoint = onSchedule(
   { schedule: 'every 15 minutes', serviceAccount: 'vitrine-audit@', timeoutSeconds: 900 },
-  () =>
-    logRequest('checkpoint', {}, async () =>
-      ok(await (await import('./proof/checkpoint.ts')).checkpointAll(await parts())),
-    ),
+  () => logRequest('checkpoint', {}, async () => ok(await checkpointAll())),
 )

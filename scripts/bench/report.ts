@@ -51,7 +51,9 @@ export function printReport(levels: readonly Level[], cold: ColdImport, goals: r
       ]),
     ),
   )
-  console.log(`Cold import: the bundle ${cold.bundleMs} ms, Firestore's client alone ${cold.firestoreMs} ms`)
+  console.log(
+    `Cold: Firestore's client alone ${cold.firestoreMs} ms, import of the bundle ${cold.bundleMs} ms, first answer of invokeTool ${cold.firstAnswerMs} ms`,
+  )
   console.log('Goals')
   console.table(
     Object.fromEntries(

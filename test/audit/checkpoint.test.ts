@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { bytesToHex, concatBytes, hexToBytes } from '@vitrine/core/bytes'
 import { verifyCheckpoint } from '@vitrine/core/log/checkpoint'
 import { crc32c } from '@vitrine/core/keys/crc'
-import { entryLine, hashEntry, hashLine, readEntry, type Entry } from '@vitrine/core/log/entry'
+import { hashEntry, hashLine, type Entry } from '@vitrine/core/log/entry'
 import { fail, ok } from '@vitrine/core/result'
 import { segmentId, type Segment } from '@vitrine/core/log/segment'
 import { checkpointAll, checkpointChain, type Chain } from '../../functions/src/proof/checkpoint.ts'
@@ -11,6 +11,10 @@ import { lazyKmsClient } from '../../functions/src/kms/client.ts'
 import { createSigner } from '../../functions/src/kms/signer.ts'
 import type { Parts } from '../../functions/src/parts.ts'
 import type { TileDoc } from '../../functions/src/store/documents.ts'
+import { changed } from '../../functions/src/proof/damage.fixture.ts'
+import { createLedgerStore } from '../../functions/src/ledger/firestore-store.ts'
+import { createLedger } from '../../functions/src/ledger/ledger.ts'
+import { rpc } from '../e2e/world.ts'
 import { stack } from '../stack/stack.ts'
 import {
   auditParts,
@@ -102,6 +106,28 @@ describe('a chain that grows', () => {
     expect(await expectSound(chain.log)).toEqual([2])
     expect(await entriesOf(parts, chain.log)).toHaveLength(2)
   })
+})
+
+it('[usage.follows] the usage document of the chain follows with its checkpoint, and is not set back by an older one', async () => {
+  const chain = newChain()
+  const path = `${chain.log}/usage/${new Date().toISOString().slice(0, 7)}`
+  const append = createLedger(createLedgerStore(rpc()))
+  const spend = async (): Promise<void> => {
+    const draft = { action: 'tool.invoke.intent' as const, actor: 'agent:x', target: 'x', call: randomUUID(), meta: {} }
+    got(await append(chain.log, chain.orgId, { drafts: [draft], charge: { ownerUid: chain.orgId } }))
+  }
+  const usage = async (): Promise<unknown> => (await parts.db.doc(path).get()).data()
+  for (let i = 0; i < 3; i++) await spend()
+  // It was written with the first unit, for which the chain leased some.
+  expect(await usage()).toMatchObject({ invoked: 1, seq: 0 })
+  await checkpointed(parts, chain)
+  expect(await usage()).toMatchObject({ orgId: chain.orgId, invoked: 3, credited: 0, seq: 2 })
+
+  const newer = { ...((await usage()) as object), invoked: 9, seq: 8 }
+  await parts.db.doc(path).set(newer)
+  await spend()
+  await checkpointed(parts, chain)
+  expect(await usage()).toEqual(newer)
 })
 
 describe('signers', () => {
@@ -249,11 +275,6 @@ describe('what is not signed', () => {
     const segment = (await ref.get()).data() as Segment
     change(segment)
     await ref.set(segment)
-  }
-
-  /** Changes fields of an entry of a segment; its line stays canonical. */
-  function changed(i: number, fields: object): (segment: Segment) => void {
-    return ({ entries }) => (entries[i] = entryLine({ ...readEntry(entries[i]!), ...fields }))
   }
 
   it('is a chain with an entry changed', async () => {

@@ -1,13 +1,13 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { RECONNECT } from '../lib/reconnect.ts'
+import { shared } from '../lib/shared.ts'
 
 /**
  * Makes the Cloud KMS client on first use: importing it takes longer than all other modules together, and listTools
  * never needs it. `emulatorHost` (host:port) names a local KMS, as FIRESTORE_EMULATOR_HOST does for Firestore.
  */
 export function lazyKmsClient(emulatorHost: string | undefined): () => Promise<KeyManagementServiceClient> {
-  let client: Promise<KeyManagementServiceClient> | undefined
-  return () => (client ??= connect(emulatorHost))
+  return shared(() => connect(emulatorHost))
 }
 
 async function connect(emulatorHost: string | undefined): Promise<KeyManagementServiceClient> {

@@ -177,7 +177,10 @@ describe('a store that is down', () => {
   describe('that loses a commit of which one caller gives up', () => {
     // The test's clock controls the callers' patience; the ledger's own waits are real.
     beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
-    afterEach(() => void vi.useRealTimers())
+    afterEach(() => {
+      vi.useRealTimers()
+      vi.restoreAllMocks()
+    })
 
     /** The second commit, with `hasty` and `patient`, is lost four times; `hasty` gives up at the first loss. */
     async function appendThree(items: Item[]): Promise<boolean[]> {
@@ -197,6 +200,18 @@ describe('a store that is down', () => {
       )
       expect(await appendThree(items)).toEqual([true, false, true])
       expect(landed).toEqual(['hasty'])
+    })
+
+    it('does not repeat it when all its callers have given up during the pause', async () => {
+      // The longest pause.
+      vi.spyOn(Math, 'random').mockReturnValue(0.99)
+      store.fault = (nth) => {
+        if (nth === 0) setImmediate(() => vi.advanceTimersByTime(20))
+        return nth === 0 ? 'lost' : undefined
+      }
+      expect(await append(itemOf('hasty'), 20)).toMatchObject({ ok: false, error: { code: 'ledger_unavailable' } })
+      expect((await append(itemOf('patient'))).ok).toBe(true)
+      expect([store.commits, store.entries(LOG).map(({ target }) => target)]).toEqual([2, ['patient']])
     })
 
     it('repeats the commit as it was, whoever gave up', async () => {

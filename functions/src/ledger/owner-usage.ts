@@ -1,7 +1,7 @@
 import type { Firestore } from 'firebase-admin/firestore'
-import { logs, paths } from '../store/documents.ts'
+import { logs, paths, type UsageDoc } from '../store/documents.ts'
 import { collection } from '../store/path.ts'
-import { monthUsage, type MonthUsage } from './month-usage.ts'
+import { monthUsage } from './month-usage.ts'
 
 const CHAINS_AT_A_TIME = 16
 
@@ -10,9 +10,9 @@ export async function ownerUsage(
   db: Firestore,
   ownerUid: string,
   month: string,
-): Promise<{ used: number; agents: { agentId: string; usage: MonthUsage }[] }> {
+): Promise<{ used: number; agents: { agentId: string; usage: UsageDoc }[] }> {
   const owned = (await collection(db, paths.agents).where('ownerUid', '==', ownerUid).select().get()).docs
-  const agents: { agentId: string; usage: MonthUsage }[] = []
+  const agents: { agentId: string; usage: UsageDoc }[] = []
   async function work(): Promise<void> {
     for (let agent = owned.pop(); agent; agent = owned.pop()) {
       const usage = await monthUsage(db, logs.agent(agent.id), month)

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { bytesToHex } from '@vitrine/core/bytes'
-import { entryLine, readEntry, type Draft } from '@vitrine/core/log/entry'
+import type { Draft } from '@vitrine/core/log/entry'
 import { buildSegment, EMPTY_TAIL, tailOf, type Segment } from '@vitrine/core/log/segment'
 import { EMPTY_ROOT } from '@vitrine/core/log/merkle'
+import { changed } from './damage.fixture.ts'
 import { appendSegment, rootOf, startGrowth } from './growth.ts'
 
 const LOG = 'agents/a'
@@ -26,11 +27,6 @@ function segments(...sizes: number[]): Segment[] {
     )
   }
   return made
-}
-
-/** Changes fields of an entry of a segment; its line stays canonical. */
-function changed(i: number, fields: object): (segment: Segment) => void {
-  return ({ entries }) => (entries[i] = entryLine({ ...readEntry(entries[i]!), ...fields }))
 }
 
 /** The reason for refusing the second of two segments after `change`; the first one is appended unchanged. */

@@ -4,7 +4,7 @@ import { lineAt } from '@vitrine/core/log/segment'
 import { fail, ok, type Result } from '@vitrine/core/result'
 import { segmentWith } from './chain.ts'
 import type { ProofParts } from './parts.ts'
-import { paths, type OpeningsDoc } from '../store/documents.ts'
+import { paths } from '../store/documents.ts'
 import { read } from '../store/path.ts'
 
 /** An invocation's opening, with the path and version of the document that holds it. */
@@ -13,8 +13,8 @@ export interface FoundOpening {
   opening: Opening
   path: string
   version: unknown
-  /** What the document is to be updated with for the opening to be gone. */
-  erased: Pick<OpeningsDoc, 'openings'>
+  /** The lines of the document's other openings. */
+  others: string[]
 }
 
 /** What opens the commitment of the intent with number `seq`. Errors: receipt_not_found, opening_not_found. */
@@ -26,13 +26,9 @@ export async function findOpening({ db }: ProofParts, log: string, seq: number):
   if (entry.action !== 'tool.invoke.intent') return fail('opening_not_found')
   const path = paths.openings(log, segment.first)
   const { data, version } = await read(db, path)
-  const found = data?.openings.map(readOpening).find(({ call }) => call === entry.call)
-  return data && found
-    ? ok({
-        ...found,
-        erased: { openings: data.openings.filter((line) => readOpening(line).call !== entry.call) },
-        path,
-        version,
-      })
-    : fail('opening_not_found')
+  const openings = data?.openings ?? []
+  const at = openings.findIndex((stored) => readOpening(stored).call === entry.call)
+  return at < 0
+    ? fail('opening_not_found')
+    : ok({ ...readOpening(openings[at]!), path, version, others: openings.toSpliced(at, 1) })
 }

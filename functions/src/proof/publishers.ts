@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Dispatcher } from 'undici'
+import { shared } from '../lib/shared.ts'
 import type { Publisher } from './parts.ts'
 import { sendText } from './send.ts'
 
@@ -57,12 +58,12 @@ export function createBucketPublisher({
 
 /** The credentials of the function's service account. google-gax provides the client; it is imported on first use. */
 function accessToken(): () => Promise<string> {
-  let client: Promise<{ getAccessToken(): Promise<string | null | undefined> }> | undefined
+  const client = shared(async () => {
+    const { GoogleAuth } = await import('google-gax')
+    return new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' })
+  })
   return async () => {
-    client ??= import('google-gax').then(
-      ({ GoogleAuth }) => new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/devstorage.read_write' }),
-    )
-    const token = await (await client).getAccessToken()
+    const token = await (await client()).getAccessToken()
     if (!token) throw new Error('there is no access token')
     return token
   }

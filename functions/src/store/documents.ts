@@ -229,8 +229,8 @@ export interface OpeningsDoc {
 }
 
 /**
- * A chain's spending in one month, as of its entry `seq`. It is written when the chain leases units, and by checkpoints:
- * never ahead of the chain, and seldom up to date (ledger/month-usage.ts).
+ * A chain's spending in one month, as of its entry `seq`. The document is written when the chain leases units, and by
+ * checkpoints: never ahead of the chain, and seldom up to date (ledger/month-usage.ts has what is).
  */
 export interface UsageDoc extends Usage {
   orgId: string

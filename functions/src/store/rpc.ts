@@ -4,6 +4,7 @@ import type * as Gax from 'google-gax'
 import type { grpc } from 'google-gax'
 import type { Timestamp } from 'firebase-admin/firestore'
 import { RECONNECT } from '../lib/reconnect.ts'
+import { shared } from '../lib/shared.ts'
 import { decodeFields, encodeFields, encodeUpdate, timeOf, wireTime } from './codec.ts'
 
 /**
@@ -52,12 +53,7 @@ const PAUSE_MS_MAX = 1_000
 export function createFirestoreRpc({ project, emulatorHost }: RpcOptions): FirestoreRpc {
   const database = `projects/${project}/databases/(default)`
   const root = `${database}/documents/`
-  let connecting: Promise<Connection> | undefined
-  const connection = () =>
-    (connecting ??= connect(database, emulatorHost).catch((error: unknown) => {
-      connecting = undefined
-      throw error
-    }))
+  const connection = shared(() => connect(database, emulatorHost))
 
   return {
     async get(paths) {

@@ -83,10 +83,10 @@ export const redact: OwnerOperation<'redact'> = async (parts, by, request) => {
     if (!managed.ok) return managed
     const found = await findOpening(parts, log, request.seq)
     if (!found.ok) return found
-    const { call, erased, path, version } = found.value
+    const { call, others, path, version } = found.value
     const appended = await parts.append(log, managed.value.agent.orgId, {
       drafts: [{ action: 'redaction', actor: by.actor, target: call, call: '', meta: { ...by.via, reason } }],
-      writes: () => [{ op: 'update', path, data: erased, version }],
+      writes: () => [{ op: 'update', path, data: { openings: others }, version }],
     })
     return appended.ok ? ok({ call, receipt: appended.value.receipts[0]! }) : appended
   })
