@@ -4,7 +4,7 @@ import type { Witness } from './parts.ts'
 
 /**
  * `VITRINE_WITNESSES`: `[{"url": submission prefix, "vkey": verifier key of a cosigner}]`. Throws on anything else.
- * Every instance reads it at its start, so it is checked by hand: zod would take a third of that time.
+ * Every instance reads it at its start, when nothing else needs zod yet: so it is checked by hand.
  */
 export function readWitnesses(json: string | undefined): Witness[] {
   if (!json) return []
